@@ -1,0 +1,375 @@
+package agstest_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/agsauth/agsauth/agstest"
+)
+
+// modes are a server on a socket and one in memory.
+func modes() map[string]agstest.Config {
+	return map[string]agstest.Config{"loopback": {}, "memory": {InMemory: true}}
+}
+
+func TestFault_Answers(t *testing.T) {
+	tests := []struct {
+		name   string
+		fault  agstest.Fault
+		status int
+		body   string // empty for that of a true answer
+		record string
+		work   bool
+	}{
+		{"none", agstest.Fault{}, 200, "", "", true},
+		{"status", agstest.Fault{Status: 503}, 503, `{"message":"scripted: Service Unavailable"}`, "answer 503", false},
+		{"status and code", agstest.Fault{Status: 401, Code: 7}, 401, `{"errorCode":7,"message":"scripted: Unauthorized"}`, "answer 401", false},
+		{"code alone", agstest.Fault{Code: 20003}, 403, `{"errorCode":20003,"message":"scripted: Forbidden"}`, "answer 403", false},
+		{"error in a success", agstest.Fault{Status: 200, Code: 20020}, 200, `{"errorCode":20020,"message":"scripted: OK"}`, "answer 200", false},
+		{"body alone", agstest.Fault{Body: `{"resultCode":"1024"}`}, 200, `{"resultCode":"1024"}`, "answer 200", false},
+		{"status after work", agstest.Fault{Status: 500, AfterWork: true}, 500, `{"message":"scripted: Internal Server Error"}`, "answer 500", true},
+		{"garbage", agstest.Fault{Kind: agstest.Garbage}, 200, "\x00\xff{\"access_token\": nonsense", "garbage", false},
+		{"garbage of one's own", agstest.Fault{Kind: agstest.Garbage, Status: 502, Body: "{"}, 502, "{", "garbage", false},
+		{"page of one's own", agstest.Fault{Kind: agstest.HTML, Body: "<p>no"}, 403, "<p>no", "html", false},
+		{"header only", agstest.Fault{RetryAfter: time.Second}, 200, "", "header", true},
+		{"after work only", agstest.Fault{AfterWork: true}, 200, "", "", true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			for name, cfg := range modes() {
+				t.Run(name, func(t *testing.T) {
+					srv, _ := startServer(t, cfg)
+					tok := signOn(t, srv)
+					srv.Script(agstest.Refresh, test.fault)
+					r := refresh(t, srv, tok.Refresh)
+					require.NoError(t, r.err)
+					assert.Equal(t, test.status, r.status)
+					if test.body == "" {
+						r.tokens(t, test.status)
+					} else {
+						assert.Equal(t, test.body, string(r.body))
+					}
+					assertWork(t, srv, test.work)
+					assert.Equal(t, test.record, srv.Requests(agstest.Refresh)[0].Fault)
+					assert.Equal(t, test.status, srv.Requests(agstest.Refresh)[0].Status)
+				})
+			}
+		})
+	}
+}
+
+// assertWork checks that one refresh was received, and whether it was granted.
+func assertWork(t *testing.T, srv *agstest.Server, granted bool) {
+	t.Helper()
+	want := 0
+	if granted {
+		want = 1
+	}
+	assert.Equal(t, want, srv.Stats().Refreshes)
+	assert.Equal(t, 1, srv.Count(agstest.Refresh))
+	assert.Zero(t, srv.Pending(agstest.Refresh))
+}
+
+func TestFault_HTMLIsAPage(t *testing.T) {
+	for name, cfg := range modes() {
+		t.Run(name, func(t *testing.T) {
+			srv, _ := startServer(t, cfg)
+			srv.Script(agstest.Refresh, agstest.Fault{Kind: agstest.HTML, Status: 429})
+			r := refresh(t, srv, signOn(t, srv).Refresh)
+			require.NoError(t, r.err)
+			assert.Equal(t, http.StatusTooManyRequests, r.status)
+			assert.Contains(t, r.header.Get("Content-Type"), "text/html")
+			assert.Contains(t, string(r.body), "</html>")
+			assertWork(t, srv, false)
+		})
+	}
+}
+
+func TestFault_EmptyHasNoBody(t *testing.T) {
+	for name, cfg := range modes() {
+		t.Run(name, func(t *testing.T) {
+			srv, _ := startServer(t, cfg)
+			srv.Script(agstest.Refresh, agstest.Fault{Kind: agstest.Empty, Status: 401})
+			r := refresh(t, srv, signOn(t, srv).Refresh)
+			require.NoError(t, r.err)
+			assert.Equal(t, http.StatusUnauthorized, r.status)
+			assert.Empty(t, r.body)
+			assert.Equal(t, "0", r.header.Get("Content-Length"))
+			assertWork(t, srv, false)
+		})
+	}
+}
+
+func TestFault_LostBeforeTheWork(t *testing.T) {
+	for name, cfg := range modes() {
+		t.Run(name, func(t *testing.T) {
+			srv, _ := startServer(t, cfg)
+			tok := signOn(t, srv)
+			srv.Script(agstest.Refresh, agstest.Fault{Kind: agstest.Lost})
+			require.ErrorIs(t, refresh(t, srv, tok.Refresh).err, io.EOF)
+			assertWork(t, srv, false)
+			assert.Zero(t, srv.Requests(agstest.Refresh)[0].Status)
+			refresh(t, srv, tok.Refresh).tokens(t, http.StatusOK)
+		})
+	}
+}
+
+func TestFault_LostAfterTheWork(t *testing.T) {
+	for name, cfg := range modes() {
+		t.Run(name, func(t *testing.T) {
+			srv, _ := startServer(t, cfg)
+			tok := signOn(t, srv)
+			srv.Script(agstest.Refresh, agstest.Fault{Kind: agstest.Lost, AfterWork: true})
+			require.ErrorIs(t, refresh(t, srv, tok.Refresh).err, io.EOF)
+			assertWork(t, srv, true)
+			assert.Equal(t, [2]int{401, 0}, refresh(t, srv, tok.Refresh).refusal(t), "its token is spent")
+			assert.Equal(t, 1, srv.Stats().Reuses)
+		})
+	}
+}
+
+func TestFault_CutShort(t *testing.T) {
+	for _, kind := range []agstest.Kind{agstest.Cut, agstest.CutChunked} {
+		t.Run(string(kind), func(t *testing.T) {
+			for name, cfg := range modes() {
+				t.Run(name, func(t *testing.T) {
+					srv, _ := startServer(t, cfg)
+					tok := signOn(t, srv)
+					srv.Script(agstest.Refresh, agstest.Fault{Kind: kind})
+					r := refresh(t, srv, tok.Refresh)
+					require.ErrorIs(t, r.err, io.ErrUnexpectedEOF)
+					assert.Equal(t, http.StatusOK, r.status)
+					assert.NotEmpty(t, r.body)
+					assert.False(t, json.Valid(r.body))
+					assert.Equal(t, kind == agstest.Cut, r.header.Get("Content-Length") != "")
+					assertWork(t, srv, true)
+				})
+			}
+		})
+	}
+}
+
+func TestFault_CutOfAnAnswerOfItsOwn(t *testing.T) {
+	for name, cfg := range modes() {
+		t.Run(name, func(t *testing.T) {
+			srv, _ := startServer(t, cfg)
+			srv.Script(agstest.Refresh, agstest.Fault{Kind: agstest.Cut, Status: 401})
+			r := refresh(t, srv, signOn(t, srv).Refresh)
+			require.ErrorIs(t, r.err, io.ErrUnexpectedEOF)
+			assert.Equal(t, http.StatusUnauthorized, r.status)
+			assertWork(t, srv, false)
+		})
+	}
+}
+
+func TestFault_DripComesInPieces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := startInMemory(t, agstest.Config{})
+		tok := signOn(t, srv)
+		srv.Script(agstest.Refresh, agstest.Fault{Kind: agstest.Drip, Pause: time.Minute})
+		begin := time.Now()
+		refresh(t, srv, tok.Refresh).tokens(t, http.StatusOK)
+		assert.Equal(t, 7*time.Minute, time.Since(begin))
+		assertWork(t, srv, true)
+	})
+}
+
+func TestFault_DripEndsWithItsClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := startInMemory(t, agstest.Config{})
+		tok := signOn(t, srv)
+		srv.Script(agstest.Refresh, agstest.Fault{Kind: agstest.Drip, Pause: time.Hour})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		r := send(ctx, srv, http.MethodPost, "/ags/refresh", seedParameters, "Authorization", tok.Refresh)
+		require.ErrorIs(t, r.err, context.DeadlineExceeded)
+		assert.NotEmpty(t, r.body)
+		assertWork(t, srv, true)
+	})
+}
+
+func TestFault_OversizedIsOtherwiseTrue(t *testing.T) {
+	for name, cfg := range modes() {
+		t.Run(name, func(t *testing.T) {
+			srv, _ := startServer(t, cfg)
+			srv.Script(agstest.Refresh, agstest.Fault{Kind: agstest.Oversized})
+			r := refresh(t, srv, signOn(t, srv).Refresh)
+			assert.NotEmpty(t, r.tokens(t, http.StatusOK).Access)
+			assert.Greater(t, len(r.body), agstest.Oversize)
+			assertWork(t, srv, true)
+		})
+	}
+}
+
+func TestFault_RedirectLeadsAwayOrWhereItIsTold(t *testing.T) {
+	for name, cfg := range modes() {
+		t.Run(name, func(t *testing.T) {
+			srv, _ := startServer(t, cfg)
+			tok := signOn(t, srv)
+			srv.Script(agstest.Refresh, agstest.Fault{Kind: agstest.Redirect})
+			r := refresh(t, srv, tok.Refresh)
+			require.NoError(t, r.err)
+			assert.Equal(t, http.StatusTemporaryRedirect, r.status)
+			assert.Equal(t, "http://stranger.example/ags/refresh", r.header.Get("Location"))
+			assertWork(t, srv, false)
+
+			srv.Script(agstest.Refresh, agstest.Fault{Kind: agstest.Redirect, Status: 302, Location: "/here"})
+			r = refresh(t, srv, tok.Refresh)
+			assert.Equal(t, http.StatusFound, r.status)
+			assert.Equal(t, "/here", r.header.Get("Location"))
+			assert.Equal(t, 2, srv.Count(agstest.Refresh))
+		})
+	}
+}
+
+func TestFault_WhatAStrangerIsSentIsRecorded(t *testing.T) {
+	for name, cfg := range modes() {
+		t.Run(name, func(t *testing.T) {
+			srv, _ := startServer(t, cfg)
+			srv.Script(agstest.API, agstest.Fault{Kind: agstest.Redirect, Status: 302})
+			rq, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL+"/api/x", nil)
+			require.NoError(t, err)
+			rq.Header.Set("Authorization", "Bearer mine")
+			rs, err := srv.Client().Do(rq)
+			require.NoError(t, err)
+			require.NoError(t, rs.Body.Close())
+			requests := srv.Requests(agstest.API)
+			require.Len(t, requests, 2)
+			assert.Equal(t, "Bearer mine", requests[0].Reveal("Authorization"))
+			assert.Equal(t, "stranger.example", requests[1].Host)
+			assert.Empty(t, requests[1].Reveal("Authorization"), "net/http takes it off for another host")
+		})
+	}
+}
+
+func TestFault_RetryAfter(t *testing.T) {
+	srv, _ := startServer(t, agstest.Config{Skew: time.Hour})
+	srv.Script(agstest.Refresh,
+		agstest.Fault{Status: 429, RetryAfter: 1500 * time.Millisecond},
+		agstest.Fault{Status: 503, RetryAfter: time.Minute, RetryAfterDate: true})
+	r := refresh(t, srv, "any")
+	assert.Equal(t, 429, r.status)
+	assert.Equal(t, "2", r.header.Get("Retry-After"))
+
+	r = refresh(t, srv, "any")
+	assert.Equal(t, 503, r.status)
+	date, err := http.ParseTime(r.header.Get("Date"))
+	require.NoError(t, err)
+	at, err := http.ParseTime(r.header.Get("Retry-After"))
+	require.NoError(t, err)
+	assert.Equal(t, time.Minute, at.Sub(date), "by the server's clock, not ours")
+	assert.Equal(t, 2, srv.Count(agstest.Refresh))
+}
+
+func TestFault_HeaderReplacesAndRemoves(t *testing.T) {
+	srv, _ := startServer(t, agstest.Config{})
+	srv.Script(agstest.Refresh, agstest.Fault{
+		Status: 503, RetryAfter: time.Second,
+		Header: http.Header{"Date": nil, "retry-after": {"soon"}, "Content-Type": {"text/plain"}, "X-More": {"a", "b"}},
+	})
+	r := refresh(t, srv, "any")
+	require.NoError(t, r.err)
+	assert.NotContains(t, r.header, "Date")
+	assert.Equal(t, "soon", r.header.Get("Retry-After"))
+	assert.Equal(t, "text/plain", r.header.Get("Content-Type"))
+	assert.Equal(t, []string{"a", "b"}, r.header.Values("X-More"))
+	assert.Equal(t, 1, srv.Count(agstest.Refresh))
+}
+
+func TestFault_EditChangesTheTrueAnswer(t *testing.T) {
+	srv, _ := startServer(t, agstest.Config{})
+	srv.Script(agstest.SignOn, agstest.Fault{Edit: func(fields map[string]any) {
+		fields["expires_in"] = 0
+		delete(fields, "accountId")
+	}})
+	r := post(t, srv, "/ags/signOn", firstTime)
+	tok := r.tokens(t, http.StatusCreated)
+	assert.Zero(t, tok.ExpiresIn)
+	assert.Empty(t, tok.Account)
+	assert.True(t, accepted(t, srv, tok.Access))
+	assert.Equal(t, "edit", srv.Requests(agstest.SignOn)[0].Fault)
+
+	srv.Script(agstest.SignOn, agstest.Fault{Body: "[]", Edit: func(map[string]any) { t.Error("edited what is no object") }})
+	assert.Equal(t, "[]", string(post(t, srv, "/ags/signOn", firstTime).body))
+	assert.Equal(t, 2, srv.Count(agstest.SignOn))
+}
+
+func TestFault_DelayIsByTheServersClock(t *testing.T) {
+	srv, fake := startServer(t, agstest.Config{})
+	tok := signOn(t, srv)
+	srv.Script(agstest.Refresh, agstest.Fault{Delay: time.Minute})
+	done := make(chan reply, 1)
+	go func() { done <- refresh(t, srv, tok.Refresh) }()
+	require.NoError(t, fake.BlockUntil(t.Context(), 1))
+	assert.Equal(t, 1, srv.InFlight(agstest.Refresh))
+	assert.Zero(t, srv.Stats().Refreshes, "the work comes after the delay")
+	fake.Advance(time.Minute)
+	(<-done).tokens(t, http.StatusOK)
+	assert.Equal(t, "delay", srv.Requests(agstest.Refresh)[0].Fault)
+	assertWork(t, srv, true)
+}
+
+func TestFault_DelayAfterTheWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := startInMemory(t, agstest.Config{})
+		tok := signOn(t, srv)
+		srv.Script(agstest.Refresh, agstest.Fault{Delay: time.Hour, AfterWork: true})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		r := send(ctx, srv, http.MethodPost, "/ags/refresh", seedParameters, "Authorization", tok.Refresh)
+		require.ErrorIs(t, r.err, context.DeadlineExceeded)
+		assertWork(t, srv, true)
+		synctest.Wait()
+		assert.Zero(t, srv.InFlight(agstest.Refresh), "a client that has gone ends the delay")
+		assert.Zero(t, srv.Requests(agstest.Refresh)[0].Status)
+	})
+}
+
+func TestFault_DelayBeforeARefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := startInMemory(t, agstest.Config{})
+		srv.Script(agstest.Refresh, agstest.Fault{Delay: time.Minute, Status: 504})
+		begin := time.Now()
+		assert.Equal(t, 504, refresh(t, srv, "any").status)
+		assert.Equal(t, time.Minute, time.Since(begin))
+		assert.Equal(t, 1, srv.Count(agstest.Refresh))
+	})
+}
+
+func TestFault_ForEveryCall(t *testing.T) {
+	srv, _ := startServer(t, agstest.Config{})
+	paths := map[agstest.Op]string{
+		agstest.Discovery: "/ags/servicediscovery", agstest.SignOn: "/ags/signOn",
+		agstest.SubsequentSignOn: "/ags/subsequentSignOn", agstest.SessionToken: "/ags/getSessionToken",
+		agstest.SignOnWithSessionToken: "/ags/signOnWithSessionToken", agstest.Refresh: "/ags/refresh",
+		agstest.SignOut: "/ags/signOut", agstest.API: "/api/x", agstest.Other: "/",
+	}
+	for op, path := range paths {
+		srv.Script(op, agstest.Fault{Status: 418})
+		assert.Equal(t, 418, post(t, srv, path, "").status, op)
+		assert.Equal(t, 1, srv.Count(op), op)
+	}
+	assert.Equal(t, len(paths), total(srv))
+}
+
+// What the package's documentation warns of.
+func TestFault_ALostGETIsRepeatedByNetHTTP(t *testing.T) {
+	for name, cfg := range modes() {
+		t.Run(name, func(t *testing.T) {
+			srv, _ := startServer(t, cfg)
+			tok := signOn(t, srv) // leaves a connection that was used
+			srv.Script(agstest.API, agstest.Fault{Kind: agstest.Lost})
+			r := send(t.Context(), srv, http.MethodGet, "/api/x", "", "Authorization", "Bearer "+tok.Access)
+			require.NoError(t, r.err)
+			assert.Equal(t, 2, srv.Count(agstest.API))
+		})
+	}
+}

@@ -1,0 +1,167 @@
+package agstest_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/agsauth/agsauth/agstest"
+	"github.com/agsauth/agsauth/clock"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	firstTime = `{"parameters":[{"name":"username","value":"dave"},{"name":"password","value":"open sesame"}],` +
+		`"deviceInformation":{"name":"box"}}`
+	seedParameters = `{"parameters":[{"name":"username","value":"dave"}]}`
+)
+
+// start is an instant that is not a whole second: the wire has whole ones.
+func start() time.Time { return time.Date(2022, time.June, 10, 15, 4, 53, 400_000_000, time.UTC) }
+
+// startServer returns a loopback server on a fake clock, closed when the test ends.
+func startServer(t *testing.T, cfg agstest.Config) (*agstest.Server, *clock.Fake) {
+	t.Helper()
+	fake := clock.NewFake(start())
+	cfg.Clock = fake
+	srv := agstest.NewServer(cfg)
+	t.Cleanup(srv.Close)
+	return srv, fake
+}
+
+// startInMemory returns a server in memory on the system's clock, for use in a
+// bubble. It is closed when the bubble ends.
+func startInMemory(t *testing.T, cfg agstest.Config) *agstest.Server {
+	t.Helper()
+	cfg.InMemory = true
+	srv := agstest.NewServer(cfg)
+	t.Cleanup(srv.Close)
+	return srv
+}
+
+// reply is what came back: an answer, or an error in place of it or within it.
+type reply struct {
+	status int
+	header http.Header
+	body   []byte
+	err    error
+}
+
+// field returns a field of a JSON object.
+func (r reply) field(t *testing.T, name string) any {
+	t.Helper()
+	require.NoError(t, r.err)
+	var fields map[string]any
+	require.NoError(t, json.Unmarshal(r.body, &fields))
+	return fields[name]
+}
+
+// refusal returns the status and the code of a gateway's error object.
+func (r reply) refusal(t *testing.T) [2]int {
+	t.Helper()
+	assert.NotEmpty(t, r.field(t, "message"))
+	code, _ := r.field(t, "errorCode").(float64)
+	return [2]int{r.status, int(code)}
+}
+
+// tokens are those of an answer.
+type tokens struct {
+	Access   string `json:"access_token"`
+	Refresh  string `json:"refresh_token"`
+	ClientID string `json:"client_id"`
+	Account  string `json:"accountId"`
+
+	ExpiresIn        int64 `json:"expires_in"`
+	RefreshExpiresIn int64 `json:"refresh_expires_in"`
+	FixedExpiresIn   int64 `json:"fixed_refresh_expires_in"`
+}
+
+func (r reply) tokens(t *testing.T, status int) tokens {
+	t.Helper()
+	require.NoError(t, r.err)
+	require.Equal(t, status, r.status, "unexpected answer: %.100s", r.body)
+	var tok tokens
+	require.NoError(t, json.Unmarshal(r.body, &tok))
+	return tok
+}
+
+// send makes a request with the headers that the gateway wants, and those given in
+// pairs of name and value; an empty value takes a header away.
+func send(ctx context.Context, srv *agstest.Server, method, path, body string, header ...string) reply {
+	rq, err := http.NewRequestWithContext(ctx, method, srv.URL+path, strings.NewReader(body))
+	if err != nil {
+		return reply{err: err}
+	}
+	rq.Header.Set("x-auth-service-id", "Customer Auth Service")
+	rq.Header.Set("nv-tenant-id", "nagra")
+	rq.Header.Set("x-correlation-id", "flow-1")
+	if method == http.MethodPost {
+		rq.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		rq.Header.Set(header[i], header[i+1])
+		if header[i+1] == "" {
+			rq.Header.Del(header[i])
+		}
+	}
+	client := srv.Client()
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	rs, err := client.Do(rq)
+	if err != nil {
+		return reply{err: err}
+	}
+	defer rs.Body.Close()
+	b, err := io.ReadAll(rs.Body)
+	return reply{rs.StatusCode, rs.Header, b, err}
+}
+
+func post(t *testing.T, srv *agstest.Server, path, body string, header ...string) reply {
+	t.Helper()
+	return send(t.Context(), srv, http.MethodPost, path, body, header...)
+}
+
+// signOn signs dave on with a new device.
+func signOn(t *testing.T, srv *agstest.Server) tokens {
+	t.Helper()
+	return post(t, srv, "/ags/signOn", firstTime).tokens(t, http.StatusCreated)
+}
+
+// signOnAgain signs dave on with a device that he has.
+func signOnAgain(t *testing.T, srv *agstest.Server, clientID string) reply {
+	t.Helper()
+	body := strings.Replace(firstTime, `"deviceInformation":{"name":"box"}`, `"clientId":"`+clientID+`"`, 1)
+	return post(t, srv, "/ags/signOn", body)
+}
+
+func refresh(t *testing.T, srv *agstest.Server, token string) reply {
+	t.Helper()
+	return post(t, srv, "/ags/refresh", seedParameters, "Authorization", "Bearer "+token)
+}
+
+func callAPI(t *testing.T, srv *agstest.Server, token string) reply {
+	t.Helper()
+	return post(t, srv, "/api/profile", "hello", "Authorization", "Bearer "+token)
+}
+
+// accepted reports whether the API takes an access token.
+func accepted(t *testing.T, srv *agstest.Server, token string) bool {
+	t.Helper()
+	r := callAPI(t, srv, token)
+	require.NoError(t, r.err)
+	return r.status == http.StatusOK && !bytes.Contains(r.body, []byte("99999:403"))
+}
+
+func signOut(t *testing.T, srv *agstest.Server, token string) reply {
+	t.Helper()
+	return post(t, srv, "/ags/signOut", seedParameters, "Authorization", "Bearer "+token)
+}

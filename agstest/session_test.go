@@ -1,0 +1,213 @@
+package agstest_test
+
+import (
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/agsauth/agsauth/agstest"
+)
+
+func TestSession_AccessTokenIsGoodToTheSecond(t *testing.T) {
+	srv, fake := startServer(t, agstest.Config{AccessLifetime: time.Minute})
+	tok := signOn(t, srv)
+	// It was issued 400 ms into a second; the wire has whole ones.
+	fake.Advance(time.Minute - 400*time.Millisecond - 1)
+	assert.True(t, accepted(t, srv, tok.Access))
+	fake.Advance(1)
+	assert.False(t, accepted(t, srv, tok.Access))
+	assert.Equal(t, 2, srv.Count(agstest.API))
+}
+
+func TestSession_RefreshHorizonSlides(t *testing.T) {
+	srv, fake := startServer(t, agstest.Config{RefreshLifetime: time.Hour})
+	tok := signOn(t, srv)
+	for range 3 {
+		fake.Advance(50 * time.Minute)
+		tok = refresh(t, srv, tok.Refresh).tokens(t, http.StatusOK)
+	}
+	fake.Advance(time.Hour)
+	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, tok.Refresh).refusal(t))
+	assert.Equal(t, 4, srv.Count(agstest.Refresh))
+	assert.Equal(t, 3, srv.Stats().Refreshes)
+	assert.Equal(t, 1, srv.Stats().LiveSessions, "the session could still have gone on")
+}
+
+func TestSession_FixedHorizonDoesNotMove(t *testing.T) {
+	srv, fake := startServer(t, agstest.Config{FixedLifetime: 2 * time.Hour})
+	tok := signOn(t, srv)
+	fixedAt := func() time.Time {
+		info, ok := srv.Inspect(tok.Refresh)
+		require.True(t, ok)
+		return info.FixedExpiresAt
+	}
+	end := start().Truncate(time.Second).Add(2 * time.Hour)
+	assert.True(t, fixedAt().Equal(end))
+	fake.Advance(90 * time.Minute)
+	tok = refresh(t, srv, tok.Refresh).tokens(t, http.StatusOK)
+	assert.True(t, fixedAt().Equal(end))
+	assert.EqualValues(t, 30*60, tok.FixedExpiresIn, "what is left")
+
+	fake.Advance(30 * time.Minute)
+	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, tok.Refresh).refusal(t), "however recent the last refresh")
+	assert.False(t, accepted(t, srv, tok.Access), "nor does the access token outlive it")
+	assert.Zero(t, srv.Stats().LiveSessions)
+	assert.Equal(t, 2, srv.Count(agstest.Refresh))
+	assert.Equal(t, 1, srv.Count(agstest.API))
+}
+
+func TestSession_LifetimesAreWholeSeconds(t *testing.T) {
+	srv, _ := startServer(t, agstest.Config{AccessLifetime: 1, RefreshLifetime: 1500 * time.Millisecond, FixedLifetime: -1})
+	tok := signOn(t, srv)
+	assert.EqualValues(t, 1, tok.ExpiresIn)
+	assert.EqualValues(t, 2, tok.RefreshExpiresIn)
+	assert.EqualValues(t, 2592000, tok.FixedExpiresIn)
+	assert.Equal(t, 1, srv.Count(agstest.SignOn))
+}
+
+func TestSession_AReusedRefreshTokenEndsIt(t *testing.T) {
+	srv, _ := startServer(t, agstest.Config{})
+	first := signOn(t, srv)
+	second := refresh(t, srv, first.Refresh).tokens(t, http.StatusOK)
+	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, first.Refresh).refusal(t))
+	assert.Equal(t, 1, srv.Stats().Reuses)
+	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, second.Refresh).refusal(t), "the whole family")
+	assert.Equal(t, 1, srv.Stats().Reuses, "that one was not reused")
+	assert.Zero(t, srv.Stats().LiveSessions)
+	assert.Equal(t, 3, srv.Count(agstest.Refresh))
+	assert.True(t, accepted(t, srv, second.Access), "an access token is good until it expires")
+}
+
+func TestSession_AnotherIsNotTouchedByAReuse(t *testing.T) {
+	srv, _ := startServer(t, agstest.Config{})
+	mine, other := signOn(t, srv), signOn(t, srv)
+	refresh(t, srv, mine.Refresh).tokens(t, http.StatusOK)
+	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, mine.Refresh).refusal(t))
+	refresh(t, srv, other.Refresh).tokens(t, http.StatusOK)
+	assert.Equal(t, 3, srv.Count(agstest.Refresh))
+}
+
+func TestReusableRefreshTokens_AreGoodUntilTheyExpire(t *testing.T) {
+	srv, fake := startServer(t, agstest.Config{ReusableRefreshTokens: true, RefreshLifetime: time.Hour})
+	tok := signOn(t, srv)
+	seen := map[string]bool{}
+	for range 3 {
+		seen[refresh(t, srv, tok.Refresh).tokens(t, http.StatusOK).Refresh] = true
+		fake.Advance(time.Minute)
+	}
+	assert.Len(t, seen, 3)
+	fake.Advance(time.Hour)
+	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, tok.Refresh).refusal(t))
+	assert.Zero(t, srv.Stats().Reuses)
+	assert.Equal(t, 4, srv.Count(agstest.Refresh))
+}
+
+func TestReuseGrace_ForgivesARepeatThatIsSoon(t *testing.T) {
+	srv, fake := startServer(t, agstest.Config{ReuseGrace: 10 * time.Second})
+	first := signOn(t, srv)
+	one := refresh(t, srv, first.Refresh).tokens(t, http.StatusOK)
+	fake.Advance(10*time.Second - 1)
+	two := refresh(t, srv, first.Refresh).tokens(t, http.StatusOK)
+	assert.NotEqual(t, one.Refresh, two.Refresh)
+	assert.Zero(t, srv.Stats().Reuses)
+	refresh(t, srv, one.Refresh).tokens(t, http.StatusOK)
+	refresh(t, srv, two.Refresh).tokens(t, http.StatusOK)
+
+	fake.Advance(1)
+	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, first.Refresh).refusal(t))
+	assert.Equal(t, 1, srv.Stats().Reuses)
+	assert.Equal(t, 5, srv.Count(agstest.Refresh))
+}
+
+func TestSession_OldestTokensAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := startInMemory(t, agstest.Config{})
+		first := signOn(t, srv)
+		tok := first
+		for range agstest.KeptPairs - 1 {
+			tok = refresh(t, srv, tok.Refresh).tokens(t, http.StatusOK)
+		}
+		_, known := srv.Inspect(first.Refresh)
+		assert.True(t, known)
+		tok = refresh(t, srv, tok.Refresh).tokens(t, http.StatusOK)
+		_, known = srv.Inspect(first.Refresh)
+		assert.False(t, known)
+		assert.Equal(t, [2]int{403, 20020}, refresh(t, srv, first.Refresh).refusal(t))
+		refresh(t, srv, tok.Refresh).tokens(t, http.StatusOK)
+		assert.Equal(t, agstest.KeptPairs+2, srv.Count(agstest.Refresh))
+	})
+}
+
+func TestAccessEndsWithSession(t *testing.T) {
+	ends := map[string]func(*agstest.Server, tokens){
+		"sign-out":          func(srv *agstest.Server, tok tokens) { signOut(t, srv, tok.Access) },
+		"revocation":        func(srv *agstest.Server, _ tokens) { srv.RevokeSessions() },
+		"suspended account": func(srv *agstest.Server, tok tokens) { srv.SuspendAccount(tok.Account) },
+		"deleted device":    func(srv *agstest.Server, tok tokens) { srv.DeleteDevice(tok.ClientID) },
+	}
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			strict, _ := startServer(t, agstest.Config{AccessEndsWithSession: true})
+			lax, _ := startServer(t, agstest.Config{})
+			for _, srv := range []*agstest.Server{strict, lax} {
+				tok := signOn(t, srv)
+				require.True(t, accepted(t, srv, tok.Access))
+				end(srv, tok)
+				assert.Equal(t, srv == lax, accepted(t, srv, tok.Access))
+				assert.Equal(t, 2, srv.Count(agstest.API))
+			}
+		})
+	}
+}
+
+func TestNewestAccessOnly(t *testing.T) {
+	strict, _ := startServer(t, agstest.Config{NewestAccessOnly: true})
+	lax, _ := startServer(t, agstest.Config{})
+	for _, srv := range []*agstest.Server{strict, lax} {
+		old := signOn(t, srv)
+		tok := refresh(t, srv, old.Refresh).tokens(t, http.StatusOK)
+		assert.True(t, accepted(t, srv, tok.Access))
+		assert.Equal(t, srv == lax, accepted(t, srv, old.Access))
+		assert.Equal(t, 2, srv.Count(agstest.API))
+	}
+}
+
+func TestSkew_IsThatOfTheServersClock(t *testing.T) {
+	srv, fake := startServer(t, agstest.Config{Skew: -time.Hour})
+	r := post(t, srv, "/ags/signOn", firstTime)
+	tok := r.tokens(t, http.StatusCreated)
+	date, err := http.ParseTime(r.header.Get("Date"))
+	require.NoError(t, err)
+	assert.True(t, date.Equal(start().Truncate(time.Second).Add(-time.Hour)))
+	info, _ := srv.Inspect(tok.Access)
+	assert.True(t, info.ExpiresAt.Equal(start().Truncate(time.Second)), "an hour from an hour ago")
+	assert.True(t, srv.Requests(agstest.SignOn)[0].At.Equal(start().Add(-time.Hour)))
+	assert.True(t, accepted(t, srv, tok.Access))
+
+	srv.SetSkew(0)
+	assert.False(t, accepted(t, srv, tok.Access), "set right, the clock is past the token's end")
+	srv.SetSkew(-time.Hour)
+	fake.Suspend(-time.Minute)
+	assert.True(t, accepted(t, srv, tok.Access))
+	assert.Equal(t, 3, srv.Count(agstest.API))
+}
+
+func TestSession_InABubbleTimeIsTheBubbles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := startInMemory(t, agstest.Config{})
+		tok := signOn(t, srv)
+		for range 29 {
+			time.Sleep(24 * time.Hour)
+			tok = refresh(t, srv, tok.Refresh).tokens(t, http.StatusOK)
+		}
+		assert.True(t, accepted(t, srv, tok.Access))
+		assert.EqualValues(t, 24*60*60, tok.FixedExpiresIn)
+		time.Sleep(24 * time.Hour)
+		assert.Equal(t, [2]int{401, 0}, refresh(t, srv, tok.Refresh).refusal(t))
+		assert.Equal(t, 30, srv.Count(agstest.Refresh))
+	})
+}

@@ -1,0 +1,156 @@
+package agstest_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/agsauth/agsauth/agstest"
+)
+
+func TestWorld_ABarredAccountIsRefusedAndMayComeBack(t *testing.T) {
+	bars := map[int]func(*agstest.Server, string) bool{
+		20001: (*agstest.Server).CancelAccount,
+		20002: (*agstest.Server).SuspendAccount,
+	}
+	for code, bar := range bars {
+		srv, _ := startServer(t, agstest.Config{})
+		tok := signOn(t, srv)
+		require.True(t, bar(srv, tok.Account))
+		assert.Equal(t, [2]int{403, code}, refresh(t, srv, tok.Refresh).refusal(t))
+		assert.Equal(t, [2]int{403, code}, signOnAgain(t, srv, tok.ClientID).refusal(t))
+		info, _ := srv.Inspect(tok.Refresh)
+		assert.False(t, info.Live)
+
+		require.True(t, srv.RestoreAccount(tok.Account))
+		refresh(t, srv, tok.Refresh).tokens(t, http.StatusOK)
+		assert.Equal(t, 2, srv.Count(agstest.Refresh))
+		assert.Equal(t, 2, srv.Count(agstest.SignOn))
+	}
+}
+
+func TestWorld_ADisabledDeviceMayComeBack(t *testing.T) {
+	srv, _ := startServer(t, agstest.Config{})
+	tok := signOn(t, srv)
+	require.True(t, srv.DisableDevice(tok.ClientID))
+	assert.Equal(t, [2]int{403, 20004}, refresh(t, srv, tok.Refresh).refusal(t))
+	assert.Equal(t, [2]int{403, 20004}, signOnAgain(t, srv, tok.ClientID).refusal(t))
+	require.True(t, srv.EnableDevice(tok.ClientID))
+	refresh(t, srv, tok.Refresh).tokens(t, http.StatusOK)
+	assert.Equal(t, 2, srv.Count(agstest.Refresh))
+	assert.Equal(t, 2, srv.Count(agstest.SignOn))
+}
+
+func TestWorld_ADeletedDeviceDoesNot(t *testing.T) {
+	srv, _ := startServer(t, agstest.Config{})
+	tok := signOn(t, srv)
+	require.True(t, srv.DeleteDevice(tok.ClientID))
+	assert.Equal(t, [2]int{403, 20003}, refresh(t, srv, tok.Refresh).refusal(t))
+	assert.Equal(t, [2]int{403, 20003}, signOnAgain(t, srv, tok.ClientID).refusal(t))
+	assert.False(t, srv.EnableDevice(tok.ClientID))
+	assert.False(t, srv.DisableDevice(tok.ClientID))
+	assert.False(t, srv.DeleteDevice(tok.ClientID))
+	assert.Equal(t, "PUB_2", signOn(t, srv).ClientID)
+	assert.Equal(t, 1, srv.Count(agstest.Refresh))
+	assert.Equal(t, 3, srv.Count(agstest.SignOn))
+}
+
+func TestWorld_WhatThereIsNotCannotBeChanged(t *testing.T) {
+	srv, _ := startServer(t, agstest.Config{})
+	assert.False(t, srv.SuspendAccount("nobody"))
+	assert.False(t, srv.CancelAccount("nobody"))
+	assert.False(t, srv.RestoreAccount("nobody"))
+	assert.False(t, srv.DeleteDevice("PUB_1"))
+	assert.Zero(t, srv.RevokeSessions())
+	assert.Zero(t, total(srv))
+}
+
+func TestWorld_RevokeSessions(t *testing.T) {
+	srv, _ := startServer(t, agstest.Config{})
+	one, two, three := signOn(t, srv), signOn(t, srv), signOn(t, srv)
+	assert.Equal(t, 2, srv.RevokeSessions(one.ClientID, two.ClientID, "PUB_989"))
+	assert.Equal(t, 1, srv.Stats().LiveSessions)
+	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, one.Refresh).refusal(t))
+	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, two.Refresh).refusal(t))
+	three = refresh(t, srv, three.Refresh).tokens(t, http.StatusOK)
+	assert.Equal(t, 1, srv.RevokeSessions(), "those that are left")
+	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, three.Refresh).refusal(t))
+	assert.Zero(t, srv.Stats().Reuses)
+	assert.Equal(t, 4, srv.Count(agstest.Refresh))
+}
+
+func TestWorld_GeoBlockSpendsNothing(t *testing.T) {
+	srv, _ := startServer(t, agstest.Config{Accounts: twins()[1:]})
+	tok := signOn(t, srv)
+	sessionToken, _ := post(t, srv, "/ags/getSessionToken", seedParameters).field(t, "sessionToken").(string)
+	withToken := `{"parameters":[{"name":"sessionToken","value":"` + sessionToken + `"}],"deviceInformation":{}}`
+
+	srv.GeoBlock(true)
+	blocked := [2]int{403, 20019}
+	assert.Equal(t, blocked, refresh(t, srv, tok.Refresh).refusal(t))
+	assert.Equal(t, blocked, signOnAgain(t, srv, tok.ClientID).refusal(t))
+	assert.Equal(t, blocked, post(t, srv, "/ags/signOnWithSessionToken", withToken).refusal(t))
+	assert.Equal(t, blocked, post(t, srv, "/ags/subsequentSignOn", seedParameters, "User-Token", "any").refusal(t))
+	assert.Equal(t, blocked, callAPI(t, srv, tok.Access).refusal(t))
+
+	srv.GeoBlock(false)
+	assert.True(t, accepted(t, srv, tok.Access))
+	refresh(t, srv, tok.Refresh).tokens(t, http.StatusOK)
+	post(t, srv, "/ags/signOnWithSessionToken", withToken).tokens(t, http.StatusCreated)
+	assert.Equal(t, 2, srv.Count(agstest.Refresh))
+	assert.Equal(t, 2, srv.Count(agstest.API))
+}
+
+func TestWorld_RotateKeysForgetsAllTokens(t *testing.T) {
+	srv, _ := startServer(t, agstest.Config{})
+	tok := signOn(t, srv)
+	before, _ := parts(t, tok.Access)
+	srv.RotateKeys()
+	r := callAPI(t, srv, tok.Access)
+	assert.Equal(t, "Bearer Token Decoding Failure", r.field(t, "result"))
+	assert.Equal(t, [2]int{403, 20020}, refresh(t, srv, tok.Refresh).refusal(t))
+	assert.Zero(t, srv.Stats().LiveSessions)
+
+	tok = signOnAgain(t, srv, tok.ClientID).tokens(t, http.StatusCreated)
+	after, _ := parts(t, tok.Access)
+	assert.NotEqual(t, before["kid"], after["kid"])
+	assert.True(t, accepted(t, srv, tok.Access))
+	assert.Equal(t, 2, srv.Count(agstest.API))
+	assert.Equal(t, 1, srv.Count(agstest.Refresh))
+}
+
+func TestInspect_TellsWithoutSpending(t *testing.T) {
+	srv, fake := startServer(t, agstest.Config{})
+	tok := signOn(t, srv)
+	issued := start().Truncate(time.Second)
+	want := agstest.TokenInfo{
+		AccountID: "1663", ClientID: "PUB_1", Session: 1, Generation: 1,
+		ExpiresAt: issued.Add(time.Hour), FixedExpiresAt: issued.Add(30 * 24 * time.Hour), Live: true,
+	}
+	info, ok := srv.Inspect(tok.Access)
+	assert.True(t, ok)
+	assert.Equal(t, want, info)
+	want.Refresh, want.ExpiresAt = true, issued.Add(48*time.Hour)
+	for range 2 {
+		info, ok = srv.Inspect(tok.Refresh)
+		assert.True(t, ok)
+		assert.Equal(t, want, info)
+	}
+	_, ok = srv.Inspect("forged")
+	assert.False(t, ok)
+
+	next := refresh(t, srv, tok.Refresh).tokens(t, http.StatusOK)
+	info, _ = srv.Inspect(tok.Refresh)
+	assert.False(t, info.Live, "spent")
+	info, _ = srv.Inspect(next.Refresh)
+	assert.True(t, info.Live)
+	assert.Equal(t, 2, info.Generation)
+	fake.Advance(time.Hour)
+	info, _ = srv.Inspect(next.Access)
+	assert.False(t, info.Live, "expired")
+	assert.Zero(t, srv.Stats().Reuses)
+	assert.Equal(t, 1, srv.Count(agstest.Refresh))
+}

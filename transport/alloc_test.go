@@ -1,0 +1,41 @@
+//go:build !race
+
+package transport_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
+
+	"github.com/agsauth/agsauth/transport"
+)
+
+// A request with a token costs its copy, the copy's header, and no more.
+func TestRoundTrip_Allocations(t *testing.T) {
+	answered := &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}
+	base := baseFunc(func(*http.Request) (*http.Response, error) { return answered, nil })
+	source := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "abc"})
+	plain := &transport.Transport{Source: source, Base: base}
+	named := &transport.Transport{Source: source, Base: base, AllowHosts: []string{"a.test", ".b.test:1", "API.example.com"}}
+	for headers := range 8 {
+		bare, withBody := get(t, urlAPI), get(t, urlAPI)
+		for i := range headers {
+			bare.with(fmt.Sprintf("X-%d", i), "value")
+			withBody.with(fmt.Sprintf("X-%d", i), "value")
+		}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, urlAPI, strings.NewReader("payload"))
+		require.NoError(t, err)
+		withBody.Body, withBody.GetBody, withBody.ContentLength = req.Body, req.GetBody, req.ContentLength
+		for _, tr := range []*transport.Transport{plain, named} {
+			for _, c := range []*call{bare, withBody} {
+				allocs := testing.AllocsPerRun(100, func() { _, _ = tr.RoundTrip(c.Request) })
+				assert.LessOrEqual(t, allocs, 3.0, "with %d headers", headers)
+			}
+		}
+	}
+}

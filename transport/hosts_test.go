@@ -1,0 +1,165 @@
+package transport_test
+
+import (
+	"net/url"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/agsauth/agsauth/transport"
+)
+
+func TestAllowHosts_Entries(t *testing.T) {
+	for _, tc := range []struct {
+		entry, url string
+		want       bool
+	}{
+		{"api.example.com", "https://api.example.com/", true},
+		{"api.example.com", "https://API.Example.COM/", true},
+		{"API.example.com", "https://api.example.com/", true},
+		{"api.example.com", "https://api.example.com./", true},
+		{"api.example.com.", "https://api.example.com/", true},
+		{"api.example.com", "https://api.example.com:8443/", true},
+		{"api.example.com", "https://api.example.com.evil.com/", false},
+		{"api.example.com", "https://evil-api.example.com/", false},
+		{"api.example.com", "https://v2.api.example.com/", false},
+		{"api.example.com", "https://example.com/", false},
+		{"api.example.com", "https://api-example.com/", false},
+		{"api.example.com", "https://user:pass@api.example.com/", true},
+		{"api.example.com", "https://api.example.com@evil.com/", false},
+		{"api.example.com", "https://evil.com/api.example.com", false},
+
+		{"api.example.com:8443", "https://api.example.com:8443/", true},
+		{"api.example.com:8443", "https://api.example.com/", false},
+		{"api.example.com:443", "https://api.example.com/", true},
+		{"api.example.com:443", "https://api.example.com:443/", true},
+		{"api.example.com:", "https://api.example.com:8443/", true},
+
+		{".example.com", "https://api.example.com/", true},
+		{".example.com", "https://v2.api.example.com/", true},
+		{".Example.com", "https://api.EXAMPLE.com./", true},
+		{".example.com.", "https://api.example.com/", true},
+		{".example.com", "https://example.com/", false},
+		{".example.com", "https://badexample.com/", false},
+		{".example.com", "https://example.com.evil.com/", false},
+		{".example.com:8443", "https://api.example.com:8443/", true},
+		{".example.com:8443", "https://api.example.com/", false},
+		{".0.0.1", "https://127.0.0.1/", false},
+		{".", "https://api.example.com/", false},
+		{"..", "https://api.example.com/", false},
+
+		{"192.0.2.1", "https://192.0.2.1:8443/", true},
+		{"192.0.2.1", "https://192.0.2.10/", false},
+		{"[2001:db8::1]", "https://[2001:db8::1]:8443/", true},
+		{"[2001:db8::1]:8443", "https://[2001:DB8::1]:8443/", true},
+		{"[2001:db8::1]:8443", "https://[2001:db8::1]/", false},
+		{"2001:db8::1", "https://[2001:db8::1]:8443/", true},
+		{"2001:db8::1", "https://[2001:db8::2]/", false},
+
+		{"bücher.example", "https://bücher.example/", true},
+		{"bücher.example", "https://BÜcher.example/", false},
+		{"kelvin.example", "https://\u212Aelvin.example/", false},
+
+		{"", "https://api.example.com/", false},
+		{":443", "https://api.example.com/", false},
+		{"*", "https://api.example.com/", false},
+		{"*.example.com", "https://api.example.com/", false},
+		{"https://api.example.com", "https://api.example.com/", false},
+		{"api.example.com/v1", "https://api.example.com/v1", false},
+		{" api.example.com", "https://api.example.com/", false},
+	} {
+		t.Run(tc.entry+" "+tc.url, func(t *testing.T) {
+			rejection := unauthorized()
+			base, source := newBase(rejection).harmless(), newSource("t")
+			hosts := []string{"elsewhere.example.net", tc.entry}
+			tr := &transport.Transport{Source: source, Base: base, AllowHosts: hosts}
+			resp, err := post(t, tc.url).through(t, tr)
+			require.NoError(t, err)
+			assertOpen(t, rejection, resp)
+			if tc.want {
+				base.assertTokens(t, "t")
+				source.assertAsked(t, 2, "t")
+			} else {
+				base.assertTokens(t, "") // and the 401 is not ours to judge
+				source.assertAsked(t, 0)
+			}
+		})
+	}
+}
+
+func TestAllowHosts_NoHostIsNobodys(t *testing.T) {
+	base := newBase(ok()).harmless()
+	c := get(t, urlAPI)
+	c.URL = &url.URL{Scheme: "https", Path: "/"}
+	_, err := c.through(t, &transport.Transport{Source: newSource("t"), Base: base, AllowHosts: []string{""}})
+	require.NoError(t, err)
+	base.assertTokens(t, "")
+}
+
+func TestInsecure_IsRefusedUnlessToThisMachine(t *testing.T) {
+	for target, want := range map[string]bool{
+		"http://localhost/":                true,
+		"http://LocalHost.:8080/":          true,
+		"http://127.0.0.1:8080/":           true,
+		"http://127.8.9.1/":                true,
+		"http://[::1]:8080/":               true,
+		"http://[::ffff:127.0.0.1]/":       true,
+		"https://api.example.com/":         true,
+		"http://api.example.com/":          false,
+		"http://10.0.0.1/":                 false,
+		"http://[2001:db8::1]/":            false,
+		"http://localhost.example.com/":    false,
+		"http://app.localhost/":            false,
+		"http://127.0.0.1.example.com/":    false,
+		"http://127.1/":                    false,
+		"http://0.0.0.0/":                  false,
+		"ftp://api.example.com/":           false,
+		"http://localhost@api.example.com": false,
+	} {
+		t.Run(target, func(t *testing.T) {
+			fine := ok()
+			base, source := newBase(fine), newSource("t")
+			resp, err := post(t, target).through(t, &transport.Transport{Source: source, Base: base})
+			if want {
+				require.NoError(t, err)
+				assertOpen(t, fine, resp)
+				base.assertTokens(t, "t")
+				return
+			}
+			assert.ErrorContains(t, err, "transport: no token goes to ")
+			assert.ErrorContains(t, err, "use https, or set AllowInsecure")
+			base.assertTokens(t)
+			source.assertAsked(t, 0)
+		})
+	}
+}
+
+func TestInsecure_CanBeAllowed(t *testing.T) {
+	fine := ok()
+	base := newBase(fine)
+	tr := &transport.Transport{Source: newSource("t"), Base: base, AllowInsecure: true}
+	resp, err := post(t, "http://api.example.com/").through(t, tr)
+	require.NoError(t, err)
+	assertOpen(t, fine, resp)
+	base.assertTokens(t, "t")
+}
+
+// Only a request that would take the token is refused.
+func TestInsecure_WithoutTokenIsNobodysBusiness(t *testing.T) {
+	base := newBase(ok()).harmless()
+	tr := &transport.Transport{Source: newSource("t"), Base: base, AllowHosts: []string{"api.example.com"}}
+	_, err := get(t, "http://other.example.com/").through(t, tr)
+	require.NoError(t, err)
+	base.assertTokens(t, "")
+
+	_, err = get(t, "http://api.example.com/").through(t, tr)
+	require.Error(t, err)
+	base.assertTokens(t, "")
+}
+
+func TestInsecure_ErrorHasNoCredentialsOfTheURL(t *testing.T) {
+	tr := &transport.Transport{Source: newSource("t"), Base: newBase()}
+	_, err := get(t, "http://user:secret@api.example.com/path?key=secret").through(t, tr)
+	assert.EqualError(t, err, "transport: no token goes to http://api.example.com: use https, or set AllowInsecure")
+}

@@ -1,0 +1,147 @@
+package transport_test
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/agsauth/agsauth/transport"
+)
+
+var errCut = errors.New("connection cut")
+
+// script is a body that gives its text in chunks of the lengths told, over and
+// over, 0 among them, and then ends with err: together with the last chunk, or
+// after it. Whoever reads on gets another error each time.
+type script struct {
+	text     []byte
+	chunks   []byte
+	err      error
+	together bool
+
+	next   int
+	ended  int
+	closed int
+}
+
+func (s *script) Read(p []byte) (int, error) {
+	if s.closed > 0 {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	if len(s.text) == 0 {
+		return 0, s.end()
+	}
+	size := len(p)
+	if len(s.chunks) > 0 {
+		size = min(size, int(s.chunks[s.next%len(s.chunks)]))
+		s.next++
+	}
+	n := copy(p[:size], s.text)
+	s.text = s.text[n:]
+	if len(s.text) == 0 && s.together {
+		return n, s.end()
+	}
+	return n, nil
+}
+
+func (s *script) end() error {
+	s.ended++
+	if s.ended == 1 {
+		return s.err
+	}
+	return errors.New("read on behind the end")
+}
+
+func (s *script) Close() error {
+	s.closed++
+	return errCut // so that it can be seen to be passed on
+}
+
+// readAll reads in steps of the given size, until there is an error.
+func readAll(r io.Reader, step int) (text []byte, err error) {
+	p := make([]byte, step)
+	for err == nil {
+		var n int
+		n, err = r.Read(p)
+		text = append(text, p[:n]...)
+	}
+	return text, err
+}
+
+// What the caller reads is what the base gave, however the answer was judged.
+func assertFaithful(t *testing.T, tr *transport.Transport, made script, step int) {
+	t.Helper()
+	direct, judged := made, made
+	want, wantErr := readAll(&direct, step)
+	base := baseFunc(func(*http.Request) (*http.Response, error) {
+		header := http.Header{"Content-Type": {jsonMedia}}
+		return &http.Response{StatusCode: http.StatusForbidden, Header: header, Body: &judged, ContentLength: -1}, nil
+	})
+	tr.Source, tr.Base = newSource("t"), base
+	resp, err := get(t, urlAPI).through(t, tr)
+	require.NoError(t, err)
+	got, gotErr := readAll(resp.Body, step)
+	assert.Equal(t, string(want), string(got))
+	assert.Equal(t, wantErr, gotErr)
+	_, wantErr = direct.Read(make([]byte, 1))
+	_, gotErr = resp.Body.Read(make([]byte, 1))
+	assert.Equal(t, wantErr, gotErr, "behind the end")
+	assert.Zero(t, judged.closed)
+	assert.Equal(t, errCut, resp.Body.Close())
+	assert.Equal(t, 1, judged.closed)
+}
+
+func FuzzPeek(f *testing.F) {
+	long := make([]byte, 9000)
+	f.Add([]byte(codeBody), []byte{1}, true, true, uint16(1), uint16(10))
+	f.Add([]byte(`{"code":1024`), []byte{5, 0, 2}, false, true, uint16(512), uint16(1))
+	f.Add(long, []byte{255, 3}, true, false, uint16(4096), uint16(5000))
+	f.Add(long, []byte{}, false, false, uint16(100), uint16(4096))
+	f.Add([]byte{}, []byte{0, 1}, false, true, uint16(7), uint16(0))
+	f.Fuzz(func(t *testing.T, text, chunks []byte, cut, together bool, step, read uint16) {
+		made := script{text: text, chunks: append(slices.Clone(chunks), 1), err: io.EOF, together: together}
+		if cut {
+			made.err = errCut
+		}
+		size := int(step)%5000 + 1
+		assertFaithful(t, &transport.Transport{}, made, size)
+		// Refused by the source, a rejection goes the same way.
+		assertFaithful(t, &transport.Transport{IsRejection: func(resp *http.Response) bool {
+			_, _ = io.CopyN(io.Discard, resp.Body, int64(read))
+			return read%2 == 0
+		}}, made, size)
+	})
+}
+
+func TestPeek_EmptyReadsDoNoHarm(t *testing.T) {
+	made := script{text: []byte(codeBody), err: errCut, together: true}
+	tr := &transport.Transport{IsRejection: func(resp *http.Response) bool {
+		n, err := resp.Body.Read(nil)
+		assert.Zero(t, n)
+		assert.NoError(t, err)
+		_, err = io.ReadAll(resp.Body)
+		assert.Equal(t, errCut, err)
+		_, err = resp.Body.Read(make([]byte, 1))
+		assert.Equal(t, errCut, err, "the end is the end")
+		return true
+	}}
+	assertFaithful(t, tr, made, 7)
+}
+
+func TestPeek_ReadAfterClose(t *testing.T) {
+	made := &script{text: []byte(`{"errorCode":20018}`), err: io.EOF}
+	base := baseFunc(func(*http.Request) (*http.Response, error) {
+		header := http.Header{"Content-Type": {jsonMedia}}
+		return &http.Response{StatusCode: http.StatusForbidden, Header: header, Body: made}, nil
+	})
+	resp, err := get(t, urlAPI).through(t, &transport.Transport{Source: newSource("t"), Base: base})
+	require.NoError(t, err)
+	assert.Equal(t, errCut, resp.Body.Close())
+	_, err = resp.Body.Read(make([]byte, 1))
+	assert.Equal(t, http.ErrBodyReadAfterClose, err)
+}

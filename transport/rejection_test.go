@@ -1,0 +1,278 @@
+package transport_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/agsauth/agsauth/transport"
+)
+
+// assertJudged sends a request that is answered by a, and asserts whether that is
+// taken for a rejection, and that the caller gets all of it if it is not.
+func assertJudged(t *testing.T, tr *transport.Transport, method string, a *answer, rejected bool) {
+	t.Helper()
+	fine := ok()
+	base, source := newBase(a, fine), newSource("old", "new")
+	tr.Source, tr.Base = source, base
+	c := get(t, urlAPI)
+	c.Method = method
+	resp, err := c.through(t, tr)
+	require.NoError(t, err)
+	if rejected {
+		assertOpen(t, fine, resp)
+		base.assertTokens(t, "old", "new")
+		source.assertAsked(t, 2, "old")
+		return
+	}
+	assertOpen(t, a, resp)
+	base.assertTokens(t, "old")
+	source.assertAsked(t, 1)
+}
+
+func TestRejection_ByStatusAndCode(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		status int
+		text   string
+		want   bool
+	}{
+		{"401", 401, "", true},
+		{"401 with any body", 401, `{"resultCode":"20018"}`, true},
+		{"the platform's", 403, codeBody, true},
+		{"as a number", 403, `{"resultCode":1024}`, true},
+		{"as a string", 403, `{"resultCode":"1025"}`, true},
+		{"errorCode", 403, `{"message":"m","errorCode":1025}`, true},
+		{"code", 403, `{"code":"99999:403"}`, true},
+		{"behind others", 403, `{"a":{"b":[1,{"code":7}]},"c":[],"d":null,"code":1024}`, true},
+		{"with white space", 403, " \n{ \"code\" :\t1024 } ", true},
+		{"escaped", 403, `{"\u0063ode":"9999\u0039:403"}`, true},
+		{"the first that is there", 403, `{"code":1,"errorCode":2,"resultCode":"99999:403"}`, true},
+		{"errorCode before code", 403, `{"code":20018,"errorCode":"1024"}`, true},
+		{"null is not there", 403, `{"resultCode":null,"errorCode":null,"code":1024}`, true},
+		{"nor is an object", 403, `{"resultCode":{},"errorCode":[1024],"code":1024}`, true},
+		{"rubbish behind it", 403, `{"code":1024} and so on`, true},
+		{"the 403 of a geo-block", 403, `{"resultCode":"20019","code":1024}`, false},
+		{"another code", 403, `{"errorCode":20018,"message":"no VPN, please"}`, false},
+		{"the code in the text", 403, `{"message":"99999:403","result":"Bearer Token Expired"}`, false},
+		{"the code further down", 403, `{"error":{"code":1024}}`, false},
+		{"the name in other letters", 403, `{"ResultCode":1024}`, false},
+		{"part of the code", 403, `{"code":"99999:4031"}`, false},
+		{"another way to write the number", 403, `{"code":1024.0}`, false},
+		{"an array", 403, `[{"code":1024}]`, false},
+		{"a string", 403, `"99999:403"`, false},
+		{"empty", 403, ``, false},
+		{"no JSON", 403, `<html>code 1024</html>`, false},
+		{"cut off before it", 403, `{"message":"m","code":`, false},
+		{"cut off within the number", 403, `{"message":"m","code":1024`, false},
+		{"cut off within the string", 403, `{"message":"m","code":"1024`, false},
+		{"cut off within a name", 403, `{"message":"m","cod`, false},
+		{"cut off behind it", 403, `{"code":1024,"message":"m`, true},
+		{"no colon", 403, `{"code" 1024}`, false},
+		{"no comma", 403, `{"a":1 "code":1024}`, false},
+		{"beyond what is read", 403, `{"a":"` + strings.Repeat("x", 4096) + `","code":1024}`, false},
+		{"a number at the limit", 403, `{"a":"` + strings.Repeat("x", 4096-len(`{"a":"","code":1024`)) + `","code":10240}`, false},
+		{"long, but it comes first", 403, `{"code":1024,"a":"` + strings.Repeat("x", 9000) + `"}`, true},
+		{"200", 200, codeBody, false},
+		{"400", 400, codeBody, false},
+		{"404", 404, codeBody, false},
+		{"407", 407, codeBody, false},
+		{"500", 500, codeBody, false},
+		{"302", 302, codeBody, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			a := &answer{status: tc.status, media: jsonMedia, text: tc.text}
+			assertJudged(t, &transport.Transport{}, http.MethodGet, a, tc.want)
+		})
+	}
+}
+
+// The answers in testdata/wire are as they come over the wire, below a line that
+// says where they are from.
+func TestRejection_OnTheWire(t *testing.T) {
+	for name, want := range map[string]bool{
+		"token_expired": true, "token_undecodable": true, "front_end_1024": true, "legacy_200": true,
+		"geo_blocked": false, "proxy_page": false,
+	} {
+		t.Run(name, func(t *testing.T) {
+			data, err := os.ReadFile("testdata/wire/" + name + ".http")
+			require.NoError(t, err)
+			_, wire, _ := bytes.Cut(data, []byte("\n"))
+			sent := 0
+			base := baseFunc(func(req *http.Request) (*http.Response, error) {
+				sent++
+				return http.ReadResponse(bufio.NewReader(bytes.NewReader(wire)), req)
+			})
+			tr := &transport.Transport{Source: newSource("old", "new"), Base: base, LegacyRejections: true}
+			resp, err := get(t, urlAPI).through(t, tr)
+			require.NoError(t, err)
+			text, err := io.ReadAll(resp.Body)
+			require.NoError(t, err)
+			assert.True(t, bytes.HasSuffix(wire, text))
+			assert.NotEmpty(t, text)
+			if want {
+				assert.Equal(t, 2, sent)
+			} else {
+				assert.Equal(t, 1, sent)
+			}
+		})
+	}
+}
+
+func TestRejection_OnlyJSONIsReadAhead(t *testing.T) {
+	for _, tc := range []struct {
+		media, encoding, method string
+		want                    bool
+	}{
+		{"application/json", "", "GET", true},
+		{"Application/JSON; charset=utf-8", "", "GET", true},
+		{"application/json; charset", "", "GET", true}, // a broken parameter
+		{"application/problem+json", "", "GET", true},
+		{"application/json", "", "", true},
+		{"application/json", "", "HEAD", false},
+		{"application/json", "gzip", "GET", false},
+		{"text/html", "", "GET", false},
+		{"application/jsonp", "", "GET", false},
+		{"", "", "GET", false},
+		{";", "", "GET", false},
+	} {
+		t.Run(tc.media+" "+tc.encoding+" "+tc.method, func(t *testing.T) {
+			a := forbidden(codeBody)
+			a.media, a.header = tc.media, http.Header{}
+			if tc.encoding != "" {
+				a.header.Set("Content-Encoding", tc.encoding)
+			}
+			a.length = -1
+			tr := &transport.Transport{IsRejection: nil}
+			assertJudged(t, tr, tc.method, a, tc.want)
+		})
+	}
+}
+
+func TestRejection_WhatIsNotJudgedIsNotTouched(t *testing.T) {
+	for name, a := range map[string]*answer{
+		"200":                {status: 200, media: jsonMedia, text: codeBody},
+		"101":                {status: 101, media: jsonMedia, text: codeBody},
+		"403 of other media": {status: 403, media: "text/html", text: codeBody},
+	} {
+		t.Run(name, func(t *testing.T) {
+			base := newBase(a)
+			resp, err := get(t, urlAPI).through(t, &transport.Transport{Source: newSource("t"), Base: base})
+			require.NoError(t, err)
+			assert.Same(t, a.body, resp.Body)
+			assert.Zero(t, a.body.read.Load())
+			base.assertTokens(t, "t")
+		})
+	}
+}
+
+// No more is read than tells what it is: who streams a 403 need not end it first.
+func TestRejection_IsReadNoFurtherThanNeeded(t *testing.T) {
+	first, second := forbidden(""), ok()
+	base := newBase(first, second)
+	endless := baseFunc(func(req *http.Request) (*http.Response, error) {
+		resp, err := base.RoundTrip(req)
+		if len(base.seen) == 1 {
+			beyond := iotest.ErrReader(errors.New("read on"))
+			first.body.Reader = io.MultiReader(strings.NewReader(codeBody), beyond)
+			resp.ContentLength = 1 << 20 // and so it is not drained either
+		}
+		return resp, err
+	})
+	resp, err := get(t, urlAPI).through(t, &transport.Transport{Source: newSource("old", "new"), Base: endless})
+	require.NoError(t, err)
+	assertOpen(t, second, resp)
+	base.assertTokens(t, "old", "new")
+}
+
+func TestLegacyRejections(t *testing.T) {
+	padded := func(n int) string { return `{"resultCode":"99999:403","a":"` + strings.Repeat("x", n-33) + `"}` }
+	require.Len(t, padded(100), 100)
+	for _, tc := range []struct {
+		name string
+		a    answer
+		want bool
+	}{
+		{"the usual body", answer{status: 200, text: codeBody}, true},
+		{"as long as may be", answer{status: 200, text: padded(4096)}, true},
+		{"longer", answer{status: 200, text: padded(4097)}, false},
+		{"of unknown length", answer{status: 200, text: codeBody, length: -1}, false},
+		{"another code", answer{status: 200, text: `{"resultCode":"0"}`}, false},
+		{"a code that means nothing in a 200", answer{status: 200, text: `{"code":1024}`}, false},
+		{"no code", answer{status: 200, text: `{"things":[]}`}, false},
+		{"empty", answer{status: 200}, false},
+		{"201", answer{status: 201, text: codeBody}, false},
+		{"403", answer{status: 403, text: codeBody}, true},
+		{"401", answer{status: 401}, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			tc.a.media = jsonMedia
+			assertJudged(t, &transport.Transport{LegacyRejections: true}, http.MethodGet, &tc.a, tc.want)
+		})
+	}
+	t.Run("of other media", func(t *testing.T) {
+		a := &answer{status: 200, media: "text/plain", text: codeBody}
+		assertJudged(t, &transport.Transport{LegacyRejections: true}, http.MethodGet, a, false)
+	})
+	t.Run("unless asked for", func(t *testing.T) {
+		a := &answer{status: 200, media: jsonMedia, text: codeBody}
+		assertJudged(t, &transport.Transport{}, http.MethodGet, a, false)
+	})
+}
+
+// oracle is the rule read in another way: all of the object, or nothing.
+func oracle(data []byte) (rejected, whole bool) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	var object map[string]any
+	if len(data) > 4096 || !json.Valid(data) || dec.Decode(&object) != nil || object == nil {
+		return false, false
+	}
+	for _, name := range []string{"resultCode", "errorCode", "code"} {
+		code := ""
+		switch v := object[name].(type) {
+		case string:
+			code = v
+		case json.Number:
+			code = v.String()
+		}
+		if code != "" {
+			return code == "99999:403" || code == "1024" || code == "1025", true
+		}
+	}
+	return false, true
+}
+
+func FuzzRejectionBody(f *testing.F) {
+	for _, seed := range []string{
+		codeBody, `{"code":1024}`, `{"errorCode":"1025","x":[{}]}`, `{"code":1024,"code":null}`, `[]`, `{`, ``, `{"code":1024`,
+		`{"resultCode":{},"errorCode":"","code":1e3}`, "\xff{\"code\":1024}",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		a := forbidden(string(data))
+		base, source := newBase(a, ok()), newSource("old", "new")
+		resp, err := get(t, urlAPI).through(t, &transport.Transport{Source: source, Base: base})
+		require.NoError(t, err)
+		rejected := len(base.seen) == 2
+		if want, whole := oracle(data); whole {
+			assert.Equal(t, want, rejected)
+		}
+		if rejected {
+			assert.EqualValues(t, 1, a.body.closed.Load())
+			return
+		}
+		assertOpen(t, a, resp)
+	})
+}

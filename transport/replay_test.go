@@ -1,0 +1,320 @@
+package transport_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
+
+	"github.com/agsauth/agsauth/transport"
+)
+
+func TestReplay_RejectedRequestIsSentOnceMore(t *testing.T) {
+	first, second := unauthorized(), ok()
+	base, source := newBase(first, second), newSource("old", "new")
+	tr := &transport.Transport{Source: source, Base: base, Header: http.Header{"X-Ours": {"o"}}}
+	resp, err := post(t, urlAPI).with("X-One", "1").through(t, tr)
+	require.NoError(t, err)
+	assertOpen(t, second, resp)
+	base.assertTokens(t, "old", "new")
+	source.assertAsked(t, 2, "old")
+	for _, s := range base.seen {
+		assert.Equal(t, "payload", s.body)
+		assert.Equal(t, urlAPI, s.req.URL.String())
+		s.req.Header.Del("Authorization")
+		assert.Equal(t, http.Header{"X-One": {"1"}, "X-Ours": {"o"}}, s.req.Header)
+	}
+	assert.EqualValues(t, len(first.text), first.body.read.Load(), "the first answer was not drained")
+}
+
+func TestReplay_RequestsWithoutBody(t *testing.T) {
+	for name, none := range map[string]io.ReadCloser{"nil": nil, "NoBody": http.NoBody} {
+		t.Run(name, func(t *testing.T) {
+			second := ok()
+			base, source := newBase(forbidden(codeBody), second), newSource("old", "new")
+			c := get(t, urlAPI)
+			c.Body = none
+			resp, err := c.through(t, &transport.Transport{Source: source, Base: base})
+			require.NoError(t, err)
+			assertOpen(t, second, resp)
+			base.assertTokens(t, "old", "new")
+		})
+	}
+}
+
+func TestReplay_SecondAnswerStands(t *testing.T) {
+	second := unauthorized()
+	base, source := newBase(unauthorized(), second), newSource("old", "new", "newer")
+	resp, err := get(t, urlAPI).through(t, &transport.Transport{Source: source, Base: base})
+	require.NoError(t, err)
+	assertOpen(t, second, resp)
+	base.assertTokens(t, "old", "new")
+	source.assertAsked(t, 2, "old")
+}
+
+func TestReplay_SecondErrorStands(t *testing.T) {
+	broken := errors.New("broken")
+	base := newBase(unauthorized(), &answer{err: broken})
+	_, err := post(t, urlAPI).through(t, &transport.Transport{Source: newSource("old", "new"), Base: base})
+	assert.Equal(t, broken, err)
+	base.assertTokens(t, "old", "new")
+}
+
+func TestReplay_NoOtherToken(t *testing.T) {
+	t.Run("the same again", func(t *testing.T) {
+		first := forbidden(codeBody)
+		base, source := newBase(first), newSource("only")
+		resp, err := post(t, urlAPI).through(t, &transport.Transport{Source: source, Base: base})
+		require.NoError(t, err)
+		assertOpen(t, first, resp)
+		base.assertTokens(t, "only")
+		source.assertAsked(t, 2, "only")
+	})
+	t.Run("an error", func(t *testing.T) {
+		first := forbidden(codeBody)
+		base, source := newBase(first), newSource("old", "new")
+		source.onAsk = func(context.Context) error {
+			if source.asked == 2 {
+				return errors.New("no refresh now")
+			}
+			return nil
+		}
+		resp, err := post(t, urlAPI).through(t, &transport.Transport{Source: source, Base: base})
+		require.NoError(t, err)
+		assertOpen(t, first, resp)
+		base.assertTokens(t, "old")
+		source.assertAsked(t, 2, "old")
+	})
+	t.Run("an empty one", func(t *testing.T) {
+		first := unauthorized()
+		base, source := newBase(first), newSource("old", "")
+		resp, err := get(t, urlAPI).through(t, &transport.Transport{Source: source, Base: base})
+		require.NoError(t, err)
+		assertOpen(t, first, resp)
+		base.assertTokens(t, "old")
+	})
+}
+
+// The first answer is open while the source is asked, for it may be the one that
+// the caller gets.
+func TestReplay_FirstAnswerIsOpenWhileTheSourceIsAsked(t *testing.T) {
+	first := unauthorized()
+	base, source := newBase(first, ok()), newSource("old", "new")
+	source.onAsk = func(context.Context) error {
+		if source.asked == 2 {
+			assert.Equal(t, []string{"old"}, source.invalidated, "asked before it was told")
+			assert.Zero(t, first.body.closed.Load())
+		}
+		return nil
+	}
+	_, err := get(t, urlAPI).through(t, &transport.Transport{Source: source, Base: base})
+	require.NoError(t, err)
+	base.assertTokens(t, "old", "new")
+	assert.EqualValues(t, 1, first.body.closed.Load())
+}
+
+// Somebody else had a newer token already: then it is used, and not invalidated.
+func TestReplay_TokenWasReplacedMeanwhile(t *testing.T) {
+	source := newSource("old", "new", "newer")
+	fine := ok()
+	base := newBase(unauthorized(), fine)
+	overtaken := baseFunc(func(req *http.Request) (*http.Response, error) {
+		if len(base.seen) == 0 {
+			source.Invalidate("old")
+		}
+		return base.RoundTrip(req)
+	})
+	resp, err := get(t, urlAPI).through(t, &transport.Transport{Source: source, Base: overtaken})
+	require.NoError(t, err)
+	assertOpen(t, fine, resp)
+	base.assertTokens(t, "old", "new")
+	source.assertAsked(t, 2, "old", "old")
+}
+
+func TestReplay_PlainSource(t *testing.T) {
+	tokens := []string{"a", "a", "a", "b"}
+	source := plainSource(func() (*oauth2.Token, error) {
+		token := tokens[0]
+		tokens = tokens[1:]
+		return &oauth2.Token{AccessToken: token}, nil
+	})
+	first, third := unauthorized(), ok()
+	base := newBase(first, unauthorized(), third)
+	tr := &transport.Transport{Source: source, Base: base}
+	resp, err := get(t, urlAPI).through(t, tr)
+	require.NoError(t, err)
+	assertOpen(t, first, resp)
+
+	resp, err = get(t, urlAPI).through(t, tr)
+	require.NoError(t, err)
+	assertOpen(t, third, resp)
+	base.assertTokens(t, "a", "a", "b")
+}
+
+func TestReplay_BodyThatCannotBeHadAgain(t *testing.T) {
+	t.Run("no GetBody", func(t *testing.T) {
+		first, next := unauthorized(), ok()
+		base, source := newBase(first, next), newSource("old", "new")
+		tr := &transport.Transport{Source: source, Base: base}
+		c := post(t, urlAPI)
+		c.GetBody = nil
+		resp, err := c.through(t, tr)
+		require.NoError(t, err)
+		assertOpen(t, first, resp)
+		source.assertAsked(t, 1, "old")
+
+		resp, err = get(t, urlAPI).through(t, tr)
+		require.NoError(t, err)
+		assertOpen(t, next, resp)
+		base.assertTokens(t, "old", "new")
+	})
+	t.Run("GetBody fails", func(t *testing.T) {
+		first := unauthorized()
+		base, source := newBase(first), newSource("old", "new")
+		c := post(t, urlAPI)
+		c.GetBody = func() (io.ReadCloser, error) { return nil, errors.New("gone") }
+		resp, err := c.through(t, &transport.Transport{Source: source, Base: base})
+		require.NoError(t, err)
+		assertOpen(t, first, resp)
+		base.assertTokens(t, "old")
+		source.assertAsked(t, 2, "old")
+	})
+	t.Run("GetBody has none", func(t *testing.T) {
+		first := unauthorized()
+		base := newBase(first)
+		c := post(t, urlAPI)
+		c.GetBody = func() (io.ReadCloser, error) { return nil, nil }
+		resp, err := c.through(t, &transport.Transport{Source: newSource("old", "new"), Base: base})
+		require.NoError(t, err)
+		assertOpen(t, first, resp)
+		base.assertTokens(t, "old")
+	})
+}
+
+func TestReplay_ContextEndsWhileTheSourceIsAsked(t *testing.T) {
+	gone := errors.New("gone home")
+	for name, err := range map[string]error{"with an error": errors.New("stopped"), "with a token": nil} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			first := unauthorized()
+			base, source := newBase(first), newSource("old", "new")
+			source.onAsk = func(context.Context) error {
+				if source.asked == 1 {
+					return nil
+				}
+				cancel(gone)
+				return err
+			}
+			_, got := post(t, urlAPI).under(ctx).through(t, &transport.Transport{Source: source, Base: base})
+			assert.Equal(t, gone, got)
+			assert.EqualValues(t, 1, first.body.closed.Load())
+			base.assertTokens(t, "old")
+		})
+	}
+}
+
+func TestReplay_DrainsALittleOnly(t *testing.T) {
+	const limit = 64 << 10
+	long := strings.Repeat("x", 1<<20)
+	for name, tc := range map[string]struct {
+		length   int64
+		wantRead int64
+	}{
+		"of unknown length": {-1, limit},
+		"known to be long":  {1 << 20, 0},
+		"known to fit":      {limit, limit},
+	} {
+		t.Run(name, func(t *testing.T) {
+			first, second := unauthorized(), ok()
+			first.text, first.length = long, tc.length
+			base := newBase(first, second)
+			resp, err := get(t, urlAPI).through(t, &transport.Transport{Source: newSource("old", "new"), Base: base})
+			require.NoError(t, err)
+			assertOpen(t, second, resp)
+			base.assertTokens(t, "old", "new")
+			assert.Equal(t, tc.wantRead, first.body.read.Load())
+		})
+	}
+}
+
+func TestReplay_AnswerWithoutBody(t *testing.T) {
+	var sent int
+	base := baseFunc(func(*http.Request) (*http.Response, error) {
+		sent++
+		return &http.Response{StatusCode: http.StatusUnauthorized}, nil
+	})
+	resp, err := get(t, urlAPI).through(t, &transport.Transport{Source: newSource("old", "new"), Base: base})
+	require.NoError(t, err)
+	assert.Nil(t, resp.Body)
+	assert.Equal(t, 2, sent)
+}
+
+func TestReplay_PanicsLeaveNothingOpen(t *testing.T) {
+	t.Run("source", func(t *testing.T) {
+		first := unauthorized()
+		base, source := newBase(first), newSource("old", "new")
+		source.onAsk = func(context.Context) error {
+			if source.asked == 2 {
+				panic("source")
+			}
+			return nil
+		}
+		c := post(t, urlAPI)
+		assert.PanicsWithValue(t, "source", func() {
+			_, _ = c.through(t, &transport.Transport{Source: source, Base: base})
+		})
+		assert.EqualValues(t, 1, first.body.closed.Load())
+		base.assertTokens(t, "old")
+	})
+	t.Run("base", func(t *testing.T) {
+		first := unauthorized()
+		base := newBase(first)
+		panics := baseFunc(func(req *http.Request) (*http.Response, error) {
+			if len(base.seen) == 1 {
+				panic("base")
+			}
+			return base.RoundTrip(req)
+		})
+		c := post(t, urlAPI)
+		assert.PanicsWithValue(t, "base", func() {
+			_, _ = c.through(t, &transport.Transport{Source: newSource("old", "new"), Base: panics})
+		})
+		assert.EqualValues(t, 1, first.body.closed.Load())
+		assert.Len(t, c.bodies, 2)
+	})
+}
+
+// An API that rejects everything costs two requests a call, and no more.
+func TestReplay_RejectionStormDoesNotLoop(t *testing.T) {
+	const callers = 50
+	var mu sync.Mutex
+	sent := 0
+	base := baseFunc(func(*http.Request) (*http.Response, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		sent++
+		return forbidden(codeBody).response(), nil
+	})
+	source := newSource("a", "b", "c")
+	tr := &transport.Transport{Source: source, Base: base}
+	var wg sync.WaitGroup
+	for range callers {
+		wg.Go(func() {
+			resp, err := get(t, urlAPI).through(t, tr)
+			if assert.NoError(t, err) {
+				assert.Equal(t, http.StatusForbidden, resp.StatusCode)
+			}
+		})
+	}
+	wg.Wait()
+	assert.LessOrEqual(t, sent, 2*callers)
+	assert.Len(t, source.invalidated, callers)
+	assert.LessOrEqual(t, source.asked, 2*callers)
+}

@@ -1,0 +1,233 @@
+package transport_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
+
+	"github.com/agsauth/agsauth/transport"
+)
+
+func TestRoundTrip_SendsTheRequestAsItIsButForTheToken(t *testing.T) {
+	fine := ok()
+	base := newBase(fine)
+	c := post(t, urlAPI).with("X-One", "1").with("X-Two", "1", "2").with("x-raw", "r").with("User-Agent")
+	c.Host, c.Trailer = "virtual.example.com", http.Header{"X-Sum": nil}
+	resp, err := c.through(t, &transport.Transport{Source: newSource("t"), Base: base})
+	require.NoError(t, err)
+	assertOpen(t, fine, resp)
+	require.Len(t, base.seen, 1)
+	got := base.seen[0]
+	assert.Equal(t, "payload", got.body)
+	assert.Equal(t, urlAPI, got.req.URL.String())
+	assert.Equal(t, http.MethodPost, got.req.Method)
+	assert.Equal(t, "virtual.example.com", got.req.Host)
+	assert.EqualValues(t, 7, got.req.ContentLength)
+	assert.Same(t, c.Context(), got.req.Context())
+	assert.Equal(t, http.Header{
+		"Authorization": {"Bearer t"}, "X-One": {"1"}, "X-Two": {"1", "2"}, "x-raw": {"r"}, "User-Agent": nil,
+	}, got.req.Header)
+}
+
+func TestRoundTrip_ManyHeadersAreAllCopied(t *testing.T) {
+	base := newBase(ok())
+	c := get(t, urlAPI)
+	for i := range 30 {
+		c.with(fmt.Sprintf("X-%d", i), "a", "b")
+	}
+	_, err := c.through(t, &transport.Transport{Source: newSource("t"), Base: base})
+	require.NoError(t, err)
+	base.assertTokens(t, "t")
+	base.seen[0].req.Header.Del("Authorization")
+	assert.Equal(t, c.Header, base.seen[0].req.Header)
+}
+
+// net/http looks at the type of a body, and writes one in memory together with
+// the header: such a one must come through as it is.
+func TestRoundTrip_BodyInMemoryIsNotWrapped(t *testing.T) {
+	for name, body := range map[string]io.ReadCloser{
+		"none":           nil,
+		"NoBody":         http.NoBody,
+		"reader":         io.NopCloser(strings.NewReader(payload)),
+		"limited reader": io.NopCloser(io.LimitReader(strings.NewReader(payload), 3)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := get(t, urlAPI)
+			c.Body = body
+			base := baseFunc(func(req *http.Request) (*http.Response, error) {
+				assert.Equal(t, body, req.Body)
+				return ok().response(), nil
+			})
+			_, err := c.through(t, &transport.Transport{Source: newSource("t"), Base: base})
+			assert.NoError(t, err)
+		})
+	}
+}
+
+// A base that closes a body twice closes the caller's once.
+func TestRoundTrip_BodyIsClosedOnceByWhoeverCloses(t *testing.T) {
+	base := baseFunc(func(req *http.Request) (*http.Response, error) {
+		assert.NoError(t, req.Body.Close())
+		assert.NoError(t, req.Body.Close())
+		return ok().response(), nil
+	})
+	_, err := post(t, urlAPI).through(t, &transport.Transport{Source: newSource("t"), Base: base})
+	assert.NoError(t, err)
+}
+
+// A base may answer first, and read the rest of the body and close it later.
+func TestRoundTrip_BaseMayCloseTheBodyLater(t *testing.T) {
+	var later io.ReadCloser
+	base := baseFunc(func(req *http.Request) (*http.Response, error) {
+		later = req.Body
+		return ok().response(), nil
+	})
+	c := post(t, urlAPI)
+	_, err := (&transport.Transport{Source: newSource("t"), Base: base}).RoundTrip(c.Request)
+	require.NoError(t, err)
+	assert.Zero(t, c.bodies[0].closed.Load())
+	text, err := io.ReadAll(later)
+	assert.NoError(t, err)
+	assert.Equal(t, payload, string(text))
+	assert.NoError(t, later.Close())
+	assert.EqualValues(t, 1, c.bodies[0].closed.Load())
+}
+
+// A value of a trailer is set while the body is read, in the caller's own map.
+func TestRoundTrip_TrailerIsTheCallersOwn(t *testing.T) {
+	c := get(t, urlAPI)
+	c.Trailer = http.Header{"X-Sum": nil}
+	base := baseFunc(func(req *http.Request) (*http.Response, error) {
+		c.Trailer.Set("X-Sum", "42")
+		assert.Equal(t, "42", req.Trailer.Get("X-Sum"))
+		return ok().response(), nil
+	})
+	resp, err := (&transport.Transport{Source: newSource("t"), Base: base}).RoundTrip(c.Request)
+	require.NoError(t, err)
+	assert.Equal(t, http.StatusOK, resp.StatusCode)
+}
+
+// What a base does to one request's header is not seen in the next.
+func TestRoundTrip_NothingIsSharedBetweenRequests(t *testing.T) {
+	base := newBase(ok(), ok())
+	tr := &transport.Transport{Source: newSource("t"), Base: base, Header: http.Header{"X-Ours": {"o"}}}
+	for i := range 2 {
+		resp, err := get(t, urlAPI).through(t, tr)
+		require.NoError(t, err)
+		resp.Body.Close()
+		assert.Equal(t, http.Header{"Authorization": {"Bearer t"}, "X-Ours": {"o"}}, base.seen[i].req.Header)
+	}
+	base.assertTokens(t, "t", "t")
+	assert.Equal(t, http.Header{"X-Ours": {"o"}}, tr.Header)
+}
+
+// What a base adds to one header is not seen in another.
+func TestRoundTrip_NoHeaderGrowsIntoAnother(t *testing.T) {
+	base := baseFunc(func(req *http.Request) (*http.Response, error) {
+		want := req.Header.Clone()
+		for name := range want {
+			req.Header.Add(name, "more")
+			want.Add(name, "more")
+			assert.Equal(t, want, req.Header)
+		}
+		return ok().response(), nil
+	})
+	tr := &transport.Transport{Source: newSource("t"), Base: base, Header: http.Header{"X-Ours": {"o"}}}
+	_, err := get(t, urlAPI).with("X-One", "1").with("X-Two", "1", "2").through(t, tr)
+	assert.NoError(t, err)
+}
+
+func TestRoundTrip_OwnAuthorizationIsLeftAlone(t *testing.T) {
+	for name, header := range map[string]http.Header{
+		"a value":       {"Authorization": {"Basic own"}},
+		"two values":    {"Authorization": {"Basic own", "Basic other"}},
+		"in lower case": {"authorization": {"Basic own"}},
+		"empty":         {"Authorization": {""}},
+		"no value":      {"Authorization": nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rejection := unauthorized()
+			base, source := newBase(rejection).harmless(), newSource("t", "u")
+			tr := &transport.Transport{Source: source, Base: base, Header: http.Header{"X-Ours": {"o"}}}
+			c := post(t, "http://plain.example.com/")
+			c.Header = header
+			resp, err := c.through(t, tr)
+			require.NoError(t, err)
+			assertOpen(t, rejection, resp)
+			require.Len(t, base.seen, 1)
+			assert.Equal(t, header, base.seen[0].req.Header)
+			source.assertAsked(t, 0)
+		})
+	}
+}
+
+func TestRoundTrip_PassedOnRequestIsTheCallersItself(t *testing.T) {
+	c := get(t, urlAPI).with("Authorization", "own")
+	base := baseFunc(func(req *http.Request) (*http.Response, error) {
+		assert.Same(t, c.Request, req)
+		return ok().response(), nil
+	})
+	_, err := c.through(t, &transport.Transport{Source: newSource("t"), Base: base})
+	assert.NoError(t, err)
+
+	broken := errors.New("broken")
+	base = func(*http.Request) (*http.Response, error) { return nil, broken }
+	_, err = c.through(t, &transport.Transport{Source: newSource("t"), Base: base})
+	assert.Equal(t, broken, err)
+}
+
+func TestHeader_GoesWithTheToken(t *testing.T) {
+	ours := http.Header{
+		"X-Ours": {"o1", "o2"}, "x-raw": {"o"}, "X-Both": {"o"}, "X-Case": {"o"}, "X-None": {"o"},
+		"Authorization": {"o"}, "authorization": {"o"},
+	}
+	tr := &transport.Transport{Source: newSource("t"), Header: ours, AllowHosts: []string{"api.example.com"}}
+
+	base := newBase(ok())
+	tr.Base = base
+	_, err := get(t, urlAPI).with("X-Both", "c").with("x-case", "c").with("X-None").through(t, tr)
+	require.NoError(t, err)
+	assert.Equal(t, http.Header{
+		"Authorization": {"Bearer t"}, "X-Ours": {"o1", "o2"}, "x-raw": {"o"}, "X-Both": {"c"}, "x-case": {"c"}, "X-None": nil,
+	}, base.seen[0].req.Header)
+
+	base = newBase(ok()).harmless()
+	tr.Base = base
+	_, err = get(t, "https://other.example.com").through(t, tr)
+	require.NoError(t, err)
+	assert.Empty(t, base.seen[0].req.Header)
+}
+
+func TestRoundTrip_BodyIsClosedWhenSomethingPanics(t *testing.T) {
+	t.Run("source", func(t *testing.T) {
+		source := plainSource(func() (*oauth2.Token, error) { panic("source") })
+		c := post(t, urlAPI)
+		assert.PanicsWithValue(t, "source", func() {
+			_, _ = c.through(t, &transport.Transport{Source: source, Base: newBase()})
+		})
+	})
+	t.Run("base", func(t *testing.T) {
+		base := baseFunc(func(*http.Request) (*http.Response, error) { panic("base") })
+		c := post(t, urlAPI)
+		assert.PanicsWithValue(t, "base", func() {
+			_, _ = c.through(t, &transport.Transport{Source: newSource("t"), Base: base})
+		})
+	})
+	t.Run("base that had closed it", func(t *testing.T) {
+		base := baseFunc(func(req *http.Request) (*http.Response, error) {
+			req.Body.Close()
+			panic("base")
+		})
+		c := post(t, urlAPI)
+		assert.PanicsWithValue(t, "base", func() {
+			_, _ = c.through(t, &transport.Transport{Source: newSource("t"), Base: base})
+		})
+	})
+}
