@@ -32,7 +32,7 @@ func (r *redirects) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // In the paths below the token's way is marked: a hop with a '!' gets it.
-func TestRedirect_TokenGoesNoFurtherThanAllowed(t *testing.T) {
+func TestInvariant10_NoTokenToAStranger(t *testing.T) {
 	ab := []string{"a.test", "b.test"}
 	for _, tc := range []struct {
 		name     string

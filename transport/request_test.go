@@ -15,7 +15,7 @@ import (
 	"github.com/agsauth/agsauth/transport"
 )
 
-func TestRoundTrip_SendsTheRequestAsItIsButForTheToken(t *testing.T) {
+func TestInvariant11_TheCallersRequestIsSentAsItIs(t *testing.T) {
 	fine := ok()
 	base := newBase(fine)
 	c := post(t, urlAPI).with("X-One", "1").with("X-Two", "1", "2").with("x-raw", "r").with("User-Agent")
@@ -144,7 +144,7 @@ func TestRoundTrip_NoHeaderGrowsIntoAnother(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-func TestRoundTrip_OwnAuthorizationIsLeftAlone(t *testing.T) {
+func TestInvariant16_OwnAuthorizationIsLeftAlone(t *testing.T) {
 	for name, header := range map[string]http.Header{
 		"a value":       {"Authorization": {"Basic own"}},
 		"two values":    {"Authorization": {"Basic own", "Basic other"}},
