@@ -1,0 +1,295 @@
+//go:build unix
+
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/agsauth/agsauth/store"
+)
+
+// Parts that need a system that has limits and users.
+const (
+	partFull     = "full"      // saves where there is room for little, and says how that went
+	partEndless  = "endless"   // saves without end, to be killed
+	partReadOnly = "read-only" // saves where it may only read, and says how that went
+)
+
+func systemParts() map[string]part {
+	return map[string]part{partFull: playFull, partEndless: playEndless, partReadOnly: playReadOnly}
+}
+
+// room is how many bytes a file may have where there is room for little.
+const room = 1000
+
+// large is a record that there is no room for then, and that takes a while.
+var large = []byte(strings.Repeat("record-two ", 90_000))
+
+func playFull(ctx context.Context, f *store.File, in lines) error {
+	if _, err := f.Load(ctx); err != nil {
+		return err
+	}
+	if err := ready(in); err != nil {
+		return err
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: room, Max: room}); err != nil {
+		return err
+	}
+	return sayAll(f.Save(ctx, large), f.Save(ctx, []byte("record-three")))
+}
+
+func playEndless(ctx context.Context, f *store.File, _ lines) error {
+	_, err := f.Load(ctx)
+	for err == nil {
+		if err = f.Save(ctx, large); err == nil {
+			fmt.Println("saved")
+		}
+	}
+	return err
+}
+
+func playReadOnly(ctx context.Context, f *store.File, in lines) error {
+	// By its bare name, since the folders above may be closed to the other user.
+	if err := os.Chdir(filepath.Dir(f.Path)); err != nil {
+		return err
+	}
+	f = &store.File{Path: filepath.Base(f.Path)}
+	if os.Geteuid() == 0 { // who may write everywhere
+		if err := syscall.Setuid(nobody); err != nil {
+			return err
+		}
+	}
+	if err := ready(in); err != nil {
+		return err
+	}
+	data, err := f.Load(ctx)
+	if err == nil && string(data) != "record-one" {
+		err = errors.New("another record")
+	}
+	_, lockErr := f.Lock(ctx)
+	return sayAll(err, f.Save(ctx, []byte("record-two")), f.Delete(ctx), f.SetAside(ctx, "damaged"), lockErr)
+}
+
+// nobody is the user who has nothing but what it is given.
+const nobody = 65534
+
+// sayAll prints errors, a line each: which of the two that mean something for
+// the record or of the others that the test waits for it is, and what it says.
+func sayAll(errs ...error) error {
+	for _, err := range errs {
+		class := "other"
+		switch {
+		case err == nil:
+			class = "fine"
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrExist):
+			class = "about the record"
+		case errors.Is(err, syscall.EFBIG):
+			class = "no room"
+		case errors.Is(err, fs.ErrPermission):
+			class = "not permitted"
+		}
+		fmt.Printf("%s: %v\n", class, err)
+	}
+	return nil
+}
+
+func assertSays(t *testing.T, p *process, want string) {
+	t.Helper()
+	line := p.hear(t)
+	assert.True(t, strings.HasPrefix(line, want+": "), line)
+	assert.NotContains(t, line, "record-")
+}
+
+func saveOne(t *testing.T) *store.File {
+	t.Helper()
+	f := &store.File{Path: recordPath(t)}
+	require.NoError(t, f.Save(t.Context(), []byte("record-one")))
+	return f
+}
+
+func assertRecord(t *testing.T, path, want string) {
+	t.Helper()
+	data, err := (&store.File{Path: path}).Load(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, want, string(data))
+}
+
+func TestFile_DiskFull(t *testing.T) {
+	f := saveOne(t)
+	p := start(t, partFull, f.Path)
+	p.goOn(t)
+	assertSays(t, p, "no room")
+	assertSays(t, p, "fine") // a smaller one: what is expected has not changed
+	require.NoError(t, p.Wait())
+	assertRecord(t, f.Path, "record-three")
+	assert.Equal(t, []string{".session.json.guard", "session.json"}, files(t, filepath.Dir(f.Path)), "nothing is left behind")
+}
+
+func TestFile_ReadOnlyFolder(t *testing.T) {
+	f := saveOne(t)
+	folder := filepath.Dir(f.Path)
+	names := files(t, folder)
+	if os.Geteuid() == 0 {
+		for _, name := range []string{folder, f.Path, filepath.Join(folder, ".session.json.guard")} {
+			require.NoError(t, os.Chown(name, nobody, nobody))
+		}
+	}
+	require.NoError(t, os.Chmod(folder, 0o500))
+	t.Cleanup(func() { _ = os.Chmod(folder, 0o700) })
+	p := start(t, partReadOnly, f.Path)
+	p.goOn(t)
+	assertSays(t, p, "fine") // Load
+	for range 4 {
+		assertSays(t, p, "not permitted")
+	}
+	require.NoError(t, p.Wait())
+	assert.Equal(t, names, files(t, folder))
+	assertRecord(t, f.Path, "record-one")
+}
+
+func TestFile_MadeForThisUserAlone(t *testing.T) {
+	old := syscall.Umask(0) // so that nothing is taken from what is asked for
+	defer syscall.Umask(old)
+	folder := filepath.Join(t.TempDir(), "one", "two")
+	f := &store.File{Path: filepath.Join(folder, "session.json")}
+	unlock, err := f.Lock(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, f.Save(t.Context(), []byte("record-one")))
+	require.NoError(t, f.Save(t.Context(), []byte("record-two")))
+	require.NoError(t, unlock())
+	for name, want := range map[string]fs.FileMode{
+		filepath.Dir(folder): 0o700, folder: 0o700,
+		f.Path: 0o600, f.Path + ".lock": 0o600, filepath.Join(folder, ".session.json.guard"): 0o600,
+	} {
+		info, err := os.Stat(name)
+		require.NoError(t, err)
+		assert.Equal(t, want, info.Mode().Perm(), name)
+	}
+}
+
+func TestFile_OpenToOthersIsRefused(t *testing.T) {
+	for _, mode := range []fs.FileMode{0o640, 0o604, 0o660, 0o602, 0o644} {
+		t.Run(mode.String(), func(t *testing.T) {
+			f := saveOne(t)
+			require.NoError(t, os.Chmod(f.Path, mode))
+			_, err := f.Load(t.Context())
+			assertOther(t, err)
+			assert.Contains(t, err.Error(), "chmod 600")
+			assert.Contains(t, err.Error(), filepath.Base(f.Path))
+			assertOther(t, f.Save(t.Context(), []byte("record-two")))
+
+			require.NoError(t, os.Chmod(f.Path, 0o600))
+			require.NoError(t, f.Save(t.Context(), []byte("record-two")), "nothing was lost")
+		})
+	}
+}
+
+func TestFile_NoRegularFile(t *testing.T) {
+	pipe := recordPath(t)
+	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+	for _, path := range []string{pipe, os.DevNull} {
+		t.Run(path, func(t *testing.T) { assertUnusable(t, &store.File{Path: path}) })
+	}
+}
+
+func TestFile_LinkIsFollowed(t *testing.T) {
+	folder := t.TempDir()
+	at := func(names ...string) string { return filepath.Join(append([]string{folder}, names...)...) }
+	require.NoError(t, os.MkdirAll(at("real", "deep"), 0o700))
+	links := map[string]string{ // by the link, what it says
+		at("absolute"):          at("real", "session.json"),
+		at("relative"):          filepath.Join("real", "session.json"),
+		at("twice"):             "relative",
+		at("folder"):            "real",
+		at("deep"):              filepath.Join("real", "deep"),
+		at("real", "deep", "x"): filepath.Join("..", "session.json"),
+		at("back"):              "deep" + "/../session.json", // which is not ./session.json
+	}
+	for link, to := range links {
+		require.NoError(t, os.Symlink(to, link))
+	}
+	paths := []string{
+		at("absolute"), at("relative"), at("twice"), at("folder", "session.json"), at("deep", "x"), at("back"),
+		folder + "/deep/../session.json", at("real", "session.json"),
+	}
+	for _, path := range paths {
+		f := &store.File{Path: path}
+		for _, record := range []string{"record-one", "record-two"} { // the link dangles, and then does not
+			require.NoError(t, f.Save(t.Context(), []byte(record)), path)
+			assertRecord(t, at("real", "session.json"), record)
+			assertRecord(t, path, record)
+		}
+		require.NoError(t, f.Delete(t.Context()))
+		assert.NoFileExists(t, at("real", "session.json"), path)
+	}
+	for link, to := range links {
+		got, err := os.Readlink(link)
+		require.NoError(t, err, "is a link still")
+		assert.Equal(t, to, got)
+	}
+	assert.Equal(t, []string{".session.json.guard", "deep"}, files(t, at("real")))
+}
+
+func TestFile_LinkIntoAFolderToBeMade(t *testing.T) {
+	folder := t.TempDir()
+	link := filepath.Join(folder, "session.json")
+	require.NoError(t, os.Symlink(filepath.Join("new", "session.json"), link))
+	f := &store.File{Path: link}
+	_, err := f.Load(t.Context())
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.NoError(t, f.Save(t.Context(), []byte("record-one")))
+	assertRecord(t, filepath.Join(folder, "new", "session.json"), "record-one")
+}
+
+func TestFile_LinksThatLeadNowhere(t *testing.T) {
+	folder := t.TempDir()
+	self, gone := filepath.Join(folder, "self"), filepath.Join(folder, "gone")
+	require.NoError(t, os.Symlink("self", self))
+	assertUnusable(t, &store.File{Path: self})
+	assertUnusable(t, &store.File{Path: filepath.Join(self, "session.json")})
+
+	require.NoError(t, os.Symlink("nothing", gone))
+	f := &store.File{Path: filepath.Join(gone, "session.json")}
+	_, err := f.Load(t.Context())
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	assertOther(t, f.Save(t.Context(), []byte("record-one")))
+	_, err = f.Lock(t.Context())
+	assertOther(t, err)
+}
+
+// Two paths to one file are one record, with one lock.
+func TestFile_TwoPathsToOneFile(t *testing.T) {
+	folder := t.TempDir()
+	t.Chdir(folder)
+	require.NoError(t, os.Mkdir("real", 0o700))
+	require.NoError(t, os.Symlink("real", "folder"))
+	require.NoError(t, os.Symlink(filepath.Join("real", "session.json"), "link"))
+	f := &store.File{Path: filepath.Join(folder, "real", "session.json")}
+	paths := []string{
+		"link", "./link", "real/session.json", "folder/session.json", "real/../folder//session.json", filepath.Join(folder, "link"),
+	}
+	for i, path := range paths {
+		other := &store.File{Path: path}
+		unlock, err := f.Lock(t.Context())
+		require.NoError(t, err)
+		_, err = other.Lock(briefly(t))
+		require.Equal(t, context.DeadlineExceeded, err, path)
+		require.NoError(t, unlock())
+
+		record := fmt.Sprint("record-", i)
+		require.NoError(t, f.Save(t.Context(), []byte(record)))
+		require.ErrorIs(t, other.Save(t.Context(), []byte("record-other")), fs.ErrExist, path)
+		assertRecord(t, path, record)
+	}
+}
