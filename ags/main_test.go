@@ -1,0 +1,174 @@
+package ags_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/clock"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// What the tests' tokens and parameters hold. None of it may be in an error.
+const (
+	accessMark   = "ACCESS-mark-7f3a"
+	refreshMark  = "REFRESH-mark-91cc"
+	passwordMark = `pa"ss/wörd<&>+%mark`
+	userMark     = "USER-TOKEN-mark-5d0e"
+)
+
+// issued is when the tests' gateway answers, by its clock and, unless a test
+// says otherwise, by ours.
+var issued = time.Unix(1654873493, 0)
+
+// seen is a request as a transport was given it.
+type seen struct {
+	method, url, body string
+	header            http.Header
+}
+
+// wire is a transport in memory. It plays its steps in turn, and fails the test
+// if there is none left.
+type wire struct {
+	tb    testing.TB
+	steps []step
+
+	mu       sync.Mutex // guards requests
+	requests []seen
+}
+
+type step func(*http.Request) (*http.Response, error)
+
+func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	s := seen{method: r.Method, url: r.URL.String(), header: r.Header.Clone()}
+	if r.Body != nil {
+		b, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		s.body = string(b)
+		_ = r.Body.Close()
+	}
+	w.mu.Lock()
+	n := len(w.requests)
+	w.requests = append(w.requests, s)
+	w.mu.Unlock()
+	if n >= len(w.steps) {
+		w.tb.Errorf("request %d was not expected: %s %s", n+1, s.method, s.url)
+		return nil, errors.New("no step left")
+	}
+	return w.steps[n](r)
+}
+
+// only returns the one request that was made.
+func (w *wire) only() seen {
+	w.tb.Helper()
+	require.Len(w.tb, w.requests, 1)
+	return w.requests[0]
+}
+
+// reply answers with a body and, in pairs, header fields.
+func reply(status int, body string, fields ...string) step {
+	return func(r *http.Request) (*http.Response, error) {
+		h := http.Header{"Content-Type": {"application/json"}}
+		for i := 0; i+1 < len(fields); i += 2 {
+			h.Set(fields[i], fields[i+1])
+		}
+		return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+	}
+}
+
+// cutOff answers with the beginning of a body.
+func cutOff(status int, body string, err error) step {
+	return func(r *http.Request) (*http.Response, error) {
+		b := io.NopCloser(io.MultiReader(strings.NewReader(body), broken{err}))
+		return &http.Response{StatusCode: status, Header: http.Header{}, Body: b, Request: r}, nil
+	}
+}
+
+type broken struct{ err error }
+
+func (b broken) Read([]byte) (int, error) { return 0, b.err }
+
+// fails gives no answer.
+func fails(err error) step {
+	return func(*http.Request) (*http.Response, error) { return nil, err }
+}
+
+// config is that of a client of w.
+func config(w http.RoundTripper) ags.Config {
+	return ags.Config{
+		BaseURL: "https://gateway.example.com", AuthServiceID: "Customer Auth Service", TenantID: "nagra",
+		HTTPClient: &http.Client{Transport: w}, Clock: clock.NewFake(issued),
+		Parameters: []ags.Parameter{{Name: "password", Value: passwordMark}},
+	}
+}
+
+// client returns a client that is answered with steps, changed by change.
+func client(tb testing.TB, change func(*ags.Config), steps ...step) (*ags.Client, *wire) {
+	tb.Helper()
+	w := &wire{tb: tb, steps: steps}
+	cfg := config(w)
+	if change != nil {
+		change(&cfg)
+	}
+	c, err := ags.New(cfg)
+	require.NoError(tb, err)
+	return c, w
+}
+
+// held is a token to refresh and to sign out with.
+func held() *ags.Token {
+	return &ags.Token{AccessToken: ags.NewSecret(accessMark), RefreshToken: ags.NewSecret(refreshMark)}
+}
+
+// pair is an answer with tokens, fields, in pairs, replaced. A field of nil is
+// left out.
+func pair(fields ...any) string {
+	all := map[string]any{
+		"access_token": "new-access", "refresh_token": "new-refresh", "client_id": "PUB_989", "accountId": "1663",
+		"token_type": "bearer", "expires_in": 3600, "refresh_expires_in": 172800, "fixed_refresh_expires_in": 2592000,
+	}
+	for i := 0; i+1 < len(fields); i += 2 {
+		name, _ := fields[i].(string)
+		if all[name] = fields[i+1]; fields[i+1] == nil {
+			delete(all, name)
+		}
+	}
+	return toJSON(all)
+}
+
+// jwt returns a token with these claims, signed with nonsense.
+func jwt(claims string) string { return jwtWith(`{"kid":"1","alg":"HS256","typ":"JWT"}`, claims) }
+
+func jwtWith(header, claims string) string {
+	b64 := base64.RawURLEncoding.EncodeToString
+	return b64([]byte(header)) + "." + b64([]byte(claims)) + "." + b64([]byte("signature"))
+}
+
+func toJSON(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+// asError returns the *ags.Error that err is.
+func asError(tb testing.TB, err error) *ags.Error {
+	tb.Helper()
+	e, ok := errors.AsType[*ags.Error](err)
+	require.True(tb, ok, "%v is no *ags.Error", err)
+	return e
+}

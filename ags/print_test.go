@@ -1,0 +1,185 @@
+package ags_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/agsauth/agsauth/ags"
+)
+
+// prints returns what v looks like by every route that there is.
+func prints(v any) []string { return printsAs("vdsqxXtTbcoOeEfFgGpUwZ", v) }
+
+// printsAs does so with some verbs only.
+func printsAs(verbs string, v any) []string {
+	var out []string
+	for _, verb := range verbs {
+		for _, flags := range []string{"", "+", "#", " ", "-", "0", "8", ".3", "+#"} {
+			out = append(out, fmt.Sprintf("%"+flags+string(verb), v))
+		}
+	}
+	out = append(out, fmt.Sprint(v), fmt.Sprintln(v))
+	if b, err := json.Marshal(v); err == nil {
+		out = append(out, string(b))
+	} else {
+		out = append(out, err.Error())
+	}
+	if b, err := xml.Marshal(v); err == nil {
+		out = append(out, string(b))
+	} else {
+		out = append(out, err.Error())
+	}
+	var buf bytes.Buffer
+	for _, h := range []slog.Handler{slog.NewTextHandler(&buf, nil), slog.NewJSONHandler(&buf, nil)} {
+		slog.New(h).Info("printed", slog.Any("v", v), slog.Group("g", slog.Any("v", v)))
+	}
+	return append(out, buf.String())
+}
+
+// printedForms are the shapes in which a program may hold a value.
+func printedForms[T any](v T) []any {
+	type exported struct{ V T }
+	type exportedPointer struct{ V *T }
+	return []any{
+		v, &v,
+		exported{v},
+		&exported{v},
+		exportedPointer{&v},
+		&exportedPointer{&v},
+		[]T{v},
+		[]*T{&v},
+		[1]T{v},
+		map[string]T{"k": v},
+		map[string]*T{"k": &v},
+		[]any{v},
+		map[string]any{"k": []T{v}},
+	}
+}
+
+// hiddenForms are those in which fmt calls none of the value's methods.
+func hiddenForms[T any](v T) []any {
+	type unexported struct{ v T }
+	type unexportedPointer struct{ v *T }
+	type deep struct{ m map[string][]unexported }
+	return []any{
+		unexported{v},
+		&unexported{v},
+		unexportedPointer{&v},
+		&unexportedPointer{&v},
+		[]unexported{{v}},
+		deep{map[string][]unexported{"k": {{v}}}},
+	}
+}
+
+func TestPrint_SecretByEveryRoute(t *testing.T) {
+	secret := ags.NewSecret(accessMark)
+	type embedded struct{ ags.Secret }
+	forms := slices.Concat(printedForms(secret), hiddenForms(secret), []any{embedded{secret}, map[ags.Secret]int{secret: 1}})
+	for _, v := range forms {
+		for _, printed := range prints(v) {
+			assert.NotContains(t, printed, accessMark, "%T", v)
+		}
+	}
+	assert.Equal(t, accessMark, secret.Reveal())
+	assert.Equal(t, "[redacted]", secret.String())
+	assert.Equal(t, "[redacted]", secret.GoString())
+	assert.Equal(t, "[redacted]", fmt.Sprintf("%d", secret))
+	b, err := json.Marshal(map[string]any{"s": secret})
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"s":"[redacted]"}`, string(b))
+}
+
+func TestSecret_ZeroIsEmpty(t *testing.T) {
+	assert.True(t, ags.Secret{}.IsZero())
+	assert.Equal(t, ags.Secret{}, ags.NewSecret(""))
+	assert.Empty(t, ags.Secret{}.Reveal())
+	assert.False(t, ags.NewSecret("x").IsZero())
+	assert.Equal(t, "[redacted]", ags.Secret{}.String(), "whether there is one is not told either")
+}
+
+func TestPrint_TokenByEveryRoute(t *testing.T) {
+	token := *held()
+	for _, v := range slices.Concat(printedForms(token), hiddenForms(token)) {
+		for _, printed := range prints(v) {
+			assert.NotContains(t, printed, accessMark, "%T", v)
+			assert.NotContains(t, printed, refreshMark, "%T", v)
+		}
+	}
+}
+
+func TestPrint_ParameterIsItsName(t *testing.T) {
+	p := ags.Parameter{Name: "username", Value: "mark-5500"}
+	type holder struct{ P ags.Parameter }
+	// In an unexported field it cannot be kept from fmt, which calls no methods
+	// there, nor for %p and a misplaced %w, for which it calls none anywhere.
+	for _, v := range append(printedForms(p), holder{p}, ags.SignOnRequest{Parameters: []ags.Parameter{p}}, ags.Config{Parameters: []ags.Parameter{p}}) {
+		for _, printed := range printsAs("vdsqxXtTbcoOeEfFgGUZ", v) {
+			assert.NotContains(t, printed, "mark-5500", "%T", v)
+		}
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
+		assert.Equal(t, "username", fmt.Sprintf(verb, p))
+	}
+	assert.Equal(t, "username", p.String())
+	assert.Equal(t, "username", p.GoString())
+	b, err := xml.Marshal(holder{p})
+	require.NoError(t, err)
+	assert.Contains(t, string(b), "<P>username</P>")
+}
+
+func TestPrint_ClientTellsNothing(t *testing.T) {
+	c, _ := client(t, nil)
+	for _, v := range slices.Concat(printedForms(*c), hiddenForms(*c)) {
+		for _, printed := range prints(v) {
+			assert.NotContains(t, printed, passwordMark[6:10], "%T", v)
+		}
+	}
+}
+
+// Keeps G3.
+func TestPrint_ErrorByEveryRoute(t *testing.T) {
+	// A transport that gives away all that it was given.
+	leaky := func(what error) error {
+		return fmt.Errorf("sending [Authorization:[Bearer %s]] %q: %w", refreshMark, passwordMark, what)
+	}
+	echo := toJSON(map[string]string{"message": "no " + refreshMark + " " + accessMark + " " + passwordMark})
+	for name, s := range map[string]step{
+		"transport":        fails(leaky(leakyError{})),
+		"transport, known": fails(leaky(errors.ErrUnsupported)),
+		"body":             cutOff(200, `{"access_token":"`+accessMark, leaky(leakyError{})),
+		"refusal":          reply(403, echo),
+		"odd answer":       reply(200, echo),
+		"not JSON":         reply(200, refreshMark+passwordMark),
+	} {
+		e := refused(t, s)
+		values := slices.Concat(printedForms(*e), hiddenForms(*e), []any{fmt.Errorf("wrapped: %w", e), e.Err, errors.Unwrap(e)})
+		if joined, ok := e.Err.(interface{ Unwrap() []error }); ok {
+			for _, member := range joined.Unwrap() {
+				values = append(values, member)
+			}
+		}
+		for _, v := range values {
+			for _, printed := range prints(v) {
+				for _, mark := range []string{accessMark, refreshMark, passwordMark, passwordMark[3:7]} {
+					assert.NotContains(t, printed, mark, "%s %T", name, v)
+				}
+			}
+		}
+		_, ok := errors.AsType[leakyError](e)
+		assert.False(t, ok, "%s: the cause itself is not given away", name)
+	}
+}
+
+// leakyError is a type that prints what it should not.
+type leakyError struct{}
+
+func (leakyError) Error() string { return refreshMark }

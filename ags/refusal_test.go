@@ -1,0 +1,256 @@
+package ags_test
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/agsauth/agsauth/ags"
+)
+
+// refused refreshes once, answered so, and returns the error.
+func refused(t *testing.T, s step) *ags.Error {
+	t.Helper()
+	c, w := client(t, nil, s)
+	_, err := c.Refresh(ags.WithoutRetry(t.Context()), held())
+	require.Error(t, err)
+	w.only()
+	return asError(t, err)
+}
+
+// Keeps G6.
+func TestRefusal_Class(t *testing.T) {
+	classes := []error{ags.ErrUnauthorized, ags.ErrForbidden, ags.ErrUnavailable, ags.ErrProtocol}
+	const html, code = "<html>denied</html>", `{"errorCode":%s}`
+	withCode := func(c string) string { return strings.Replace(code, "%s", c, 1) }
+	for _, tc := range []struct {
+		name, body string
+		statuses   []int
+		want       error
+	}{
+		{"empty", "", []int{401}, ags.ErrUnauthorized},
+		{"blank", " \n", []int{401}, ags.ErrUnauthorized},
+		{"JSON", `{}`, []int{401}, ags.ErrUnauthorized},
+		{"JSON that is no object", `"Unauthorized"`, []int{401}, ags.ErrUnauthorized},
+		{"device deleted", withCode("20003"), []int{403}, ags.ErrUnauthorized},
+		{"token invalid", withCode(`"20020"`), []int{403}, ags.ErrUnauthorized},
+		{"suspended", withCode("20002"), []int{403}, ags.ErrForbidden},
+		{"geo-blocked", withCode("20019"), []int{403}, ags.ErrForbidden},
+		{"no code", ``, []int{403}, ags.ErrForbidden},
+		{"the code that ends a session, elsewhere", withCode("20003"), []int{400, 404, 409}, nil},
+		{"a mistake", `{"message":"no"}`, []int{400, 404, 409, 422}, nil},
+		{"too many, or trouble", `{}`, []int{429, 500, 502, 503, 504, 599}, ags.ErrUnavailable},
+		{"the same from a proxy", html, []int{429, 500, 502, 503, 504, 599}, ags.ErrUnavailable},
+		{"from a firewall", html, []int{400, 401, 403, 404, 407, 451}, ags.ErrProtocol},
+		{"plain text", "Forbidden", []int{401, 403}, ags.ErrProtocol},
+		{"JSON with a tail", `{"errorCode":20003} x`, []int{401, 403}, ags.ErrProtocol},
+		{"JSON cut off", `{"errorCode":20003`, []int{401, 403}, ags.ErrProtocol},
+		{"endless", strings.Repeat(" ", 1<<20+1), []int{401, 403}, ags.ErrProtocol},
+		{"endless trouble", strings.Repeat("x", 1<<20+1), []int{503}, ags.ErrUnavailable},
+	} {
+		for _, status := range tc.statuses {
+			e := refused(t, reply(status, tc.body))
+			assert.Equal(t, status, e.Status, tc.name)
+			assert.Equal(t, errors.Is(tc.want, ags.ErrProtocol), e.Malformed, tc.name)
+			assert.False(t, e.NotSent, tc.name)
+			for _, class := range classes {
+				assert.Equal(t, errors.Is(tc.want, class), errors.Is(e, class), "%s: %d Is %v", tc.name, status, class)
+			}
+		}
+	}
+}
+
+func TestError_ClassGoesByExportedFields(t *testing.T) {
+	for _, tc := range []struct {
+		e    ags.Error
+		want error
+	}{
+		{ags.Error{}, ags.ErrUnavailable},
+		{ags.Error{Status: 401}, ags.ErrUnauthorized},
+		{ags.Error{Status: 403, Code: 20020}, ags.ErrUnauthorized},
+		{ags.Error{Status: 403, Code: 20020, Malformed: true}, ags.ErrProtocol},
+		{ags.Error{Status: 403}, ags.ErrForbidden},
+		{ags.Error{Status: 302}, ags.ErrProtocol},
+		{ags.Error{Status: 404}, nil},
+	} {
+		for _, class := range []error{ags.ErrUnauthorized, ags.ErrForbidden, ags.ErrUnavailable, ags.ErrProtocol} {
+			assert.Equal(t, errors.Is(tc.want, class), errors.Is(&tc.e, class), "%+v", tc.e)
+		}
+	}
+}
+
+func TestRefusal_Code(t *testing.T) {
+	for body, want := range map[string]int{
+		`{"errorCode":20007}`:                     20007,
+		`{"code":20007}`:                          20007,
+		`{"resultCode":20007}`:                    20007,
+		`{"errorCode":"20007"}`:                   20007,
+		`{"errorCode":20007.0}`:                   20007,
+		`{"resultCode":"99999:403"}`:              99999,
+		`{"errorCode":1,"code":2,"resultCode":3}`: 1,
+		`{"resultCode":3,"code":2}`:               2,
+		`{"errorCode":null,"code":2}`:             2,
+		`{"errorCode":"E-17","resultCode":"3"}`:   3,
+		`{"errorCode":"E-17"}`:                    0,
+		`{"errorCode":"20007x"}`:                  0,
+		`{"errorCode":1.5}`:                       0,
+		`{"errorCode":1e99}`:                      0,
+		`{"errorCode":"99999999999"}`:             0,
+		`{"errorCode":{"code":1}}`:                0,
+		`{"errorCode":""}`:                        0,
+		`{"error":{"code":1}}`:                    0,
+		`[20007]`:                                 0,
+		`20007`:                                   0,
+		`{"ERRORCODE":20007}`:                     0,
+	} {
+		assert.Equal(t, want, refused(t, reply(403, body)).Code, body)
+	}
+}
+
+func TestRefusal_Message(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"message":"device limit reached"}`:    "device limit reached",
+		`{"errorMessage":"a"}`:                  "a",
+		`{"localeMessage":"a"}`:                 "a",
+		`{"error_description":"a","error":"b"}`: "a",
+		`{"error":"b"}`:                         "b",
+		`{"resultCode":"99999:403","localeMessage":"none","result":"Bearer Token Expired"}`: "Bearer Token Expired",
+		`{"message":"","description":"a"}`:                                                  "a",
+		`{"message":7,"result":"a"}`:                                                        "a",
+		`{"message":" a\tb\r\nc\u0000\u001b[31m\u202e\u200bd "}`:                            "a b  c[31md",
+		`{"message":"` + strings.Repeat("é", 300) + `"}`:                                    strings.Repeat("é", 200),
+		`{}`:  "",
+		``:    "",
+		`"a"`: "",
+	} {
+		assert.Equal(t, want, refused(t, reply(403, body)).Message, body)
+	}
+}
+
+func TestRefusal_TextNamesAllThatHelps(t *testing.T) {
+	c, w := client(t, nil, reply(403, `{"errorCode":20007,"message":"limit"}`))
+	_, err := c.SignOn(ags.WithCorrelationID(t.Context(), "flow-1"), ags.SignOnRequest{})
+	require.EqualError(t, err, "ags: sign on: status 403 code 20007: limit (correlation id flow-1)")
+	w.only()
+}
+
+func TestRefusal_ProxyPageIsNamedNotKept(t *testing.T) {
+	e := refused(t, reply(403, "<html>secret page</html>", "Content-Type", "text/html"))
+	assert.Equal(t, "the answer is text/html, not JSON", e.Message)
+}
+
+func TestRefusal_CutOff(t *testing.T) {
+	e := refused(t, cutOff(401, `{"errorCode"`, io.ErrUnexpectedEOF))
+	require.ErrorIs(t, e, ags.ErrProtocol, "what was cut off may not be the gateway's word")
+	require.ErrorIs(t, e, io.ErrUnexpectedEOF)
+	e = refused(t, cutOff(503, `{"errorCode"`, io.ErrUnexpectedEOF))
+	require.ErrorIs(t, e, ags.ErrUnavailable)
+	require.ErrorIs(t, e, io.ErrUnexpectedEOF)
+}
+
+func TestRefusal_SecretsAreRemovedFromMessages(t *testing.T) {
+	escapes := map[string]string{
+		"as it is":     passwordMark,
+		"JSON":         `pa\"ss/wörd<&>+%mark`,
+		"JSON, PHP":    `pa\"ss\/wörd<&>+%mark`,
+		"JSON, Go":     `pa\"ss/wörd\u003c\u0026\u003e+%mark`,
+		"query":        `pa%22ss%2Fw%C3%B6rd%3C%26%3E%2B%25mark`,
+		"query, lower": `pa%22ss%2fw%c3%b6rd%3c%26%3e%2b%25mark`,
+		"path":         `pa%22ss%2Fw%C3%B6rd%3C&%3E+%25mark`,
+		"HTML":         `pa&#34;ss/wörd&lt;&amp;&gt;+%mark`,
+		"ASCII":        `pa\"ss/w\u00f6rd<&>+%mark`,
+		"control":      "pa\"ss/w\x00örd<&>\x1b+%mark",
+		"Bearer":       "Bearer " + refreshMark,
+		"bare":         refreshMark,
+		"access":       accessMark,
+	}
+	for name, echo := range escapes {
+		e := refused(t, reply(403, toJSON(map[string]any{"message": "before " + echo + " after " + echo})))
+		want := "before [redacted] after [redacted]"
+		if name == "Bearer" {
+			want = "before Bearer [redacted] after Bearer [redacted]"
+		}
+		assert.Equal(t, want, e.Message, name)
+	}
+}
+
+func TestRefusal_PiecesOfSecretsAreRemoved(t *testing.T) {
+	token := jwt(`{"exp":1654877093,"jti":"4789023423714089478"}`)
+	c, w := client(t, nil, reply(403, toJSON(map[string]string{"message": "bad token " + token[:30] + "… of " + token[20:60]})))
+	_, err := c.Refresh(t.Context(), &ags.Token{RefreshToken: ags.NewSecret(token)})
+	w.only()
+	assert.Equal(t, "bad token [redacted]… of [redacted]", asError(t, err).Message)
+}
+
+func TestRefusal_OverlappingSecretsAreRemoved(t *testing.T) {
+	c, w := client(t, nil, reply(403, `{"message":"x abcdef y"}`))
+	_, err := c.SessionToken(t.Context(), []ags.Parameter{{Name: "a", Value: "abcd"}, {Name: "b", Value: "cdef"}, {Name: "c", Value: " "}, {Name: "d"}})
+	w.only()
+	assert.Equal(t, "x [redacted] y", asError(t, err).Message)
+}
+
+func TestRefusal_SecretsOfOtherHeadersAreRemoved(t *testing.T) {
+	c, w := client(t, func(c *ags.Config) {
+		c.Header = http.Header{"Token": {"discovery-token-1"}, "Authorization": {"Basic ZGF2ZTpv"}, "Nagra-Device-Type": {"STB"}}
+	}, reply(403, `{"message":"token discovery-token-1, ZGF2ZTpv of an STB"}`),
+		reply(403, `{"message":"`+userMark+`"}`))
+	_, err := c.Discover(t.Context())
+	assert.Equal(t, "token [redacted], [redacted] of an STB", asError(t, err).Message)
+	_, err = c.SubsequentSignOn(t.Context(), ags.NewSecret(userMark), ags.SignOnRequest{})
+	assert.Equal(t, "[redacted]", asError(t, err).Message)
+	assert.Len(t, w.requests, 2)
+}
+
+func TestRefusal_SecretAtTheEndOfALongMessage(t *testing.T) {
+	// What is cut away to bound the work must not leave half a secret standing.
+	for n := 8<<10 - 2*len(passwordMark); n <= 8<<10; n++ {
+		e := refused(t, reply(403, toJSON(map[string]string{
+			"message": strings.Repeat(" ", n-100) + strings.Repeat(".", 100) + passwordMark + strings.Repeat("!", 300),
+		})))
+		assert.NotContains(t, e.Message, passwordMark[:2])
+		assert.LessOrEqual(t, utf8.RuneCountInString(e.Message), 200)
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	date := func(after time.Duration) string { return issued.Add(after).UTC().Format(http.TimeFormat) }
+	for _, tc := range []struct {
+		value, date string
+		want        time.Duration
+	}{
+		{"", "", 0},
+		{"0", "", 0},
+		{"7", "", 7 * time.Second},
+		{" 007 ", "", 7 * time.Second},
+		{"300", "", 5 * time.Minute},
+		{"301", "", 5 * time.Minute},
+		{"99999999999999999999999999", "", 5 * time.Minute},
+		{"-7", "", 0},
+		{"1.5", "", 0},
+		{"soon", "", 0},
+		{date(30 * time.Second), "", 30 * time.Second}, // against our own clock
+		{date(time.Hour + 30*time.Second), date(time.Hour), 30 * time.Second},
+		{date(30 * time.Second), date(time.Hour), 0},
+		{date(1000 * time.Hour), date(0), 5 * time.Minute},
+		{date(30 * time.Second), "yesterday", 30 * time.Second},
+	} {
+		for _, status := range []int{429, 503, 403} {
+			e := refused(t, reply(status, "", "Retry-After", tc.value, "Date", tc.date))
+			assert.Equal(t, tc.want, e.RetryAfter, "%q at %q", tc.value, tc.date)
+		}
+	}
+}
+
+func TestDeviceDeleted(t *testing.T) {
+	assert.True(t, ags.DeviceDeleted(refused(t, reply(403, `{"errorCode":20003}`))))
+	assert.False(t, ags.DeviceDeleted(refused(t, reply(403, `{"errorCode":20020}`))))
+	assert.False(t, ags.DeviceDeleted(refused(t, reply(401, `{"errorCode":20003}`))))
+	assert.False(t, ags.DeviceDeleted(io.EOF))
+}

@@ -1,0 +1,425 @@
+package ags_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/clock"
+)
+
+// How an attempt can fail, as a transport tells it.
+var (
+	errDial = &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	errLost = io.ErrUnexpectedEOF
+)
+
+// calls are the calls of a client by how they are repeated.
+func calls() map[string]func(context.Context, *ags.Client) error {
+	return map[string]func(context.Context, *ags.Client) error{
+		"discover": func(ctx context.Context, c *ags.Client) error { _, err := c.Discover(ctx); return err },
+		"sign on": func(ctx context.Context, c *ags.Client) error {
+			_, err := c.SignOn(ctx, ags.SignOnRequest{})
+			return err
+		},
+		"subsequent sign on": func(ctx context.Context, c *ags.Client) error {
+			_, err := c.SubsequentSignOn(ctx, ags.NewSecret(userMark), ags.SignOnRequest{})
+			return err
+		},
+		"session token": func(ctx context.Context, c *ags.Client) error { _, err := c.SessionToken(ctx, nil); return err },
+		"sign on with session token": func(ctx context.Context, c *ags.Client) error {
+			_, err := c.SignOnWithSessionToken(ctx, ags.SignOnRequest{})
+			return err
+		},
+		"refresh":  func(ctx context.Context, c *ags.Client) error { _, err := c.Refresh(ctx, held()); return err },
+		"sign out": func(ctx context.Context, c *ags.Client) error { return c.SignOut(ctx, held()) },
+	}
+}
+
+// bubble makes a call in a bubble of fake time, and returns how it ended, how
+// many requests it made and how long it waited.
+func bubble(t *testing.T, change func(*ags.Config), op string, steps ...step) (requests []seen, waited time.Duration, err error) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		c, w := client(t, func(cfg *ags.Config) {
+			cfg.Clock = clock.Real{}
+			if change != nil {
+				change(cfg)
+			}
+		}, steps...)
+		start := time.Now()
+		err = calls()[op](t.Context(), c)
+		requests, waited = w.requests, time.Since(start)
+	})
+	return requests, waited, err
+}
+
+// Keeps G4.
+func TestRetry_WhatIsRepeatedByWhichCall(t *testing.T) {
+	const (
+		no      = 1
+		once    = 2
+		forever = 4 // as often as Retry says
+	)
+	reading := []string{"discover"}
+	creating := []string{"sign on", "subsequent sign on", "session token", "sign on with session token"}
+	spending := []string{"refresh", "sign out"}
+	for _, tc := range []struct {
+		name                        string
+		answer                      step
+		reading, creating, spending int // requests made
+	}{
+		{"never connected", fails(errDial), forever, forever, forever},
+		{"host not found", fails(&net.DNSError{Err: "no such host", IsNotFound: true}), forever, forever, forever},
+		{"answer lost", fails(errLost), forever, no, once},
+		{"connection reset", fails(&net.OpError{Op: "read", Err: syscall.ECONNRESET}), forever, no, once},
+		{"429", reply(429, ""), forever, forever, forever},
+		{"503", reply(503, ""), forever, forever, forever},
+		{"503 from a proxy", reply(503, "<html>"), forever, forever, forever},
+		{"503 cut off", cutOff(503, "<html", errLost), forever, forever, forever},
+		{"500", reply(500, ""), forever, no, forever},
+		{"502", reply(502, "<html>"), forever, no, forever},
+		{"504", reply(504, ""), forever, no, forever},
+		{"refusal cut off", cutOff(403, `{"err`, errLost), forever, no, once},
+		{"400", reply(400, ""), no, no, no},
+		{"401", reply(401, ""), no, no, no},
+		{"403", reply(403, `{"errorCode":20019}`), no, no, no},
+		{"404", reply(404, ""), no, no, no},
+		{"401 from a firewall", reply(401, "<html>"), no, no, no},
+		{"redirect", reply(302, ""), no, no, no},
+	} {
+		for want, ops := range map[*int][]string{&tc.reading: reading, &tc.creating: creating, &tc.spending: spending} {
+			for _, op := range ops {
+				requests, _, err := bubble(t, nil, op, tc.answer, tc.answer, tc.answer, tc.answer)
+				require.Error(t, err, "%s: %s", op, tc.name)
+				assert.Len(t, requests, *want, "%s: %s", op, tc.name)
+				assert.Equal(t, op, asError(t, err).Op)
+			}
+		}
+	}
+}
+
+func TestRetry_CutOffAnswerIsLost(t *testing.T) {
+	for name, s := range map[string]step{
+		"by the connection": cutOff(200, `{"access_token":"`+accessMark, errLost),
+		"by a reset":        cutOff(200, `{"access_token":"`+accessMark, syscall.ECONNRESET),
+		"unnoticed":         reply(200, `{"access_token":"`+accessMark),
+		"after a member":    reply(200, `{"access_token":"`+accessMark+`",`),
+		"whole but for all": cutOff(200, "", errLost),
+	} {
+		t.Run(name, func(t *testing.T) {
+			requests, waited, err := bubble(t, nil, "refresh", s, s)
+			require.ErrorIs(t, err, ags.ErrProtocol)
+			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+			assert.Contains(t, err.Error(), "the answer was cut off")
+			assert.NotContains(t, err.Error(), accessMark)
+			assert.Len(t, requests, 2)
+			assert.Zero(t, waited, "at once")
+			e := asError(t, err)
+			assert.True(t, e.Malformed)
+			assert.False(t, e.NotSent)
+			assert.Equal(t, 200, e.Status)
+
+			requests, _, err = bubble(t, nil, "refresh", s, reply(200, pair()))
+			require.NoError(t, err)
+			assert.Len(t, requests, 2)
+
+			requests, _, err = bubble(t, nil, "sign on", s)
+			require.ErrorIs(t, err, ags.ErrProtocol)
+			assert.Len(t, requests, 1, "it may have registered a device")
+		})
+	}
+}
+
+func TestSignOut_NeedsNoBody(t *testing.T) {
+	for _, s := range []step{reply(204, ""), reply(200, "{}"), reply(202, "OK"), cutOff(200, `{"a`, errLost)} {
+		requests, _, err := bubble(t, nil, "sign out", s)
+		require.NoError(t, err)
+		assert.Len(t, requests, 1)
+	}
+}
+
+func TestRefresh_LostAnswerIsRetriedOnceAndAtOnce(t *testing.T) {
+	requests, waited, err := bubble(t, nil, "refresh", fails(errLost), reply(200, pair()))
+	require.NoError(t, err)
+	assert.Len(t, requests, 2)
+	assert.Zero(t, waited)
+
+	requests, _, err = bubble(t, nil, "refresh", fails(errLost), reply(503, ""), fails(errLost))
+	require.ErrorIs(t, err, ags.ErrUnavailable)
+	assert.Len(t, requests, 3, "once a call, not once in a row")
+}
+
+func TestRefresh_RejectionAfterALostAnswerSaysSo(t *testing.T) {
+	requests, _, err := bubble(t, nil, "refresh", fails(errLost), reply(401, `{"message":"used"}`))
+	require.ErrorIs(t, err, ags.ErrUnauthorized)
+	e := asError(t, err)
+	assert.Equal(t, 401, e.Status)
+	assert.True(t, e.OutcomeUnknown)
+	assert.Contains(t, err.Error(), "status 401: used; the outcome of an earlier attempt is unknown")
+	assert.Len(t, requests, 2)
+
+	requests, _, err = bubble(t, nil, "refresh", reply(503, ""), reply(401, ""))
+	assert.False(t, asError(t, err).OutcomeUnknown, "the earlier attempt was answered")
+	assert.Len(t, requests, 2)
+
+	requests, _, err = bubble(t, nil, "discover", fails(errLost), reply(404, ""))
+	assert.False(t, asError(t, err).OutcomeUnknown, "there is no outcome of asking")
+	assert.Len(t, requests, 2)
+
+	requests, _, err = bubble(t, func(c *ags.Config) { c.Retry.Max = -1 }, "refresh", fails(errLost))
+	assert.False(t, asError(t, err).OutcomeUnknown, "there was no earlier one")
+	assert.Len(t, requests, 1)
+}
+
+func TestRetry_SameRequestEachTime(t *testing.T) {
+	requests, _, err := bubble(t, nil, "refresh", reply(503, ""), reply(503, ""), reply(503, ""), reply(200, pair()))
+	require.NoError(t, err)
+	require.Len(t, requests, 4)
+	for _, r := range requests[1:] {
+		assert.Equal(t, requests[0], r, "the correlation id too")
+	}
+}
+
+func TestRetry_IssuedAtIsOfTheAttemptThatSucceeded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, w := client(t, func(c *ags.Config) { c.Clock = clock.Real{} }, reply(503, "", "Retry-After", "60"), reply(200, pair()))
+		start := time.Now()
+		token, err := c.Refresh(t.Context(), held())
+		require.NoError(t, err)
+		assertInstant(t, start.Add(time.Minute), token.IssuedAt, "issued")
+		assert.Len(t, w.requests, 2)
+	})
+}
+
+func TestRetry_Waits(t *testing.T) {
+	const ms = time.Millisecond
+	for _, tc := range []struct {
+		retry    ags.Retry
+		requests int
+		wait     time.Duration // sum of the waits before jitter
+	}{
+		{ags.Retry{}, 4, (250 + 500 + 1000) * ms},
+		{ags.Retry{Max: 7}, 8, (250 + 500 + 1000 + 2000 + 4000 + 5000 + 5000) * ms},
+		{ags.Retry{Max: 2, Min: time.Minute}, 3, 2 * time.Minute},
+		{ags.Retry{Max: 2, Cap: 10 * ms}, 3, 20 * ms},
+		{ags.Retry{Max: 3, Min: 10 * ms, Cap: 30 * ms}, 4, (10 + 20 + 30) * ms},
+		{ags.Retry{Max: -1}, 1, 0},
+	} {
+		steps := make([]step, tc.requests)
+		for i := range steps {
+			steps[i] = reply(500, "")
+		}
+		var least, most time.Duration = time.Hour, 0
+		for range 20 {
+			requests, waited, err := bubble(t, func(c *ags.Config) { c.Retry = tc.retry }, "discover", steps...)
+			require.ErrorIs(t, err, ags.ErrUnavailable)
+			assert.Len(t, requests, tc.requests)
+			least, most = min(least, waited), max(most, waited)
+		}
+		assert.GreaterOrEqual(t, least, tc.wait*3/4, "%+v", tc.retry)
+		assert.LessOrEqual(t, most, tc.wait*5/4, "%+v", tc.retry)
+		if tc.wait > 0 {
+			assert.Less(t, least, most, "%+v: jitter", tc.retry)
+		}
+	}
+}
+
+func TestRetry_RetryAfterIsAFloor(t *testing.T) {
+	for value, want := range map[string]time.Duration{"30": 30 * time.Second, "86400": 5 * time.Minute} {
+		requests, waited, err := bubble(t, nil, "sign on", reply(429, "", "Retry-After", value), reply(201, pair()))
+		require.NoError(t, err)
+		assert.Len(t, requests, 2)
+		assert.Equal(t, want, waited)
+	}
+	requests, waited, err := bubble(t, func(c *ags.Config) { c.Retry.Min = 10 * time.Second }, "sign on",
+		reply(429, "", "Retry-After", "1"), reply(201, pair()))
+	require.NoError(t, err)
+	assert.Len(t, requests, 2)
+	assert.GreaterOrEqual(t, waited, 7500*time.Millisecond)
+}
+
+func TestRetry_WaitsAreOnTheConfiguredClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := clock.NewFake(issued)
+		c, w := client(t, func(c *ags.Config) { c.Clock = fake }, reply(503, "", "Retry-After", "60"), reply(200, pair()))
+		start, done := time.Now(), make(chan error, 1)
+		go func() {
+			_, err := c.Refresh(t.Context(), held())
+			done <- err
+		}()
+		require.NoError(t, fake.BlockUntil(t.Context(), 1))
+		assert.Equal(t, time.Minute, fake.AdvanceToNext())
+		require.NoError(t, <-done)
+		assert.Len(t, w.requests, 2)
+		assert.Zero(t, time.Since(start))
+	})
+}
+
+func TestRetry_WaitThatWouldOutlastTheContextIsNotBegun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, fake := range []bool{false, true} {
+			c, w := client(t, func(c *ags.Config) {
+				if !fake { // whatever the clock shows, a context keeps to the system's
+					c.Clock = clock.Real{}
+				}
+			}, reply(503, `{"message":"down"}`, "Retry-After", "60"))
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			start := time.Now()
+			_, err := c.Refresh(ctx, held())
+			cancel()
+			e := asError(t, err)
+			assert.Equal(t, 503, e.Status)
+			assert.Equal(t, time.Minute, e.RetryAfter)
+			require.NoError(t, e.Err)
+			assert.Zero(t, time.Since(start))
+			assert.Len(t, w.requests, 1)
+		}
+	})
+}
+
+func TestRetry_ContextEndsTheWait(t *testing.T) {
+	cause := errors.New("the user went away")
+	for name, answer := range map[string]step{"refused": reply(503, ""), "unreachable": fails(errDial)} {
+		synctest.Test(t, func(t *testing.T) {
+			c, w := client(t, func(c *ags.Config) {
+				c.Clock, c.Retry = clock.Real{}, ags.Retry{Min: time.Hour}
+			}, answer)
+			ctx, cancel := context.WithCancelCause(t.Context())
+			time.AfterFunc(time.Second, func() { cancel(cause) })
+			start := time.Now()
+			_, err := c.Refresh(ctx, held())
+			assert.Equal(t, time.Second, time.Since(start), name)
+			require.ErrorIs(t, err, ags.ErrUnavailable, "the last failure is told: %s", name)
+			require.ErrorIs(t, err, context.Canceled, name)
+			require.ErrorIs(t, err, cause, name)
+			assert.Len(t, w.requests, 1)
+		})
+	}
+}
+
+func TestWithoutRetry_IsExactlyOneAttempt(t *testing.T) {
+	for op, call := range calls() {
+		for _, answer := range []step{fails(errDial), fails(errLost), reply(429, ""), reply(503, ""), cutOff(200, "{", errLost)} {
+			synctest.Test(t, func(t *testing.T) {
+				c, w := client(t, func(c *ags.Config) { c.Clock = clock.Real{} }, answer)
+				start := time.Now()
+				err := call(ags.WithoutRetry(t.Context()), c)
+				if op != "sign out" {
+					require.Error(t, err)
+				}
+				assert.Len(t, w.requests, 1, op)
+				assert.Zero(t, time.Since(start))
+			})
+		}
+	}
+}
+
+// Keeps G7.
+func TestNotSent(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		steps []step
+		want  bool
+	}{
+		{"never connected", []step{fails(errDial)}, true},
+		{"host not found", []step{fails(fmt.Errorf("wrapped: %w", &net.DNSError{Err: "x"}))}, true},
+		{"proxy not reached", []step{fails(&net.OpError{Op: "proxyconnect", Err: io.EOF})}, true},
+		{"not known", []step{fails(errors.New("something"))}, false},
+		{"read", []step{fails(&net.OpError{Op: "read", Err: syscall.ECONNRESET})}, false},
+		{"cancelled on the way", []step{fails(context.Canceled)}, false},
+		{"timed out on the way", []step{fails(context.DeadlineExceeded)}, false},
+		{"never connected, twice", []step{fails(errDial), fails(errDial)}, true},
+		{"lost, then never connected", []step{fails(errLost), fails(errDial)}, false},
+		{"refused, then never connected", []step{reply(500, ""), fails(errDial)}, false},
+		{"neither answer nor error", []step{func(*http.Request) (*http.Response, error) { return nil, nil }}, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			requests, _, err := bubble(t, func(c *ags.Config) {
+				if c.Retry.Max = len(tc.steps) - 1; c.Retry.Max == 0 {
+					c.Retry.Max = -1
+				}
+			}, "refresh", tc.steps...)
+			require.ErrorIs(t, err, ags.ErrUnavailable)
+			assert.Equal(t, tc.want, asError(t, err).NotSent)
+			assert.Zero(t, asError(t, err).Status)
+			assert.Len(t, requests, len(tc.steps))
+		})
+	}
+}
+
+func TestContextOverBeforehand_NothingIsSent(t *testing.T) {
+	for op, call := range calls() {
+		c, w := client(t, nil)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(assert.AnError)
+		err := call(ctx, c)
+		require.ErrorIs(t, err, context.Canceled, op)
+		require.ErrorIs(t, err, assert.AnError, op)
+		require.ErrorIs(t, err, ags.ErrUnavailable, op)
+		assert.True(t, asError(t, err).NotSent, op)
+		assert.Empty(t, w.requests, op)
+	}
+}
+
+func TestContextEndsWhileTheBodyIsRead(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	c, w := client(t, nil, func(r *http.Request) (*http.Response, error) {
+		cancel()
+		return cutOff(200, "{", context.Canceled)(r)
+	})
+	_, err := c.Refresh(ctx, held())
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, err, ags.ErrProtocol)
+	assert.False(t, asError(t, err).NotSent)
+	w.only()
+}
+
+func TestErrorCause(t *testing.T) {
+	for _, known := range []error{
+		context.Canceled, context.DeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, net.ErrClosed, syscall.ECONNRESET,
+	} {
+		e := refused(t, fails(fmt.Errorf("sending %s: %w", refreshMark, known)))
+		require.ErrorIs(t, e, known)
+		assert.Equal(t, "sending [redacted]: "+known.Error(), e.Err.Error())
+	}
+	for _, timeout := range []bool{true, false} {
+		e := refused(t, fails(&net.DNSError{Err: "slow", IsTimeout: timeout}))
+		ne, ok := errors.AsType[net.Error](e)
+		require.True(t, ok)
+		assert.Equal(t, timeout, ne.Timeout())
+		old, ok := ne.(interface{ Temporary() bool })
+		require.True(t, ok)
+		assert.Equal(t, timeout, old.Temporary())
+	}
+	e := refused(t, fails(errors.New("a\r\nb")))
+	assert.Equal(t, "a  b", e.Err.Error())
+}
+
+func TestErrorCause_DeadlineIsATimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		c, w := client(t, func(c *ags.Config) { c.Clock = clock.Real{} }, func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})
+		_, err := c.Refresh(ctx, held())
+		w.only()
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		ne, ok := errors.AsType[net.Error](err)
+		require.True(t, ok)
+		assert.True(t, ne.Timeout())
+	})
+}

@@ -1,0 +1,424 @@
+package ags_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/clock"
+)
+
+// refreshAt refreshes prev at an instant of our clock, answered with body.
+func refreshAt(t *testing.T, at time.Time, prev *ags.Token, body string, fields ...string) (*ags.Token, error) {
+	t.Helper()
+	c, w := client(t, func(c *ags.Config) { c.Clock = clock.NewFake(at) }, reply(200, body, fields...))
+	token, err := c.Refresh(t.Context(), prev)
+	assert.Len(t, w.requests, 1)
+	return token, err
+}
+
+// after is so many seconds after an instant; of none, the zero instant.
+func after(at time.Time, seconds float64) time.Time {
+	if seconds == 0 {
+		return time.Time{}
+	}
+	return at.Add(time.Duration(seconds * float64(time.Second)))
+}
+
+func assertInstant(t *testing.T, want, got time.Time, what string) {
+	t.Helper()
+	assert.True(t, want.Equal(got), "%s: want %v, got %v", what, want, got)
+}
+
+func TestTokenAnswer_Fields(t *testing.T) {
+	token, err := refreshAt(t, issued, held(), pair("token_type", "BeArEr", "unknown", []int{1}))
+	require.NoError(t, err)
+	assert.Equal(t, "new-access", token.AccessToken.Reveal())
+	assert.Equal(t, "new-refresh", token.RefreshToken.Reveal())
+	assert.Equal(t, "BeArEr", token.TokenType)
+	assert.Equal(t, "PUB_989", token.ClientID)
+	assert.Equal(t, "1663", token.AccountID)
+	assert.Equal(t, issued, token.IssuedAt)
+	assert.Equal(t, issued.Add(3600*time.Second), token.ExpiresAt)
+	assert.Equal(t, issued.Add(172800*time.Second), token.RefreshExpiresAt)
+	assert.Equal(t, issued.Add(2592000*time.Second), token.FixedExpiresAt)
+	assert.False(t, token.HasFixedClaim(), "tokens that are no JWTs")
+}
+
+func TestTokenAnswer_SignOnAndRefreshTake200And201(t *testing.T) {
+	for _, status := range []int{200, 201} {
+		c, w := client(t, nil, reply(status, pair()), reply(status, pair()), reply(status, pair()), reply(status, pair()))
+		_, err := c.SignOn(t.Context(), ags.SignOnRequest{})
+		require.NoError(t, err)
+		_, err = c.SubsequentSignOn(t.Context(), ags.NewSecret(userMark), ags.SignOnRequest{})
+		require.NoError(t, err)
+		_, err = c.SignOnWithSessionToken(t.Context(), ags.SignOnRequest{})
+		require.NoError(t, err)
+		_, err = c.Refresh(t.Context(), held())
+		require.NoError(t, err)
+		assert.Len(t, w.requests, 4)
+	}
+}
+
+func TestTokenAnswer_LenientFields(t *testing.T) {
+	token, err := refreshAt(t, issued, held(), pair("token_type", nil, "accountId", 1663, "client_id", 98.5))
+	require.NoError(t, err)
+	assert.Equal(t, "bearer", token.TokenType)
+	assert.Equal(t, "1663", token.AccountID)
+	assert.Equal(t, "98.5", token.ClientID)
+}
+
+func TestTokenAnswer_Lifetimes(t *testing.T) {
+	for _, tc := range []struct {
+		written string
+		want    float64 // seconds, 0 for none
+		zeroBad bool    // of expires_in an error, of the others none
+		bad     bool    // of any an error
+	}{
+		{written: `3600`, want: 3600},
+		{written: `3600.0`, want: 3600},
+		{written: `1e3`, want: 1000},
+		{written: `1.5`, want: 1.5},
+		{written: `"3600"`, want: 3600},
+		{written: `" 3600 "`, want: 3600},
+		{written: `"1e3"`, want: 1000},
+		{written: `315360000`, want: 315360000},
+		{written: `null`},
+		{written: `0`, zeroBad: true},
+		{written: `-0`, zeroBad: true},
+		{written: `"0"`, zeroBad: true},
+		{written: `1e-12`, zeroBad: true},
+		{written: `-1`, bad: true},
+		{written: `"-1"`, bad: true},
+		{written: `315360001`, bad: true},
+		{written: `1e999`, bad: true},
+		{written: `-1e999`, bad: true},
+		{written: `""`, bad: true},
+		{written: `"soon"`, bad: true},
+		{written: `"inf"`, bad: true},
+		{written: `"NaN"`, bad: true},
+		{written: `"0x10"`, bad: true},
+		{written: `"1_000"`, bad: true},
+		{written: `"+1"`, bad: true},
+		{written: `true`, bad: true},
+		{written: `[3600]`, bad: true},
+		{written: `{}`, bad: true},
+	} {
+		for name, at := range map[string]func(*ags.Token) time.Time{
+			"expires_in":               func(t *ags.Token) time.Time { return t.ExpiresAt },
+			"refresh_expires_in":       func(t *ags.Token) time.Time { return t.RefreshExpiresAt },
+			"fixed_refresh_expires_in": func(t *ags.Token) time.Time { return t.FixedExpiresAt },
+		} {
+			t.Run(name+"="+tc.written, func(t *testing.T) {
+				token, err := refreshAt(t, issued, held(), fmt.Sprintf(`{"access_token":"a",%q:%s}`, name, tc.written))
+				if tc.bad || tc.zeroBad && name == "expires_in" {
+					require.ErrorIs(t, err, ags.ErrProtocol)
+					assert.Contains(t, err.Error(), name)
+					return
+				}
+				require.NoError(t, err)
+				assertInstant(t, after(issued, tc.want), at(token), name)
+			})
+		}
+	}
+}
+
+func TestTokenAnswer_IssuedAtIsWallTimeOfSending(t *testing.T) {
+	c, w := client(t, func(c *ags.Config) { c.Clock = nil }, reply(200, pair()))
+	before := time.Now()
+	token, err := c.Refresh(t.Context(), held())
+	require.NoError(t, err)
+	w.only()
+	assert.WithinRange(t, token.IssuedAt, before.Round(0), time.Now().Round(0))
+	assert.Equal(t, token.IssuedAt.Round(0), token.IssuedAt, "a monotonic reading does not survive storing")
+	assert.Equal(t, token.ExpiresAt.Round(0), token.ExpiresAt)
+}
+
+func TestTokenAnswer_LifetimesCountFromSending(t *testing.T) {
+	fake := clock.NewFake(issued)
+	slow := func(r *http.Request) (*http.Response, error) {
+		fake.Advance(20 * time.Second)
+		return reply(200, pair())(r)
+	}
+	c, w := client(t, func(c *ags.Config) { c.Clock = fake }, slow)
+	token, err := c.Refresh(t.Context(), held())
+	require.NoError(t, err)
+	w.only()
+	assertInstant(t, issued, token.IssuedAt, "issued")
+	assertInstant(t, issued.Add(time.Hour), token.ExpiresAt, "access")
+}
+
+// claimed is a JWT whose claims are so many seconds after issued, by the
+// gateway's clock; zero ones are left out.
+func claimed(exp, fixed int64) string {
+	claims := map[string]any{"typ": "DevAuthN"}
+	if exp != 0 {
+		claims["exp"] = issued.Unix() + exp
+	}
+	if fixed != 0 {
+		claims["fixed_exp"] = issued.Unix() + fixed
+	}
+	return jwt(toJSON(claims))
+}
+
+// Keeps G2.
+func TestTokenAnswer_ClaimsAndSkew(t *testing.T) {
+	type want struct{ access, refresh, fixed float64 } // seconds after our clock's instant of sending
+	inOrder := want{3600, 172800, 2592000}
+	access, refresh := claimed(3600, 2592000), claimed(172800, 2592000)
+	date := []string{"Date", issued.UTC().Format(http.TimeFormat)}
+	for _, tc := range []struct {
+		name   string
+		fields []any
+		header []string
+		want   want // by a clock that is right
+		wrong  want // by one that is an hour behind
+	}{
+		{"all told", []any{"access_token", access, "refresh_token", refresh}, nil, inOrder, inOrder},
+		{
+			"no expires_in: corrected by the refresh token's pair",
+			[]any{"access_token", access, "refresh_token", refresh, "expires_in", nil},
+			nil, inOrder, inOrder,
+		},
+		{
+			"no refresh_expires_in: corrected by the access token's pair",
+			[]any{"access_token", access, "refresh_token", refresh, "refresh_expires_in", nil},
+			nil, inOrder, inOrder,
+		},
+		{
+			"zero is not told",
+			[]any{"access_token", access, "refresh_token", refresh, "refresh_expires_in", 0, "fixed_refresh_expires_in", 0},
+			nil, inOrder, inOrder,
+		},
+		{
+			"claims alone: corrected by Date",
+			[]any{
+				"access_token", access, "refresh_token", refresh,
+				"expires_in", nil, "refresh_expires_in", nil, "fixed_refresh_expires_in", nil,
+			},
+			date, inOrder, inOrder,
+		},
+		{
+			"claims alone: not corrected without Date",
+			[]any{
+				"access_token", access, "refresh_token", refresh,
+				"expires_in", nil, "refresh_expires_in", nil, "fixed_refresh_expires_in", nil,
+			},
+			nil, inOrder,
+			want{7200, 176400, 2595600},
+		},
+		{
+			"the pair goes before Date",
+			[]any{"access_token", access, "refresh_token", refresh},
+			[]string{"Date", issued.Add(10 * time.Minute).UTC().Format(http.TimeFormat)},
+			inOrder, inOrder,
+		},
+		{
+			"opaque: spans alone",
+			[]any{},
+			date, inOrder, inOrder,
+		},
+		{
+			"nothing told",
+			[]any{"expires_in", nil, "refresh_expires_in", nil, "fixed_refresh_expires_in", nil},
+			date,
+			want{},
+			want{},
+		},
+		{
+			"fixed_exp goes before its span",
+			[]any{"access_token", claimed(3600, 1000000), "refresh_token", "opaque"},
+			nil,
+			want{3600, 172800, 1000000},
+			want{3600, 172800, 1000000},
+		},
+		{
+			"fixed_exp of the refresh token will do",
+			[]any{"access_token", claimed(3600, 0), "refresh_token", claimed(172800, 1000000)},
+			nil,
+			want{3600, 172800, 1000000},
+			want{3600, 172800, 1000000},
+		},
+		{
+			"the earlier fixed_exp of two",
+			[]any{"access_token", claimed(3600, 2000000), "refresh_token", claimed(172800, 1000000)},
+			nil,
+			want{3600, 172800, 1000000},
+			want{3600, 172800, 1000000},
+		},
+		{
+			"a session as old as a repeated span says nothing about the clock",
+			[]any{"access_token", claimed(0, 1592000), "refresh_token", claimed(0, 1592000)},
+			date,
+			want{3600, 172800, 1592000},
+			want{3600, 172800, 1592000},
+		},
+		{
+			"a claim that never ends is no pair",
+			[]any{"access_token", claimed(9000000000, 2592000), "refresh_token", refresh},
+			nil, inOrder, inOrder,
+		},
+		{
+			"a fixed claim that never ends is none",
+			[]any{"access_token", claimed(3600, 9000000000), "refresh_token", claimed(172800, 9000000000)},
+			nil, inOrder, inOrder,
+		},
+		{
+			"a claim past at its issue is none",
+			[]any{"access_token", claimed(-10, -10), "refresh_token", "opaque", "expires_in", nil},
+			date,
+			want{0, 172800, 2592000},
+			want{0, 172800, 2592000},
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			for at, want := range map[time.Time]want{issued: tc.want, issued.Add(-time.Hour): tc.wrong} {
+				token, err := refreshAt(t, at, held(), pair(tc.fields...), tc.header...)
+				require.NoError(t, err)
+				assertInstant(t, at, token.IssuedAt, "issued")
+				assertInstant(t, after(at, want.access), token.ExpiresAt, "access")
+				assertInstant(t, after(at, want.refresh), token.RefreshExpiresAt, "refresh")
+				assertInstant(t, after(at, want.fixed), token.FixedExpiresAt, "fixed")
+			}
+		})
+	}
+}
+
+func TestTokenAnswer_SkewBelowASecondIsNoise(t *testing.T) {
+	body := pair("access_token", claimed(3600, 2592000), "refresh_token", claimed(172800, 2592000))
+	for off, corrected := range map[time.Duration]bool{
+		-999 * time.Millisecond: false, 0: false, 999 * time.Millisecond: false,
+		-time.Second: true, time.Second: true, 50 * 365 * 24 * time.Hour: true, -50 * 365 * 24 * time.Hour: true,
+	} {
+		token, err := refreshAt(t, issued.Add(off), held(), body)
+		require.NoError(t, err)
+		want := issued.Add(2592000 * time.Second)
+		if corrected {
+			want = want.Add(off)
+		}
+		assertInstant(t, want, token.FixedExpiresAt, off.String())
+		assertInstant(t, issued.Add(off).Add(time.Hour), token.ExpiresAt, off.String())
+	}
+}
+
+func TestTokenAnswer_MillisecondClaims(t *testing.T) {
+	body := pair("access_token", jwt(`{"exp":1654877093250,"fixed_exp":1657465493250}`), "refresh_token", "opaque", "expires_in", nil)
+	token, err := refreshAt(t, issued, held(), body)
+	require.NoError(t, err)
+	assertInstant(t, time.UnixMilli(1654877093250), token.ExpiresAt, "access")
+	assertInstant(t, time.UnixMilli(1657465493250), token.FixedExpiresAt, "fixed")
+}
+
+func TestRefresh_KeepsWhatTheAnswerOmits(t *testing.T) {
+	old := claimed(100000, 2592000)
+	prev := &ags.Token{
+		AccessToken: ags.NewSecret("old-access"), RefreshToken: ags.NewSecret(old), ClientID: "PUB_1", AccountID: "7",
+		RefreshExpiresAt: issued.Add(100000 * time.Second), FixedExpiresAt: issued.Add(2592000 * time.Second),
+	}
+	before := *prev
+	t.Run("all but the access token", func(t *testing.T) {
+		token, err := refreshAt(t, issued, prev, `{"access_token":"a","expires_in":60}`)
+		require.NoError(t, err)
+		assert.Equal(t, "a", token.AccessToken.Reveal())
+		assert.Equal(t, old, token.RefreshToken.Reveal())
+		assert.Equal(t, "PUB_1", token.ClientID)
+		assert.Equal(t, "7", token.AccountID)
+		assertInstant(t, prev.RefreshExpiresAt, token.RefreshExpiresAt, "refresh")
+		assertInstant(t, prev.FixedExpiresAt, token.FixedExpiresAt, "fixed")
+		assert.True(t, token.HasFixedClaim(), "that of the refresh token kept")
+	})
+	t.Run("a kept refresh token is no measure of the clock", func(t *testing.T) {
+		token, err := refreshAt(t, issued, prev, pair("refresh_token", nil, "access_token", claimed(0, 2592000)))
+		require.NoError(t, err)
+		assertInstant(t, issued.Add(172800*time.Second), token.RefreshExpiresAt, "refresh")
+		assertInstant(t, prev.FixedExpiresAt, token.FixedExpiresAt, "fixed")
+	})
+	t.Run("a new refresh token has horizons of its own", func(t *testing.T) {
+		token, err := refreshAt(t, issued, prev, `{"access_token":"a","refresh_token":"r"}`)
+		require.NoError(t, err)
+		assertInstant(t, time.Time{}, token.RefreshExpiresAt, "refresh")
+		assertInstant(t, prev.FixedExpiresAt, token.FixedExpiresAt, "fixed: no refresh moves it")
+		assert.False(t, token.HasFixedClaim())
+	})
+	t.Run("a fixed horizon that the grant disproves is not kept", func(t *testing.T) {
+		late := issued.Add(2592000 * time.Second)
+		token, err := refreshAt(t, late, prev, `{"access_token":"a","refresh_token":"r"}`)
+		require.NoError(t, err)
+		assertInstant(t, time.Time{}, token.FixedExpiresAt, "fixed")
+	})
+	t.Run("what the answer tells goes first", func(t *testing.T) {
+		token, err := refreshAt(t, issued, prev, pair())
+		require.NoError(t, err)
+		assert.Equal(t, "PUB_989", token.ClientID)
+		assert.Equal(t, "1663", token.AccountID)
+		assert.Equal(t, "new-refresh", token.RefreshToken.Reveal())
+	})
+	assert.Equal(t, before, *prev, "the token refreshed is not touched")
+}
+
+// Keeps G1.
+func TestTokenAnswer_EachFaultHasItsError(t *testing.T) {
+	good := pair("access_token", accessMark, "refresh_token", refreshMark)
+	for name, tc := range map[string]struct{ body, want string }{
+		"empty":                     {"", "the answer is empty"},
+		"white space":               {" \r\n", "the answer is empty"},
+		"HTML":                      {"<html>" + accessMark, "the answer is not JSON"},
+		"null":                      {"null", "not an object"},
+		"a list":                    {"[" + good + "]", "not an object"},
+		"a string":                  {toJSON(accessMark), "not an object"},
+		"something after it":        {good + "x", "something follows the JSON object"},
+		"another object after it":   {good + good, "something follows the JSON object"},
+		"a name that stands twice":  {`{"access_token":"` + accessMark + `","access_token":"b"}`, "stands twice"},
+		"a syntax error":            {`{"access_token":"` + accessMark + `",}`, "not valid JSON"},
+		"a bad name":                {`{` + accessMark + `:1}`, "not valid JSON"},
+		"no access token":           {pair("access_token", nil, "refresh_token", refreshMark), "no access_token"},
+		"an empty access token":     {pair("access_token", ""), "no access_token"},
+		"null for it":               {`{"access_token":null,"expires_in":60}`, "no access_token"},
+		"other case":                {`{"Access_Token":"` + accessMark + `"}`, "no access_token"},
+		"a number for it":           {pair("access_token", 7), "access_token is not a string"},
+		"a line break in it":        {pair("access_token", accessMark+"\n"), "access_token has characters"},
+		"a space in the other":      {pair("refresh_token", refreshMark+" "), "refresh_token has characters"},
+		"a list for the other":      {pair("refresh_token", []string{refreshMark}), "refresh_token is not a string"},
+		"another type":              {pair("token_type", "mac"), "token_type is not bearer"},
+		"a number for the type":     {pair("token_type", 1), "token_type is not a string"},
+		"an object for the client":  {pair("client_id", map[string]int{}), "client_id is not a string"},
+		"a flag for the account":    {pair("accountId", true), "accountId is not a string"},
+		"too long":                  {pair("filler", strings.Repeat("x", 1<<20)), "longer than 1 MiB"},
+		"a refusal with status 200": {`{"errorCode":20007,"message":"limit"}`, "code 20007: the answer has no access_token"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			token, err := refreshAt(t, issued, held(), tc.body)
+			assert.Nil(t, token)
+			require.ErrorIs(t, err, ags.ErrProtocol)
+			e := asError(t, err)
+			assert.True(t, e.Malformed)
+			assert.Equal(t, 200, e.Status)
+			assert.Contains(t, err.Error(), tc.want)
+			assert.NotContains(t, err.Error(), accessMark)
+			assert.NotContains(t, err.Error(), refreshMark)
+		})
+	}
+}
+
+func TestTokenAnswer_SaysWhatAProxySent(t *testing.T) {
+	_, err := refreshAt(t, issued, held(), "<html>", "Content-Type", "text/html; charset=utf-8")
+	require.ErrorIs(t, err, ags.ErrProtocol)
+	assert.Contains(t, err.Error(), "the answer is text/html, not JSON")
+	_, err = refreshAt(t, issued, held(), "<html>", "Content-Type", "application/"+refreshMark)
+	require.ErrorIs(t, err, ags.ErrProtocol)
+	assert.NotContains(t, err.Error(), refreshMark)
+}
+
+func TestTokenAnswer_LongestBodyIsRead(t *testing.T) {
+	body := pair("filler", "")
+	body = strings.Replace(body, `"filler":"`, `"filler":"`+strings.Repeat("x", 1<<20-len(body)), 1)
+	require.Len(t, body, 1<<20)
+	_, err := refreshAt(t, issued, held(), body)
+	require.NoError(t, err)
+}
