@@ -1,0 +1,109 @@
+package tokensource
+
+import (
+	"errors"
+	"time"
+
+	"github.com/agsauth/agsauth/ags"
+)
+
+// The numbers of what follows a failure.
+const (
+	firstBackoff   = 250 * time.Millisecond
+	maxBackoffCap  = 30 * time.Second
+	deadBackoffCap = 10 * time.Second
+
+	firstRefusalWait    = time.Minute
+	maxRefreshRefusal   = 5 * time.Minute
+	maxLoginRefusal     = 15 * time.Minute
+	maxServerRetryAfter = 5 * time.Minute
+
+	maxInvalidationInterval = 10 * time.Second
+	maxInvalidationBackoff  = 5 * time.Minute
+
+	// maxDoublings keeps a doubled wait from overflowing; every cap is reached
+	// long before.
+	maxDoublings = 20
+)
+
+// failure is what is remembered of the last attempts, all of which failed.
+type failure struct {
+	err    error
+	class  class
+	login  bool // it was a Login
+	count  int  // failures of this class, of the same kind, in a row
+	next   horizon
+	nextAt time.Time // next, on the wall clock: what callers are told
+}
+
+// after returns the memory of one more failure. left is how long the token still
+// lives, zero or less when it does not; draw is from [0,1).
+func (f failure) after(err error, c class, login bool, left time.Duration, now instant, draw float64) failure {
+	count := 1
+	if f.err != nil && f.class == c && f.login == login {
+		count = f.count + 1
+	}
+	wait := backoff(count, left, draw)
+	if c != passing {
+		wait = refusalWait(count, login)
+	}
+	wait = max(wait, min(retryAfter(err), maxServerRetryAfter))
+	next := now.add(wait)
+	return failure{err: err, class: c, login: login, count: count, next: horizon(next), nextAt: next.wall}
+}
+
+// backoff returns how long to wait after the n-th passing failure in a row:
+// doubling, up to a quarter of what the token still lives, so that several
+// attempts fit into it, and spread by a quarter to either side.
+func backoff(n int, left time.Duration, draw float64) time.Duration {
+	limit := deadBackoffCap
+	if left > 0 {
+		limit = min(max(left/4, firstBackoff), maxBackoffCap)
+	}
+	wait := min(limit, firstBackoff<<min(n-1, maxDoublings))
+	return time.Duration(float64(wait) * (0.75 + draw/2))
+}
+
+// refusalWait returns how long to wait after the n-th refusal in a row.
+func refusalWait(n int, login bool) time.Duration {
+	limit := maxRefreshRefusal
+	if login {
+		limit = maxLoginRefusal
+	}
+	return min(limit, firstRefusalWait<<min(n-1, maxDoublings))
+}
+
+// retryAfter returns how long the gateway asked to be left alone.
+func retryAfter(err error) time.Duration {
+	var e *ags.Error
+	if !errors.As(err, &e) {
+		return 0
+	}
+	return e.RetryAfter
+}
+
+// rejections keeps count of the invalidations that were acted upon, so that an
+// API that rejects every token does not make us refresh all the time.
+type rejections struct {
+	last     horizon       // when one was last acted upon; the zero value: never
+	any      bool          // last is meant
+	interval time.Duration // how far apart two are
+}
+
+// admit decides whether an API's rejection of s's access token is to be acted
+// upon at now, and returns what is remembered of it when it is.
+func (r rejections) admit(s *session, now instant) (rejections, bool) {
+	least := maxInvalidationInterval
+	if s.life > 0 {
+		least = min(least, s.life/2)
+	}
+	interval := max(r.interval, least)
+	if r.any && !r.last.add(interval).passedOnEither(now) {
+		return r, false
+	}
+	next := rejections{last: horizon(now), any: true, interval: least}
+	if r.any && s.youngAt(now) {
+		next.interval = min(2*interval, maxInvalidationBackoff)
+	}
+	return next, true
+}

@@ -1,0 +1,198 @@
+package tokensource
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/clock"
+)
+
+// Refresher spends a token's refresh token on a new pair. [*ags.Client] is one.
+//
+// It is called by one goroutine at a time, with a context that ends after
+// [Config.RefreshTimeout] and that asks it not to retry on its own account (see
+// [ags.WithoutRetry]). Its errors are judged by their class: only one that Is
+// [ags.ErrUnauthorized] ends the session.
+//
+// One that also has a method SignOut(context.Context, *ags.Token) error is told
+// of sign-outs.
+type Refresher interface {
+	Refresh(ctx context.Context, t *ags.Token) (*ags.Token, error)
+}
+
+// signOuter is what a Refresher may be besides.
+type signOuter interface {
+	SignOut(ctx context.Context, t *ags.Token) error
+}
+
+// LoginFunc signs on anew when a session has ended, or is about to and cannot be
+// refreshed any more. The error tells which session, why, and what identity the
+// device has. It is called by one goroutine at a time, for all who wait.
+//
+// Its context has the values of the call that started it, and ends when the
+// Source is closed; it has no deadline, as a human may be part of it. A call of
+// the same Source with this context returns an error where it would wait for the
+// login itself.
+type LoginFunc func(ctx context.Context, ended *LoginRequiredError) (*ags.Token, error)
+
+// Store keeps a session's record where it outlives the process. To a store the
+// record is opaque bytes. A Store value belongs to one Source, which makes one
+// call at a time; each is abandoned after [Config.StoreTimeout], its context
+// ended.
+type Store interface {
+	// Load returns the record. Where nothing is stored the error Is
+	// [io/fs.ErrNotExist], and no other error is.
+	Load(ctx context.Context) ([]byte, error)
+	// Save replaces the record, whole or not at all, if it is still the one
+	// that this Store value loaded or saved last. If not, the error Is
+	// [io/fs.ErrExist].
+	Save(ctx context.Context, record []byte) error
+	// Delete removes the record. A Source never calls it: it is for a user who
+	// wants the device forgotten.
+	Delete(ctx context.Context) error
+}
+
+// Locker is what a [Store] may be besides, so that several processes that share
+// a record refresh it one at a time.
+type Locker interface {
+	// Lock waits until nobody else holds the lock, or ctx ends. unlock is called
+	// once.
+	Lock(ctx context.Context) (unlock func() error, err error)
+}
+
+// asider is what a [Store] may be besides: it moves a record that cannot be read
+// out of the way, so that nothing is lost by writing a new one.
+type asider interface {
+	SetAside(ctx context.Context, suffix string) error
+}
+
+// Config says what a Source works with. Its zero values are the defaults; only
+// Refresher is required.
+type Config struct {
+	// Refresher makes a new pair of tokens of an old one. Required.
+	Refresher Refresher
+	// Token is the session to begin with. With a Store it is used, and saved, if
+	// nothing is stored, or if it was issued later than what is stored, or is of
+	// another client or account. Nil is none.
+	Token *ags.Token
+	// Login signs on anew when the session has ended. Nil leaves that to the
+	// caller, who learns of it by [*LoginRequiredError], [Source.LoginRequired]
+	// and OnEvent, and answers with [Source.SetToken].
+	Login LoginFunc
+	// Store keeps the session beyond the process. Nil keeps it in memory.
+	Store Store
+
+	// RefreshBefore is how long before its earliest horizon a pair is refreshed.
+	// Zero means a tenth of its life, between 10 seconds and 5 minutes. It is
+	// never more than half of the life; up to a fifth is added at random, so
+	// that what signed on together does not refresh together.
+	RefreshBefore time.Duration
+	// RefreshTimeout bounds one attempt to refresh, including its repetition
+	// when the answer was lost on the way. Zero means 15 seconds.
+	RefreshTimeout time.Duration
+	// LockTimeout is how long a caller without a live token waits for the
+	// store's lock, and how long a store must have been out of reach before a
+	// refresh is made without it. Zero means 30 seconds.
+	LockTimeout time.Duration
+	// StoreTimeout bounds each call of the Store but that of Lock. Zero means 5
+	// seconds.
+	StoreTimeout time.Duration
+	// WarnBefore is how long before the end of the session its end is announced
+	// by [EventEnding]. Zero means a tenth of the session's span, between 10
+	// minutes and 24 hours and at most half of it.
+	WarnBefore time.Duration
+
+	// Clock is where time comes from. Nil is the system's. One that is
+	// [clock.Monotonic] is asked for both sides of time.
+	Clock clock.Clock
+	// Rand returns a number from [0,1), and is called by one goroutine at a
+	// time. Nil is math/rand/v2. It spreads refreshes and retries, and decides
+	// nothing that must not be guessed.
+	Rand func() float64
+	// OnEvent is told what happens, in order, after it took effect and with no
+	// lock held. It is called on the goroutine of the refresh or login, or of the
+	// SetToken, SignOut or Sync, that it tells of. A slow one delays nobody who
+	// wants a token, but the events behind it, and Close. It may call Status;
+	// calling Close, it would wait for itself.
+	OnEvent func(Event)
+	// Logger is told the same: refreshes at debug level, retries and logins at
+	// info, what a human should know at warn. Nil is none.
+	Logger *slog.Logger
+}
+
+// The defaults of Config.
+const (
+	defaultRefreshTimeout = 15 * time.Second
+	defaultLockTimeout    = 30 * time.Second
+	defaultStoreTimeout   = 5 * time.Second
+)
+
+// settings is a Config's part that decisions depend on.
+type settings struct {
+	refreshBefore, warnBefore                 time.Duration
+	refreshTimeout, lockTimeout, storeTimeout time.Duration
+}
+
+// check returns what is wrong with the Config.
+func (c *Config) check() error {
+	if c.Refresher == nil {
+		return errors.New("tokensource: Config.Refresher is nil")
+	}
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"RefreshBefore", c.RefreshBefore},
+		{"RefreshTimeout", c.RefreshTimeout},
+		{"LockTimeout", c.LockTimeout},
+		{"StoreTimeout", c.StoreTimeout},
+		{"WarnBefore", c.WarnBefore},
+	} {
+		if d.value < 0 {
+			return errors.New("tokensource: Config." + d.name + " is negative")
+		}
+	}
+	if c.Token != nil && c.Token.AccessToken.IsZero() {
+		return errors.New("tokensource: Config.Token has no access token")
+	}
+	return nil
+}
+
+// fill puts the defaults in the place of zero values.
+func (c *Config) fill() {
+	if c.Clock == nil {
+		c.Clock = clock.Real{}
+	}
+	if c.Rand == nil {
+		c.Rand = rand.Float64
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.OnEvent == nil {
+		c.OnEvent = func(Event) {}
+	}
+	for _, d := range []struct {
+		value    *time.Duration
+		standard time.Duration
+	}{
+		{&c.RefreshTimeout, defaultRefreshTimeout},
+		{&c.LockTimeout, defaultLockTimeout},
+		{&c.StoreTimeout, defaultStoreTimeout},
+	} {
+		if *d.value == 0 {
+			*d.value = d.standard
+		}
+	}
+}
+
+func (c *Config) settings() settings {
+	return settings{
+		refreshBefore: c.RefreshBefore, warnBefore: c.WarnBefore,
+		refreshTimeout: c.RefreshTimeout, lockTimeout: c.LockTimeout, storeTimeout: c.StoreTimeout,
+	}
+}

@@ -1,0 +1,271 @@
+package tokensource
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/agsauth/agsauth/ags"
+)
+
+// The pure core: what is decided without a clock, a lock or a goroutine.
+
+var epoch = time.Date(2022, 6, 10, 15, 4, 53, 0, time.UTC)
+
+// at is the instant d after the epoch, by both clocks.
+func at(d time.Duration) instant { return instant{wall: epoch.Add(d), mono: d} }
+
+func TestFixedHorizon(t *testing.T) {
+	h := func(d time.Duration) horizon { return horizon(at(d)) }
+	for _, tt := range []struct {
+		name       string
+		prev, next horizon
+		claimed    bool
+		now        time.Duration
+		want       horizon
+	}{
+		{"none yet", never(), h(time.Hour), false, 0, h(time.Hour)},
+		{"not said again", h(time.Hour), never(), false, 0, h(time.Hour)},
+		{"the constant repeated", h(time.Hour), h(2 * time.Hour), false, 0, h(time.Hour)},
+		{"an earlier one", h(2 * time.Hour), h(time.Hour), false, 0, h(time.Hour)},
+		{"a claim wins, later", h(time.Hour), h(2 * time.Hour), true, 0, h(2 * time.Hour)},
+		{"a claim wins, earlier", h(2 * time.Hour), h(time.Hour), true, 0, h(time.Hour)},
+		{"unchanged but for rounding", h(time.Hour), h(time.Hour - 59*time.Second), false, 0, h(time.Hour)},
+		{"unchanged but for rounding, claimed", h(time.Hour), h(time.Hour + 59*time.Second), true, 0, h(time.Hour)},
+		{"changed by a minute", h(time.Hour), h(time.Hour - time.Minute), false, 0, h(time.Hour - time.Minute)},
+		{"proved wrong by a grant", h(time.Hour), h(5 * time.Hour), false, time.Hour, h(5 * time.Hour)},
+		{"proved wrong, and not said again", h(time.Hour), never(), false, time.Hour, never()},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			assert.Equal(t, tt.want, fixedHorizon(tt.prev, tt.next, tt.claimed, at(tt.now)))
+		})
+	}
+}
+
+func TestWinsTime(t *testing.T) {
+	h := func(d time.Duration) horizon { return horizon(at(d)) }
+	for _, tt := range []struct {
+		name                   string
+		access, refresh, fixed horizon
+		life                   time.Duration
+		want                   bool
+	}{
+		{"no fixed horizon", h(time.Hour), never(), never(), time.Hour, true},
+		{"far from it", h(time.Hour), never(), h(2 * time.Hour), time.Hour, true},
+		{"a hundredth of the life is not worth it", h(time.Hour), never(), h(time.Hour + 36*time.Second), time.Hour, false},
+		{"more is", h(time.Hour), never(), h(time.Hour + 36*time.Second + 1), time.Hour, true},
+		{"two seconds of a short life are not", h(time.Minute), never(), h(time.Minute + 2*time.Second), time.Minute, false},
+		{"more are", h(time.Minute), never(), h(time.Minute + 2*time.Second + 1), time.Minute, true},
+		{"a fifth of a very short life is not", h(time.Second), never(), h(1200 * time.Millisecond), time.Second, false},
+		{"beyond it", h(2 * time.Hour), never(), h(time.Hour), time.Hour, false},
+		{"no access expiry: the refresh token's counts", never(), h(time.Hour), h(2 * time.Hour), time.Hour, true},
+		{"neither", never(), never(), h(time.Hour), time.Hour, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			assert.Equal(t, tt.want, winsTime(tt.access, tt.refresh, tt.fixed, tt.life))
+		})
+	}
+}
+
+func TestBackoff(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		n    int
+		left time.Duration
+		draw float64
+		want time.Duration
+	}{
+		{"the first", 1, time.Hour, 0.5, 250 * time.Millisecond},
+		{"a quarter less", 1, time.Hour, 0, 187500 * time.Microsecond},
+		{"almost a quarter more", 1, time.Hour, 0.9, 300 * time.Millisecond},
+		{"doubles", 5, time.Hour, 0.5, 4 * time.Second},
+		{"at most thirty seconds", 20, time.Hour, 0.5, 30 * time.Second},
+		{"at most a quarter of what is left", 20, 40 * time.Second, 0.5, 10 * time.Second},
+		{"at least the first", 20, 400 * time.Millisecond, 0.5, 250 * time.Millisecond},
+		{"ten seconds when nothing is left", 20, 0, 0.5, 10 * time.Second},
+		{"without overflow", 1000, -time.Hour, 0.5, 10 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			assert.Equal(t, tt.want, backoff(tt.n, tt.left, tt.draw))
+		})
+	}
+}
+
+func TestRejections(t *testing.T) {
+	// Each token is rejected a second after it was issued, or late in its life.
+	var r rejections
+	pair := func(d time.Duration) *session {
+		return newSession(arrival{token: &ags.Token{
+			AccessToken: ags.NewSecret("a"), IssuedAt: epoch.Add(d), ExpiresAt: epoch.Add(d + time.Hour),
+		}, at: at(d)}, &settings{})
+	}
+	admitted := func(issued, rejected time.Duration) bool {
+		var ok bool
+		r, ok = r.admit(pair(issued), at(rejected))
+		return ok
+	}
+	assert.True(t, admitted(0, time.Second))
+	assert.False(t, admitted(time.Second, 11*time.Second-1))
+	assert.True(t, admitted(time.Second, 11*time.Second))
+	for _, interval := range []int{20, 40, 80, 160, 300, 300} {
+		last := r.last.mono
+		assert.False(t, admitted(last, last+time.Duration(interval)*time.Second-1), "%d s", interval)
+		assert.True(t, admitted(last, last+time.Duration(interval)*time.Second), "%d s", interval)
+	}
+	last := r.last.mono
+	assert.True(t, admitted(last, last+30*time.Minute), "late in its life")
+	last = r.last.mono
+	assert.True(t, admitted(last, last+10*time.Second), "and the interval is short again")
+}
+
+func TestOutcomeUnknown(t *testing.T) {
+	for name, tt := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"no answer":             {&ags.Error{}, true},
+		"never sent":            {&ags.Error{NotSent: true}, false},
+		"a proxy lost it":       {&ags.Error{Status: 502}, true},
+		"a proxy gave up":       {&ags.Error{Status: 504}, true},
+		"busy":                  {&ags.Error{Status: 503}, false},
+		"granted, but garbled":  {&ags.Error{Status: 200, Malformed: true}, true},
+		"rejected":              {&ags.Error{Status: 401}, false},
+		"somebody else's error": {errors.New("boom"), true},
+		"a timeout of ours":     {errTimeout, true},
+	} {
+		assert.Equal(t, tt.want, outcomeUnknown(tt.err), name)
+	}
+}
+
+func TestClassifyRefresh(t *testing.T) {
+	for name, tt := range map[string]struct {
+		err  error
+		want class
+	}{
+		"401":                      {&ags.Error{Status: 401}, terminal},
+		"403 device deleted":       {&ags.Error{Status: 403, Code: 20003}, terminal},
+		"403 validity check":       {&ags.Error{Status: 403, Code: 20020}, terminal},
+		"403 device limit":         {&ags.Error{Status: 403, Code: 20007}, refusal},
+		"400":                      {&ags.Error{Status: 400}, refusal},
+		"404":                      {&ags.Error{Status: 404}, refusal},
+		"429":                      {&ags.Error{Status: 429}, passing},
+		"500":                      {&ags.Error{Status: 500}, passing},
+		"no answer":                {&ags.Error{}, passing},
+		"a firewall's 403":         {&ags.Error{Status: 403, Malformed: true}, passing},
+		"somebody else's":          {errors.New("boom"), passing},
+		"wrapped, but unmistaken":  {fmt.Errorf("wrapped: %w", &ags.Error{Status: 401}), terminal},
+		"the class without an API": {ags.ErrUnauthorized, terminal},
+		"forbidden without an API": {ags.ErrForbidden, refusal},
+	} {
+		assert.Equal(t, tt.want, classifyRefresh(tt.err), name)
+	}
+}
+
+// TestDecide_Promises draws sessions, states and instants at random, and holds
+// every decision to what must be true of all of them.
+func TestDecide_Promises(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	span := func(limit time.Duration) time.Duration { return time.Duration(random.Int64N(int64(limit))) }
+	coin := func() bool { return random.IntN(2) == 0 }
+	sometimes := func(d time.Duration) time.Time {
+		if random.IntN(4) == 0 {
+			return time.Time{}
+		}
+		return epoch.Add(d)
+	}
+	seen := map[string]int{}
+	for range 50_000 {
+		tok := &ags.Token{
+			AccessToken: ags.NewSecret("a"), IssuedAt: epoch,
+			ExpiresAt: sometimes(span(time.Hour)), RefreshExpiresAt: sometimes(span(4 * time.Hour)), FixedExpiresAt: sometimes(span(8 * time.Hour)),
+		}
+		if coin() {
+			tok.RefreshToken = ags.NewSecret("r")
+		}
+		s := newSession(arrival{token: tok, from: origin(random.IntN(2)), at: at(span(time.Minute)), draw: random.Float64()}, &settings{})
+		v := view{
+			session: s, stored: coin(), canLogin: coin(), invalidated: random.IntN(8) == 0, warned: coin(), unsaved: coin(),
+			flying: coin(), failed: coin(), unread: random.IntN(8) == 0,
+			retryAt: horizon(at(span(8 * time.Hour))), saveAt: horizon(at(span(8 * time.Hour))), rereadAt: horizon(at(span(8 * time.Hour))),
+		}
+		if random.IntN(4) == 0 {
+			v.ended = Reason(1 + random.IntN(5))
+		}
+		now := instant{wall: epoch.Add(span(9 * time.Hour)), mono: span(9 * time.Hour)}
+		if coin() {
+			now = at(now.mono)
+		}
+		d := decide(&v, now)
+		seen[fmt.Sprint(d.phase, d.serve, d.act)]++
+
+		if d.serve {
+			require.False(t, s.served.passedOnEither(now), "a token that either clock knows to be dead is served")
+			require.False(t, s.fixed.passedOnEither(now))
+			require.NotContains(t, []Reason{FixedExpired, SignedOut}, d.end)
+		}
+		require.False(t, v.flying && d.act != doNothing, "one at a time")
+		if d.act == doRefresh {
+			require.Zero(t, v.ended, "an ended session is refreshed")
+			require.True(t, s.refreshable())
+			require.True(t, v.retryAt.passedOnEither(now), "a failure is not remembered")
+			require.False(t, s.fixed.passedOnBoth(now) || s.refresh.passedOnBoth(now))
+		}
+		if d.act == doLogin {
+			require.True(t, v.canLogin)
+			require.NotEqual(t, SignedOut, d.end, "a sign-out is undone by a login")
+			require.False(t, v.unread, "a sign-on is spent before the store was read")
+		}
+		if d.end != 0 && v.ended == 0 && (d.end == FixedExpired && s.winsTime) {
+			require.True(t, s.fixed.passedOnBoth(now), "given up though a clock disagrees")
+		}
+		// When nothing is to be done before the next change, nothing changes before it.
+		if next := nextChange(&v, now); d.act == doNothing && !v.flying {
+			between := instant{wall: now.wall, mono: now.mono}
+			if left := next.left(now); left > 1 && next.mono > now.mono && next.wall.After(now.wall) {
+				between = now.add(time.Duration(random.Int64N(int64(min(left, 10*time.Hour)) - 1)))
+			}
+			require.Equal(t, d, decide(&v, between))
+		}
+	}
+	for _, want := range []string{
+		"fresh true 0", "ageing true 2", "ageing true 0", "expired false 2", "ended false 0", "ended false 3",
+		"unknown false 1", "ageing true 3", "fresh true 4", "ended false 1",
+	} {
+		assert.Greater(t, seen[want], 20, want)
+	}
+}
+
+func FuzzRecord(f *testing.F) {
+	const mark = "S3CR3T"
+	for _, seed := range []string{
+		``, `{}`, `null`, `[]`, `{"version":1}`, `{"version":2,"access_token":"S3CR3T"}`,
+		`{"version":1,"generation":1,"access_token":"S3CR3T","expires_at":"2022-06-10T15:04:53Z"}`,
+		`{"version":1,"generation":1,"signed_out_at":"2022-06-10T15:04:53Z"}`,
+		`{"version":1,"generation":-1,"access_token":"S3CR3T"}`, `{"version":1,"generation":1,"access_token":"S3CR3T","expires_at":"S3CR3T"}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, err := decodeRecord(data)
+		if err != nil {
+			assert.Nil(t, r)
+			assert.NotContains(t, err.Error(), mark)
+			assert.True(t, errors.Is(err, errDamaged) || errors.Is(err, errNewer))
+			return
+		}
+		assert.Positive(t, r.Generation)
+		assert.True(t, r.tombstone() || r.AccessToken != "")
+		again, err := r.encode()
+		require.NoError(t, err)
+		same, err := decodeRecord(again)
+		require.NoError(t, err)
+		assert.Equal(t, r.Generation, same.Generation)
+		assert.Equal(t, r.AccessToken, same.AccessToken)
+		assert.True(t, r.ExpiresAt.Equal(same.ExpiresAt))
+	})
+}

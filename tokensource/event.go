@@ -1,0 +1,204 @@
+package tokensource
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+)
+
+// Kind is what an [Event] tells.
+type Kind uint8
+
+const (
+	// EventRefreshed says that the gateway granted a new pair.
+	EventRefreshed Kind = iota + 1
+	// EventRefreshFailed says that a refresh failed in a way that will pass.
+	// NextAt is when the next attempt is due.
+	EventRefreshFailed
+	// EventAdopted says that a pair was taken from the store: at the start, or
+	// one that another process got.
+	EventAdopted
+	// EventTokenSet says that a pair was handed in with SetToken.
+	EventTokenSet
+	// EventLoggedIn says that Login signed on anew.
+	EventLoggedIn
+	// EventLoginFailed says that Login failed. NextAt is when it is run again.
+	EventLoginFailed
+	// EventEnding says that the session will end soon: Reason is why, and NextAt
+	// when. It comes once a session.
+	EventEnding
+	// EventEnded says that the session has ended. It comes once a session.
+	EventEnded
+	// EventStoreFailed says that the store could not be read, or not be written.
+	// The session goes on in memory, and what is unsaved is saved later.
+	EventStoreFailed
+	// EventSaved says that a save that had failed was made up for.
+	EventSaved
+	// EventUnlocked says that a refresh is made without the store's lock, which
+	// could not be had for so long that the session would have stood still.
+	EventUnlocked
+)
+
+// String returns the kind in words.
+func (k Kind) String() string {
+	switch k {
+	case EventRefreshed:
+		return "refreshed"
+	case EventRefreshFailed:
+		return "refresh failed"
+	case EventAdopted:
+		return "adopted"
+	case EventTokenSet:
+		return "token set"
+	case EventLoggedIn:
+		return "logged in"
+	case EventLoginFailed:
+		return "login failed"
+	case EventEnding:
+		return "session ending"
+	case EventEnded:
+		return "session ended"
+	case EventStoreFailed:
+		return "store failed"
+	case EventSaved:
+		return "saved"
+	case EventUnlocked:
+		return "refreshing without the lock"
+	}
+	return "unknown"
+}
+
+// level is where an event belongs in a log: what a session does every hour at
+// debug, what it copes with at info, what a human should know at warn.
+func (k Kind) level() slog.Level {
+	switch k {
+	case EventRefreshed, EventAdopted, EventSaved:
+		return slog.LevelDebug
+	case EventRefreshFailed, EventTokenSet, EventLoggedIn:
+		return slog.LevelInfo
+	case EventLoginFailed, EventEnding, EventEnded, EventStoreFailed, EventUnlocked:
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
+
+// Event is something that has happened to a session. It carries no secret.
+type Event struct {
+	Kind   Kind
+	At     time.Time // when, by the Source's clock
+	Reason Reason    // why the session ended, or will; 0 with other kinds
+	Err    error     // what failed; nil where nothing did
+	NextAt time.Time // when the next attempt is due, or the end is; zero where neither
+	Status Status    // the session just after
+}
+
+// announceLocked puts an event into the queue. It is delivered by whoever calls
+// deliver next.
+func (s *Source) announceLocked(now instant, e Event) {
+	e.At = now.wall.Round(0)
+	e.Status = s.statusLocked(now)
+	s.events = append(s.events, e)
+}
+
+func (s *Source) announce(e Event) {
+	now := s.watch.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.announceLocked(now, e)
+}
+
+// deliver hands out the events in the queue, in order, until none is left. One
+// goroutine does so at a time: the events that others announce meanwhile are
+// handed out by that one.
+func (s *Source) deliver(ctx context.Context) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.deliverLocked(ctx)
+}
+
+// deliverLocked is deliver for who holds the lock, which is released while events
+// are told, and held again afterwards.
+func (s *Source) deliverLocked(ctx context.Context) {
+	if s.delivering {
+		return
+	}
+	s.delivering = true
+	defer func() { s.delivering = false }()
+	for len(s.events) > 0 {
+		events := s.events
+		s.events = nil
+		s.tell(ctx, events)
+	}
+}
+
+// tell gives events to OnEvent and to the logger, with the lock released
+// meanwhile. Whatever these do, the lock is held again afterwards.
+func (s *Source) tell(ctx context.Context, events []Event) {
+	s.mu.Unlock()
+	defer s.mu.Lock()
+	for _, e := range events {
+		s.tellOne(ctx, e)
+	}
+}
+
+func (s *Source) tellOne(ctx context.Context, e Event) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.logPanic(ctx, "OnEvent", v)
+		}
+	}()
+	s.cfg.OnEvent(e)
+	s.log(ctx, e)
+}
+
+func (s *Source) log(ctx context.Context, e Event) {
+	if !s.cfg.Logger.Enabled(ctx, e.Kind.level()) {
+		return
+	}
+	attrs := []slog.Attr{slog.String("event", e.Kind.String()), slog.String("phase", e.Status.Phase.String())}
+	if e.Reason != 0 {
+		attrs = append(attrs, slog.String("reason", e.Reason.String()))
+	}
+	if e.Err != nil {
+		attrs = append(attrs, slog.String("error", e.Err.Error()))
+	}
+	for _, at := range []struct {
+		key   string
+		value time.Time
+	}{
+		{"next_at", e.NextAt},
+		{"expires_at", e.Status.ExpiresAt},
+		{"fixed_expires_at", e.Status.FixedExpiresAt},
+	} {
+		if !at.value.IsZero() {
+			attrs = append(attrs, slog.Time(at.key, at.value))
+		}
+	}
+	attrs = append(attrs, slog.String("client_id", e.Status.ClientID))
+	s.cfg.Logger.LogAttrs(ctx, e.Kind.level(), "agsauth session", attrs...)
+}
+
+// logPanic logs where the user's code panicked. The value is not logged, as it
+// may hold anything; its type is.
+func (s *Source) logPanic(ctx context.Context, where string, value any) {
+	s.cfg.Logger.LogAttrs(ctx, slog.LevelError, "agsauth session: panic",
+		slog.String("where", where), slog.String("type", fmt.Sprintf("%T", value)), slog.String("stack", string(debug.Stack())))
+}
+
+// deliverSoonLocked has queued events delivered, on a goroutine of their own, so
+// that a slow OnEvent delays neither the caller who noticed them nor a flight.
+// The channel is closed when they are; nil when somebody else delivers them.
+func (s *Source) deliverSoonLocked(ctx context.Context) <-chan struct{} {
+	if len(s.events) == 0 || s.delivering {
+		return nil
+	}
+	delivered := make(chan struct{})
+	ctx = context.WithoutCancel(ctx)
+	s.wg.Go(func() {
+		defer close(delivered)
+		s.deliver(ctx)
+	})
+	return delivered
+}

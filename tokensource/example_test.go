@@ -1,0 +1,83 @@
+package tokensource_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/clock"
+	"github.com/agsauth/agsauth/store"
+	"github.com/agsauth/agsauth/tokensource"
+)
+
+// refreshing is a Refresher: in a program, an *ags.Client.
+type refreshing struct{ clock *clock.Fake }
+
+func (r refreshing) Refresh(_ context.Context, t *ags.Token) (*ags.Token, error) {
+	now := r.clock.Now()
+	next := *t
+	next.AccessToken, next.RefreshToken = ags.NewSecret("another"), ags.NewSecret("and its refresh token")
+	next.IssuedAt, next.ExpiresAt = now, now.Add(time.Hour)
+	return &next, nil
+}
+
+func ExampleSource() {
+	fake := clock.NewFake(time.Date(2022, 6, 10, 15, 0, 0, 0, time.UTC))
+	session, err := tokensource.New(tokensource.Config{
+		Refresher: refreshing{fake},
+		Token: &ags.Token{ // from a sign-on
+			AccessToken: ags.NewSecret("one"), RefreshToken: ags.NewSecret("its refresh token"),
+			IssuedAt: fake.Now(), ExpiresAt: fake.Now().Add(time.Hour), FixedExpiresAt: fake.Now().Add(10 * time.Hour),
+		},
+		Clock: fake,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer session.Close()
+
+	for range 3 {
+		token, err := session.TokenContext(context.Background())
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(token.AccessToken, session.Status().Phase)
+		fake.Advance(4 * time.Hour)
+	}
+	_, err = session.TokenContext(context.Background())
+	fmt.Println(err)
+	// Output:
+	// one fresh
+	// another fresh
+	// another fresh
+	// tokensource: login required: fixed horizon passed at 2022-06-11T01:00:00Z
+}
+
+// A session that is stored is found again by the next process.
+func ExampleSource_restart() {
+	fake := clock.NewFake(time.Date(2022, 6, 10, 15, 0, 0, 0, time.UTC))
+	disk := &store.Memory{} // in a program, a store.File
+	first, err := tokensource.New(tokensource.Config{
+		Refresher: refreshing{fake},
+		Token:     &ags.Token{AccessToken: ags.NewSecret("one"), IssuedAt: fake.Now()},
+		Store:     disk, Clock: fake,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := first.Token(); err != nil { // stores what it was handed
+		log.Fatal(err)
+	}
+	first.Close()
+
+	second, err := tokensource.New(tokensource.Config{Refresher: refreshing{fake}, Store: disk.Peer(), Clock: fake})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer second.Close()
+	token, err := second.Token()
+	fmt.Println(token.AccessToken, err)
+	// Output: one <nil>
+}

@@ -1,0 +1,106 @@
+package tokensource
+
+import "context"
+
+// flight is one refresh, login, or use of the store, on a goroutine of its own,
+// for all who wait for it. There is one at a time.
+type flight struct {
+	act    action
+	intent uint64 // whose session it is for; see Source.intent
+	// ctx has the values of the context of the call that started the flight, but
+	// not its end: a caller who leaves does not take the others' refresh along.
+	// It ends when the flight is to be given up: by Close, SetToken or SignOut.
+	ctx    context.Context //nolint:containedctx // a flight is one call, and lives no longer
+	cancel context.CancelCauseFunc
+	// whole is ctx without that end: for what must not be broken off once it is
+	// begun, as the gateway's answer may be the only pair that is good.
+	whole context.Context //nolint:containedctx // as above
+
+	err  error         // what those who waited are told; nil: look again. Not changed once done is closed
+	done chan struct{} // closed by landLocked, on the flight's own goroutine
+
+	landed bool // guarded by Source.mu
+}
+
+// launchLocked starts a flight. Invariant: s.flight is nil before, and not nil
+// until the flight has landed or was abandoned.
+func (s *Source) launchLocked(ctx context.Context, act action) {
+	f := &flight{act: act, intent: s.intent, whole: context.WithoutCancel(ctx), done: make(chan struct{})}
+	f.ctx, f.cancel = context.WithCancelCause(f.whole)
+	s.flight = f
+	s.wg.Go(func() { s.fly(f) })
+}
+
+// fly carries out what was decided, on the flight's own goroutine. It lands by
+// defer: user code that panics, or ends its goroutine, hangs nobody.
+func (s *Source) fly(f *flight) {
+	defer s.land(f)
+	switch f.act {
+	case doNothing:
+	case doRead:
+		s.flyRead(f)
+	case doRefresh:
+		s.flyRefresh(f)
+	case doLogin:
+		s.flyLogin(f)
+	case doSave:
+		s.flySave(f)
+	}
+}
+
+// land takes the flight out of the air, releases all who wait for it, and tells
+// what has come of it. No lock of the store is held any more.
+func (s *Source) land(f *flight) {
+	f.cancel(nil)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.landLocked(f)
+	s.deliverLocked(f.ctx)
+}
+
+func (s *Source) landLocked(f *flight) {
+	if f.landed {
+		return
+	}
+	f.landed = true
+	if s.flight == f {
+		s.flight = nil
+		s.refreshQuietLocked(s.watch.now())
+	}
+	close(f.done)
+}
+
+// publish makes an outcome take effect, unless it was overtaken. nil is none.
+func (s *Source) publish(f *flight, outcome func(now instant)) {
+	if outcome == nil {
+		return
+	}
+	now := s.watch.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.intent != f.intent {
+		return
+	}
+	outcome(now)
+	s.landLocked(f)
+	s.deliverLocked(f.ctx)
+}
+
+// abandonLocked gives up on the flight in the air, if there is one, on behalf of
+// a human who hands in another session, or ends this one: what the flight brings
+// home will neither be used nor saved.
+func (s *Source) abandonLocked(cause error) {
+	s.intent++
+	if s.flight != nil {
+		s.flight.cancel(cause)
+		s.flight = nil
+	}
+}
+
+// over reports whether what was begun under intent was overtaken by SetToken or
+// SignOut. What was overtaken by Close alone was not: it is still saved.
+func (s *Source) over(intent uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.intent != intent
+}

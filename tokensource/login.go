@@ -1,0 +1,142 @@
+package tokensource
+
+import (
+	"context"
+
+	"github.com/agsauth/agsauth/ags"
+)
+
+// SignOnWith returns a LoginFunc that signs on at the gateway with the
+// parameters of request. It sends the client identifier of the ended session, so
+// that the device is the same one; or that of request, when none is known; or,
+// for a device that is new, or was deleted, the device information of request.
+func SignOnWith(client *ags.Client, request ags.SignOnRequest) LoginFunc {
+	return func(ctx context.Context, ended *LoginRequiredError) (*ags.Token, error) {
+		r := request
+		if ended.ClientID != "" {
+			r.ClientID = ended.ClientID
+		}
+		if ags.DeviceDeleted(ended.Err) {
+			r.ClientID = ""
+		}
+		if r.ClientID != "" {
+			r.DeviceInformation = nil
+		}
+		return client.SignOn(ctx, r)
+	}
+}
+
+// loginKey marks the context of a Login with the Source that it is for.
+type loginKey struct{}
+
+// inLogin reports whether ctx is, or comes from, that of this Source's Login.
+func (s *Source) inLogin(ctx context.Context) bool {
+	source, _ := ctx.Value(loginKey{}).(*Source)
+	return source == s
+}
+
+// flyLogin runs Login, under the lock, unless it turns out that another process
+// has signed on.
+func (s *Source) flyLogin(f *flight) { s.publish(f, s.loginUnderLock(f)) }
+
+func (s *Source) loginUnderLock(f *flight) func(now instant) {
+	if err := s.takeTurn(f.ctx, s.set.lockTimeout); err != nil {
+		return s.loginFailed(f, err)
+	}
+	defer s.leaveTurn()
+	var read *record
+	if s.cfg.Store != nil {
+		unlock, err := s.lock(f.ctx, s.set.lockTimeout)
+		defer func() { unlock(f.whole) }()
+		if err == nil {
+			read, err = s.loadAside(f.ctx)
+		}
+		if err != nil {
+			// A sign-on is not spent while another one may be stored.
+			return s.loginFailed(f, err)
+		}
+		if s.adopt(f.intent, read) {
+			return nil
+		}
+	}
+	ended := s.ending()
+	answer, err := s.runLogin(f.ctx, ended)
+	if err != nil {
+		return s.loginFailed(f, err)
+	}
+	return s.loggedIn(f, s.giveToken(answer, ended.ClientID, ended.AccountID), read)
+}
+
+// loggedIn saves a new session, and returns how it is published.
+func (s *Source) loggedIn(f *flight, next *session, read *record) func(now instant) {
+	if next.served.passedOnEither(s.watch.now()) {
+		return s.loginFailed(f, errDeadAnswer)
+	}
+	if s.over(f.intent) {
+		s.discard(f, next)
+		return nil
+	}
+	generation, err := int64(0), error(nil)
+	if s.cfg.Store != nil {
+		generation, _, err = s.commit(f.whole, recordOf(next, 0), read, true)
+	}
+	return func(now instant) {
+		s.savedLocked(generation, err, true, now)
+		s.publishLocked(next, Event{Kind: EventLoggedIn}, now)
+	}
+}
+
+// ending describes the end of the session that Login is to make up for: one that
+// has come, or one that is so near that no refresh wins time any more.
+func (s *Source) ending() *LoginRequiredError {
+	now := s.watch.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.loginRequiredLocked()
+	if e.Reason == 0 {
+		e.Reason = FixedExpired
+		if s.session != nil && !s.session.refreshable() {
+			e.Reason = RefreshExpired
+		}
+		e.At = endAt(s.session, e.Reason, now)
+	}
+	return e
+}
+
+// runLogin calls Login; once more, as a first-time device, when the gateway has
+// forgotten the one that we were.
+func (s *Source) runLogin(ctx context.Context, ended *LoginRequiredError) (*ags.Token, error) {
+	ctx = context.WithValue(ctx, loginKey{}, s)
+	call := func(ctx context.Context) (*ags.Token, error) {
+		answer, err := s.cfg.Login(ctx, ended)
+		if err == nil && (answer == nil || answer.AccessToken.IsZero()) {
+			err = errNoToken
+		}
+		return answer, err
+	}
+	answer, err := bounded(ctx, s, 0, "Login", call, nil)
+	if ended.ClientID == "" || !ags.DeviceDeleted(err) {
+		return answer, err
+	}
+	s.mu.Lock()
+	s.clientID = ""
+	s.mu.Unlock()
+	again := *ended
+	again.ClientID, again.Err = "", err
+	ended = &again
+	return bounded(ctx, s, 0, "Login", call, nil)
+}
+
+// loginFailed keeps a failed login in mind until the next one is due, and makes
+// it the answer for all who wait.
+func (s *Source) loginFailed(f *flight, err error) func(now instant) {
+	if f.ctx.Err() != nil {
+		return nil
+	}
+	draw := s.draw()
+	return func(now instant) {
+		s.failure = s.failure.after(err, classifyLogin(err), true, s.leftLocked(now), now, draw)
+		s.announceLocked(now, Event{Kind: EventLoginFailed, Reason: s.ended, Err: err, NextAt: s.failure.nextAt})
+		f.err = s.answerLocked()
+	}
+}

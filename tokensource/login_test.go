@@ -1,0 +1,260 @@
+package tokensource_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/store"
+	"github.com/agsauth/agsauth/tokensource"
+)
+
+// desk is a scripted LoginFunc.
+type desk struct {
+	gw *gateway
+
+	mu     sync.Mutex
+	asked  []*tokensource.LoginRequiredError
+	ctxs   []context.Context
+	script []error
+	held   chan struct{}
+}
+
+func (d *desk) login(ctx context.Context, ended *tokensource.LoginRequiredError) (*ags.Token, error) {
+	d.mu.Lock()
+	d.asked = append(d.asked, ended)
+	d.ctxs = append(d.ctxs, ctx)
+	var err error
+	if len(d.script) > 0 {
+		err, d.script = d.script[0], d.script[1:]
+	}
+	held := d.held
+	d.mu.Unlock()
+	if held != nil {
+		select {
+		case <-held:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return d.gw.signOn(), nil
+}
+
+func (d *desk) count() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.asked)
+}
+
+// atTheDesk is a story with a Login.
+func atTheDesk(t *testing.T, set func(*rig, *tokensource.Config), tell func(*testing.T, *rig, *desk)) {
+	t.Helper()
+	var d *desk
+	story(t, func(r *rig, c *tokensource.Config) {
+		d = &desk{gw: r.gw}
+		c.Login = d.login
+		if set != nil {
+			set(r, c)
+		}
+	}, func(t *testing.T, r *rig) { tell(t, r, d) })
+}
+
+func TestLogin_OnceForAllWaiters(t *testing.T) {
+	atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig, d *desk) {
+		d.held = make(chan struct{})
+		collect := r.callers(t.Context(), 50)
+		assert.Equal(t, 1, d.count())
+		close(d.held)
+		for _, a := range collect() {
+			require.Equal(t, answer{token: "a2"}, a)
+		}
+		assert.Equal(t, tokensource.NoSession, d.asked[0].Reason)
+		assert.Equal(t, []string{"session ended", "logged in"}, r.events.kinds())
+	})
+}
+
+func TestLogin_IsMadeWithinTheMarginBeforeTheFixedHorizon(t *testing.T) {
+	atTheDesk(t, func(r *rig, c *tokensource.Config) {
+		r.gw.fixed = access
+		c.Token = r.gw.signOn()
+	}, func(t *testing.T, r *rig, d *desk) {
+		first := r.src.LoginRequired()
+		for range 3 * 60 * 60 {
+			r.clock.Advance(time.Second)
+			_, err := r.ask()
+			require.NoError(t, err, "a service never notices the fixed horizon")
+		}
+		assert.Equal(t, 3, d.count())
+		assert.Zero(t, r.gw.count(), "a refresh would win nothing")
+		assert.False(t, closed(first), "nothing has ended")
+		asked := d.asked[0]
+		assert.Equal(t, tokensource.FixedExpired, asked.Reason)
+		assert.Equal(t, start.Add(access), asked.At)
+		assert.Equal(t, "PUB_989", asked.ClientID)
+	})
+}
+
+func TestLogin_StartsAtOnceWhenTheRefreshIsRejected(t *testing.T) {
+	atTheDesk(t, nil, func(t *testing.T, r *rig, d *desk) {
+		r.gw.fail(errUnauthorized)
+		d.held = make(chan struct{})
+		r.clock.Advance(access - 5*time.Minute)
+		r.want("a1")
+		r.want("a1") // served to its end, while the login is under way
+		assert.Equal(t, 1, d.count())
+		assert.ErrorIs(t, d.asked[0], ags.ErrUnauthorized)
+		r.clock.Advance(5 * time.Minute)
+		collect := r.callers(t.Context(), 3)
+		close(d.held)
+		for _, a := range collect() {
+			assert.Equal(t, answer{token: "a2"}, a)
+		}
+		assert.Equal(t, 1, r.gw.count())
+	})
+}
+
+func TestLogin_RefusalsWaitAMinuteAndDouble(t *testing.T) {
+	wrong := &ags.Error{Op: "sign on", Status: 401}
+	atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig, d *desk) {
+		for range 7 {
+			d.script = append(d.script, wrong)
+		}
+		for i, minutes := range []int{1, 2, 4, 8, 15, 15} {
+			ended := r.wantEnded(tokensource.NoSession)
+			require.ErrorIs(t, ended, wrong)
+			require.Equal(t, i+1, d.count())
+			r.clock.Advance(time.Duration(minutes)*time.Minute - 1)
+			r.wantEnded(tokensource.NoSession)
+			require.Equal(t, i+1, d.count(), "remembered")
+			r.clock.Advance(1)
+		}
+		require.NoError(t, r.src.SetToken(t.Context(), r.gw.signOn()))
+		r.want("a2")
+		assert.Equal(t, 6, r.events.count(tokensource.EventLoginFailed))
+	})
+}
+
+func TestLogin_PassingFailuresAreOnTheBackOff(t *testing.T) {
+	atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig, d *desk) {
+		d.script = []error{errBusy, errBusy}
+		r.wantEnded(tokensource.NoSession)
+		r.clock.Advance(187500 * time.Microsecond)
+		r.wantEnded(tokensource.NoSession)
+		r.clock.Advance(375 * time.Millisecond)
+		r.want("a2")
+		assert.Equal(t, 3, d.count())
+	})
+}
+
+func TestLogin_ADeletedDeviceSignsOnForTheFirstTime(t *testing.T) {
+	atTheDesk(t, nil, func(t *testing.T, r *rig, d *desk) {
+		d.script = []error{errDeviceDeleted}
+		r.clock.Advance(sliding)
+		r.want("a2")
+		require.Equal(t, 2, d.count())
+		assert.Equal(t, "PUB_989", d.asked[0].ClientID)
+		assert.Empty(t, d.asked[1].ClientID)
+		assert.True(t, ags.DeviceDeleted(d.asked[1].Err))
+	})
+}
+
+func TestLogin_AnAnswerWithoutALiveTokenIsAFailure(t *testing.T) {
+	for name, answer := range map[string]*ags.Token{
+		"none":  nil,
+		"empty": {},
+		"dead":  {AccessToken: ags.NewSecret("a"), IssuedAt: start, ExpiresAt: start.Add(time.Minute)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, func(_ *rig, c *tokensource.Config) {
+				c.Token = nil
+				c.Login = func(context.Context, *tokensource.LoginRequiredError) (*ags.Token, error) { return answer, nil }
+			}, func(t *testing.T, r *rig) {
+				r.clock.Advance(time.Hour)
+				assert.Error(t, r.wantEnded(tokensource.NoSession).Err)
+				assert.Equal(t, 1, r.events.count(tokensource.EventLoginFailed))
+			})
+		})
+	}
+}
+
+func TestLogin_ItsContextIsMarkedAndEndsWithClose(t *testing.T) {
+	atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig, d *desk) {
+		d.held = make(chan struct{})
+		ctx, cancel := context.WithCancel(t.Context())
+		collect := r.callers(ctx, 1)
+		cancel()
+		collect()
+		assert.NoError(t, d.ctxs[0].Err(), "not with the caller's context")
+		_, err := r.src.TokenContext(d.ctxs[0])
+		assert.ErrorContains(t, err, "Login")
+		assert.ErrorContains(t, r.src.SetToken(d.ctxs[0], r.gw.grant()), "Login")
+		assert.ErrorContains(t, r.src.SignOut(d.ctxs[0]), "Login")
+		require.NoError(t, r.src.Close())
+		assert.ErrorIs(t, context.Cause(d.ctxs[0]), tokensource.ErrClosed)
+	})
+}
+
+func TestLogin_NeverAfterASignOut(t *testing.T) {
+	atTheDesk(t, nil, func(t *testing.T, r *rig, d *desk) {
+		require.NoError(t, r.src.SignOut(t.Context()))
+		r.wantEnded(tokensource.SignedOut)
+		assert.Zero(t, d.count())
+	})
+}
+
+func TestLogin_SetTokenOvertakesIt(t *testing.T) {
+	atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig, d *desk) {
+		d.held = make(chan struct{})
+		collect := r.callers(t.Context(), 1)
+		require.NoError(t, r.src.SetToken(t.Context(), r.gw.signOn()))
+		assert.Equal(t, answer{token: "a2"}, collect()[0])
+		synctest.Wait()
+		assert.Error(t, d.ctxs[0].Err(), "it is of no use any more")
+		r.want("a2")
+	})
+}
+
+func TestLogin_ANeighboursLoginIsAdopted(t *testing.T) {
+	atTheDesk(t, func(r *rig, c *tokensource.Config) {
+		r.memory = &store.Memory{}
+		c.Store = r.memory
+	}, func(t *testing.T, r *rig, d *desk) {
+		r.want("a1")
+		other := r.neighbours(1)[0]
+		_, err := other.TokenContext(t.Context())
+		require.NoError(t, err)
+		r.clock.Advance(sliding)
+		require.NoError(t, other.SetToken(t.Context(), r.gw.signOn()))
+		r.want("a3")
+		assert.Zero(t, d.count(), "no sign-on is spent")
+		assert.Zero(t, r.events.count(tokensource.EventEnded), "nor an end announced")
+		require.NoError(t, other.Close())
+	})
+}
+
+func TestLogin_NoSignOnWhileTheStoreCannotBeRead(t *testing.T) {
+	shelf := newLockedShelf()
+	atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Store, c.Token = shelf, nil }, func(t *testing.T, r *rig, d *desk) {
+		shelf.away(errors.New("connection refused"))
+		for range 60 {
+			r.wantUnavailable()
+			r.clock.Advance(time.Second)
+		}
+		assert.Zero(t, d.count())
+		shelf.away(nil)
+		r.clock.Advance(10 * time.Second)
+		r.want("a2")
+		assert.Equal(t, 1, d.count())
+		assert.Equal(t, "a2 r2", shelf.pair())
+	})
+}

@@ -1,0 +1,206 @@
+package tokensource
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+)
+
+// storeError is a call of the store that failed for another reason than that
+// there is nothing, or something newer: the store is away, slow, or full.
+type storeError struct {
+	op  string
+	err error
+}
+
+func (e *storeError) Error() string { return "store: " + e.op + ": " + e.err.Error() }
+func (e *storeError) Unwrap() error { return e.err }
+
+func isStoreTrouble(err error) bool {
+	var e *storeError
+	return errors.As(err, &e) || errors.Is(err, errDamaged) || errors.Is(err, errNewer) || errors.Is(err, errLockHeld)
+}
+
+// takeTurn waits until no other goroutine of this Source uses the store or the
+// gateway. Who has the turn gives it back with leaveTurn.
+func (s *Source) takeTurn(ctx context.Context, limit time.Duration) error {
+	select {
+	case s.turn <- struct{}{}:
+		return nil
+	default:
+	}
+	timer := s.cfg.Clock.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case s.turn <- struct{}{}:
+		return nil
+	case <-timer.C():
+		return errLockHeld
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (s *Source) leaveTurn() { <-s.turn }
+
+// lock takes the lock that is shared with other processes, where the store has
+// one. Who calls it has the turn. The error is errLockHeld when somebody else
+// has held it for limit, a storeError when it cannot be had, or the cause of
+// ctx's end. unlock is never nil.
+func (s *Source) lock(ctx context.Context, limit time.Duration) (unlock func(context.Context), err error) {
+	locker, ok := s.cfg.Store.(Locker)
+	if !ok {
+		return func(context.Context) {}, nil
+	}
+	// What comes too late is given back by the goroutine that got it.
+	late := func(unlock func() error) { _ = unlock() }
+	release, err := bounded(ctx, s, limit, "Store.Lock", locker.Lock, late)
+	switch {
+	case err == nil:
+		return func(ctx context.Context) { s.unlock(ctx, release) }, nil
+	case errors.Is(err, errors.ErrUnsupported):
+		return func(context.Context) {}, nil
+	case ctx.Err() != nil:
+		err = context.Cause(ctx)
+	case errors.Is(err, errTimeout):
+		err = errLockHeld
+	default:
+		err = s.storeTrouble("lock", err)
+	}
+	return func(context.Context) {}, err
+}
+
+func (s *Source) unlock(ctx context.Context, release func() error) {
+	_, err := bounded(ctx, s, s.set.storeTimeout, "unlock",
+		func(context.Context) (struct{}, error) { return struct{}{}, release() }, nil)
+	if err != nil {
+		s.announce(Event{Kind: EventStoreFailed, Err: &storeError{"unlock", err}})
+	}
+}
+
+// load reads the record; nil is that nothing is stored. Who calls it has the
+// turn. The error is errDamaged, errNewer or a storeError, or the cause of ctx's
+// end.
+func (s *Source) load(ctx context.Context) (*record, error) {
+	data, err := bounded(ctx, s, s.set.storeTimeout, "Store.Load", s.cfg.Store.Load, nil)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		s.storeAnswered()
+		return nil, nil
+	case err != nil && ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case err != nil:
+		return nil, s.storeTrouble("load", err)
+	}
+	s.storeAnswered()
+	return decodeRecord(data)
+}
+
+// loadAside is load for who holds the lock too: a damaged record is set aside,
+// and then nothing is stored. Where the store cannot do that the record stays,
+// and the error is errDamaged.
+func (s *Source) loadAside(ctx context.Context) (*record, error) {
+	rec, err := s.load(ctx)
+	if !errors.Is(err, errDamaged) {
+		return rec, err
+	}
+	store, ok := s.cfg.Store.(asider)
+	if !ok {
+		return nil, err
+	}
+	_, asideErr := bounded(ctx, s, s.set.storeTimeout, "Store.SetAside", func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, store.SetAside(ctx, "damaged")
+	}, nil)
+	if asideErr != nil {
+		return nil, fmt.Errorf("%w, and could not be set aside: %w", errDamaged, asideErr)
+	}
+	s.announce(Event{Kind: EventStoreFailed, Err: fmt.Errorf("%w: it was set aside", errDamaged)})
+	// Loaded anew, so that the store knows that we know of nothing.
+	return s.load(ctx)
+}
+
+// write saves a record. Who calls it has the turn. The error Is fs.ErrExist when
+// the record is not the one loaded last, else it is a storeError.
+func (s *Source) write(ctx context.Context, rec *record) error {
+	data, err := rec.encode()
+	if err != nil {
+		return &storeError{"encode", err}
+	}
+	_, err = bounded(ctx, s, s.set.storeTimeout, "Store.Save", func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, s.cfg.Store.Save(ctx, data)
+	}, nil)
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return &storeError{"save", err}
+}
+
+// maxConflicts is how often a save is tried that finds somebody else's instead
+// of what was loaded. Under a lock that holds there is none.
+const maxConflicts = 3
+
+// commit saves a new record as the generation after all that we know of. read is
+// the record that was loaded last, nil when there was none. When the store turns
+// out to hold a newer generation than what we knew, that one is returned and
+// nothing is saved; unless force is set, for what a human asked for. An identity
+// that rec does not tell is kept from what was stored. Who calls it has the turn.
+func (s *Source) commit(ctx context.Context, rec, read *record, force bool) (generation int64, newer *record, err error) {
+	known := s.knownGeneration()
+	for range maxConflicts {
+		rec.Generation = known + 1
+		if read != nil {
+			rec.Generation = max(rec.Generation, read.Generation+1)
+			rec.ClientID = cmp.Or(rec.ClientID, read.ClientID)
+			rec.AccountID = cmp.Or(rec.AccountID, read.AccountID)
+		}
+		if err = s.write(ctx, rec); !errors.Is(err, fs.ErrExist) {
+			return rec.Generation, nil, err
+		}
+		var loadErr error
+		if read, loadErr = s.load(ctx); loadErr != nil {
+			return 0, nil, loadErr
+		}
+		if read != nil && read.Generation > known && !force {
+			return 0, read, nil
+		}
+	}
+	return 0, nil, &storeError{"save", err}
+}
+
+func (s *Source) knownGeneration() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.generation
+}
+
+// storeTrouble notes since when the store has been out of reach, and announces
+// it when it has just become so.
+func (s *Source) storeTrouble(op string, err error) error {
+	err = &storeError{op, err}
+	now := s.watch.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.storeDown {
+		s.storeDown, s.storeGivenUpAt = true, horizon(now.add(s.set.lockTimeout))
+		s.announceLocked(now, Event{Kind: EventStoreFailed, Err: err})
+	}
+	return err
+}
+
+func (s *Source) storeAnswered() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.storeDown = false
+}
+
+// storeGivenUp reports whether the store has been out of reach for so long that
+// a session without a live token is refreshed without its lock.
+func (s *Source) storeGivenUp() bool {
+	now := s.watch.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.storeDown && s.storeGivenUpAt.passedOnEither(now)
+}

@@ -1,0 +1,248 @@
+package tokensource
+
+import "time"
+
+// Phase is where a session stands.
+type Phase uint8
+
+const (
+	// Unknown is before anybody has asked for a token: what is stored, if there
+	// is a store, was not read yet.
+	Unknown Phase = iota
+	// Fresh is when the access token is served and nothing is to be done.
+	Fresh
+	// Ageing is when the access token is served and a refresh is due, or on its
+	// way, behind it.
+	Ageing
+	// Expired is when the access token is dead and the session is not: callers
+	// wait for the refresh.
+	Expired
+	// Ended is when only a new sign-on helps.
+	Ended
+)
+
+// String returns the phase in lower case.
+func (p Phase) String() string {
+	switch p {
+	case Unknown:
+		return "unknown"
+	case Fresh:
+		return "fresh"
+	case Ageing:
+		return "ageing"
+	case Expired:
+		return "expired"
+	case Ended:
+		return "ended"
+	}
+	return "invalid"
+}
+
+// action is what a look at the session may find to be done, by a flight.
+type action uint8
+
+const (
+	doNothing action = iota
+	doRead           // read the store: the first time, or to see whether somebody revived the session
+	doRefresh        // spend the refresh token
+	doLogin          // run the LoginFunc
+	doSave           // make up for a save that failed
+)
+
+// view is all that a decision depends on, but for the time.
+type view struct {
+	session *session // nil when there is no pair
+	ended   Reason   // why the refreshing has ended, 0 when it has not
+
+	unread      bool // there is a store, and it was not read yet
+	stored      bool // there is a store
+	canLogin    bool // a LoginFunc was given
+	invalidated bool // an API rejected the access token
+	warned      bool // the end was announced ahead of time
+	unsaved     bool // what is in memory was not saved
+	flying      bool // a flight is in the air
+	failed      bool // the last attempt failed
+
+	retryAt  horizon // no attempt before: the back-off after one that failed
+	saveAt   horizon // no further save before
+	rereadAt horizon // an ended session is not read again before
+}
+
+// decision is what a view comes to at an instant.
+type decision struct {
+	phase Phase
+	serve bool   // the access token may be handed out
+	end   Reason // why the session cannot be refreshed any more, 0 when it can
+	warn  bool   // the end is near, and was not announced
+	act   action // what is to be started now
+}
+
+// decide is the lifecycle: what is to be done with a session at an instant. It
+// is a pure function of its arguments. Everything that [Source] does follows
+// from what it says.
+func decide(v *view, now instant) decision {
+	if v.unread {
+		return decideUnread(v, now)
+	}
+	d := decision{end: v.ended}
+	if d.end == 0 && !v.flying { // what is in the air may yet prove an end wrong
+		d.end = endedBy(v.session, now)
+	}
+	alive := v.session != nil && d.end != SignedOut && d.end != FixedExpired && !v.session.served.passedOnEither(now)
+	d.serve = alive && !v.invalidated
+	d.phase = phaseOf(v, d, now)
+	if v.flying {
+		return d
+	}
+	if d.end != 0 {
+		d.act = actEnded(v, d.end, now)
+		// Before an end is noticed the store is read once more: another process
+		// may have signed on.
+		if d.act == doRead && v.ended == 0 {
+			d.end = 0
+		}
+		return d
+	}
+	d.warn = !v.warned && v.session.warnAt.passedOnEither(now)
+	d.act = actLive(v, alive, now)
+	return d
+}
+
+// decideUnread is decide before the store was read. What was handed in may be
+// older than what is stored, and spent: it is served only when the store has
+// failed to answer.
+func decideUnread(v *view, now instant) decision {
+	d := decision{phase: Unknown}
+	d.serve = v.failed && v.session != nil && !v.session.served.passedOnEither(now) && !v.invalidated
+	if d.serve {
+		d.phase = Ageing
+	}
+	if !v.flying && v.retryAt.passedOnEither(now) {
+		d.act = doRead
+	}
+	return d
+}
+
+// endedBy returns the reason for which a session has ended by the passing of
+// time alone: only where both clocks agree, for one of them may be wrong, and
+// then the gateway is asked.
+func endedBy(s *session, now instant) Reason {
+	switch {
+	case s == nil:
+		return NoSession
+	case s.fixed.passedOnBoth(now):
+		return FixedExpired
+	case s.refresh.passedOnBoth(now):
+		return RefreshExpired
+	case !s.refreshable() && s.served.passedOnEither(now):
+		return RefreshExpired
+	case !s.winsTime && s.served.passedOnBoth(now):
+		// What a refresh could still win is less than it costs.
+		return FixedExpired
+	default:
+		return 0
+	}
+}
+
+// horizonPassed returns the reason of a horizon that at least one clock has seen
+// pass, 0 when there is none: what to call a rejection by the gateway.
+func horizonPassed(s *session, now instant) Reason {
+	switch {
+	case s.fixed.passedOnEither(now):
+		return FixedExpired
+	case s.refresh.passedOnEither(now):
+		return RefreshExpired
+	default:
+		return 0
+	}
+}
+
+func phaseOf(v *view, d decision, now instant) Phase {
+	switch {
+	case d.end != 0 && !d.serve:
+		return Ended
+	case !d.serve:
+		return Expired
+	case d.end != 0, v.session.refreshAt.passedOnEither(now):
+		return Ageing
+	default:
+		return Fresh
+	}
+}
+
+// actEnded returns what is to be done about a session that has ended. A sign-out
+// was somebody's wish: it is not undone by a login of our own.
+func actEnded(v *view, end Reason, now instant) action {
+	if v.unsaved && v.saveAt.passedOnEither(now) {
+		return doSave
+	}
+	if v.ended == 0 && v.stored && v.rereadAt.passedOnEither(now) {
+		return doRead
+	}
+	if v.canLogin && end != SignedOut && v.retryAt.passedOnEither(now) {
+		return doLogin
+	}
+	if v.stored && v.rereadAt.passedOnEither(now) {
+		return doRead
+	}
+	return doNothing
+}
+
+// actLive returns what is to be done about a session that has not ended.
+func actLive(v *view, alive bool, now instant) action {
+	s := v.session
+	due := v.invalidated || !alive || s.refreshAt.passedOnEither(now)
+	if due && v.retryAt.passedOnEither(now) {
+		switch {
+		case s.refreshable() && (s.winsTime || v.invalidated || !alive):
+			return doRefresh
+		case v.canLogin && s.refreshAt.passedOnEither(now):
+			return doLogin
+		}
+	}
+	if v.unsaved && v.saveAt.passedOnEither(now) {
+		return doSave
+	}
+	return doNothing
+}
+
+// nextChange returns the earliest instant at which the passing of time alone can
+// change a decision, each clock for itself. Horizons that have passed on a clock
+// were acted upon by the decision before.
+func nextChange(v *view, now instant) horizon {
+	next := never()
+	consider := func(h horizon) {
+		if now.wall.Before(h.wall) && h.wall.Before(next.wall) {
+			next.wall = h.wall
+		}
+		if now.mono < h.mono && h.mono < next.mono {
+			next.mono = h.mono
+		}
+	}
+	if s := v.session; s != nil {
+		consider(s.served)
+		consider(s.refresh)
+		consider(s.fixed)
+		if !v.flying {
+			consider(s.refreshAt)
+		}
+		if !v.warned {
+			consider(s.warnAt)
+		}
+	}
+	if !v.flying {
+		consider(v.retryAt)
+		if v.unsaved {
+			consider(v.saveAt)
+		}
+		if v.stored {
+			consider(v.rereadAt)
+		}
+	}
+	return next
+}
+
+// waitFor returns how long to wait until the first clock reaches h, at most limit.
+func waitFor(h horizon, now instant, limit time.Duration) time.Duration {
+	return max(0, min(h.left(now), limit))
+}

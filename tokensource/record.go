@@ -1,0 +1,117 @@
+package tokensource
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/agsauth/agsauth/ags"
+)
+
+// recordVersion is the version of the records written. It rises only when a
+// reader that does not know the new one would do harm.
+const recordVersion = 1
+
+var (
+	errDamaged = errors.New("the stored record is damaged")
+	errNewer   = errors.New("the stored record was written by a newer version of this library, which is needed to read it")
+)
+
+// record is what is stored of a session: a pair of tokens, or, after a sign-out,
+// a tombstone. Readers ignore fields that they do not know.
+type record struct {
+	Version int `json:"version"`
+	// Generation counts the pairs. It, and never time, says which of two records
+	// is newer: the clocks of two hosts differ.
+	Generation int64 `json:"generation"`
+
+	AccessToken  string `json:"access_token,omitempty"`
+	RefreshToken string `json:"refresh_token,omitempty"`
+	TokenType    string `json:"token_type,omitempty"`
+	ClientID     string `json:"client_id,omitempty"`
+	AccountID    string `json:"account_id,omitempty"`
+
+	IssuedAt         time.Time `json:"issued_at,omitzero"`
+	ExpiresAt        time.Time `json:"expires_at,omitzero"`
+	RefreshExpiresAt time.Time `json:"refresh_expires_at,omitzero"`
+	FixedExpiresAt   time.Time `json:"fixed_expires_at,omitzero"`
+	StartedAt        time.Time `json:"started_at,omitzero"`
+
+	// AttemptAt is set while a refresh of this pair is under way. Found by
+	// another process it says that one was not finished.
+	AttemptAt time.Time `json:"attempt_at,omitzero"`
+	// SignedOutAt makes this a tombstone.
+	SignedOutAt time.Time `json:"signed_out_at,omitzero"`
+}
+
+// decodeRecord reads a record. Its errors say nothing of what is in it, which
+// may be a token.
+func decodeRecord(data []byte) (*record, error) {
+	var head struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil || head.Version < 1 {
+		return nil, errDamaged
+	}
+	if head.Version > recordVersion {
+		return nil, fmt.Errorf("%w (version %d)", errNewer, head.Version)
+	}
+	var r record
+	if err := json.Unmarshal(data, &r); err != nil || r.Generation < 1 {
+		return nil, errDamaged
+	}
+	if r.AccessToken == "" && r.SignedOutAt.IsZero() {
+		return nil, errDamaged
+	}
+	return &r, nil
+}
+
+func (r *record) encode() ([]byte, error) {
+	r.Version = recordVersion
+	return json.Marshal(r)
+}
+
+// tombstone reports whether the record says that the session was signed out.
+func (r *record) tombstone() bool { return !r.SignedOutAt.IsZero() }
+
+// token returns the pair of a record that is no tombstone.
+func (r *record) token() *ags.Token {
+	return &ags.Token{
+		AccessToken:      ags.NewSecret(r.AccessToken),
+		RefreshToken:     ags.NewSecret(r.RefreshToken),
+		TokenType:        r.TokenType,
+		ClientID:         r.ClientID,
+		AccountID:        r.AccountID,
+		IssuedAt:         r.IssuedAt,
+		ExpiresAt:        r.ExpiresAt,
+		RefreshExpiresAt: r.RefreshExpiresAt,
+		FixedExpiresAt:   r.FixedExpiresAt,
+	}
+}
+
+// recordOf returns the record of a session's pair.
+func recordOf(s *session, generation int64) *record {
+	t := s.token
+	return &record{
+		Generation:       generation,
+		AccessToken:      t.AccessToken.Reveal(),
+		RefreshToken:     t.RefreshToken.Reveal(),
+		TokenType:        t.TokenType,
+		ClientID:         t.ClientID,
+		AccountID:        t.AccountID,
+		IssuedAt:         t.IssuedAt.UTC(),
+		ExpiresAt:        utc(t.ExpiresAt),
+		RefreshExpiresAt: utc(t.RefreshExpiresAt),
+		FixedExpiresAt:   utc(t.FixedExpiresAt),
+		StartedAt:        s.startedAt.UTC(),
+	}
+}
+
+// utc keeps a zero instant zero.
+func utc(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.Round(0).UTC()
+}

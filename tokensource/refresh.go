@@ -1,0 +1,354 @@
+package tokensource
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"time"
+
+	"github.com/agsauth/agsauth/ags"
+)
+
+// flyRefresh spends the refresh token, under the lock, unless it turns out that
+// another process has done so.
+func (s *Source) flyRefresh(f *flight) { s.publish(f, s.refreshUnderLock(f)) }
+
+// refreshUnderLock does all of a refresh that the lock is held for. It returns
+// how the outcome is published, nil when there is nothing more to publish.
+//
+// The order keeps a session through a crash at any point: lock, load, adopt what
+// is newer, note the attempt, refresh, save, unlock; then publish.
+func (s *Source) refreshUnderLock(f *flight) func(now instant) {
+	limit := s.patience()
+	if err := s.takeTurn(f.ctx, limit); err != nil {
+		if s.alive() {
+			return nil
+		}
+		return s.passingFailure(f, err)
+	}
+	defer s.leaveTurn()
+	if s.cfg.Store == nil {
+		return s.spend(f, nil, false)
+	}
+	unlock, err := s.lock(f.ctx, limit)
+	defer func() { unlock(f.whole) }()
+	if err != nil {
+		return s.refreshWithoutLock(f, err)
+	}
+	return s.refreshHoldingLock(f)
+}
+
+// refreshHoldingLock is a refresh for which the lock is held: what is stored comes
+// first.
+func (s *Source) refreshHoldingLock(f *flight) func(now instant) {
+	for range maxConflicts {
+		rec, err := s.loadAside(f.ctx)
+		frozen := errors.Is(err, errDamaged)
+		if err != nil && !frozen {
+			return s.refreshWithoutLock(f, err)
+		}
+		if s.adopt(f.intent, rec) && !s.stillDue() {
+			return nil
+		}
+		if end := s.rejectedEarlier(); end != nil {
+			return end
+		}
+		if frozen {
+			return s.spend(f, nil, true)
+		}
+		rec, conflict := s.noteAttempt(f, rec)
+		if !conflict {
+			return s.spend(f, rec, false)
+		}
+	}
+	return s.passingFailure(f, &storeError{"save", errLockHeld})
+}
+
+// refreshWithoutLock decides what to do when the store's lock, or its record,
+// cannot be had. As long as there is a live token that can wait. Without one the
+// session would stand still for as long as the store does: so when that has
+// lasted, the refresh is made all the same, after a random wait that keeps
+// processes in the same position apart.
+func (s *Source) refreshWithoutLock(f *flight, err error) func(now instant) {
+	held := errors.Is(err, errLockHeld)
+	switch {
+	case f.ctx.Err() != nil:
+		return nil
+	case s.alive() && held:
+		// Somebody is refreshing. Look at what they have made of it, now and at
+		// the next call.
+		if rec, err := s.load(f.ctx); err == nil {
+			s.adopt(f.intent, rec)
+		}
+		return nil
+	case s.alive(), errors.Is(err, errNewer), !held && !s.storeGivenUp():
+		return s.passingFailure(f, err)
+	}
+	s.announce(Event{Kind: EventUnlocked, Err: err})
+	if s.pause(f.ctx, time.Duration(s.draw()*float64(maxUnlockedWait))) != nil {
+		return nil
+	}
+	rec, loadErr := s.load(f.ctx)
+	if errors.Is(loadErr, errNewer) {
+		return s.passingFailure(f, loadErr)
+	}
+	if loadErr == nil && s.adopt(f.intent, rec) && !s.stillDue() {
+		return nil
+	}
+	return s.spend(f, rec, errors.Is(loadErr, errDamaged))
+}
+
+// patience is how long a flight waits for somebody else's: not long as long as
+// callers are served, or have an answer; then it rather looks again later.
+func (s *Source) patience() time.Duration {
+	now := s.watch.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended != 0 || s.aliveLocked(now) {
+		return lockRecheck
+	}
+	return s.set.lockTimeout
+}
+
+// stillDue reports whether the session, just adopted, is due for refresh all the
+// same. Those who wait need not: they are served meanwhile, if it lives.
+func (s *Source) stillDue() bool {
+	now := s.watch.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v := s.viewLocked()
+	v.flying = false
+	due := decide(&v, now).act == doRefresh
+	if due {
+		s.wakeLocked()
+	}
+	return due
+}
+
+// noteAttempt stores that a refresh of the current pair is under way, so that
+// whoever finds the note after a crash knows that the token may be spent. It
+// returns the record as it is then stored; conflict says that somebody else has
+// written meanwhile, and that what is there must be loaded again. A store that
+// cannot be written does not stop the refresh: the session is worth more.
+func (s *Source) noteAttempt(f *flight, read *record) (stored *record, conflict bool) {
+	now := s.watch.now()
+	s.mu.Lock()
+	if s.intent != f.intent || s.session == nil {
+		s.mu.Unlock()
+		return read, false
+	}
+	note := recordOf(s.session, s.generation)
+	switch {
+	case read == nil, s.unsaved, read.Generation < s.generation:
+		note.Generation++
+		if read != nil {
+			note.Generation = max(note.Generation, read.Generation+1)
+		}
+	case !read.AttemptAt.IsZero() && !read.AttemptAt.Equal(s.attemptAt):
+		s.outcomeUnknown = true
+	}
+	s.mu.Unlock()
+
+	note.AttemptAt = now.wall.Round(0).UTC()
+	err := s.write(f.whole, note)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		s.announceLocked(now, Event{Kind: EventStoreFailed, Err: err})
+		return read, false
+	}
+	s.savedLocked(note.Generation, nil, false, now)
+	s.attemptAt = note.AttemptAt
+	return note, false
+}
+
+// clearAttempt takes the note back, when the gateway has said that it did
+// nothing. That it may fail is of no harm: a note that stays says less than we
+// know, not something false.
+func (s *Source) clearAttempt(ctx context.Context, noted *record) {
+	if noted == nil || noted.AttemptAt.IsZero() {
+		return
+	}
+	cleared := *noted
+	cleared.AttemptAt = time.Time{}
+	_ = s.write(ctx, &cleared)
+}
+
+// spend asks the gateway for a new pair and saves it. read is the record loaded
+// last. frozen says that what is stored must not be overwritten.
+func (s *Source) spend(f *flight, read *record, frozen bool) func(now instant) {
+	current, ok := s.current(f)
+	if !ok || s.pauseForSpacing(f, current) != nil {
+		return nil
+	}
+	sent := s.watch.now()
+	answer, err := s.ask(f.whole, current)
+	if err != nil {
+		return s.refreshFailed(f, current, read, err)
+	}
+	next := newSession(arrival{token: answer, from: granted, at: sent, former: current, draw: s.draw()}, &s.set)
+	if s.over(f.intent) {
+		s.discard(f, next)
+		return nil
+	}
+	generation, newer, saveErr := int64(0), (*record)(nil), error(nil)
+	switch {
+	case frozen:
+		saveErr = errDamaged
+	case s.cfg.Store != nil:
+		generation, newer, saveErr = s.commit(f.whole, recordOf(next, 0), read, false)
+	}
+	if newer != nil {
+		return s.adoption(newer)
+	}
+	return func(now instant) {
+		s.savedLocked(generation, saveErr, false, now)
+		s.publishLocked(next, Event{Kind: EventRefreshed}, now)
+		if next.served.passedOnEither(now) {
+			s.failure = s.failure.after(errDeadAnswer, passing, false, 0, now, 0)
+			f.err = s.answerLocked()
+		}
+	}
+}
+
+// current returns the session as it is now, unless there is none to refresh any
+// more.
+func (s *Source) current(f *flight) (*session, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.session, s.intent == f.intent && !s.closed && s.session != nil && s.ended == 0
+}
+
+// pauseForSpacing keeps two refreshes of one session apart. An API's rejection
+// has an interval of its own.
+func (s *Source) pauseForSpacing(f *flight, current *session) error {
+	s.mu.Lock()
+	invalidated := s.invalidated
+	s.mu.Unlock()
+	now := s.watch.now()
+	if invalidated || current.spaced.passedOnEither(now) {
+		return nil
+	}
+	return s.pause(f.ctx, current.spaced.left(now))
+}
+
+// ask makes one attempt, under a timeout of its own. When the answer was lost on
+// the way it asks again at once, within the same time: the gateway may not have
+// got the first, or may still give the same answer.
+func (s *Source) ask(ctx context.Context, current *session) (*ags.Token, error) {
+	return bounded(ags.WithoutRetry(ctx), s, s.set.refreshTimeout, "Refresher.Refresh", func(ctx context.Context) (*ags.Token, error) {
+		answer, err := s.cfg.Refresher.Refresh(ctx, current.token)
+		if lost, ok := lostAnswer(err); ok && ctx.Err() == nil {
+			s.noteUnknown()
+			// One flow of calls, one identifier in the platform's logs.
+			ctx = ags.WithCorrelationID(ctx, lost.CorrelationID)
+			answer, err = s.cfg.Refresher.Refresh(ctx, current.token)
+		}
+		if err == nil && (answer == nil || answer.AccessToken.IsZero()) {
+			err = errNoToken
+		}
+		return answer, err
+	}, nil)
+}
+
+func (s *Source) noteUnknown() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.outcomeUnknown = true
+}
+
+// discard gets rid of a pair that came too late. After a sign-out its session is
+// to end at the gateway as well.
+func (s *Source) discard(f *flight, late *session) {
+	s.mu.Lock()
+	signedOut := s.ended == SignedOut
+	s.mu.Unlock()
+	if signedOut {
+		_ = s.signOutAtGateway(f.whole, late)
+	}
+}
+
+// refreshFailed sorts a failure: a rejection by the gateway ends the session,
+// but only when the store has nothing newer; anything else is remembered.
+func (s *Source) refreshFailed(f *flight, current *session, read *record, err error) func(now instant) {
+	if outcomeUnknown(err) {
+		s.noteUnknown()
+	}
+	if classifyRefresh(err) != terminal {
+		if !outcomeUnknown(err) {
+			s.clearAttempt(f.whole, read)
+		}
+		return s.remember(f, err)
+	}
+	if s.cfg.Store != nil {
+		rec, loadErr := s.load(f.whole)
+		if loadErr != nil {
+			return s.withholdRejection(f, err, loadErr)
+		}
+		if s.adopt(f.intent, rec) {
+			return nil
+		}
+	}
+	return s.endRejected(current, err)
+}
+
+// endRejected ends the session with a rejection. A horizon that either clock has
+// seen pass says more than that.
+func (s *Source) endRejected(current *session, err error) func(now instant) {
+	return func(now instant) {
+		reason := horizonPassed(current, now)
+		if reason == 0 {
+			reason = RefreshRejected
+		}
+		s.endLocked(reason, err, now)
+	}
+}
+
+// withholdRejection keeps a rejection for when the store can be read: another
+// process may have spent the token and stored its successor. Until then the
+// gateway is not asked again with a token that it has rejected.
+func (s *Source) withholdRejection(f *flight, rejection, loadErr error) func(now instant) {
+	s.mu.Lock()
+	s.rejected = rejection
+	s.mu.Unlock()
+	return s.passingFailure(f, errors.Join(loadErr, rejection))
+}
+
+// rejectedEarlier ends the session for a rejection that was withheld. The store
+// was read just now, and has nothing newer.
+func (s *Source) rejectedEarlier() func(now instant) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.rejected == nil {
+		return nil
+	}
+	return s.endRejected(s.session, s.rejected)
+}
+
+// passingFailure is remember for what is not the gateway's doing.
+func (s *Source) passingFailure(f *flight, err error) func(now instant) {
+	if f.ctx.Err() != nil {
+		return nil
+	}
+	return s.rememberAs(f, err, passing)
+}
+
+// remember keeps a failed attempt in mind until the next one is due, and makes
+// it the answer for all who wait.
+func (s *Source) remember(f *flight, err error) func(now instant) {
+	return s.rememberAs(f, err, classifyRefresh(err))
+}
+
+func (s *Source) rememberAs(f *flight, err error, c class) func(now instant) {
+	draw := s.draw()
+	return func(now instant) {
+		s.failure = s.failure.after(err, c, false, s.leftLocked(now), now, draw)
+		// Rejected by an API or not, the token in hand is the best there is.
+		s.invalidated = false
+		s.announceLocked(now, Event{Kind: EventRefreshFailed, Err: err, NextAt: s.failure.nextAt})
+		f.err = &UnavailableError{NextAt: s.failure.nextAt, Err: err}
+	}
+}

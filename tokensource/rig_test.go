@@ -1,0 +1,385 @@
+package tokensource_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
+
+	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/clock"
+	"github.com/agsauth/agsauth/store"
+	"github.com/agsauth/agsauth/tokensource"
+)
+
+// start is when every story begins: the issue time of the platform's own example.
+var start = time.Date(2022, 6, 10, 15, 4, 53, 0, time.UTC)
+
+// The horizons of the platform's own example.
+const (
+	access  = time.Hour
+	sliding = 48 * time.Hour
+	fixed   = 30 * 24 * time.Hour
+)
+
+// rig is a Source with everything around it scripted. Its tests run in a synctest
+// bubble, which waits for goroutines; time itself comes from the fake clock.
+type rig struct {
+	t      *testing.T
+	clock  *clock.Fake
+	gw     *gateway
+	src    *tokensource.Source
+	events *recorder
+	logs   *syncBuffer
+	memory *store.Memory // what several Sources share, in the stories that have them
+}
+
+// story runs a test in a bubble of its own, with a Source that was handed the
+// gateway's first pair, unless set changes that.
+func story(t *testing.T, set func(*rig, *tokensource.Config), tell func(*testing.T, *rig)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.src = r.source(set)
+		tell(t, r)
+		r.gw.release()
+		require.NoError(t, r.src.Close())
+	})
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	c := clock.NewFake(start)
+	return &rig{t: t, clock: c, gw: newGateway(c), events: &recorder{}, logs: &syncBuffer{}}
+}
+
+// source makes a Source on the rig's gateway and clock.
+func (r *rig) source(set func(*rig, *tokensource.Config)) *tokensource.Source {
+	r.t.Helper()
+	cfg := tokensource.Config{
+		Refresher: r.gw,
+		Token:     r.gw.grant(),
+		Clock:     r.clock,
+		Rand:      func() float64 { return 0 },
+		OnEvent:   r.events.record,
+		Logger:    slog.New(slog.NewTextHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	if set != nil {
+		set(r, &cfg)
+	}
+	src, err := tokensource.New(cfg)
+	require.NoError(r.t, err)
+	return src
+}
+
+// ask returns the access token that a caller is given now, who does not wait
+// longer than it takes all goroutines to come to rest.
+func (r *rig) ask() (string, error) {
+	r.t.Helper()
+	synctest.Wait()
+	ctx, leave := context.WithCancel(r.t.Context())
+	var tok *oauth2.Token
+	var err error
+	done := make(chan struct{})
+	go func() { defer close(done); tok, err = r.src.TokenContext(ctx) }()
+	synctest.Wait()
+	leave()
+	<-done
+	synctest.Wait()
+	if err != nil {
+		return "", err
+	}
+	return tok.AccessToken, nil
+}
+
+// want asserts that a caller is given this access token at once.
+func (r *rig) want(accessToken string) {
+	r.t.Helper()
+	got, err := r.ask()
+	require.NoError(r.t, err)
+	require.Equal(r.t, accessToken, got)
+}
+
+// wantEnded asserts that a caller is told that the session has ended.
+func (r *rig) wantEnded(reason tokensource.Reason) *tokensource.LoginRequiredError {
+	r.t.Helper()
+	_, err := r.ask()
+	var ended *tokensource.LoginRequiredError
+	require.ErrorAs(r.t, err, &ended)
+	require.ErrorIs(r.t, err, tokensource.ErrLoginRequired)
+	require.Equal(r.t, reason.String(), ended.Reason.String())
+	return ended
+}
+
+// wantUnavailable asserts that a caller is told at once to come back later.
+func (r *rig) wantUnavailable() *tokensource.UnavailableError {
+	r.t.Helper()
+	_, err := r.ask()
+	var later *tokensource.UnavailableError
+	require.ErrorAs(r.t, err, &later)
+	return later
+}
+
+// callers starts n callers, and returns how to collect what they were told.
+func (r *rig) callers(ctx context.Context, n int) func() []answer {
+	answers := make([]answer, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			tok, err := r.src.TokenContext(ctx)
+			if err == nil {
+				answers[i].token = tok.AccessToken
+			}
+			answers[i].err = err
+		})
+	}
+	synctest.Wait()
+	return func() []answer { wg.Wait(); return answers }
+}
+
+type answer struct {
+	token string
+	err   error
+}
+
+// gateway is a scripted Refresher. It grants the pairs a1/r1, a2/r2, … by the
+// rig's clock, and by default takes each refresh token once.
+type gateway struct {
+	clock *clock.Fake
+
+	mu                     sync.Mutex
+	access, sliding, fixed time.Duration
+	fixedAt                time.Time // of the session; zero begins one with the next grant
+	granted                int
+	calls                  int
+	flying, most           int
+	asked                  []string // the refresh tokens presented, in order
+	contexts               []context.Context
+	script                 []reply
+	always                 reply
+	held                   chan struct{} // calls wait for it to be closed, when not nil
+	edit                   func(*ags.Token)
+}
+
+// reply decides one call: an error, or, with nil, what the gateway grants.
+type reply func(ctx context.Context, t *ags.Token) error
+
+func newGateway(c *clock.Fake) *gateway {
+	return &gateway{clock: c, access: access, sliding: sliding, fixed: fixed}
+}
+
+func (g *gateway) Refresh(ctx context.Context, t *ags.Token) (*ags.Token, error) {
+	g.mu.Lock()
+	g.calls++
+	g.flying++
+	g.most = max(g.most, g.flying)
+	g.asked = append(g.asked, t.RefreshToken.Reveal())
+	g.contexts = append(g.contexts, ctx)
+	answer := g.always
+	if len(g.script) > 0 {
+		answer, g.script = g.script[0], g.script[1:]
+	}
+	held := g.held
+	g.mu.Unlock()
+	defer func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.flying--
+	}()
+	if held != nil {
+		select {
+		case <-held:
+		case <-ctx.Done():
+			return nil, &ags.Error{Op: "refresh", Err: context.Cause(ctx)}
+		}
+	}
+	if answer != nil {
+		if err := answer(ctx, t); err != nil {
+			return nil, err
+		}
+	}
+	return g.grant(), nil
+}
+
+// grant issues the next pair, as of now.
+func (g *gateway) grant() *ags.Token {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.granted++
+	now := g.clock.Now()
+	if g.fixedAt.IsZero() && g.fixed > 0 {
+		g.fixedAt = now.Add(g.fixed)
+	}
+	t := &ags.Token{
+		AccessToken:    ags.NewSecret(fmt.Sprintf("a%d", g.granted)),
+		RefreshToken:   ags.NewSecret(fmt.Sprintf("r%d", g.granted)),
+		TokenType:      "bearer",
+		ClientID:       "PUB_989",
+		AccountID:      "1663",
+		IssuedAt:       now,
+		FixedExpiresAt: g.fixedAt,
+	}
+	if g.access > 0 {
+		t.ExpiresAt = now.Add(g.access)
+	}
+	if g.sliding > 0 {
+		t.RefreshExpiresAt = now.Add(g.sliding)
+	}
+	if g.edit != nil {
+		g.edit(t)
+	}
+	return t
+}
+
+// signOn begins another session, and returns its first pair.
+func (g *gateway) signOn() *ags.Token {
+	g.mu.Lock()
+	g.fixedAt = time.Time{}
+	g.mu.Unlock()
+	return g.grant()
+}
+
+// hold makes all calls from now on wait for release.
+func (g *gateway) hold() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.held = make(chan struct{})
+}
+
+func (g *gateway) release() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.held != nil {
+		close(g.held)
+		g.held = nil
+	}
+}
+
+// fail makes the next calls fail, one after the other.
+func (g *gateway) fail(errs ...error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, err := range errs {
+		g.script = append(g.script, func(context.Context, *ags.Token) error { return err })
+	}
+}
+
+// down makes all calls fail, until up.
+func (g *gateway) down(err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.always = func(context.Context, *ags.Token) error { return err }
+}
+
+func (g *gateway) up() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.always = nil
+}
+
+func (g *gateway) count() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.calls
+}
+
+func (g *gateway) presented() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.asked)
+}
+
+// The refusals of the platform.
+var (
+	errUnauthorized  = &ags.Error{Op: "refresh", Status: 401, Message: "unauthorised"}
+	errDeviceDeleted = &ags.Error{Op: "refresh", Status: 403, Code: 20003, Message: "device deleted"}
+	errSuspended     = &ags.Error{Op: "refresh", Status: 403, Code: 20002, Message: "account suspended"}
+	errBusy          = &ags.Error{Op: "refresh", Status: 503, Message: "busy"}
+	errLost          = &ags.Error{Op: "refresh", Message: "connection reset"}
+	errRefused       = &ags.Error{Op: "refresh", NotSent: true, Message: "connection refused"}
+)
+
+// recorder keeps the events of a Source.
+type recorder struct {
+	mu     sync.Mutex
+	events []tokensource.Event
+}
+
+func (r *recorder) record(e tokensource.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events = append(r.events, e)
+}
+
+func (r *recorder) all() []tokensource.Event {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.events)
+}
+
+// kinds returns the kinds of the events so far, in words and in order.
+func (r *recorder) kinds() []string {
+	var kinds []string
+	for _, e := range r.all() {
+		kinds = append(kinds, e.Kind.String())
+	}
+	return kinds
+}
+
+func (r *recorder) count(kind tokensource.Kind) int {
+	n := 0
+	for _, e := range r.all() {
+		if e.Kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
+// syncBuffer is a bytes.Buffer for several goroutines.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// closed reports whether a channel is closed.
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// lines returns the lines of a log that contain word.
+func lines(log, word string) int {
+	n := 0
+	for line := range strings.Lines(log) {
+		if strings.Contains(line, word) {
+			n++
+		}
+	}
+	return n
+}

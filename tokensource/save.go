@@ -1,0 +1,58 @@
+package tokensource
+
+// savedLocked takes down how a save went.
+func (s *Source) savedLocked(generation int64, err error, forced bool, now instant) {
+	if s.cfg.Store == nil {
+		return
+	}
+	if err == nil {
+		if s.unsaved {
+			s.announceLocked(now, Event{Kind: EventSaved})
+		}
+		s.generation, s.unsaved, s.forced, s.saveFailures = generation, false, false, 0
+		return
+	}
+	s.unsaved, s.forced = true, s.unsaved && s.forced || forced
+	s.saveAt = horizon(now.add(min(saveRetryInterval<<min(s.saveFailures, maxDoublings), maxSaveRetryInterval)))
+	s.saveFailures++
+	s.announceLocked(now, Event{Kind: EventStoreFailed, Err: err, NextAt: s.saveAt.wall})
+}
+
+// flySave makes up for a save that failed.
+func (s *Source) flySave(f *flight) { s.publish(f, s.saveUnderLock(f)) }
+
+func (s *Source) saveUnderLock(f *flight) func(now instant) {
+	if s.takeTurn(f.ctx, lockRecheck) != nil {
+		return nil
+	}
+	defer s.leaveTurn()
+	unlock, err := s.lock(f.ctx, lockRecheck)
+	defer func() { unlock(f.whole) }()
+	var read *record
+	if err == nil {
+		read, err = s.loadAside(f.ctx)
+	}
+	if err != nil {
+		return func(now instant) { s.savedLocked(0, err, false, now) }
+	}
+	if s.adopt(f.intent, read) {
+		return nil
+	}
+	rec, forced := s.toSave()
+	generation, newer, err := s.commit(f.whole, rec, read, forced)
+	if newer != nil {
+		return s.adoption(newer)
+	}
+	return func(now instant) { s.savedLocked(generation, err, forced, now) }
+}
+
+// toSave returns the record of what is in memory: a pair, or a tombstone.
+func (s *Source) toSave() (rec *record, forced bool) {
+	now := s.watch.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.session == nil {
+		return &record{ClientID: s.clientID, AccountID: s.accountID, SignedOutAt: now.wall.Round(0).UTC()}, s.forced
+	}
+	return recordOf(s.session, 0), s.forced
+}

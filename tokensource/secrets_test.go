@@ -1,0 +1,92 @@
+package tokensource_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/tokensource"
+)
+
+// Every secret of these stories has the mark in it: what comes out with the mark
+// has leaked.
+const mark = "S3CR3T"
+
+func TestInvariant09_NoTokenInAnythingThatIsPrinted(t *testing.T) {
+	var out strings.Builder
+	take := func(values ...any) {
+		for _, v := range values {
+			fmt.Fprintf(&out, "%v\n%+v\n%#v\n%s\n%q\n", v, v, v, v, v)
+			if err, ok := v.(error); ok {
+				fmt.Fprintln(&out, err.Error())
+			}
+			if data, err := json.Marshal(v); err == nil {
+				out.Write(data)
+			}
+		}
+	}
+	shelf := newLockedShelf()
+	var gw *signer
+	story(t, func(r *rig, c *tokensource.Config) {
+		r.gw.edit = func(t *ags.Token) {
+			t.AccessToken = ags.NewSecret(mark + t.AccessToken.Reveal())
+			t.RefreshToken = ags.NewSecret(mark + t.RefreshToken.Reveal())
+		}
+		gw = &signer{gateway: r.gw, err: errors.New("refused")}
+		c.Store, c.Refresher, c.Token = shelf, gw, r.gw.signOn()
+		take(*c)
+	}, func(t *testing.T, r *rig) {
+		look := func() {
+			_, err := r.ask()
+			take(err, r.src.Status())
+		}
+		look()
+		r.gw.fail(errBusy, errLost, errLost, errSuspended, nil, errUnauthorized)
+		for range 8 {
+			r.clock.Advance(access)
+			look()
+		}
+		take(r.src.SetToken(t.Context(), r.gw.signOn()))
+		look()
+		shelf.fail(errors.New("no space left on device"))
+		take(r.src.SetToken(t.Context(), r.gw.signOn()))
+		look()
+		shelf.fail(nil)
+		shelf.put(`{"version":1,"generation":9,"access_token":"` + mark)
+		take(r.src.Sync(t.Context()))
+		shelf.put(`{"version":9,"access_token":"` + mark + `"}`)
+		take(r.src.Sync(t.Context()))
+		r.clock.Advance(access)
+		look()
+		take(r.src.SignOut(t.Context()))
+		look()
+		_, err := r.src.TokenContext(t.Context())
+		take(err)
+		for _, e := range r.events.all() {
+			take(e)
+		}
+		out.WriteString(r.logs.String())
+		require.Greater(t, len(r.events.all()), 8)
+	})
+	assert.Greater(t, out.Len(), 10_000)
+	assert.NotContains(t, out.String(), mark)
+}
+
+func TestInvariant09_NoRefreshTokenIsHandedOut(t *testing.T) {
+	story(t, nil, func(t *testing.T, r *rig) {
+		for range 3 {
+			tok, err := r.src.TokenContext(t.Context())
+			require.NoError(t, err)
+			assert.Empty(t, tok.RefreshToken)
+			assert.NotContains(t, fmt.Sprintf("%#v", tok), "r1")
+			r.clock.Advance(time.Minute)
+		}
+	})
+}

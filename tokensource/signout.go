@@ -1,0 +1,101 @@
+package tokensource
+
+import (
+	"context"
+	"errors"
+)
+
+// SignOut ends the session: here, at once and in any case; then at the gateway,
+// if the Refresher can; then in the store, where a mark is left that ends it in
+// the other processes as well, and that keeps the device's identity. It waits
+// for the gateway and the store until ctx ends. The error tells what of these
+// failed; what could not be stored is stored later.
+func (s *Source) SignOut(ctx context.Context) error {
+	if s.inLogin(ctx) {
+		return errInLogin
+	}
+	ctx, leave, err := s.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	defer s.deliver(ctx)
+	unread, intent, former := s.endHere()
+	s.deliver(ctx)
+	if unread && former == nil {
+		former, err = s.readFormer(ctx)
+	}
+	if former != nil {
+		err = errors.Join(err, s.signOutAtGateway(ctx, former))
+	}
+	if s.cfg.Store != nil {
+		err = errors.Join(err, s.entomb(ctx, intent))
+	}
+	return err
+}
+
+// endHere is the local part of a sign-out.
+func (s *Source) endHere() (unread bool, intent uint64, former *session) {
+	now := s.watch.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.abandonLocked(errSuperseded)
+	unread, former = s.unread, s.session
+	s.session, s.unread, s.invalidated, s.failure = nil, false, false, failure{}
+	if s.cfg.Store != nil {
+		// Until the mark is stored nothing is adopted from there.
+		s.unsaved, s.forced, s.saveAt, s.rereadAt = true, true, never(), never()
+	}
+	s.ended = 0
+	s.endLocked(SignedOut, nil, now)
+	s.wakeLocked()
+	return unread, s.intent, former
+}
+
+// readFormer finds out whose session it is that is stored, when nobody has asked
+// for a token yet.
+func (s *Source) readFormer(ctx context.Context) (*session, error) {
+	if err := s.takeTurn(ctx, s.set.lockTimeout); err != nil {
+		return nil, err
+	}
+	defer s.leaveTurn()
+	rec, err := s.load(ctx)
+	if err != nil || rec == nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	s.clientID, s.accountID = rec.ClientID, rec.AccountID
+	s.mu.Unlock()
+	if rec.tombstone() {
+		return nil, nil
+	}
+	return s.giveToken(rec.token(), "", ""), nil
+}
+
+// signOutAtGateway tells the gateway, if the Refresher can.
+func (s *Source) signOutAtGateway(ctx context.Context, former *session) error {
+	client, ok := s.cfg.Refresher.(signOuter)
+	if !ok {
+		return nil
+	}
+	_, err := bounded(ctx, s, s.set.refreshTimeout, "Refresher.SignOut", func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, client.SignOut(ctx, former.token)
+	}, nil)
+	return err
+}
+
+// entomb stores that the session was signed out.
+func (s *Source) entomb(ctx context.Context, intent uint64) error {
+	rec, _ := s.toSave()
+	generation, err := s.saveAtWill(ctx, rec, intent)
+	now := s.watch.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.intent != intent {
+		return nil
+	}
+	s.rereadAt = horizon(now.add(rereadInterval))
+	s.savedLocked(generation, err, true, now)
+	s.refreshQuietLocked(now)
+	return err
+}

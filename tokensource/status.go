@@ -1,0 +1,64 @@
+package tokensource
+
+import "time"
+
+// Status is a session at one moment. It carries no secret.
+type Status struct {
+	Phase Phase
+	// Reason is why the session cannot be refreshed any more, 0 when it can.
+	// With phase Ageing the access token is served to its end all the same.
+	Reason Reason
+	// ClientID and AccountID are the device and the account, where known.
+	ClientID, AccountID string
+	// IssuedAt is when the current pair was asked for; the others are its
+	// horizons, zero where unknown or where there is no pair.
+	IssuedAt, ExpiresAt, RefreshExpiresAt, FixedExpiresAt time.Time
+	// RefreshAt is from when the current pair is due for refresh.
+	RefreshAt time.Time
+	// Busy says that a refresh, a login or a look at the store is under way.
+	Busy bool
+	// Unsaved says that the store does not have what is in memory.
+	Unsaved bool
+	// Err is what the last attempt failed with, and NextAt when the next one is
+	// due; both are zero when none has failed since the last success.
+	Err    error
+	NextAt time.Time
+	// Generation counts the pairs that were stored.
+	Generation int64
+}
+
+// Status tells where the session stands. It does not wait, and calls neither the
+// gateway nor the store.
+func (s *Source) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.watch.now()
+	if !s.closed {
+		v := s.viewLocked()
+		v.rereadAt = never() // Status does not read the store, so it does not wait for that
+		if d := decide(&v, now); !v.unread {
+			s.noticeLocked(d, now)
+			s.deliverSoonLocked(background())
+		}
+	}
+	return s.statusLocked(now)
+}
+
+func (s *Source) statusLocked(now instant) Status {
+	v := s.viewLocked()
+	st := Status{
+		Phase: decide(&v, now).phase, Reason: s.ended,
+		ClientID: s.clientID, AccountID: s.accountID,
+		Busy: s.flight != nil, Unsaved: s.unsaved,
+		Err: s.failure.err, NextAt: s.failure.nextAt, Generation: s.generation,
+	}
+	if s.session != nil {
+		t := s.session.token
+		st.IssuedAt, st.ExpiresAt = t.IssuedAt, t.ExpiresAt
+		st.RefreshExpiresAt, st.FixedExpiresAt = t.RefreshExpiresAt, t.FixedExpiresAt
+		if s.session.refreshAt.known() {
+			st.RefreshAt = s.session.refreshAt.wall.Round(0)
+		}
+	}
+	return st
+}
