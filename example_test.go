@@ -1,0 +1,226 @@
+package agsauth_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/agstest"
+	"github.com/agsauth/agsauth/clock"
+	"github.com/agsauth/agsauth/store"
+	"github.com/agsauth/agsauth/tokensource"
+	"github.com/agsauth/agsauth/transport"
+)
+
+// A whole program: sign on once, wrap an http.Client, and forget about tokens.
+func Example() {
+	defer platform()()
+
+	gateway, err := ags.New(ags.Config{BaseURL: os.Getenv("AGS_URL"), AuthServiceID: "Customer Auth Service", TenantID: "nagra"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	who := []ags.Parameter{{Name: "username", Value: "dave"}, {Name: "password", Value: os.Getenv("AGS_PASSWORD")}}
+	session, err := tokensource.New(tokensource.Config{
+		Refresher: gateway,
+		Login:     tokensource.SignOnWith(gateway, ags.SignOnRequest{Parameters: who, DeviceInformation: []byte(`{"name":"my service"}`)}),
+		Store:     &store.File{Path: os.Getenv("AGS_SESSION")}, // survives a restart, and is shared with others on this host
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer session.Close()
+	client := &http.Client{Transport: &transport.Transport{Source: session}}
+	resp, err := client.Get(os.Getenv("API_URL"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer resp.Body.Close()
+	fmt.Println(resp.Status)
+	// Output: 200 OK
+}
+
+// When only a human can sign on, leave Login out, and give the program a way to
+// hand in what the human got.
+func Example_humanSignOn() {
+	srv, gateway := gatewayAndClient()
+	defer srv.Close()
+
+	session, err := tokensource.New(tokensource.Config{
+		Refresher: gateway,
+		OnEvent: func(e tokensource.Event) {
+			if e.Kind == tokensource.EventEnding { // well ahead of time
+				fmt.Println("please sign on again before", e.NextAt)
+			}
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer session.Close()
+
+	ctx := context.Background()
+	_, err = session.TokenContext(ctx)
+	if ended := new(tokensource.LoginRequiredError); errors.As(err, &ended) {
+		fmt.Println(ended.Reason)
+		token, err := gateway.SignOn(ctx, ags.SignOnRequest{
+			Parameters:        []ags.Parameter{{Name: "username", Value: "dave"}, {Name: "password", Value: askForPassword()}},
+			ClientID:          ended.ClientID, // the device, if it has signed on before
+			DeviceInformation: json.RawMessage(`{"name":"my device"}`),
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+		if err := session.SetToken(ctx, token); err != nil {
+			log.Fatal(err)
+		}
+	}
+	_, err = session.TokenContext(ctx)
+	fmt.Println(err)
+	// Output:
+	// no session
+	// <nil>
+}
+
+// With a fake clock a test plays a day in no time at all.
+func Example_fakeClock() {
+	fake := clock.NewFake(time.Date(2022, 6, 10, 15, 0, 0, 0, time.UTC))
+	srv := agstest.NewServer(agstest.Config{Clock: fake})
+	defer srv.Close()
+	gateway, err := ags.New(ags.Config{
+		BaseURL: srv.URL, AuthServiceID: "s", TenantID: "t", HTTPClient: srv.Client(), Clock: fake,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	session, err := tokensource.New(tokensource.Config{
+		Refresher: gateway, Login: tokensource.SignOnWith(gateway, asDave()), Clock: fake,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer session.Close()
+
+	for range 24 {
+		if _, err := session.Token(); err != nil {
+			log.Fatal(err)
+		}
+		fake.Advance(time.Hour) // past the access token's expiry
+	}
+	fmt.Println("refreshes:", srv.Count(agstest.Refresh))
+
+	fake.Advance(30 * 24 * time.Hour) // past the session's end
+	_, err = session.Token()
+	fmt.Println("sign-ons:", srv.Count(agstest.SignOn), err)
+	// Output:
+	// refreshes: 23
+	// sign-ons: 2 <nil>
+}
+
+// Whatever takes an oauth2.TokenSource takes a Source.
+func Example_oauth2() {
+	srv, gateway := gatewayAndClient()
+	defer srv.Close()
+	session, err := tokensource.New(tokensource.Config{Refresher: gateway, Login: tokensource.SignOnWith(gateway, asDave())})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer session.Close()
+
+	client := &http.Client{Transport: &oauth2.Transport{Source: session}}
+	resp, err := client.Get(srv.URL + "/api/profile")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer resp.Body.Close()
+	fmt.Println(resp.Status)
+	// Output: 200 OK
+}
+
+// An end of the session has a reason, and the errors tell what to do about it.
+func Example_errors() {
+	srv, gateway := gatewayAndClient()
+	defer srv.Close()
+	token, err := gateway.SignOn(context.Background(), asDave())
+	if err != nil {
+		log.Fatal(err)
+	}
+	session, err := tokensource.New(tokensource.Config{Refresher: gateway, Token: token})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer session.Close()
+	client := &http.Client{Transport: &transport.Transport{Source: session}}
+
+	srv.RevokeSessions()
+	srv.RejectToken(token.AccessToken.Reveal())
+	resp, err := client.Get(srv.URL + "/api/profile") // rejected, and no other token to be had
+	if err != nil {
+		log.Fatal(err)
+	}
+	io.Copy(io.Discard, resp.Body)
+	resp.Body.Close()
+	fmt.Println(resp.Status)
+
+	_, err = client.Get(srv.URL + "/api/profile")
+	ended, later := new(tokensource.LoginRequiredError), new(tokensource.UnavailableError)
+	switch {
+	case errors.As(err, &ended):
+		fmt.Println("sign on again:", ended.Reason, errors.Is(err, ags.ErrUnauthorized))
+	case errors.As(err, &later):
+		fmt.Println("try again at", later.NextAt)
+	}
+	// Output:
+	// 403 Forbidden
+	// sign on again: refresh rejected true
+}
+
+// platform stands in for the platform that a program is deployed to: a gateway
+// and an API, and the environment that says where they are.
+func platform() (stop func()) {
+	srv := agstest.NewServer(agstest.Config{})
+	folder, err := os.MkdirTemp("", "agsauth")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for name, value := range map[string]string{
+		"AGS_URL":      srv.URL,
+		"AGS_PASSWORD": agstest.DefaultPassword,
+		"AGS_SESSION":  filepath.Join(folder, "session.json"),
+		"API_URL":      srv.URL + "/api/profile",
+	} {
+		os.Setenv(name, value)
+	}
+	return func() {
+		srv.Close()
+		os.RemoveAll(folder)
+	}
+}
+
+func gatewayAndClient() (*agstest.Server, *ags.Client) {
+	srv := agstest.NewServer(agstest.Config{})
+	gateway, err := ags.New(ags.Config{BaseURL: srv.URL, AuthServiceID: "s", TenantID: "t", HTTPClient: srv.Client()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return srv, gateway
+}
+
+func asDave() ags.SignOnRequest {
+	return ags.SignOnRequest{
+		Parameters:        []ags.Parameter{{Name: "username", Value: "dave"}, {Name: "password", Value: agstest.DefaultPassword}},
+		DeviceInformation: json.RawMessage(`{"name":"example"}`),
+	}
+}
+
+func askForPassword() string { return agstest.DefaultPassword }
