@@ -17,20 +17,30 @@ const (
 )
 
 // adopt takes over the stored session if it is newer than ours, and reports
-// whether it did. What a human asked for, and is not saved yet, is not given up
-// for it.
-func (s *Source) adopt(intent uint64, rec *record) bool {
-	if rec == nil {
-		return false
-	}
+// whether it did. rec is what was just loaded, nil for nothing. What a human asked
+// for, and is not saved yet, is not given up for it; nor, at the first look, is a
+// token of the Config that goes before it.
+func (s *Source) adopt(epoch uint64, rec *record) bool {
 	take := s.adoption(rec)
 	now := s.watch.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.intent != intent || rec.Generation <= s.generation || s.unsaved && s.forced {
+	if s.epoch != epoch {
+		return false
+	}
+	if s.givenWinsLocked(rec) {
+		s.unread, s.unsaved = false, true
+		if rec != nil {
+			s.generation = max(s.generation, rec.Generation)
+		}
+		return false
+	}
+	s.unread = false
+	if rec == nil || rec.Generation <= s.generation || s.unsaved && s.forced {
 		return false
 	}
 	take(now)
+	s.wakeLocked() // who waits is served without waiting for the unlock
 	return true
 }
 
@@ -41,7 +51,7 @@ func (s *Source) adoption(rec *record) func(now instant) {
 		s.unread, s.unsaved, s.generation = false, false, rec.Generation
 		if rec.tombstone() {
 			s.session, s.clientID, s.accountID = nil, rec.ClientID, rec.AccountID
-			s.ended = 0
+			s.invalidated, s.failure = false, failure{}
 			s.endLocked(SignedOut, nil, now)
 			s.rereadAt = horizon(now.add(rereadInterval))
 			return

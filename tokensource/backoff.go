@@ -34,6 +34,8 @@ type failure struct {
 	count  int  // failures of this class, of the same kind, in a row
 	next   horizon
 	nextAt time.Time // next, on the wall clock: what callers are told
+
+	reading bool // it was the first look at the store
 }
 
 // after returns the memory of one more failure. left is how long the token still

@@ -13,8 +13,8 @@ import (
 
 // Refresher spends a token's refresh token on a new pair. [*ags.Client] is one.
 //
-// It is called by one goroutine at a time, with a context that ends after
-// [Config.RefreshTimeout] and that asks it not to retry on its own account (see
+// It is called by one goroutine at a time, as long as it heeds its context, which
+// ends after [Config.RefreshTimeout]; one that does not is left behind. The context asks it not to retry on its own account (see
 // [ags.WithoutRetry]). Its errors are judged by their class: only one that Is
 // [ags.ErrUnauthorized] ends the session.
 //
@@ -34,15 +34,16 @@ type signOuter interface {
 // device has. It is called by one goroutine at a time, for all who wait.
 //
 // Its context has the values of the call that started it, and ends when the
-// Source is closed; it has no deadline, as a human may be part of it. A call of
+// Source is closed, or when SetToken or SignOut has made it pointless; it has no
+// deadline, as a human may be part of it. A call of
 // the same Source with this context returns an error where it would wait for the
 // login itself.
 type LoginFunc func(ctx context.Context, ended *LoginRequiredError) (*ags.Token, error)
 
 // Store keeps a session's record where it outlives the process. To a store the
 // record is opaque bytes. A Store value belongs to one Source, which makes one
-// call at a time; each is abandoned after [Config.StoreTimeout], its context
-// ended.
+// call at a time; but one that does not return when its context ends, after
+// [Config.StoreTimeout], is left behind, and the next may begin beside it.
 type Store interface {
 	// Load returns the record. Where nothing is stored the error Is
 	// [io/fs.ErrNotExist], and no other error is.
@@ -59,8 +60,9 @@ type Store interface {
 // Locker is what a [Store] may be besides, so that several processes that share
 // a record refresh it one at a time.
 type Locker interface {
-	// Lock waits until nobody else holds the lock, or ctx ends. unlock is called
-	// once.
+	// Lock waits until nobody else holds the lock, or ctx ends. ctx bounds the
+	// wait alone: it is over when Lock has returned, and the lock outlives it.
+	// unlock is called once.
 	Lock(ctx context.Context) (unlock func() error, err error)
 }
 
@@ -115,9 +117,10 @@ type Config struct {
 	Rand func() float64
 	// OnEvent is told what happens, in order, after it took effect and with no
 	// lock held. It is called on the goroutine of the refresh or login, or of the
-	// SetToken, SignOut or Sync, that it tells of. A slow one delays nobody who
-	// wants a token, but the events behind it, and Close. It may call Status;
-	// calling Close, it would wait for itself.
+	// SetToken, SignOut or Sync, that it tells of. A slow one keeps nobody from a
+	// token; it delays the events behind it, Close, and the one caller who is the
+	// first to learn of an end. It may call Status; calling Close, it would wait
+	// for itself.
 	OnEvent func(Event)
 	// Logger is told the same: refreshes at debug level, retries and logins at
 	// info, what a human should know at warn. Nil is none.

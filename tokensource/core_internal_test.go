@@ -15,10 +15,10 @@ import (
 
 // The pure core: what is decided without a clock, a lock or a goroutine.
 
-var epoch = time.Date(2022, 6, 10, 15, 4, 53, 0, time.UTC)
+var base = time.Date(2022, 6, 10, 15, 4, 53, 0, time.UTC)
 
-// at is the instant d after the epoch, by both clocks.
-func at(d time.Duration) instant { return instant{wall: epoch.Add(d), mono: d} }
+// at is the instant d after the base, by both clocks.
+func at(d time.Duration) instant { return instant{wall: base.Add(d), mono: d} }
 
 func TestFixedHorizon(t *testing.T) {
 	h := func(d time.Duration) horizon { return horizon(at(d)) }
@@ -101,7 +101,7 @@ func TestRejections(t *testing.T) {
 	var r rejections
 	pair := func(d time.Duration) *session {
 		return newSession(arrival{token: &ags.Token{
-			AccessToken: ags.NewSecret("a"), IssuedAt: epoch.Add(d), ExpiresAt: epoch.Add(d + time.Hour),
+			AccessToken: ags.NewSecret("a"), IssuedAt: base.Add(d), ExpiresAt: base.Add(d + time.Hour),
 		}, at: at(d)}, &settings{})
 	}
 	admitted := func(issued, rejected time.Duration) bool {
@@ -176,12 +176,12 @@ func TestDecide_Promises(t *testing.T) {
 		if random.IntN(4) == 0 {
 			return time.Time{}
 		}
-		return epoch.Add(d)
+		return base.Add(d)
 	}
 	seen := map[string]int{}
 	for range 50_000 {
 		tok := &ags.Token{
-			AccessToken: ags.NewSecret("a"), IssuedAt: epoch,
+			AccessToken: ags.NewSecret("a"), IssuedAt: base,
 			ExpiresAt: sometimes(span(time.Hour)), RefreshExpiresAt: sometimes(span(4 * time.Hour)), FixedExpiresAt: sometimes(span(8 * time.Hour)),
 		}
 		if coin() {
@@ -196,7 +196,7 @@ func TestDecide_Promises(t *testing.T) {
 		if random.IntN(4) == 0 {
 			v.ended = Reason(1 + random.IntN(5))
 		}
-		now := instant{wall: epoch.Add(span(9 * time.Hour)), mono: span(9 * time.Hour)}
+		now := instant{wall: base.Add(span(9 * time.Hour)), mono: span(9 * time.Hour)}
 		if coin() {
 			now = at(now.mono)
 		}

@@ -21,10 +21,12 @@ var (
 var (
 	errInLogin    = errors.New("tokensource: called by the Login that this call would wait for")
 	errRunning    = errors.New("tokensource: Run is running already")
+	errSignedOut  = errors.New("tokensource: signed out meanwhile")
 	errSuperseded = errors.New("tokensource: another SetToken or SignOut came in between")
 	errTimeout    = fmt.Errorf("no answer in time: %w", context.DeadlineExceeded)
 	errLockHeld   = errors.New("the lock is held by somebody else")
 	errDeadAnswer = errors.New("the token given had expired when it arrived")
+	errDueAnswer  = errors.New("the token given is so near its end that it is due again")
 	errNoToken    = errors.New("no access token was given")
 	errGone       = errors.New("the call ended its goroutine")
 )

@@ -102,6 +102,12 @@ func (s *Source) announceLocked(now instant, e Event) {
 	s.events = append(s.events, e)
 }
 
+func (s *Source) announceAllLocked(now instant, events []Event) {
+	for _, e := range events {
+		s.announceLocked(now, e)
+	}
+}
+
 func (s *Source) announce(e Event) {
 	now := s.watch.now()
 	s.mu.Lock()
@@ -183,6 +189,7 @@ func (s *Source) log(ctx context.Context, e Event) {
 // logPanic logs where the user's code panicked. The value is not logged, as it
 // may hold anything; its type is.
 func (s *Source) logPanic(ctx context.Context, where string, value any) {
+	defer func() { _ = recover() }() // it may be the Logger that panics
 	s.cfg.Logger.LogAttrs(ctx, slog.LevelError, "agsauth session: panic",
 		slog.String("where", where), slog.String("type", fmt.Sprintf("%T", value)), slog.String("stack", string(debug.Stack())))
 }
@@ -196,7 +203,7 @@ func (s *Source) deliverSoonLocked(ctx context.Context) <-chan struct{} {
 	}
 	delivered := make(chan struct{})
 	ctx = context.WithoutCancel(ctx)
-	s.wg.Go(func() {
+	s.startLocked(func() {
 		defer close(delivered)
 		s.deliver(ctx)
 	})

@@ -5,8 +5,8 @@ import "context"
 // flight is one refresh, login, or use of the store, on a goroutine of its own,
 // for all who wait for it. There is one at a time.
 type flight struct {
-	act    action
-	intent uint64 // whose session it is for; see Source.intent
+	act   action
+	epoch uint64 // whose session it is for; see Source.epoch
 	// ctx has the values of the context of the call that started the flight, but
 	// not its end: a caller who leaves does not take the others' refresh along.
 	// It ends when the flight is to be given up: by Close, SetToken or SignOut.
@@ -25,10 +25,10 @@ type flight struct {
 // launchLocked starts a flight. Invariant: s.flight is nil before, and not nil
 // until the flight has landed or was abandoned.
 func (s *Source) launchLocked(ctx context.Context, act action) {
-	f := &flight{act: act, intent: s.intent, whole: context.WithoutCancel(ctx), done: make(chan struct{})}
+	f := &flight{act: act, epoch: s.epoch, whole: context.WithoutCancel(ctx), done: make(chan struct{})}
 	f.ctx, f.cancel = context.WithCancelCause(f.whole)
 	s.flight = f
-	s.wg.Go(func() { s.fly(f) })
+	s.startLocked(func() { s.fly(f) })
 }
 
 // fly carries out what was decided, on the flight's own goroutine. It lands by
@@ -55,7 +55,7 @@ func (s *Source) land(f *flight) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.landLocked(f)
-	s.deliverLocked(f.ctx)
+	s.deliverLocked(f.whole)
 }
 
 func (s *Source) landLocked(f *flight) {
@@ -65,8 +65,8 @@ func (s *Source) landLocked(f *flight) {
 	f.landed = true
 	if s.flight == f {
 		s.flight = nil
-		s.refreshQuietLocked(s.watch.now())
 	}
+	s.refreshQuietLocked(s.watch.now())
 	close(f.done)
 }
 
@@ -78,29 +78,30 @@ func (s *Source) publish(f *flight, outcome func(now instant)) {
 	now := s.watch.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.intent != f.intent {
+	if s.epoch != f.epoch {
 		return
 	}
+	s.flight = nil // what is announced finds nothing in the air
 	outcome(now)
 	s.landLocked(f)
-	s.deliverLocked(f.ctx)
+	s.deliverLocked(f.whole)
 }
 
 // abandonLocked gives up on the flight in the air, if there is one, on behalf of
 // a human who hands in another session, or ends this one: what the flight brings
 // home will neither be used nor saved.
 func (s *Source) abandonLocked(cause error) {
-	s.intent++
+	s.epoch++
 	if s.flight != nil {
 		s.flight.cancel(cause)
 		s.flight = nil
 	}
 }
 
-// over reports whether what was begun under intent was overtaken by SetToken or
+// overtaken reports whether what was begun under epoch was overtaken by SetToken or
 // SignOut. What was overtaken by Close alone was not: it is still saved.
-func (s *Source) over(intent uint64) bool {
+func (s *Source) overtaken(epoch uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.intent != intent
+	return s.epoch != epoch
 }

@@ -93,8 +93,10 @@ func newWatch(c clock.Clock) watch {
 
 func (w *watch) now() instant {
 	t := w.clock.Now()
+	// Round(0): with a monotonic reading on either side, Before and Sub would
+	// compare those, and the wall clock would have no say.
 	if w.mono != nil {
-		return instant{t, w.mono.Elapsed()}
+		return instant{t.Round(0), w.mono.Elapsed()}
 	}
-	return instant{t, t.Sub(w.anchor)}
+	return instant{t.Round(0), t.Sub(w.anchor)}
 }

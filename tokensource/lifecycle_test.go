@@ -502,6 +502,21 @@ func TestEvents_TheEndIsAnnouncedAheadOfTimeOnce(t *testing.T) {
 	})
 }
 
+func TestEvents_EachSessionsEndIsAnnounced(t *testing.T) {
+	atTheDesk(t, func(r *rig, c *tokensource.Config) {
+		r.gw.access, r.gw.fixed = time.Hour, 30*time.Second // ends that lie close together
+		c.Token = r.gw.signOn()
+	}, func(t *testing.T, r *rig, d *desk) {
+		for range 100 {
+			r.clock.Advance(time.Second)
+			_, err := r.ask()
+			require.NoError(t, err)
+		}
+		assert.Greater(t, d.count(), 2)
+		assert.GreaterOrEqual(t, r.events.count(tokensource.EventEnding), d.count())
+	})
+}
+
 func TestEvents_WarnBefore(t *testing.T) {
 	for _, tt := range []struct {
 		name               string

@@ -55,16 +55,20 @@ func (s *Source) loginUnderLock(f *flight) func(now instant) {
 			// A sign-on is not spent while another one may be stored.
 			return s.loginFailed(f, err)
 		}
-		if s.adopt(f.intent, read) {
-			return nil
-		}
+		s.adopt(f.epoch, read)
+	}
+	if !s.stillDue(doLogin) {
+		return nil
 	}
 	ended := s.ending()
-	answer, err := s.runLogin(f.ctx, ended)
+	answer, err := s.runLogin(f.ctx, f, ended)
 	if err != nil {
 		return s.loginFailed(f, err)
 	}
-	return s.loggedIn(f, s.giveToken(answer, ended.ClientID, ended.AccountID), read)
+	s.mu.Lock()
+	clientID, accountID := s.clientID, s.accountID
+	s.mu.Unlock()
+	return s.loggedIn(f, s.giveToken(answer, clientID, accountID), read)
 }
 
 // loggedIn saves a new session, and returns how it is published.
@@ -72,17 +76,23 @@ func (s *Source) loggedIn(f *flight, next *session, read *record) func(now insta
 	if next.served.passedOnEither(s.watch.now()) {
 		return s.loginFailed(f, errDeadAnswer)
 	}
-	if s.over(f.intent) {
-		s.discard(f, next)
-		return nil
-	}
 	generation, err := int64(0), error(nil)
-	if s.cfg.Store != nil {
+	if s.cfg.Store != nil && !s.overtaken(f.epoch) {
 		generation, _, err = s.commit(f.whole, recordOf(next, 0), read, true)
 	}
+	if s.overtaken(f.epoch) {
+		s.discard(f, next.token)
+		return nil
+	}
+	draw := s.draw()
 	return func(now instant) {
-		s.savedLocked(generation, err, true, now)
+		saved := s.savedLocked(generation, err, true, now)
 		s.publishLocked(next, Event{Kind: EventLoggedIn}, now)
+		s.announceAllLocked(now, saved)
+		if v := s.viewLocked(); decide(&v, now).act == doLogin {
+			// Or it would be signed on again at once, and again.
+			s.failure = s.failure.after(errDueAnswer, refusal, true, s.leftLocked(now), now, draw)
+		}
 	}
 }
 
@@ -105,8 +115,9 @@ func (s *Source) ending() *LoginRequiredError {
 
 // runLogin calls Login; once more, as a first-time device, when the gateway has
 // forgotten the one that we were.
-func (s *Source) runLogin(ctx context.Context, ended *LoginRequiredError) (*ags.Token, error) {
+func (s *Source) runLogin(ctx context.Context, f *flight, ended *LoginRequiredError) (*ags.Token, error) {
 	ctx = context.WithValue(ctx, loginKey{}, s)
+	late := func(answer *ags.Token) { s.discard(f, answer) }
 	call := func(ctx context.Context) (*ags.Token, error) {
 		answer, err := s.cfg.Login(ctx, ended)
 		if err == nil && (answer == nil || answer.AccessToken.IsZero()) {
@@ -114,17 +125,19 @@ func (s *Source) runLogin(ctx context.Context, ended *LoginRequiredError) (*ags.
 		}
 		return answer, err
 	}
-	answer, err := bounded(ctx, s, 0, "Login", call, nil)
+	answer, err := bounded(ctx, s, 0, "Login", call, late)
 	if ended.ClientID == "" || !ags.DeviceDeleted(err) {
 		return answer, err
 	}
 	s.mu.Lock()
-	s.clientID = ""
+	if s.epoch == f.epoch {
+		s.clientID = ""
+	}
 	s.mu.Unlock()
 	again := *ended
 	again.ClientID, again.Err = "", err
 	ended = &again
-	return bounded(ctx, s, 0, "Login", call, nil)
+	return bounded(ctx, s, 0, "Login", call, late)
 }
 
 // loginFailed keeps a failed login in mind until the next one is due, and makes
@@ -136,6 +149,9 @@ func (s *Source) loginFailed(f *flight, err error) func(now instant) {
 	draw := s.draw()
 	return func(now instant) {
 		s.failure = s.failure.after(err, classifyLogin(err), true, s.leftLocked(now), now, draw)
+		if s.ended == 0 {
+			s.invalidated = false
+		}
 		s.announceLocked(now, Event{Kind: EventLoginFailed, Reason: s.ended, Err: err, NextAt: s.failure.nextAt})
 		f.err = s.answerLocked()
 	}

@@ -25,7 +25,7 @@ func (s *Source) look(ctx context.Context) outlook {
 	if s.closed {
 		return outlook{err: ErrClosed}
 	}
-	now := s.watch.now()
+	now, queued := s.watch.now(), len(s.events)
 	v := s.viewLocked()
 	d := decide(&v, now)
 	if s.noticeLocked(d, now) {
@@ -35,11 +35,15 @@ func (s *Source) look(ctx context.Context) outlook {
 	if d.act != doNothing {
 		s.launchLocked(ctx, d.act)
 	}
-	o := outlook{flight: s.flight, changed: s.changed, delivered: s.deliverSoonLocked(ctx)}
-	if d.serve {
+	o := outlook{flight: s.flight, changed: s.changed}
+	if len(s.events) > queued {
+		o.delivered = s.deliverSoonLocked(ctx)
+	}
+	switch {
+	case d.serve:
 		o.bearer = s.session.bearer
-	} else if s.flight == nil {
-		o.err = s.answerLocked()
+	case s.flight == nil, s.overLocked():
+		o.flight, o.err = nil, s.answerLocked()
 	}
 	s.refreshQuietLocked(now)
 	v = s.viewLocked()
@@ -48,6 +52,13 @@ func (s *Source) look(ctx context.Context) outlook {
 	}
 	o.next = waitFor(nextChange(&v, now), now, runLooksAtLeast)
 	return o
+}
+
+// overLocked reports whether the session has ended and the flight in the air will
+// not change that: it is on its way home, or saves what there is to save.
+func (s *Source) overLocked() bool {
+	final := s.ended == SignedOut || s.ended != 0 && s.cfg.Login == nil
+	return final && (s.flight.act == doRefresh || s.flight.act == doSave)
 }
 
 // awaitDelivery returns the outlook's error, once what was noticed has been told
@@ -67,14 +78,15 @@ func (s *Source) viewLocked() view {
 	return view{
 		session:     s.session,
 		ended:       s.ended,
-		unread:      s.unread,
+		unread:      s.unread && !s.alone,
 		stored:      s.cfg.Store != nil,
 		canLogin:    s.cfg.Login != nil,
 		invalidated: s.invalidated,
 		warned:      s.warned,
-		unsaved:     s.unsaved && !s.unread,
+		unsaved:     s.unsaved,
 		flying:      s.flight != nil,
 		failed:      s.failure.err != nil,
+		loginFailed: s.failure.login,
 		retryAt:     s.failure.next,
 		saveAt:      s.saveAt,
 		rereadAt:    s.rereadAt,

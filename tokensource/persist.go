@@ -1,7 +1,6 @@
 package tokensource
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +15,7 @@ type storeError struct {
 	err error
 }
 
-func (e *storeError) Error() string { return "store: " + e.op + ": " + e.err.Error() }
+func (e *storeError) Error() string { return e.op + " the session: " + e.err.Error() }
 func (e *storeError) Unwrap() error { return e.err }
 
 func isStoreTrouble(err error) bool {
@@ -145,16 +144,14 @@ const maxConflicts = 3
 // commit saves a new record as the generation after all that we know of. read is
 // the record that was loaded last, nil when there was none. When the store turns
 // out to hold a newer generation than what we knew, that one is returned and
-// nothing is saved; unless force is set, for what a human asked for. An identity
-// that rec does not tell is kept from what was stored. Who calls it has the turn.
+// nothing is saved; unless force is set, for what a human asked for. Who calls it
+// has the turn.
 func (s *Source) commit(ctx context.Context, rec, read *record, force bool) (generation int64, newer *record, err error) {
 	known := s.knownGeneration()
 	for range maxConflicts {
 		rec.Generation = known + 1
 		if read != nil {
 			rec.Generation = max(rec.Generation, read.Generation+1)
-			rec.ClientID = cmp.Or(rec.ClientID, read.ClientID)
-			rec.AccountID = cmp.Or(rec.AccountID, read.AccountID)
 		}
 		if err = s.write(ctx, rec); !errors.Is(err, fs.ErrExist) {
 			return rec.Generation, nil, err

@@ -62,6 +62,7 @@ type view struct {
 	unsaved     bool // what is in memory was not saved
 	flying      bool // a flight is in the air
 	failed      bool // the last attempt failed
+	loginFailed bool // and was a login, which holds back no refresh
 
 	retryAt  horizon // no attempt before: the back-off after one that failed
 	saveAt   horizon // no further save before
@@ -191,14 +192,12 @@ func actEnded(v *view, end Reason, now instant) action {
 // actLive returns what is to be done about a session that has not ended.
 func actLive(v *view, alive bool, now instant) action {
 	s := v.session
-	due := v.invalidated || !alive || s.refreshAt.passedOnEither(now)
-	if due && v.retryAt.passedOnEither(now) {
-		switch {
-		case s.refreshable() && (s.winsTime || v.invalidated || !alive):
-			return doRefresh
-		case v.canLogin && s.refreshAt.passedOnEither(now):
-			return doLogin
-		}
+	due, retry := v.invalidated || !alive || s.refreshAt.passedOnEither(now), v.retryAt.passedOnEither(now)
+	switch useful := s.refreshable() && (s.winsTime || v.invalidated || !alive); {
+	case due && useful && (retry || v.loginFailed):
+		return doRefresh
+	case due && !useful && retry && v.canLogin && s.refreshAt.passedOnEither(now):
+		return doLogin
 	}
 	if v.unsaved && v.saveAt.passedOnEither(now) {
 		return doSave

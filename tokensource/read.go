@@ -12,7 +12,7 @@ func (s *Source) flyRead(f *flight) {
 	if err == nil || f.ctx.Err() != nil {
 		return
 	}
-	draw, givenUp := s.draw(), s.storeGivenUp() && !s.alive()
+	draw, givenUp := s.draw(), s.storeGivenUp() && !s.alive() && !errors.Is(err, errNewer)
 	s.publish(f, func(now instant) { s.readFailedLocked(f, err, draw, givenUp, now) })
 }
 
@@ -21,111 +21,130 @@ func (s *Source) readInTurn(f *flight) error {
 		return err
 	}
 	defer s.leaveTurn()
-	return s.readStore(f.ctx, f.whole, f.intent)
+	return s.readStore(f.ctx, f.whole, f.epoch)
 }
 
 // readStore reads what is stored and takes it over where it is newer. ctx bounds
 // the waiting; what must not be broken off is done under values. Who calls it has
 // the turn.
-func (s *Source) readStore(ctx, values context.Context, intent uint64) error {
+func (s *Source) readStore(ctx, values context.Context, epoch uint64) error {
 	rec, err := s.load(ctx)
-	if errors.Is(err, errDamaged) || err == nil && s.givenWins(rec) {
+	given := err == nil && s.givenWins(rec)
+	if given || errors.Is(err, errDamaged) {
 		// Something is to be written, which takes the lock and another look.
 		unlock, lockErr := s.lock(ctx, s.patience())
 		defer func() { unlock(values) }()
 		if lockErr == nil {
 			rec, err = s.loadAside(ctx)
-		} else if err != nil {
-			err = lockErr
+			given = err == nil && s.givenWins(rec)
+		} else {
+			given = false // saved later
 		}
 	}
 	if err != nil {
 		return err
 	}
-	if s.givenWins(rec) {
-		return s.saveGiven(values, rec, intent)
+	if given {
+		return s.saveGiven(values, rec, epoch)
 	}
-	if s.adopt(intent, rec) {
+	if s.adopt(epoch, rec) {
 		return nil
 	}
+	s.readNothingNew(epoch, rec)
+	return nil
+}
+
+// readNothingNew takes down that the store was read and had nothing for us.
+func (s *Source) readNothingNew(epoch uint64, rec *record) {
 	now := s.watch.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.intent != intent {
-		return nil
+	if s.epoch != epoch {
+		return
 	}
-	s.unread, s.failure = false, s.readFailureLocked()
+	if s.failure.reading {
+		s.failure = failure{}
+	}
 	s.rereadAt = horizon(now.add(rereadInterval))
 	if rec == nil && s.session != nil && !s.unsaved {
 		// Somebody has emptied the store. What is in memory is still good.
 		s.unsaved, s.saveAt = true, horizon(now)
 	}
-	return nil
 }
 
-// givenWins reports whether the token of the Config goes before what is stored:
-// at the first look only, when nothing is stored, or what is stored is older, or
-// somebody else's.
+// givenWins reports whether the token of the Config, or what has come of it, goes
+// before what is stored: at the first look only, when nothing is stored, or what
+// is stored is older, or somebody else's.
 func (s *Source) givenWins(rec *record) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.givenWinsLocked(rec)
+}
+
+func (s *Source) givenWinsLocked(rec *record) bool {
 	if !s.unread || s.session == nil {
 		return false
 	}
 	if rec == nil {
 		return true
 	}
-	given := s.session.token
 	storedAt := rec.IssuedAt
 	if rec.tombstone() {
 		storedAt = rec.SignedOutAt
 	}
-	return differ(given.ClientID, rec.ClientID) || differ(given.AccountID, rec.AccountID) ||
-		s.cfg.Token.IssuedAt.After(storedAt)
+	t := s.session.token
+	return differ(t.ClientID, rec.ClientID) || differ(t.AccountID, rec.AccountID) || s.session.told && t.IssuedAt.After(storedAt)
 }
 
 // differ reports whether two identities, both known, are not the same.
 func differ(a, b string) bool { return a != "" && b != "" && a != b }
 
-// saveGiven stores the token of the Config over what was read.
-func (s *Source) saveGiven(ctx context.Context, read *record, intent uint64) error {
+// saveGiven stores the token of the Config over what was read, unless somebody
+// who does not lock has stored yet another one.
+func (s *Source) saveGiven(ctx context.Context, read *record, epoch uint64) error {
 	s.mu.Lock()
+	if s.epoch != epoch || s.session == nil {
+		s.mu.Unlock()
+		return nil
+	}
 	session := s.session
+	if read != nil {
+		s.generation = max(s.generation, read.Generation)
+	}
 	s.mu.Unlock()
-	generation, _, err := s.commit(ctx, recordOf(session, 0), read, true)
+	generation, newer, err := s.commit(ctx, recordOf(session, 0), read, false)
+	if newer != nil {
+		s.adopt(epoch, newer)
+		return nil
+	}
 	now := s.watch.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.intent != intent {
+	if s.epoch != epoch {
 		return nil
 	}
 	s.unread, s.failure = false, failure{}
-	s.savedLocked(generation, err, true, now)
+	s.announceAllLocked(now, s.savedLocked(generation, err, false, now))
 	return nil
 }
 
 // readFailedLocked takes down that the store could not be read. As long as it was
 // never read that is remembered like a failed refresh: nobody can say what the
-// session is. A session that we know of goes on without the store, once that has
-// been away for long enough.
+// session is. A session that we were given goes on without the store when what is
+// in that cannot be read by anybody, or when it has been away for long enough.
 func (s *Source) readFailedLocked(f *flight, err error, draw float64, givenUp bool, now instant) {
 	s.rereadAt = horizon(now.add(rereadInterval))
-	if !s.unread {
+	if !s.unread || s.alone {
 		return
 	}
-	if s.session != nil && givenUp && !errors.Is(err, errNewer) {
-		s.unread = false
+	// Rejected by an API or not, the token in hand is the best there is.
+	s.invalidated = false
+	if s.session != nil && (givenUp || errors.Is(err, errDamaged)) {
+		s.alone, s.failure = true, failure{}
+		s.announceAllLocked(now, s.savedLocked(0, err, false, now))
 		return
 	}
 	s.failure = s.failure.after(err, passing, false, s.leftLocked(now), now, draw)
+	s.failure.reading = true
 	f.err = &UnavailableError{NextAt: s.failure.nextAt, Err: err}
-}
-
-// readFailureLocked returns what is left of the remembered failure now that the
-// store was read: one that was about reading it is forgotten.
-func (s *Source) readFailureLocked() failure {
-	if s.unread {
-		return failure{}
-	}
-	return s.failure
 }

@@ -19,9 +19,12 @@ func (s *Source) flyRefresh(f *flight) { s.publish(f, s.refreshUnderLock(f)) }
 // The order keeps a session through a crash at any point: lock, load, adopt what
 // is newer, note the attempt, refresh, save, unlock; then publish.
 func (s *Source) refreshUnderLock(f *flight) func(now instant) {
+	if s.pauseForSpacing(f) != nil {
+		return nil
+	}
 	limit := s.patience()
 	if err := s.takeTurn(f.ctx, limit); err != nil {
-		if s.alive() {
+		if limit < s.set.lockTimeout {
 			return nil
 		}
 		return s.passingFailure(f, err)
@@ -32,10 +35,14 @@ func (s *Source) refreshUnderLock(f *flight) func(now instant) {
 	}
 	unlock, err := s.lock(f.ctx, limit)
 	defer func() { unlock(f.whole) }()
-	if err != nil {
-		return s.refreshWithoutLock(f, err)
+	switch {
+	case err == nil:
+		return s.refreshHoldingLock(f)
+	case errors.Is(err, errLockHeld):
+		return s.refreshPastHolder(f, limit)
+	default:
+		return s.refreshWithoutStore(f, err)
 	}
-	return s.refreshHoldingLock(f)
 }
 
 // refreshHoldingLock is a refresh for which the lock is held: what is stored comes
@@ -43,18 +50,15 @@ func (s *Source) refreshUnderLock(f *flight) func(now instant) {
 func (s *Source) refreshHoldingLock(f *flight) func(now instant) {
 	for range maxConflicts {
 		rec, err := s.loadAside(f.ctx)
-		frozen := errors.Is(err, errDamaged)
-		if err != nil && !frozen {
-			return s.refreshWithoutLock(f, err)
+		if errors.Is(err, errDamaged) {
+			return s.refreshBesideDamaged(f, err)
 		}
-		if s.adopt(f.intent, rec) && !s.stillDue() {
-			return nil
+		if err != nil {
+			return s.refreshWithoutStore(f, err)
 		}
+		s.adopt(f.epoch, rec)
 		if end := s.rejectedEarlier(); end != nil {
 			return end
-		}
-		if frozen {
-			return s.spend(f, nil, true)
 		}
 		rec, conflict := s.noteAttempt(f, rec)
 		if !conflict {
@@ -64,26 +68,49 @@ func (s *Source) refreshHoldingLock(f *flight) func(now instant) {
 	return s.passingFailure(f, &storeError{"save", errLockHeld})
 }
 
-// refreshWithoutLock decides what to do when the store's lock, or its record,
-// cannot be had. As long as there is a live token that can wait. Without one the
-// session would stand still for as long as the store does: so when that has
-// lasted, the refresh is made all the same, after a random wait that keeps
-// processes in the same position apart.
-func (s *Source) refreshWithoutLock(f *flight, err error) func(now instant) {
-	held := errors.Is(err, errLockHeld)
+// refreshBesideDamaged is a refresh beside a record that nobody can read, and
+// that cannot be set aside either: the session goes on in memory.
+func (s *Source) refreshBesideDamaged(f *flight, err error) func(now instant) {
+	s.mu.Lock()
+	rejected := s.rejected
+	s.mu.Unlock()
+	if rejected != nil {
+		return s.passingFailure(f, errors.Join(err, rejected))
+	}
+	return s.spend(f, nil, true)
+}
+
+// refreshPastHolder decides what to do when somebody else has held the lock for
+// all of limit. Most likely they have refreshed: what they stored is adopted. If
+// not, and callers are served, it can wait.
+func (s *Source) refreshPastHolder(f *flight, limit time.Duration) func(now instant) {
+	rec, err := s.load(f.ctx)
+	if err == nil {
+		s.adopt(f.epoch, rec)
+	}
 	switch {
-	case f.ctx.Err() != nil:
+	case f.ctx.Err() != nil, !s.stillDue(doRefresh), limit < s.set.lockTimeout:
 		return nil
-	case s.alive() && held:
-		// Somebody is refreshing. Look at what they have made of it, now and at
-		// the next call.
-		if rec, err := s.load(f.ctx); err == nil {
-			s.adopt(f.intent, rec)
-		}
-		return nil
-	case s.alive(), errors.Is(err, errNewer), !held && !s.storeGivenUp():
+	case s.alive(), errors.Is(err, errNewer):
+		return s.passingFailure(f, errLockHeld)
+	}
+	return s.refreshUnlocked(f, errLockHeld)
+}
+
+// refreshWithoutStore decides what to do when the lock, or the record, cannot be
+// had. As long as there is a live token that can wait. Without one the session
+// would stand still for as long as the store does: so when that has lasted, the
+// refresh is made all the same.
+func (s *Source) refreshWithoutStore(f *flight, err error) func(now instant) {
+	if s.alive() || errors.Is(err, errNewer) || !s.storeGivenUp() {
 		return s.passingFailure(f, err)
 	}
+	return s.refreshUnlocked(f, err)
+}
+
+// refreshUnlocked refreshes without the lock, after a random wait that keeps
+// processes in the same position apart.
+func (s *Source) refreshUnlocked(f *flight, err error) func(now instant) {
 	s.announce(Event{Kind: EventUnlocked, Err: err})
 	if s.pause(f.ctx, time.Duration(s.draw()*float64(maxUnlockedWait))) != nil {
 		return nil
@@ -92,8 +119,9 @@ func (s *Source) refreshWithoutLock(f *flight, err error) func(now instant) {
 	if errors.Is(loadErr, errNewer) {
 		return s.passingFailure(f, loadErr)
 	}
-	if loadErr == nil && s.adopt(f.intent, rec) && !s.stillDue() {
-		return nil
+	if loadErr == nil {
+		s.adopt(f.epoch, rec)
+		s.heedAttempt(f.epoch, rec)
 	}
 	return s.spend(f, rec, errors.Is(loadErr, errDamaged))
 }
@@ -104,21 +132,22 @@ func (s *Source) patience() time.Duration {
 	now := s.watch.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended != 0 || s.aliveLocked(now) {
+	if s.ended != 0 || s.aliveLocked(now) && !s.invalidated {
 		return lockRecheck
 	}
 	return s.set.lockTimeout
 }
 
-// stillDue reports whether the session, just adopted, is due for refresh all the
-// same. Those who wait need not: they are served meanwhile, if it lives.
-func (s *Source) stillDue() bool {
+// stillDue reports whether what a flight was started for is still to be done, now
+// that it has the turn, and has seen what is stored: somebody else may have done
+// it. Those who wait look again, as they may be served meanwhile.
+func (s *Source) stillDue(act action) bool {
 	now := s.watch.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v := s.viewLocked()
 	v.flying = false
-	due := decide(&v, now).act == doRefresh
+	due := decide(&v, now).act == act
 	if due {
 		s.wakeLocked()
 	}
@@ -133,19 +162,18 @@ func (s *Source) stillDue() bool {
 func (s *Source) noteAttempt(f *flight, read *record) (stored *record, conflict bool) {
 	now := s.watch.now()
 	s.mu.Lock()
-	if s.intent != f.intent || s.session == nil {
+	if s.epoch != f.epoch || s.session == nil {
 		s.mu.Unlock()
 		return read, false
 	}
 	note := recordOf(s.session, s.generation)
-	switch {
-	case read == nil, s.unsaved, read.Generation < s.generation:
+	if read == nil || s.unsaved || read.Generation < s.generation {
 		note.Generation++
 		if read != nil {
 			note.Generation = max(note.Generation, read.Generation+1)
 		}
-	case !read.AttemptAt.IsZero() && !read.AttemptAt.Equal(s.attemptAt):
-		s.outcomeUnknown = true
+	} else {
+		s.heedAttemptLocked(read)
 	}
 	s.mu.Unlock()
 
@@ -160,38 +188,59 @@ func (s *Source) noteAttempt(f *flight, read *record) (stored *record, conflict 
 		s.announceLocked(now, Event{Kind: EventStoreFailed, Err: err})
 		return read, false
 	}
-	s.savedLocked(note.Generation, nil, false, now)
-	s.attemptAt = note.AttemptAt
+	if s.epoch == f.epoch {
+		s.announceAllLocked(now, s.savedLocked(note.Generation, nil, false, now))
+		s.attemptAt = note.AttemptAt
+	}
 	return note, false
 }
 
+// heedAttempt takes down that somebody else has begun to refresh the current pair,
+// and has not finished: the token may be spent.
+func (s *Source) heedAttempt(epoch uint64, read *record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.epoch == epoch && read != nil && read.Generation == s.generation {
+		s.heedAttemptLocked(read)
+	}
+}
+
+func (s *Source) heedAttemptLocked(read *record) {
+	if !read.AttemptAt.IsZero() && !read.AttemptAt.Equal(s.attemptAt) {
+		s.outcomeUnknown = true
+	}
+}
+
 // clearAttempt takes the note back, when the gateway has said that it did
-// nothing. That it may fail is of no harm: a note that stays says less than we
+// nothing, and no earlier attempt is in doubt. That it may fail is of no harm: a note that stays says less than we
 // know, not something false.
-func (s *Source) clearAttempt(ctx context.Context, noted *record) {
-	if noted == nil || noted.AttemptAt.IsZero() {
+func (s *Source) clearAttempt(f *flight, noted *record) {
+	s.mu.Lock()
+	unknown, ours := s.outcomeUnknown, s.attemptAt
+	s.mu.Unlock()
+	if unknown || noted == nil || noted.AttemptAt.IsZero() || !noted.AttemptAt.Equal(ours) {
 		return
 	}
 	cleared := *noted
 	cleared.AttemptAt = time.Time{}
-	_ = s.write(ctx, &cleared)
+	_ = s.write(f.whole, &cleared)
 }
 
 // spend asks the gateway for a new pair and saves it. read is the record loaded
 // last. frozen says that what is stored must not be overwritten.
 func (s *Source) spend(f *flight, read *record, frozen bool) func(now instant) {
 	current, ok := s.current(f)
-	if !ok || s.pauseForSpacing(f, current) != nil {
+	if !ok || !s.stillDue(doRefresh) {
 		return nil
 	}
 	sent := s.watch.now()
-	answer, err := s.ask(f.whole, current)
+	answer, err := s.ask(f.whole, f.epoch, current)
 	if err != nil {
 		return s.refreshFailed(f, current, read, err)
 	}
 	next := newSession(arrival{token: answer, from: granted, at: sent, former: current, draw: s.draw()}, &s.set)
-	if s.over(f.intent) {
-		s.discard(f, next)
+	if signedOut(f) {
+		s.discard(f, answer)
 		return nil
 	}
 	generation, newer, saveErr := int64(0), (*record)(nil), error(nil)
@@ -199,16 +248,38 @@ func (s *Source) spend(f *flight, read *record, frozen bool) func(now instant) {
 	case frozen:
 		saveErr = errDamaged
 	case s.cfg.Store != nil:
-		generation, newer, saveErr = s.commit(f.whole, recordOf(next, 0), read, false)
+		// Saved also when SetToken has overtaken this flight: until that has
+		// saved its own, a neighbour would find, and present, the spent one.
+		generation, newer, saveErr = s.commit(f.whole, recordOf(next, 0), read, s.insists(f.epoch))
+	}
+	if s.overtaken(f.epoch) {
+		s.discard(f, answer)
+		return nil
 	}
 	if newer != nil {
 		return s.adoption(newer)
 	}
+	return s.grant(f, next, generation, saveErr)
+}
+
+// insists reports whether what is in memory is a human's wish that was not saved
+// yet, and goes over what others have stored.
+func (s *Source) insists(epoch uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.epoch == epoch && s.unsaved && s.forced
+}
+
+// grant returns how a new pair is published.
+func (s *Source) grant(f *flight, next *session, generation int64, saveErr error) func(now instant) {
+	draw := s.draw()
 	return func(now instant) {
-		s.savedLocked(generation, saveErr, false, now)
+		former := s.failure
+		saved := s.savedLocked(generation, saveErr, false, now)
 		s.publishLocked(next, Event{Kind: EventRefreshed}, now)
+		s.announceAllLocked(now, saved)
 		if next.served.passedOnEither(now) {
-			s.failure = s.failure.after(errDeadAnswer, passing, false, 0, now, 0)
+			s.failure = former.after(errDeadAnswer, passing, false, 0, now, draw)
 			f.err = s.answerLocked()
 		}
 	}
@@ -219,30 +290,30 @@ func (s *Source) spend(f *flight, read *record, frozen bool) func(now instant) {
 func (s *Source) current(f *flight) (*session, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.session, s.intent == f.intent && !s.closed && s.session != nil && s.ended == 0
+	return s.session, s.epoch == f.epoch && !s.closed && s.session != nil && s.ended == 0
 }
 
 // pauseForSpacing keeps two refreshes of one session apart. An API's rejection
 // has an interval of its own.
-func (s *Source) pauseForSpacing(f *flight, current *session) error {
-	s.mu.Lock()
-	invalidated := s.invalidated
-	s.mu.Unlock()
+func (s *Source) pauseForSpacing(f *flight) error {
 	now := s.watch.now()
-	if invalidated || current.spaced.passedOnEither(now) {
+	s.mu.Lock()
+	session, invalidated := s.session, s.invalidated
+	s.mu.Unlock()
+	if session == nil || invalidated || session.spaced.passedOnEither(now) {
 		return nil
 	}
-	return s.pause(f.ctx, current.spaced.left(now))
+	return s.pause(f.ctx, session.spaced.left(now))
 }
 
 // ask makes one attempt, under a timeout of its own. When the answer was lost on
 // the way it asks again at once, within the same time: the gateway may not have
 // got the first, or may still give the same answer.
-func (s *Source) ask(ctx context.Context, current *session) (*ags.Token, error) {
+func (s *Source) ask(ctx context.Context, epoch uint64, current *session) (*ags.Token, error) {
 	return bounded(ags.WithoutRetry(ctx), s, s.set.refreshTimeout, "Refresher.Refresh", func(ctx context.Context) (*ags.Token, error) {
 		answer, err := s.cfg.Refresher.Refresh(ctx, current.token)
 		if lost, ok := lostAnswer(err); ok && ctx.Err() == nil {
-			s.noteUnknown()
+			s.noteUnknown(epoch)
 			// One flow of calls, one identifier in the platform's logs.
 			ctx = ags.WithCorrelationID(ctx, lost.CorrelationID)
 			answer, err = s.cfg.Refresher.Refresh(ctx, current.token)
@@ -254,33 +325,33 @@ func (s *Source) ask(ctx context.Context, current *session) (*ags.Token, error) 
 	}, nil)
 }
 
-func (s *Source) noteUnknown() {
+func (s *Source) noteUnknown(epoch uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.outcomeUnknown = true
+	if s.epoch == epoch {
+		s.outcomeUnknown = true
+	}
 }
 
 // discard gets rid of a pair that came too late. After a sign-out its session is
 // to end at the gateway as well.
-func (s *Source) discard(f *flight, late *session) {
-	s.mu.Lock()
-	signedOut := s.ended == SignedOut
-	s.mu.Unlock()
-	if signedOut {
+func (s *Source) discard(f *flight, late *ags.Token) {
+	if signedOut(f) {
 		_ = s.signOutAtGateway(f.whole, late)
 	}
 }
+
+// signedOut reports whether a flight was abandoned because of a sign-out.
+func signedOut(f *flight) bool { return errors.Is(context.Cause(f.ctx), errSignedOut) }
 
 // refreshFailed sorts a failure: a rejection by the gateway ends the session,
 // but only when the store has nothing newer; anything else is remembered.
 func (s *Source) refreshFailed(f *flight, current *session, read *record, err error) func(now instant) {
 	if outcomeUnknown(err) {
-		s.noteUnknown()
+		s.noteUnknown(f.epoch)
 	}
+	s.clearAttempt(f, read)
 	if classifyRefresh(err) != terminal {
-		if !outcomeUnknown(err) {
-			s.clearAttempt(f.whole, read)
-		}
 		return s.remember(f, err)
 	}
 	if s.cfg.Store != nil {
@@ -288,7 +359,7 @@ func (s *Source) refreshFailed(f *flight, current *session, read *record, err er
 		if loadErr != nil {
 			return s.withholdRejection(f, err, loadErr)
 		}
-		if s.adopt(f.intent, rec) {
+		if s.adopt(f.epoch, rec) {
 			return nil
 		}
 	}
@@ -311,10 +382,14 @@ func (s *Source) endRejected(current *session, err error) func(now instant) {
 // process may have spent the token and stored its successor. Until then the
 // gateway is not asked again with a token that it has rejected.
 func (s *Source) withholdRejection(f *flight, rejection, loadErr error) func(now instant) {
-	s.mu.Lock()
-	s.rejected = rejection
-	s.mu.Unlock()
-	return s.passingFailure(f, errors.Join(loadErr, rejection))
+	pass := s.passingFailure(f, errors.Join(loadErr, rejection))
+	if pass == nil {
+		return nil
+	}
+	return func(now instant) {
+		s.rejected = rejection
+		pass(now)
+	}
 }
 
 // rejectedEarlier ends the session for a rejection that was withheld. The store
@@ -322,7 +397,7 @@ func (s *Source) withholdRejection(f *flight, rejection, loadErr error) func(now
 func (s *Source) rejectedEarlier() func(now instant) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.rejected == nil {
+	if s.rejected == nil || s.session == nil {
 		return nil
 	}
 	return s.endRejected(s.session, s.rejected)

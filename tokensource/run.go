@@ -88,12 +88,12 @@ func (s *Source) Sync(ctx context.Context) error {
 	}
 	defer s.leaveTurn()
 	s.mu.Lock()
-	intent := s.intent
+	epoch := s.epoch
 	s.mu.Unlock()
 	defer func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.wakeLocked()
 	}()
-	return s.readStore(ctx, context.WithoutCancel(ctx), intent)
+	return s.readStore(ctx, context.WithoutCancel(ctx), epoch)
 }

@@ -1,21 +1,23 @@
 package tokensource
 
-// savedLocked takes down how a save went.
-func (s *Source) savedLocked(generation int64, err error, forced bool, now instant) {
+// savedLocked takes down how a save went, and returns what is to be announced of
+// it once what was saved is published.
+func (s *Source) savedLocked(generation int64, err error, forced bool, now instant) []Event {
 	if s.cfg.Store == nil {
-		return
+		return nil
 	}
 	if err == nil {
-		if s.unsaved {
-			s.announceLocked(now, Event{Kind: EventSaved})
-		}
+		was := s.unsaved
 		s.generation, s.unsaved, s.forced, s.saveFailures = generation, false, false, 0
-		return
+		if was {
+			return []Event{{Kind: EventSaved}}
+		}
+		return nil
 	}
 	s.unsaved, s.forced = true, s.unsaved && s.forced || forced
 	s.saveAt = horizon(now.add(min(saveRetryInterval<<min(s.saveFailures, maxDoublings), maxSaveRetryInterval)))
 	s.saveFailures++
-	s.announceLocked(now, Event{Kind: EventStoreFailed, Err: err, NextAt: s.saveAt.wall})
+	return []Event{{Kind: EventStoreFailed, Err: err, NextAt: s.saveAt.wall}}
 }
 
 // flySave makes up for a save that failed.
@@ -33,9 +35,9 @@ func (s *Source) saveUnderLock(f *flight) func(now instant) {
 		read, err = s.loadAside(f.ctx)
 	}
 	if err != nil {
-		return func(now instant) { s.savedLocked(0, err, false, now) }
+		return func(now instant) { s.announceAllLocked(now, s.savedLocked(0, err, false, now)) }
 	}
-	if s.adopt(f.intent, read) {
+	if s.adopt(f.epoch, read) {
 		return nil
 	}
 	rec, forced := s.toSave()
@@ -43,16 +45,15 @@ func (s *Source) saveUnderLock(f *flight) func(now instant) {
 	if newer != nil {
 		return s.adoption(newer)
 	}
-	return func(now instant) { s.savedLocked(generation, err, forced, now) }
+	return func(now instant) { s.announceAllLocked(now, s.savedLocked(generation, err, forced, now)) }
 }
 
 // toSave returns the record of what is in memory: a pair, or a tombstone.
 func (s *Source) toSave() (rec *record, forced bool) {
-	now := s.watch.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.session == nil {
-		return &record{ClientID: s.clientID, AccountID: s.accountID, SignedOutAt: now.wall.Round(0).UTC()}, s.forced
+		return &record{ClientID: s.clientID, AccountID: s.accountID, SignedOutAt: s.endedAt.UTC()}, s.forced
 	}
 	return recordOf(s.session, 0), s.forced
 }

@@ -32,6 +32,9 @@ const (
 	// that one of the two clocks is wrong.
 	issueTolerance = time.Minute
 
+	// A span beyond this is cut to it: sums of instants must not overflow.
+	farthest = 100 * 365 * 24 * time.Hour
+
 	minWarnBefore  = 10 * time.Minute
 	maxWarnBefore  = 24 * time.Hour
 	warnBeforePart = 10
@@ -54,6 +57,7 @@ type session struct {
 	end       horizon       // what warnAt announces
 
 	startedAt time.Time // when the session began: the issue of its first pair
+	told      bool      // when the pair was issued is known, and not assumed
 	winsTime  bool      // a refresh can move the access token's expiry
 }
 
@@ -81,11 +85,12 @@ type arrival struct {
 // newSession works out the schedule of a pair.
 func newSession(a arrival, set *settings) *session {
 	t := *a.token
-	if t.IssuedAt.IsZero() {
+	told := !t.IssuedAt.IsZero()
+	if !told {
 		t.IssuedAt = a.at.wall
 	}
 	t.IssuedAt = t.IssuedAt.Round(0)
-	s := &session{token: &t, startedAt: a.startedAt}
+	s := &session{token: &t, startedAt: a.startedAt, told: told || a.from == granted}
 	if s.startedAt.IsZero() {
 		s.startedAt = t.IssuedAt
 	}
@@ -118,7 +123,7 @@ func translate(at, issuedAt time.Time, from origin, sent instant) horizon {
 	if from == handedIn {
 		left = min(left, at.Sub(sent.wall))
 	}
-	return horizon{wall: at.Round(0), mono: sent.mono + left}
+	return horizon{wall: at.Round(0), mono: sent.mono + min(left, farthest)}
 }
 
 // inherit takes over from the former pair what the new answer does not tell, or
@@ -133,7 +138,7 @@ func (s *session) inherit(prev *session, sent instant) {
 	}
 	if t.RefreshToken.IsZero() {
 		t.RefreshToken = prev.token.RefreshToken
-		if t.RefreshExpiresAt.IsZero() {
+		if t.RefreshExpiresAt.IsZero() && !prev.refresh.passedOnEither(sent) {
 			t.RefreshExpiresAt = prev.token.RefreshExpiresAt
 		}
 	}
@@ -147,12 +152,15 @@ func (s *session) inherit(prev *session, sent instant) {
 // fixedHorizon decides between the fixed horizon known so far and the one that
 // a refresh announced. The gateway checks what its tokens claim, so a claim
 // wins. A span alone may be the full constant repeated in every answer, so
-// without a claim the earliest wins; unless our wall clock says that it has
-// passed, for then the grant itself has just proved it wrong.
+// without a claim the earliest wins; unless one of our clocks says that it has
+// passed, for then the grant itself has just proved that wrong.
 func fixedHorizon(prev, next horizon, claimed bool, now instant) horizon {
 	switch {
-	case !prev.known(), !now.wall.Before(prev.wall):
+	case !prev.known(), prev.passedOnEither(now) && next.known(), !now.wall.Before(prev.wall):
 		return next
+	case prev.passedOnEither(now):
+		// The monotonic clock alone was wrong, and nothing new is told.
+		return horizon{wall: prev.wall, mono: now.mono + prev.wall.Sub(now.wall)}
 	case !next.known():
 		return prev
 	case next.wall.Sub(prev.wall).Abs() < fixedTolerance:

@@ -1,8 +1,10 @@
 package tokensource
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/agsauth/agsauth/ags"
 )
@@ -10,7 +12,8 @@ import (
 // SetToken hands in a session: after a human has signed on, say. It replaces
 // whatever there was, ended or not, and overtakes a refresh or login under way.
 // With a Store it is saved first, as a new generation; SetToken waits for the
-// store until ctx ends, or LockTimeout has passed. An error says that the token
+// store until ctx ends, or for LockTimeout for its turn in this process, and again
+// for the lock. An error says that the token
 // could not be saved: it is in use all the same, and is saved later. Only with
 // [ErrClosed], with a token that has no access token, and when another SetToken
 // or SignOut came after this one, is it not in use.
@@ -27,61 +30,74 @@ func (s *Source) SetToken(ctx context.Context, t *ags.Token) error {
 	}
 	defer leave()
 	defer s.deliver(ctx)
-	intent, clientID, accountID := s.overtake()
+	epoch, clientID, accountID := s.overtake()
 	next := s.giveToken(t, clientID, accountID)
 	generation, saveErr := int64(0), error(nil)
 	if s.cfg.Store != nil {
 		rec := recordOf(next, 0)
-		generation, saveErr = s.saveAtWill(ctx, rec, intent)
+		var leave func()
+		generation, leave, saveErr = s.saveAtWill(ctx, rec, epoch)
+		// Not before the token is published: who has the turn next adopts it else.
+		defer leave()
 		next = s.giveToken(t, rec.ClientID, rec.AccountID)
 	}
 	now := s.watch.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.intent != intent {
+	switch {
+	case s.closed && saveErr != nil:
+		return ErrClosed
+	case s.epoch != epoch:
 		return errSuperseded
 	}
 	s.abandonLocked(errSuperseded) // what was begun meanwhile was for the former session
-	s.savedLocked(generation, saveErr, true, now)
+	s.unread = false
+	saved := s.savedLocked(generation, saveErr, true, now)
 	s.publishLocked(next, Event{Kind: EventTokenSet}, now)
+	s.announceAllLocked(now, saved)
 	s.wakeLocked()
 	if saveErr != nil {
-		return errors.Join(errors.New("tokensource: SetToken: the token is in use, but not saved"), saveErr)
+		return fmt.Errorf("tokensource: set token: it is in use, but not saved: %w", saveErr)
 	}
 	return nil
 }
 
 // overtake gives up on what is under way for the former session, and returns the
 // identity that the next one inherits.
-func (s *Source) overtake() (intent uint64, clientID, accountID string) {
+func (s *Source) overtake() (epoch uint64, clientID, accountID string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.abandonLocked(errSuperseded)
-	return s.intent, s.clientID, s.accountID
+	return s.epoch, s.clientID, s.accountID
 }
 
 // saveAtWill saves what a human asked for over whatever is stored, unless a later
-// wish has come in between.
-func (s *Source) saveAtWill(ctx context.Context, rec *record, intent uint64) (generation int64, err error) {
+// wish has come in between. An identity that rec does not tell is filled in from
+// what was stored. The turn, if it was had, is kept until leave is called.
+func (s *Source) saveAtWill(ctx context.Context, rec *record, epoch uint64) (generation int64, leave func(), err error) {
 	if err := s.takeTurn(ctx, s.set.lockTimeout); err != nil {
-		return 0, err
+		return 0, func() {}, err
 	}
-	defer s.leaveTurn()
+	leave = s.leaveTurn
 	values := context.WithoutCancel(ctx)
 	unlock, err := s.lock(ctx, s.set.lockTimeout)
 	defer func() { unlock(values) }()
 	if err != nil {
-		return 0, err
+		return 0, leave, err
 	}
 	read, err := s.loadAside(ctx)
 	if err != nil {
-		return 0, err
+		return 0, leave, err
 	}
-	if s.over(intent) {
-		return 0, errSuperseded
+	if s.overtaken(epoch) {
+		return 0, leave, errSuperseded
+	}
+	if read != nil {
+		rec.ClientID = cmp.Or(rec.ClientID, read.ClientID)
+		rec.AccountID = cmp.Or(rec.AccountID, read.AccountID)
 	}
 	generation, _, err = s.commit(values, rec, read, true)
-	return generation, err
+	return generation, leave, err
 }
 
 // giveToken makes a token of the user's a session that goes on with what is known

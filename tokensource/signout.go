@@ -3,6 +3,8 @@ package tokensource
 import (
 	"context"
 	"errors"
+
+	"github.com/agsauth/agsauth/ags"
 )
 
 // SignOut ends the session: here, at once and in any case; then at the gateway,
@@ -20,41 +22,43 @@ func (s *Source) SignOut(ctx context.Context) error {
 	}
 	defer leave()
 	defer s.deliver(ctx)
-	unread, intent, former := s.endHere()
+	unread, epoch, former := s.endHere()
 	s.deliver(ctx)
 	if unread && former == nil {
-		former, err = s.readFormer(ctx)
+		former, err = s.readFormer(ctx, epoch)
 	}
 	if former != nil {
 		err = errors.Join(err, s.signOutAtGateway(ctx, former))
 	}
 	if s.cfg.Store != nil {
-		err = errors.Join(err, s.entomb(ctx, intent))
+		err = errors.Join(err, s.entomb(ctx, epoch))
 	}
 	return err
 }
 
 // endHere is the local part of a sign-out.
-func (s *Source) endHere() (unread bool, intent uint64, former *session) {
+func (s *Source) endHere() (unread bool, epoch uint64, former *ags.Token) {
 	now := s.watch.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.abandonLocked(errSuperseded)
-	unread, former = s.unread, s.session
+	s.abandonLocked(errSignedOut)
+	unread = s.unread
+	if s.session != nil {
+		former = s.session.token
+	}
 	s.session, s.unread, s.invalidated, s.failure = nil, false, false, failure{}
 	if s.cfg.Store != nil {
 		// Until the mark is stored nothing is adopted from there.
 		s.unsaved, s.forced, s.saveAt, s.rereadAt = true, true, never(), never()
 	}
-	s.ended = 0
 	s.endLocked(SignedOut, nil, now)
 	s.wakeLocked()
-	return unread, s.intent, former
+	return unread, s.epoch, former
 }
 
 // readFormer finds out whose session it is that is stored, when nobody has asked
 // for a token yet.
-func (s *Source) readFormer(ctx context.Context) (*session, error) {
+func (s *Source) readFormer(ctx context.Context, epoch uint64) (*ags.Token, error) {
 	if err := s.takeTurn(ctx, s.set.lockTimeout); err != nil {
 		return nil, err
 	}
@@ -64,38 +68,41 @@ func (s *Source) readFormer(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	s.mu.Lock()
-	s.clientID, s.accountID = rec.ClientID, rec.AccountID
+	if s.epoch == epoch {
+		s.clientID, s.accountID = rec.ClientID, rec.AccountID
+	}
 	s.mu.Unlock()
 	if rec.tombstone() {
 		return nil, nil
 	}
-	return s.giveToken(rec.token(), "", ""), nil
+	return rec.token(), nil
 }
 
 // signOutAtGateway tells the gateway, if the Refresher can.
-func (s *Source) signOutAtGateway(ctx context.Context, former *session) error {
+func (s *Source) signOutAtGateway(ctx context.Context, former *ags.Token) error {
 	client, ok := s.cfg.Refresher.(signOuter)
 	if !ok {
 		return nil
 	}
 	_, err := bounded(ctx, s, s.set.refreshTimeout, "Refresher.SignOut", func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, client.SignOut(ctx, former.token)
+		return struct{}{}, client.SignOut(ctx, former)
 	}, nil)
 	return err
 }
 
 // entomb stores that the session was signed out.
-func (s *Source) entomb(ctx context.Context, intent uint64) error {
+func (s *Source) entomb(ctx context.Context, epoch uint64) error {
 	rec, _ := s.toSave()
-	generation, err := s.saveAtWill(ctx, rec, intent)
+	generation, leave, err := s.saveAtWill(ctx, rec, epoch)
+	defer leave()
 	now := s.watch.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.intent != intent {
+	if s.epoch != epoch {
 		return nil
 	}
 	s.rereadAt = horizon(now.add(rereadInterval))
-	s.savedLocked(generation, err, true, now)
+	s.announceAllLocked(now, s.savedLocked(generation, err, true, now))
 	s.refreshQuietLocked(now)
 	return err
 }

@@ -31,6 +31,7 @@ type Source struct {
 
 	session     *session
 	unread      bool   // there is a store, and it was not read yet
+	alone       bool   // it cannot be, and the session goes on without it
 	generation  int64  // the highest that we have read or written
 	clientID    string // the device, for as long as it is known to exist
 	accountID   string
@@ -58,9 +59,10 @@ type Source struct {
 	storeGivenUpAt horizon
 
 	flight  *flight                               // what is in the air, nil when nothing is
-	intent  uint64                                // raised by SetToken and SignOut: what was begun before is overtaken
+	epoch   uint64                                // raised by SetToken and SignOut: what was begun before is overtaken
 	changed chan struct{}                         // closed, and replaced, when those who wait should look again
 	running bool                                  // Run is
+	active  int                                   // flights, deliveries and public calls under way
 	calls   map[*context.CancelCauseFunc]struct{} // those of public calls under way
 
 	events     []Event
@@ -196,7 +198,11 @@ func (s *Source) Close() error {
 		}
 		s.quiet.Store(nil)
 	}
+	idle := s.active == 0
 	s.mu.Unlock()
+	if idle {
+		return nil
+	}
 	landed := make(chan struct{})
 	go func() {
 		defer close(landed)
@@ -212,6 +218,21 @@ func (s *Source) Close() error {
 	}
 }
 
+// startLocked runs f on a goroutine that Close waits for.
+func (s *Source) startLocked(f func()) {
+	s.active++
+	s.wg.Go(func() {
+		defer s.finish()
+		f()
+	})
+}
+
+func (s *Source) finish() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.active--
+}
+
 // enter registers a public call that uses the store or the gateway: Close ends
 // its context and waits for it. leave is to be called at its end.
 func (s *Source) enter(ctx context.Context) (called context.Context, leave func(), err error) {
@@ -221,6 +242,7 @@ func (s *Source) enter(ctx context.Context) (called context.Context, leave func(
 		return nil, nil, ErrClosed
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
+	s.active++
 	s.wg.Add(1)
 	s.calls[&cancel] = struct{}{}
 	return ctx, func() {
@@ -228,6 +250,7 @@ func (s *Source) enter(ctx context.Context) (called context.Context, leave func(
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.calls, &cancel)
+		s.active--
 		s.wg.Done()
 	}, nil
 }

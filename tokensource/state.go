@@ -9,11 +9,11 @@ import (
 // publishLocked makes next the session. It is the only place where a pair is
 // replaced: both tokens, and all that is known about them, at once.
 func (s *Source) publishLocked(next *session, e Event, now instant) {
-	if s.session == nil || s.ended != 0 || next.end.wall.Sub(s.session.end.wall).Abs() > fixedTolerance {
-		s.warned = false
+	if s.session == nil || !next.startedAt.Equal(s.session.startedAt) {
+		s.warned = false // another session, with an end of its own
 	}
 	s.session = next
-	s.unread, s.invalidated, s.outcomeUnknown = false, false, false
+	s.invalidated, s.outcomeUnknown = false, false
 	s.ended, s.endedErr, s.endedAt, s.rejected = 0, nil, time.Time{}, nil
 	s.failure = failure{}
 	s.rereadAt = horizon{}
@@ -31,8 +31,10 @@ func (s *Source) publishLocked(next *session, e Event, now instant) {
 }
 
 // endLocked ends the refreshing of the session. err is the gateway's rejection,
-// where there was one.
+// where there was one. An end that follows another one changes the reason, and is
+// not announced again.
 func (s *Source) endLocked(reason Reason, err error, now instant) {
+	first := s.ended == 0
 	s.ended, s.endedErr, s.endedAt = reason, err, endAt(s.session, reason, now)
 	s.rejected = nil
 	if !s.failure.login {
@@ -45,7 +47,10 @@ func (s *Source) endLocked(reason Reason, err error, now instant) {
 		s.requiredClosed = true
 		close(s.required)
 	}
-	s.announceLocked(now, Event{Kind: EventEnded, Reason: reason, Err: err})
+	if first {
+		s.announceLocked(now, Event{Kind: EventEnded, Reason: reason, Err: err})
+	}
+	s.refreshQuietLocked(now)
 }
 
 // endAt returns when a session ended: at the horizon that passed, or else now.
