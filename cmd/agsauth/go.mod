@@ -1,0 +1,20 @@
+module github.com/agsauth/agsauth/cmd/agsauth
+
+go 1.26.0
+
+require (
+	github.com/agsauth/agsauth v0.0.0
+	github.com/stretchr/testify v1.12.1
+	go.uber.org/goleak v1.3.0
+)
+
+require (
+	github.com/golang-jwt/jwt/v5 v5.3.1 // indirect
+	github.com/google/uuid v1.6.0 // indirect
+	github.com/hashicorp/go-cleanhttp v0.5.2 // indirect
+	github.com/hashicorp/go-retryablehttp v0.7.8 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
+	golang.org/x/oauth2 v0.37.0 // indirect
+)
+
+replace github.com/agsauth/agsauth => ../..
