@@ -71,12 +71,16 @@ func (a *answer) whole() error {
 	}
 }
 
+// trimmed returns the body without the white space around it: that which JSON has,
+// of which bytes.TrimSpace knows more.
+func (a *answer) trimmed() []byte { return bytes.Trim(a.body, " \t\r\n") }
+
 // object returns the JSON object that the body is.
 func (a *answer) object() (object, error) {
 	if err := a.whole(); err != nil {
 		return nil, err
 	}
-	body := bytes.TrimSpace(a.body)
+	body := a.trimmed()
 	switch {
 	case len(body) == 0:
 		return nil, wrong("the answer is empty")

@@ -184,8 +184,8 @@ func (c *Client) SignOnWithSessionToken(ctx context.Context, r SignOnRequest) (*
 
 // Refresh spends t's refresh token on a new pair. t is not changed, and what the
 // answer does not tell but no refresh changes is taken over from it: the client
-// and account identifiers, the fixed horizon while it lies ahead, and the
-// refresh token itself, if no other is given.
+// and account identifiers; the fixed horizon, while it lies ahead; and, if no other
+// is given, the refresh token itself, with its horizon while that lies ahead.
 //
 // The refresh token may be good for one use. Repeated is all that passes; but an
 // answer that was lost on the way is asked for once more only, and at once: the

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,8 @@ import (
 // requestSecrets are those of the fuzzed requests. None of them stands in a text
 // of the library's own.
 var requestSecrets = []string{accessMark, refreshMark, passwordMark, userMark}
+
+const tenYears = 10 * 365 * 24 * time.Hour
 
 // checkError holds an error to what every one promises.
 func checkError(tb testing.TB, err error) {
@@ -46,36 +49,68 @@ func checkToken(tb testing.TB, token *ags.Token) {
 	for _, at := range []time.Time{token.ExpiresAt, token.RefreshExpiresAt, token.FixedExpiresAt} {
 		if span := at.Sub(token.IssuedAt); !at.IsZero() {
 			assert.Positive(tb, span)
-			assert.LessOrEqual(tb, span, 10*365*24*time.Hour)
+			assert.LessOrEqual(tb, span, tenYears)
+		}
+	}
+}
+
+// wireSeeds calls add with the status and the body of every answer in
+// testdata/wire to the call.
+func wireSeeds(f *testing.F, call string, add func(status int, body []byte)) {
+	f.Helper()
+	for _, name := range wireNames(f, answerSuffix) {
+		if parts := wireName.FindStringSubmatch(name); parts != nil && parts[1] == call {
+			head, body := wireParts(f, name+answerSuffix)
+			var status int
+			_, err := fmt.Sscanf(head, "HTTP/1.1 %d", &status)
+			require.NoError(f, err)
+			add(status, []byte(body))
 		}
 	}
 }
 
 func FuzzTokenAnswer(f *testing.F) {
-	f.Add(200, []byte(wireFile(f, "refresh-response.json")))
-	f.Add(201, []byte(pair("access_token", accessMark, "refresh_token", refreshMark, "token_type", "mac")))
-	f.Add(200, []byte(pair("expires_in", "1e3", "refresh_expires_in", -1, "fixed_refresh_expires_in", 1e12)))
-	f.Add(200, []byte(pair("access_token", jwt(`{"exp":1654877093000,"fixed_exp":"9999999999"}`), "expires_in", nil)))
-	f.Add(200, []byte(`{"access_token":"a","access_token":"b"}`))
-	f.Add(200, []byte(`{"access_token":"a"`))
-	f.Add(200, []byte(`{"access_token":"a"} {`))
-	f.Add(200, []byte("[]null<html>"))
-	f.Fuzz(func(t *testing.T, status int, body []byte) {
+	wireSeeds(f, "refresh", func(status int, body []byte) { f.Add(status, body, int32(172800), int32(2592000)) })
+	f.Add(201, []byte(pair("access_token", accessMark, "refresh_token", refreshMark, "token_type", "mac")), int32(0), int32(-1))
+	f.Add(200, []byte(pair("expires_in", "1e3", "refresh_expires_in", -1, "fixed_refresh_expires_in", 1e12)), int32(1), int32(1))
+	f.Add(200, []byte(pair("access_token", jwt(`{"exp":1654877093000,"fixed_exp":"9999999999"}`), "expires_in", nil)), int32(0), int32(0))
+	f.Add(200, []byte(`{"access_token":"a"}`), int32(-60), int32(-60))
+	f.Add(200, []byte(`{"access_token":"a"} {`), int32(60), int32(60))
+	f.Add(200, []byte("[]null<html>"), int32(60), int32(60))
+	f.Fuzz(func(t *testing.T, status int, body []byte, refresh, fixed int32) {
 		if status < 200 || status > 399 {
 			return
 		}
-		c, w := client(t, nil, reply(status, string(body)))
-		token, err := c.Refresh(ags.WithoutRetry(t.Context()), held())
-		w.only()
-		if err != nil {
-			require.Nil(t, token)
-			require.ErrorIs(t, err, ags.ErrProtocol)
-			checkError(t, err)
-			return
+		prev := held() // with horizons of any kind, for a clock may be wrong
+		prev.RefreshExpiresAt = issued.Add(time.Duration(refresh) * time.Second % tenYears)
+		prev.FixedExpiresAt = issued.Add(time.Duration(fixed) * time.Second % tenYears)
+		c, w := client(t, nil, reply(status, string(body)), reply(status, string(body)))
+		ctx := ags.WithoutRetry(t.Context())
+		refreshed, err := c.Refresh(ctx, prev)
+		checkAnswered(t, refreshed, err)
+		signedOn, errSignOn := c.SubsequentSignOn(ctx, ags.NewSecret(userMark), ags.SignOnRequest{})
+		checkAnswered(t, signedOn, errSignOn)
+		assert.Len(t, w.requests, 2)
+		require.Equal(t, err == nil, errSignOn == nil, "a token is one, whatever was asked for")
+		if err == nil {
+			assert.False(t, refreshed.RefreshToken.IsZero(), "a refresh keeps the token it has")
+			assert.Equal(t, signedOn.AccessToken.Reveal(), refreshed.AccessToken.Reveal())
+			assert.Equal(t, signedOn.ExpiresAt, refreshed.ExpiresAt)
 		}
-		checkToken(t, token)
-		assert.False(t, token.RefreshToken.IsZero(), "a refresh keeps the token it has")
 	})
+}
+
+// checkAnswered holds what a call came to that is answered with a token: a whole one,
+// or an error of the class for what is none.
+func checkAnswered(t *testing.T, token *ags.Token, err error) {
+	t.Helper()
+	if err == nil {
+		checkToken(t, token)
+		return
+	}
+	require.Nil(t, token)
+	require.ErrorIs(t, err, ags.ErrProtocol)
+	checkError(t, err)
 }
 
 func FuzzClaims(f *testing.F) {
@@ -93,23 +128,21 @@ func FuzzClaims(f *testing.F) {
 		c, w := client(t, nil, reply(200, toJSON(fields)))
 		answered, err := c.Refresh(ags.WithoutRetry(t.Context()), held())
 		w.only()
-		if err != nil {
-			checkError(t, err)
-			return
-		}
-		checkToken(t, answered)
+		checkAnswered(t, answered, err)
+		// Claims that make no sense are as none: they spoil no answer.
+		sound := refresh >= 0 && refresh <= int64(tenYears.Seconds()) && access >= 0 && access <= int64(tenYears.Seconds())
+		assert.Equal(t, sound, err == nil)
 	})
 }
 
 func FuzzRefusal(f *testing.F) {
+	wireSeeds(f, "refresh", func(status int, body []byte) { f.Add(status, body) })
 	for _, body := range []string{
-		``, `<html>`, `{"errorCode":20007,"message":"limit"}`, `{"resultCode":"99999:403","result":"x"}`,
 		`{"message":` + toJSON("no "+refreshMark+"\x00 of "+passwordMark) + `}`, `{"message":"` + strings.Repeat("é", 300) + `"}`,
 		`{"error":"` + refreshMark[:8] + `\u200b` + refreshMark[8:] + `"}`,
 	} {
 		f.Add(403, []byte(body))
 	}
-	f.Add(503, []byte("<html>"))
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
 		if status < 400 || status > 599 {
 			return
@@ -121,7 +154,8 @@ func FuzzRefusal(f *testing.F) {
 		e := asError(t, err)
 		assert.Equal(t, status, e.Status)
 		if e.Is(ags.ErrUnauthorized) || e.Is(ags.ErrForbidden) {
-			assert.True(t, len(strings.TrimSpace(string(body))) == 0 || json.Valid(body), "no page ends a session")
+			blank := strings.Trim(string(body), " \t\r\n") == ""
+			assert.True(t, blank || json.Valid(body), "no page ends a session")
 		}
 	})
 }
@@ -139,21 +173,22 @@ func FuzzRetryAfter(f *testing.F) {
 		_, err := c.Refresh(ags.WithoutRetry(t.Context()), held())
 		w.only()
 		checkError(t, err)
+		require.ErrorIs(t, err, ags.ErrUnavailable)
 	})
 }
 
 func FuzzDiscovery(f *testing.F) {
-	_, discovery, _ := strings.Cut(wireFile(f, "discover.answer.http"), "\n\n")
-	f.Add([]byte(discovery))
+	wireSeeds(f, "discover", func(_ int, body []byte) { f.Add(body) })
 	f.Add([]byte(`{"availableServices":[{"displayAttributes":{"a":[1]},"endpoints":[{"parameterProperties":[{"isPassword":1}]}]}]}`))
 	f.Add([]byte(`{"availableServices":[null]}`))
-	f.Add([]byte(`{"availableServices":7}`))
+	f.Add([]byte(`{"availableServices":[{"authServiceName":["` + refreshMark + `"]}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		c, w := client(t, nil, reply(200, string(body)))
 		d, err := c.Discover(ags.WithoutRetry(t.Context()))
 		w.only()
 		if err != nil {
 			require.Nil(t, d)
+			require.ErrorIs(t, err, ags.ErrProtocol)
 			checkError(t, err)
 			return
 		}
@@ -161,9 +196,31 @@ func FuzzDiscovery(f *testing.F) {
 	})
 }
 
+func FuzzSessionToken(f *testing.F) {
+	wireSeeds(f, "session-token", func(status int, body []byte) { f.Add(status, body) })
+	f.Add(201, []byte(`{"sessionToken":"`+accessMark+`","sessionToken":""}`))
+	f.Add(200, []byte(`{"sessionToken":["`+accessMark+`"]}`))
+	f.Fuzz(func(t *testing.T, status int, body []byte) {
+		if status < 200 || status > 399 {
+			return
+		}
+		c, w := client(t, nil, reply(status, string(body)))
+		token, err := c.SessionToken(ags.WithoutRetry(t.Context()), nil)
+		w.only()
+		assert.Equal(t, err != nil, token.IsZero())
+		if err != nil {
+			require.ErrorIs(t, err, ags.ErrProtocol)
+			checkError(t, err)
+		}
+	})
+}
+
 func FuzzAccountChoice(f *testing.F) {
-	_, accounts, _ := strings.Cut(wireFile(f, "sign-on-choice.answer.http"), "\n\n")
-	f.Add([]byte(accounts))
+	wireSeeds(f, "sign-on", func(status int, body []byte) {
+		if status == 300 {
+			f.Add(body)
+		}
+	})
 	f.Add([]byte(`{"accounts":[{"userAccountToken":"` + userMark + `"}]}`))
 	f.Add([]byte(`{"accounts":[{"accountInformation":"{\"userAccountToken\":\"` + userMark + `\"}"}]}`))
 	f.Add([]byte(`{"userAccountToken":"a","accounts":[{"accountInformation":"{"},{"accountInformation":[]}]}`))
@@ -185,5 +242,44 @@ func FuzzAccountChoice(f *testing.F) {
 				assert.True(t, json.Valid(info), "%s", info)
 			}
 		}
+	})
+}
+
+// What New takes for an address is where the request goes, and nowhere else.
+func FuzzBaseURL(f *testing.F) {
+	f.Add("https://gw.example.com", "", false)
+	f.Add("https://gw.example.com:8443/edge%20x/", "/ias/v3/token/actions/refresh", false)
+	f.Add("http://[::1]:80", "d%2Fd/../e", false)
+	f.Add("http://gw.example.com", "//other.example.com/", true)
+	f.Add("https://user:hunter22@gw.example.com", "https://other.example.com/", false)
+	f.Add("https://gw.example.com/?q=hunter22", "?q", false)
+	f.Add("http://LocalHost", "a:b", false)
+	f.Add("http://127.0.0.1%2eexample.com", "\\", false)
+	f.Fuzz(func(t *testing.T, base, path string, insecure bool) {
+		w := &wire{tb: t, steps: []step{reply(200, pair())}}
+		cfg := config(w)
+		cfg.BaseURL, cfg.Paths.Refresh, cfg.AllowInsecure = base, path, insecure
+		c, err := ags.New(cfg)
+		if err != nil {
+			assert.Regexp(t, "^ags: config: ", err.Error())
+			if !strings.Contains(path, "hunter22") {
+				assert.NotContains(t, err.Error(), "hunter22")
+			}
+			return
+		}
+		_, err = c.Refresh(ags.WithoutRetry(t.Context()), held())
+		require.NoError(t, err)
+		meant, err := url.Parse(base)
+		require.NoError(t, err)
+		sent, err := url.Parse(w.only().url)
+		require.NoError(t, err)
+		assert.Equal(t, meant.Scheme, sent.Scheme)
+		assert.Equal(t, meant.Hostname(), sent.Hostname())
+		assert.Equal(t, meant.Port(), sent.Port())
+		assert.Nil(t, sent.User)
+		assert.Empty(t, sent.RawQuery+sent.Fragment)
+		host, _, _ := strings.Cut(strings.ToLower(sent.Hostname()), "%") // without a zone
+		loopback := host == "localhost" || host == "::1" || strings.HasPrefix(host, "127.") || strings.HasPrefix(host, "::ffff:")
+		assert.True(t, sent.Scheme == "https" || sent.Scheme == "http" && (insecure || loopback), "%s", sent)
 	})
 }

@@ -1,7 +1,6 @@
 package ags
 
 import (
-	"bytes"
 	"encoding/json"
 	"math"
 	"net/http"
@@ -24,7 +23,7 @@ func (a *answer) refusal(clean scrubber, now time.Time) *Error {
 		e.Message, e.Malformed = err.Error(), decision
 		return e
 	}
-	body := bytes.TrimSpace(a.body)
+	body := a.trimmed()
 	if len(body) > 0 && !json.Valid(body) {
 		e.Message, e.Malformed = a.notJSON(), decision
 		return e

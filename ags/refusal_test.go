@@ -50,6 +50,8 @@ func TestRefusal_Class(t *testing.T) {
 		{"the same from a proxy", html, []int{429, 500, 502, 503, 504, 599}, ags.ErrUnavailable},
 		{"from a firewall", html, []int{400, 401, 403, 404, 407, 451}, ags.ErrProtocol},
 		{"plain text", "Forbidden", []int{401, 403}, ags.ErrProtocol},
+		{"JSON with white space that is none of JSON's", "{}\v", []int{401, 403}, ags.ErrProtocol},
+		{"nothing but such", "\u00a0", []int{401, 403}, ags.ErrProtocol},
 		{"JSON with a tail", `{"errorCode":20003} x`, []int{401, 403}, ags.ErrProtocol},
 		{"JSON cut off", `{"errorCode":20003`, []int{401, 403}, ags.ErrProtocol},
 		{"endless", strings.Repeat(" ", 1<<20+1), []int{401, 403}, ags.ErrProtocol},

@@ -116,11 +116,11 @@ func (t *Token) horizon(span time.Duration, claim, server time.Time) time.Time {
 }
 
 // inherit takes over from the token that was refreshed what the answer does not
-// tell and no refresh changes.
+// tell and no refresh changes. A horizon that the grant itself disproves is not.
 func (t *Token) inherit(prev *Token) {
 	if t.RefreshToken.IsZero() {
 		t.RefreshToken = prev.RefreshToken
-		if t.RefreshExpiresAt.IsZero() {
+		if t.RefreshExpiresAt.IsZero() && prev.RefreshExpiresAt.After(t.IssuedAt) {
 			t.RefreshExpiresAt = prev.RefreshExpiresAt
 		}
 	}

@@ -346,6 +346,16 @@ func TestRefresh_KeepsWhatTheAnswerOmits(t *testing.T) {
 		assertInstant(t, prev.FixedExpiresAt, token.FixedExpiresAt, "fixed: no refresh moves it")
 		assert.False(t, token.HasFixedClaim())
 	})
+	t.Run("a horizon of the refresh token kept that the grant disproves is not kept", func(t *testing.T) {
+		for late, want := range map[time.Duration]time.Time{
+			100000*time.Second - 1: prev.RefreshExpiresAt, 100000 * time.Second: {}, 200000 * time.Second: {},
+		} {
+			token, err := refreshAt(t, issued.Add(late), prev, `{"access_token":"a","expires_in":60}`)
+			require.NoError(t, err)
+			assert.Equal(t, old, token.RefreshToken.Reveal())
+			assertInstant(t, want, token.RefreshExpiresAt, late.String())
+		}
+	})
 	t.Run("a fixed horizon that the grant disproves is not kept", func(t *testing.T) {
 		late := issued.Add(2592000 * time.Second)
 		token, err := refreshAt(t, late, prev, `{"access_token":"a","refresh_token":"r"}`)
@@ -373,6 +383,7 @@ func TestTokenAnswer_EachFaultHasItsError(t *testing.T) {
 		"a list":                    {"[" + good + "]", "not an object"},
 		"a string":                  {toJSON(accessMark), "not an object"},
 		"something after it":        {good + "x", "something follows the JSON object"},
+		"a form feed after it":      {good + "\f", "something follows the JSON object"},
 		"another object after it":   {good + good, "something follows the JSON object"},
 		"a name that stands twice":  {`{"access_token":"` + accessMark + `","access_token":"b"}`, "stands twice"},
 		"a syntax error":            {`{"access_token":"` + accessMark + `",}`, "not valid JSON"},

@@ -2,15 +2,12 @@ package ags_test
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
-	"errors"
 	"flag"
-	"io"
 	"net/http"
-	"net/http/httputil"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,10 +16,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/agsauth/agsauth/ags"
-	"github.com/agsauth/agsauth/clock"
 )
 
 var update = flag.Bool("update", false, "write the requests in testdata/wire anew")
+
+const (
+	requestSuffix = ".request.http"
+	answerSuffix  = ".answer.http"
+)
 
 func wireFile(tb testing.TB, name string) string {
 	tb.Helper()
@@ -31,21 +32,67 @@ func wireFile(tb testing.TB, name string) string {
 	return string(b)
 }
 
-// answerFile answers with a file: a first line that says where it comes from,
-// then a response as it is on the wire.
+// wireNames returns the names of the files that end so, without that end.
+func wireNames(tb testing.TB, suffix string) []string {
+	tb.Helper()
+	paths, err := filepath.Glob(filepath.Join("testdata", "wire", "*"+suffix))
+	require.NoError(tb, err)
+	var names []string
+	for _, path := range paths {
+		names = append(names, strings.TrimSuffix(filepath.Base(path), suffix))
+	}
+	return names
+}
+
+// origins are what the first line of a file may say of where it comes from.
+var origins = []string{
+	"# from the published example of a refresh: ",
+	"# from the platform's public documentation: ",
+	"# seen by public clients in the field: ",
+	"# our own decision: ",
+}
+
+// wireParts splits what stands below a file's lines of comment into the head of the
+// message, as it is on the wire, and the body.
+func wireParts(tb testing.TB, name string) (head, body string) {
+	tb.Helper()
+	text := wireFile(tb, name)
+	require.True(tb, slices.ContainsFunc(origins, func(origin string) bool { return strings.HasPrefix(text, origin) }),
+		"%s does not say where it comes from", name)
+	for strings.HasPrefix(text, "#") {
+		_, text, _ = strings.Cut(text, "\n")
+	}
+	head, body, found := strings.Cut(text, "\n\n")
+	require.True(tb, found, "%s has a head that does not end", name)
+	return strings.ReplaceAll(head, "\n", "\r\n") + "\r\n\r\n", body
+}
+
+// answerFile answers with the message in a file.
 func answerFile(tb testing.TB, name string) step {
 	tb.Helper()
-	from, raw, _ := strings.Cut(wireFile(tb, name), "\n")
-	require.True(tb, strings.HasPrefix(from, "# "), "%s does not say where it comes from", name)
-	head, body, _ := strings.Cut(raw, "\n\n")
-	head = strings.ReplaceAll(head, "\n", "\r\n")
+	head, body := wireParts(tb, name+answerSuffix)
 	return func(r *http.Request) (*http.Response, error) {
-		return http.ReadResponse(bufio.NewReader(strings.NewReader(head+"\r\n\r\n"+body)), r)
+		return http.ReadResponse(bufio.NewReader(strings.NewReader(head+body)), r)
+	}
+}
+
+func TestWire_NoFileIsOfAnotherKind(t *testing.T) {
+	entries, err := os.ReadDir(filepath.Join("testdata", "wire"))
+	require.NoError(t, err)
+	for _, e := range entries {
+		switch name := e.Name(); {
+		case name == "README.md", name == "refresh-request.json", name == "refresh-response.json":
+		case strings.HasSuffix(name, requestSuffix), strings.HasSuffix(name, answerSuffix):
+		default:
+			t.Errorf("no test reads %s", name)
+		}
 	}
 }
 
 func TestWire_RefreshAnswerOfTheDocumentation(t *testing.T) {
 	body := wireFile(t, "refresh-response.json")
+	_, onTheWire := wireParts(t, "refresh-200"+answerSuffix)
+	assert.Equal(t, body, onTheWire, "byte for byte")
 	var raw map[string]any
 	require.NoError(t, json.Unmarshal([]byte(body), &raw))
 	for _, off := range []time.Duration{0, time.Hour, -time.Hour, 300 * time.Millisecond} {
@@ -82,6 +129,8 @@ func TestWire_RefreshRequestOfTheDocumentation(t *testing.T) {
 	require.NoError(t, err)
 	r := w.only()
 	assert.JSONEq(t, wireFile(t, "refresh-request.json"), r.body)
+	_, onTheWire := wireParts(t, "refresh"+requestSuffix)
+	assert.JSONEq(t, wireFile(t, "refresh-request.json"), onTheWire)
 	assert.Equal(t, http.MethodPost, r.method)
 	assert.Equal(t, "https://gateway.example.com/ags/refresh", r.url)
 	assert.Equal(t, http.Header{
@@ -92,102 +141,4 @@ func TestWire_RefreshRequestOfTheDocumentation(t *testing.T) {
 		"X-Auth-Service-Id": {"Customer Auth Service"},
 		"X-Correlation-Id":  {"flow-1"},
 	}, r.header)
-}
-
-func TestWire_Requests(t *testing.T) {
-	parameters := []ags.Parameter{{Name: "username", Value: "dave"}, {Name: "password", Value: `o"pen <sesame>`}}
-	first := ags.SignOnRequest{Parameters: parameters, DeviceInformation: json.RawMessage(`{"deviceType":"STB"}`)}
-	later := ags.SignOnRequest{Parameters: parameters, ClientID: "PUB_989", DeviceInformation: first.DeviceInformation}
-	session := ags.SignOnRequest{Parameters: []ags.Parameter{{Name: "sessionToken", Value: "st-1"}}, ClientID: "PUB_989"}
-	chosen := ags.SignOnRequest{Parameters: []ags.Parameter{{Name: "accountId", Value: "1663"}}}
-	for file, call := range map[string]func(context.Context, *ags.Client) error{
-		"discover":      func(ctx context.Context, c *ags.Client) error { _, err := c.Discover(ctx); return err },
-		"sign-on-first": func(ctx context.Context, c *ags.Client) error { _, err := c.SignOn(ctx, first); return err },
-		"sign-on-later": func(ctx context.Context, c *ags.Client) error { _, err := c.SignOn(ctx, later); return err },
-		"subsequent-sign-on": func(ctx context.Context, c *ags.Client) error {
-			_, err := c.SubsequentSignOn(ctx, ags.NewSecret("ut-1"), chosen)
-			return err
-		},
-		"session-token": func(ctx context.Context, c *ags.Client) error {
-			_, err := c.SessionToken(ctx, parameters[:1])
-			return err
-		},
-		"sign-on-with-session-token": func(ctx context.Context, c *ags.Client) error {
-			_, err := c.SignOnWithSessionToken(ctx, session)
-			return err
-		},
-		"refresh":  func(ctx context.Context, c *ags.Client) error { _, err := c.Refresh(ctx, held()); return err },
-		"sign-out": func(ctx context.Context, c *ags.Client) error { return c.SignOut(ctx, held()) },
-	} {
-		t.Run(file, func(t *testing.T) {
-			var sent string
-			c, w := client(t, func(c *ags.Config) {
-				c.Parameters = []ags.Parameter{{Name: "username", Value: "dave"}}
-				c.Header = http.Header{"Nagra-Device-Type": {"STB"}}
-			}, func(r *http.Request) (*http.Response, error) {
-				r.Body, _ = bodyOf(r)
-				b, err := httputil.DumpRequestOut(r, true)
-				sent = "# what Client sends, written by -update\n" + strings.ReplaceAll(string(b), "\r\n", "\n") + "\n"
-				return nil, errors.Join(err, errDial)
-			})
-			require.Error(t, call(ags.WithoutRetry(ags.WithCorrelationID(t.Context(), "flow-1")), c))
-			w.only()
-			name := file + ".request.http"
-			if *update {
-				require.NoError(t, os.WriteFile(filepath.Join("testdata", "wire", name), []byte(sent), 0o600))
-			}
-			assert.Equal(t, wireFile(t, name), sent)
-		})
-	}
-}
-
-// bodyOf returns a request's body once more.
-func bodyOf(r *http.Request) (io.ReadCloser, error) {
-	if r.GetBody == nil {
-		return http.NoBody, nil
-	}
-	return r.GetBody()
-}
-
-func TestWire_Answers(t *testing.T) {
-	fake := clock.NewFake(issued)
-	at := func(c *ags.Config) { c.Clock = fake }
-
-	c, w := client(t, at, answerFile(t, "sign-on.answer.http"))
-	token, err := c.SignOn(t.Context(), ags.SignOnRequest{})
-	require.NoError(t, err)
-	assert.Equal(t, "PUB_989", token.ClientID)
-	assertInstant(t, issued.Add(time.Hour), token.ExpiresAt, "access")
-	w.only()
-
-	c, w = client(t, at, answerFile(t, "sign-on-choice.answer.http"))
-	_, err = c.SignOn(t.Context(), ags.SignOnRequest{})
-	choice, ok := errors.AsType[*ags.AccountChoiceError](err)
-	require.True(t, ok, "%v", err)
-	assert.Len(t, choice.Accounts, 2)
-	w.only()
-
-	c, w = client(t, at, answerFile(t, "discover.answer.http"))
-	d, err := c.Discover(t.Context())
-	require.NoError(t, err)
-	assert.Equal(t, "Customer Auth Service", d.Services[0].AuthServiceName)
-	assert.Equal(t, "Username", d.Services[0].Endpoints[0].ParameterProperties[0].Name)
-	w.only()
-
-	c, w = client(t, at, answerFile(t, "session-token.answer.http"))
-	s, err := c.SessionToken(t.Context(), nil)
-	require.NoError(t, err)
-	assert.Equal(t, "st-1", s.Reveal())
-	w.only()
-
-	for file, want := range map[string]string{
-		"refused-device-limit.answer.http": "ags: refresh: status 403 code 20007: device limit reached (correlation id flow-1)",
-		"refused-by-firewall.answer.http":  "ags: refresh: status 403: the answer is text/html, not JSON (correlation id flow-1)",
-		"overloaded.answer.http":           "ags: refresh: status 429: slow down (correlation id flow-1)",
-	} {
-		c, w = client(t, at, answerFile(t, file))
-		_, err = c.Refresh(ags.WithoutRetry(ags.WithCorrelationID(t.Context(), "flow-1")), held())
-		require.EqualError(t, err, want)
-		w.only()
-	}
 }

@@ -92,79 +92,6 @@ func (b *body) Close() error {
 	return nil
 }
 
-// call is a request under watch.
-type call struct {
-	*http.Request
-	was    *http.Request
-	bodies []*body // all that were ever given out
-}
-
-func get(t *testing.T, url string) *call {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-	require.NoError(t, err)
-	return &call{Request: req}
-}
-
-// payload is the body of every call that has one.
-const payload = "payload"
-
-// post returns a call with a body that can be had again.
-func post(t *testing.T, url string) *call {
-	t.Helper()
-	c := get(t, url)
-	c.Method = http.MethodPost
-	c.ContentLength = int64(len(payload))
-	c.GetBody = func() (io.ReadCloser, error) {
-		b := newBody(payload)
-		c.bodies = append(c.bodies, b)
-		return b, nil
-	}
-	c.Body, _ = c.GetBody()
-	return c
-}
-
-func (c *call) under(ctx context.Context) *call {
-	c.Request = c.WithContext(ctx)
-	return c
-}
-
-func (c *call) with(name string, values ...string) *call {
-	c.Header[name] = values
-	return c
-}
-
-// through sends the request, and holds the transport to the law of
-// http.RoundTripper, even when it panics.
-func (c *call) through(t *testing.T, rt http.RoundTripper) (*http.Response, error) {
-	t.Helper()
-	c.was = c.Clone(c.Context())
-	defer c.assertLaw(t)
-	resp, err := rt.RoundTrip(c.Request)
-	assert.False(t, resp != nil && err != nil, "a response and an error")
-	if resp != nil {
-		assert.Same(t, c.Request, resp.Request, "the response's request")
-	}
-	return resp, err
-}
-
-func (c *call) assertLaw(t *testing.T) {
-	t.Helper()
-	assert.Equal(t, c.was.Header, c.Header, "the caller's header")
-	assert.Equal(t, c.was.URL, c.URL, "the caller's URL")
-	assert.Equal(t, c.was.Method, c.Method, "the caller's method")
-	assert.Equal(t, c.was.Host, c.Host, "the caller's host")
-	assert.Same(t, c.was.Context(), c.Context(), "the caller's context")
-	assert.Equal(t, c.was.ContentLength, c.ContentLength, "the caller's content length")
-	assert.Equal(t, c.was.Trailer, c.Trailer, "the caller's trailer")
-	if len(c.bodies) > 0 {
-		assert.Same(t, c.bodies[0], c.Body, "the caller's body")
-	}
-	for i, b := range c.bodies {
-		assert.EqualValues(t, 1, b.closed.Load(), "times body %d was closed", i)
-	}
-}
-
 // answer is what a base is to answer.
 type answer struct {
 	status int
@@ -172,7 +99,9 @@ type answer struct {
 	text   string
 	header http.Header
 	err    error
-	length int64 // the ContentLength; 0 is that of text
+	length int64                     // the ContentLength; 0 is that of text
+	before func(*http.Request)       // called before it is given, and may panic
+	slowly func(io.Reader) io.Reader // what stands between the text and who reads it
 
 	body *body // of the response that was made of it
 }
@@ -192,6 +121,9 @@ func forbidden(text string) *answer {
 
 func (a *answer) response() *http.Response {
 	a.body = newBody(a.text)
+	if a.slowly != nil {
+		a.body.Reader = a.slowly(a.body.Reader)
+	}
 	header := a.header.Clone()
 	if header == nil {
 		header = http.Header{}
@@ -213,33 +145,28 @@ type seen struct {
 	body  string
 }
 
-// fakeBase gives its answers, one after the other. It reads and closes the body of
-// a request as it must, and then does to the request what it must not.
+// fakeBase gives its answers, one after the other, and wants each to be done with
+// before the next request is sent. It reads and closes the body of a request as it
+// must, and then does to one that has our token, and so is a copy, what it must not.
 type fakeBase struct {
-	mu          sync.Mutex // guards all below
-	answers     []*answer
-	seen        []seen
-	wellBehaved bool
+	mu      sync.Mutex // guards all below
+	answers []*answer
+	seen    []seen
 }
 
 func newBase(answers ...*answer) *fakeBase { return &fakeBase{answers: answers} }
 
-// harmless is for requests that are passed on as they are.
-func (b *fakeBase) harmless() *fakeBase {
-	b.wellBehaved = true
-	return b
-}
-
 func (b *fakeBase) RoundTrip(req *http.Request) (*http.Response, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for i, a := range b.answers[:len(b.seen)] {
+	for _, a := range b.answers[:len(b.seen)] {
 		if a.body != nil && a.body.closed.Load() != 1 {
-			panic("a request is sent while the answer before it is open: " + b.answers[i].text)
+			panic("a request is sent while the answer before it is open: " + a.text)
 		}
 	}
 	s := seen{req: req.Clone(req.Context())}
-	s.token, _ = strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
+	var ours bool
+	s.token, ours = strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
 	if req.Body != nil {
 		data, err := io.ReadAll(req.Body)
 		if err != nil {
@@ -249,10 +176,13 @@ func (b *fakeBase) RoundTrip(req *http.Request) (*http.Response, error) {
 		s.body = string(data)
 	}
 	b.seen = append(b.seen, s)
-	if !b.wellBehaved {
+	if ours {
 		vandalise(req)
 	}
 	a := b.answers[len(b.seen)-1]
+	if a.before != nil {
+		a.before(req)
+	}
 	if a.err != nil {
 		return nil, a.err
 	}
@@ -287,6 +217,19 @@ func (b *fakeBase) assertTokens(t *testing.T, tokens ...string) {
 type baseFunc func(*http.Request) (*http.Response, error)
 
 func (f baseFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// assertDone asserts that all answers but one were closed, and once: those that
+// the caller never gets.
+func (b *fakeBase) assertDone(t *testing.T, but *answer) {
+	t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i, a := range b.answers[:len(b.seen)] {
+		if a != but && a.body != nil {
+			assert.EqualValues(t, 1, a.body.closed.Load(), "times answer %d was closed", i)
+		}
+	}
+}
 
 // assertOpen asserts that the response is the answer, unread so far as its caller
 // can tell, and still open; then it closes it.

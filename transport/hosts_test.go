@@ -1,8 +1,14 @@
 package transport_test
 
 import (
+	"cmp"
+	"net"
 	"net/url"
+	"regexp"
+	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -71,7 +77,7 @@ func TestAllowHosts_Entries(t *testing.T) {
 	} {
 		t.Run(tc.entry+" "+tc.url, func(t *testing.T) {
 			rejection := unauthorized()
-			base, source := newBase(rejection).harmless(), newSource("t")
+			base, source := newBase(rejection), newSource("t")
 			hosts := []string{"elsewhere.example.net", tc.entry}
 			tr := &transport.Transport{Source: source, Base: base, AllowHosts: hosts}
 			resp, err := post(t, tc.url).through(t, tr)
@@ -89,7 +95,7 @@ func TestAllowHosts_Entries(t *testing.T) {
 }
 
 func TestAllowHosts_NoHostIsNobodys(t *testing.T) {
-	base := newBase(ok()).harmless()
+	base := newBase(ok())
 	c := get(t, urlAPI)
 	c.URL = &url.URL{Scheme: "https", Path: "/"}
 	_, err := c.through(t, &transport.Transport{Source: newSource("t"), Base: base, AllowHosts: []string{""}})
@@ -147,7 +153,7 @@ func TestInsecure_CanBeAllowed(t *testing.T) {
 
 // Only a request that would take the token is refused.
 func TestInsecure_WithoutTokenIsNobodysBusiness(t *testing.T) {
-	base := newBase(ok()).harmless()
+	base := newBase(ok())
 	tr := &transport.Transport{Source: newSource("t"), Base: base, AllowHosts: []string{"api.example.com"}}
 	_, err := get(t, "http://other.example.com/").through(t, tr)
 	require.NoError(t, err)
@@ -162,4 +168,82 @@ func TestInsecure_ErrorHasNoCredentialsOfTheURL(t *testing.T) {
 	tr := &transport.Transport{Source: newSource("t"), Base: newBase()}
 	_, err := get(t, "http://user:secret@api.example.com/path?key=secret").through(t, tr)
 	assert.EqualError(t, err, "transport: no token goes to http://api.example.com: use https, or set AllowInsecure")
+}
+
+// entryForm is an entry taken apart by its looks: a host, in brackets if need be,
+// and a port. More than one colon without brackets is an IPv6 address.
+var entryForm = regexp.MustCompile(`^(\[[^\[\]]*\]|[^:]*)(?::([0-9]*))?$`)
+
+// allows is the rule of AllowHosts read in another way.
+func allows(entry string, u *url.URL) bool {
+	host, port := entry, ""
+	if parts := entryForm.FindStringSubmatch(entry); parts != nil {
+		host, port = strings.TrimSuffix(strings.TrimPrefix(parts[1], "["), "]"), parts[2]
+	}
+	scheme := map[string]string{"https": "443", "http": "80"}
+	if port != "" && port != cmp.Or(u.Port(), scheme[u.Scheme]) {
+		return false
+	}
+	ascii := func(name string) string {
+		b := []byte(strings.TrimSuffix(name, "."))
+		for i, c := range b {
+			if c < utf8.RuneSelf {
+				b[i] = byte(unicode.ToLower(rune(c)))
+			}
+		}
+		return string(b)
+	}
+	host, name := ascii(host), ascii(u.Hostname())
+	if !strings.HasPrefix(host, ".") {
+		return host != "" && host == name
+	}
+	return len(host) > 1 && len(name) > len(host) && strings.HasSuffix(name, host) && net.ParseIP(name) == nil
+}
+
+func FuzzAllowHosts(f *testing.F) {
+	for _, seed := range [][2]string{
+		{"api.example.com", "API.Example.COM."},
+		{".example.com", "v2.api.example.com:8443"},
+		{".example.com", "example.com"},
+		{"api.example.com:8443", "api.example.com:8443"},
+		{"[2001:db8::1]:443", "[2001:DB8::1]"},
+		{"2001:db8::1", "[2001:db8::1]:1"},
+		{".0.0.1", "127.0.0.1"},
+		{"", ""},
+		{":443", "a"},
+		{"..", "a.."},
+		{"a:b", "a"},
+		{"k", "\u212a"},
+		{"localhost", "LocalHost:80"},
+	} {
+		f.Add(seed[0], seed[1], false)
+		f.Add(seed[0], seed[1], true)
+	}
+	f.Fuzz(func(t *testing.T, entry, host string, plain bool) {
+		scheme := "https"
+		if plain {
+			scheme = "http"
+		}
+		u, err := url.Parse(scheme + "://user:hunter22@" + host + "/v1")
+		if err != nil || u.User == nil {
+			return
+		}
+		c := post(t, urlAPI)
+		c.URL = u
+		base, source := newBase(ok()), newSource("t")
+		tr := &transport.Transport{Source: source, Base: base, AllowHosts: []string{entry}}
+		_, err = c.through(t, tr)
+		switch {
+		case !allows(entry, u):
+			require.NoError(t, err)
+			base.assertTokens(t, "")
+			source.assertAsked(t, 0)
+		case err != nil:
+			assert.True(t, plain)
+			assert.NotContains(t, err.Error(), "hunter22")
+			base.assertTokens(t)
+		default:
+			base.assertTokens(t, "t")
+		}
+	})
 }

@@ -105,15 +105,3 @@ func TestIsRejection_OfAnAnswerWithoutBody(t *testing.T) {
 	assert.Nil(t, resp.Body)
 	assert.Equal(t, 1, asked)
 }
-
-func TestIsRejection_PanicLeavesNothingOpen(t *testing.T) {
-	a := unauthorized()
-	tr := &transport.Transport{Source: newSource("t"), Base: newBase(a)}
-	tr.IsRejection = func(resp *http.Response) bool {
-		_, _ = resp.Body.Read(make([]byte, 3))
-		panic("judge")
-	}
-	c := post(t, urlAPI)
-	assert.PanicsWithValue(t, "judge", func() { _, _ = c.through(t, tr) })
-	assert.EqualValues(t, 1, a.body.closed.Load())
-}

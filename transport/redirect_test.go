@@ -139,7 +139,7 @@ func TestRedirect_WayThatCannotBeWalked(t *testing.T) {
 		"in a circle": circle, "too long": long, "request unknown": unknown, "URL unknown": nowhere,
 	} {
 		t.Run(name, func(t *testing.T) {
-			base, source := newBase(ok()).harmless(), newSource("t")
+			base, source := newBase(ok()), newSource("t")
 			tr := &transport.Transport{Source: source, Base: base, AllowHosts: []string{"api.example.com"}}
 			resp, err := c.through(t, tr)
 			require.NoError(t, err)

@@ -2,7 +2,6 @@ package transport_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -14,28 +13,6 @@ import (
 
 	"github.com/agsauth/agsauth/transport"
 )
-
-func TestRoundTrip_SendsTheToken(t *testing.T) {
-	for _, tc := range []struct{ tokenType, want string }{
-		{"", "Bearer abc"},
-		{"bearer", "Bearer abc"},
-		{"BEARER", "Bearer abc"},
-		{"mac", "MAC abc"},
-		{"basic", "Basic abc"},
-		{"DPoP", "DPoP abc"},
-	} {
-		t.Run(tc.tokenType, func(t *testing.T) {
-			fine := ok()
-			base := newBase(fine)
-			source := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "abc", TokenType: tc.tokenType})
-			resp, err := get(t, urlAPI).through(t, &transport.Transport{Source: source, Base: base})
-			require.NoError(t, err)
-			assertOpen(t, fine, resp)
-			require.Len(t, base.seen, 1)
-			assert.Equal(t, []string{tc.want}, base.seen[0].req.Header["Authorization"])
-		})
-	}
-}
 
 func TestRoundTrip_EachTokenIsSentAsTheSourceGivesIt(t *testing.T) {
 	base := newBase(ok(), ok(), ok(), ok())
@@ -53,38 +30,11 @@ func TestRoundTrip_EachTokenIsSentAsTheSourceGivesIt(t *testing.T) {
 	assert.Len(t, base.seen, 4)
 }
 
-func TestRoundTrip_BaseErrorIsReturnedAsItIs(t *testing.T) {
-	broken := errors.New("broken")
-	base := newBase(&answer{err: broken})
-	_, err := post(t, urlAPI).through(t, &transport.Transport{Source: newSource("t"), Base: base})
-	assert.Equal(t, broken, err)
-	base.assertTokens(t, "t")
-}
-
 func TestRoundTrip_BaseThatAnswersNothing(t *testing.T) {
 	base := baseFunc(func(*http.Request) (*http.Response, error) { return nil, nil })
 	resp, err := get(t, urlAPI).through(t, &transport.Transport{Source: newSource("t"), Base: base})
 	assert.Nil(t, resp)
 	assert.NoError(t, err)
-}
-
-func TestRoundTrip_NilSourceIsAnError(t *testing.T) {
-	base := newBase()
-	_, err := post(t, urlAPI).through(t, &transport.Transport{Base: base})
-	assert.EqualError(t, err, "transport: Source is nil")
-	_, err = get(t, urlAPI).through(t, &transport.Transport{Base: base})
-	assert.EqualError(t, err, "transport: Source is nil")
-	base.assertTokens(t)
-}
-
-func TestRoundTrip_NoURLIsAnError(t *testing.T) {
-	base, source := newBase(), newSource("t")
-	c := post(t, urlAPI)
-	c.URL = nil
-	_, err := c.through(t, &transport.Transport{Source: source, Base: base})
-	assert.EqualError(t, err, "transport: the request has no URL")
-	base.assertTokens(t)
-	source.assertAsked(t, 0)
 }
 
 type loginError struct{ reason string }
@@ -100,58 +50,6 @@ func TestRoundTrip_SourceErrorIsWrapped(t *testing.T) {
 	assert.ErrorAs(t, err, &login)
 	base.assertTokens(t)
 	source.assertAsked(t, 1)
-}
-
-func TestRoundTrip_SourceWithoutTokenIsAnError(t *testing.T) {
-	for _, token := range []*oauth2.Token{nil, {}, {TokenType: "bearer", RefreshToken: "secret"}} {
-		base := newBase()
-		source := plainSource(func() (*oauth2.Token, error) { return token, nil })
-		_, err := post(t, urlAPI).through(t, &transport.Transport{Source: source, Base: base})
-		assert.EqualError(t, err, "transport: get token: the source returned an empty one")
-		base.assertTokens(t)
-	}
-}
-
-func TestRoundTrip_ContextAlreadyOver(t *testing.T) {
-	gone := errors.New("gone home")
-	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(gone)
-	base, source := newBase(), newSource("t")
-	_, err := post(t, urlAPI).under(ctx).through(t, &transport.Transport{Source: source, Base: base})
-	assert.Equal(t, gone, err)
-	source.assertAsked(t, 0)
-
-	plain := plainSource(func() (*oauth2.Token, error) { panic("asked, though nothing can bound it") })
-	_, err = post(t, urlAPI).under(ctx).through(t, &transport.Transport{Source: plain, Base: base})
-	assert.Equal(t, gone, err)
-	base.assertTokens(t)
-}
-
-func TestRoundTrip_WaitForATokenEndsWithTheRequest(t *testing.T) {
-	gone := errors.New("gone home")
-	ctx, cancel := context.WithCancelCause(t.Context())
-	base, source := newBase(), newSource("t")
-	source.onAsk = func(ctx context.Context) error {
-		cancel(gone)
-		<-ctx.Done() // as a source that waits for a refresh
-		return ctx.Err()
-	}
-	_, err := post(t, urlAPI).under(ctx).through(t, &transport.Transport{Source: source, Base: base})
-	assert.Equal(t, gone, err)
-	base.assertTokens(t)
-	source.assertAsked(t, 1)
-}
-
-func TestRoundTrip_PlainSourceThatTookTooLong(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	base := newBase()
-	source := plainSource(func() (*oauth2.Token, error) {
-		cancel()
-		return &oauth2.Token{AccessToken: "t"}, nil
-	})
-	_, err := post(t, urlAPI).under(ctx).through(t, &transport.Transport{Source: source, Base: base})
-	assert.Equal(t, context.Canceled, err)
-	base.assertTokens(t)
 }
 
 func TestTransport_PrintsNoToken(t *testing.T) {

@@ -1,0 +1,172 @@
+package ags_test
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/clock"
+)
+
+// wireAnswer is what a call came to, in a form to compare. All instants are told by
+// what they lie after the one at which the request was sent.
+type wireAnswer struct {
+	token     *wireToken
+	discovery *ags.Discovery
+	accounts  []wireAccount
+	session   string
+	signedOut bool
+	refusal   *wireRefusal
+}
+
+// wireToken is a token, without the two secrets: they are those of the answer.
+type wireToken struct {
+	access, refresh, fixed time.Duration // 0 for an unknown horizon
+	fixedClaim             bool
+	tokenType, client      string
+	account                string
+	keptRefresh            bool // the refresh token is that of the token refreshed
+}
+
+type wireAccount struct{ userToken, information string }
+
+// wireRefusal is an error. class is the name of its class, "" for none.
+type wireRefusal struct {
+	class        string
+	status, code int
+	message      string
+	retryAfter   time.Duration
+	malformed    bool
+}
+
+// Each answer says the same by a clock that is right and by one that is not: the
+// gateway tells spans, or, in Date and in its claims, its own time.
+func TestWire_Answers(t *testing.T) {
+	answers := wireAnswers()
+	for name, want := range answers {
+		t.Run(name, func(t *testing.T) {
+			for _, off := range []time.Duration{0, -time.Hour, 40 * 24 * time.Hour} {
+				assert.Equal(t, want, answered(t, name, issued.Add(off)), "by a clock that is off by %v", off)
+			}
+		})
+	}
+	assert.ElementsMatch(t, slices.Collect(maps.Keys(answers)), wireNames(t, answerSuffix), "each file has its row")
+}
+
+// wireName is how a file of an answer is called: after the call, the status, and
+// what there is to say.
+var wireName = regexp.MustCompile(`^([a-z-]+?)-(\d{3})(?:-[\w-]+)?$`)
+
+// answered makes the call that a file is named after, at an instant of our clock,
+// answered with the file.
+func answered(t *testing.T, name string, at time.Time) wireAnswer {
+	t.Helper()
+	parts := wireName.FindStringSubmatch(name)
+	require.NotNil(t, parts, "%s is not called after a call and a status", name)
+	head, body := wireParts(t, name+answerSuffix)
+	require.True(t, strings.HasPrefix(head, "HTTP/1.1 "+parts[2]+" "), "%s has another status", name)
+
+	c, w := client(t, func(c *ags.Config) { c.Clock = clock.NewFake(at) }, answerFile(t, name))
+	ctx := ags.WithoutRetry(ags.WithCorrelationID(t.Context(), "flow-1"))
+	var got wireAnswer
+	var token *ags.Token
+	var session ags.Secret
+	var err error
+	switch call := parts[1]; call {
+	case "discover":
+		got.discovery, err = c.Discover(ctx)
+	case "sign-on":
+		token, err = c.SignOn(ctx, ags.SignOnRequest{})
+	case "subsequent-sign-on":
+		token, err = c.SubsequentSignOn(ctx, ags.NewSecret(userMark), ags.SignOnRequest{})
+	case "session-token":
+		session, err = c.SessionToken(ctx, nil)
+		got.session = session.Reveal()
+	case "sign-on-with-session-token":
+		token, err = c.SignOnWithSessionToken(ctx, ags.SignOnRequest{})
+	case "refresh":
+		token, err = c.Refresh(ctx, refreshed())
+	case "sign-out":
+		err = c.SignOut(ctx, held())
+		got.signedOut = err == nil
+	default:
+		t.Fatalf("there is no call %s", call)
+	}
+	w.only()
+	if err != nil {
+		assert.Equal(t, wireAnswer{}, got, "a call gives something, or fails")
+		assert.Nil(t, token)
+		return wireError(t, err)
+	}
+	if token != nil {
+		got.token = wireTokenOf(t, token, body, at)
+	}
+	return got
+}
+
+// refreshed is the token that the refreshes of these tests spend.
+func refreshed() *ags.Token {
+	t := held()
+	t.ClientID, t.AccountID = "PUB_1", "7"
+	return t
+}
+
+// wireTokenOf returns what a token says that came with body.
+func wireTokenOf(t *testing.T, token *ags.Token, body string, at time.Time) *wireToken {
+	t.Helper()
+	var raw map[string]any
+	require.NoError(t, json.Unmarshal([]byte(body), &raw))
+	assert.Equal(t, raw["access_token"], token.AccessToken.Reveal())
+	assertInstant(t, at, token.IssuedAt, "issued")
+	_, given := raw["refresh_token"]
+	if given {
+		assert.Equal(t, raw["refresh_token"], token.RefreshToken.Reveal())
+	} else {
+		assert.Equal(t, refreshMark, token.RefreshToken.Reveal())
+	}
+	after := func(horizon time.Time) time.Duration {
+		if horizon.IsZero() {
+			return 0
+		}
+		return horizon.Sub(at)
+	}
+	return &wireToken{
+		access: after(token.ExpiresAt), refresh: after(token.RefreshExpiresAt), fixed: after(token.FixedExpiresAt),
+		fixedClaim: token.HasFixedClaim(), tokenType: token.TokenType, client: token.ClientID, account: token.AccountID,
+		keptRefresh: !given,
+	}
+}
+
+// wireError returns what an error says, which holds to what every one promises.
+func wireError(t *testing.T, err error) wireAnswer {
+	t.Helper()
+	checkError(t, err)
+	if choice, ok := errors.AsType[*ags.AccountChoiceError](err); ok {
+		var accounts []wireAccount
+		for _, a := range choice.Accounts {
+			accounts = append(accounts, wireAccount{a.UserToken.Reveal(), string(a.Information())})
+		}
+		return wireAnswer{accounts: accounts}
+	}
+	e := asError(t, err)
+	assert.Equal(t, "flow-1", e.CorrelationID)
+	class := ""
+	for name, sentinel := range map[string]error{
+		"unauthorized": ags.ErrUnauthorized, "forbidden": ags.ErrForbidden,
+		"unavailable": ags.ErrUnavailable, "protocol": ags.ErrProtocol,
+	} {
+		if errors.Is(err, sentinel) {
+			class += name
+		}
+	}
+	return wireAnswer{refusal: &wireRefusal{class, e.Status, e.Code, e.Message, e.RetryAfter, e.Malformed}}
+}

@@ -1,0 +1,194 @@
+package transport_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"reflect"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// lawful is an http.RoundTripper that is held to the law of one, request by
+// request: that it leaves the request as it is, closes every body once, gives a
+// response or an error, and says that the response is to that request. It is for
+// bases that have closed a body when they return, and may stand below an
+// http.Client.
+type lawful struct {
+	t    *testing.T
+	rt   http.RoundTripper
+	call *call // whose bodies the requests have
+}
+
+func (l lawful) RoundTrip(req *http.Request) (*http.Response, error) {
+	l.t.Helper()
+	was, given, closed := snapshot(req), len(l.call.bodies), closings(req.Body)
+	// Deferred, to hold even when it panics.
+	defer func() {
+		l.t.Helper()
+		assert.Equal(l.t, was, snapshot(req), "the caller's request")
+		if _, counts := req.Body.(*body); counts {
+			assert.EqualValues(l.t, closed+1, closings(req.Body), "times the body was closed")
+		}
+		for i, b := range l.call.bodies[given:] {
+			assert.EqualValues(l.t, 1, b.closed.Load(), "times the body of repetition %d was closed", i+1)
+		}
+	}()
+	resp, err := l.rt.RoundTrip(req)
+	assert.False(l.t, resp != nil && err != nil, "a response and an error")
+	if resp != nil {
+		assert.Same(l.t, req, resp.Request, "the response's request")
+	}
+	return resp, err
+}
+
+// closings returns how many times a body was closed, if it counts.
+func closings(rc io.ReadCloser) int64 {
+	if b, ok := rc.(*body); ok {
+		return b.closed.Load()
+	}
+	return 0
+}
+
+// call is a request under watch.
+type call struct {
+	*http.Request
+	bodies []*body // all that were ever given out
+}
+
+func get(t *testing.T, url string) *call {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	require.NoError(t, err)
+	return &call{Request: req}
+}
+
+// payload is the body of every call that has one.
+const payload = "payload"
+
+// post returns a call with a body that can be had again.
+func post(t *testing.T, url string) *call {
+	t.Helper()
+	c := get(t, url)
+	c.Method = http.MethodPost
+	c.ContentLength = int64(len(payload))
+	c.GetBody = func() (io.ReadCloser, error) {
+		b := newBody(payload)
+		c.bodies = append(c.bodies, b)
+		return b, nil
+	}
+	c.Body, _ = c.GetBody()
+	return c
+}
+
+func (c *call) under(ctx context.Context) *call {
+	c.Request = c.WithContext(ctx)
+	return c
+}
+
+func (c *call) with(name string, values ...string) *call {
+	c.Header[name] = values
+	return c
+}
+
+// through sends the request, and holds the transport to the law.
+func (c *call) through(t *testing.T, rt http.RoundTripper) (*http.Response, error) {
+	t.Helper()
+	return lawful{t, rt, c}.RoundTrip(c.Request)
+}
+
+// snapshot returns all that a request holds, field by field, those not exported
+// too: which it is of what it shares with others, and of what is its own also the
+// content, to the end of its room to grow.
+func snapshot(req *http.Request) map[string]any { return fields(reflect.ValueOf(req).Elem()) }
+
+func fields(v reflect.Value) map[string]any {
+	all := map[string]any{}
+	for i := range v.NumField() {
+		all[v.Type().Field(i).Name] = frozen(v.Field(i))
+	}
+	return all
+}
+
+// own is something of the request's own: where it is, and what is in it.
+type own struct {
+	where   uintptr
+	content any
+}
+
+func frozen(v reflect.Value) any {
+	switch kind := v.Kind(); {
+	case v.CanInt():
+		return v.Int()
+	case kind == reflect.Bool:
+		return v.Bool()
+	case kind == reflect.String:
+		return v.String()
+	case kind == reflect.Struct:
+		return fields(v)
+	case kind == reflect.Interface:
+		if v.IsNil() {
+			return nil
+		}
+		return map[string]any{v.Elem().Type().String(): frozen(v.Elem())}
+	case kind == reflect.Map:
+		content := map[string]any{}
+		for entries := v.MapRange(); entries.Next(); {
+			content[entries.Key().String()] = frozen(entries.Value())
+		}
+		return own{v.Pointer(), content}
+	case kind == reflect.Slice:
+		content := []any{v.Len()}
+		for whole, i := v.Slice(0, v.Cap()), 0; i < v.Cap(); i++ {
+			content = append(content, frozen(whole.Index(i)))
+		}
+		return own{v.Pointer(), content}
+	case kind == reflect.Pointer:
+		if elem := v.Type().Elem(); !v.IsNil() && elem.PkgPath() == "net/url" {
+			return own{v.Pointer(), fields(v.Elem())}
+		}
+		return v.Pointer()
+	case kind == reflect.Func, kind == reflect.Chan:
+		return v.Pointer()
+	default:
+		panic("a request has a " + v.Type().String() + " that is not seen to")
+	}
+}
+
+// Who holds others to a law is to be seen to notice.
+func TestSnapshot_NoticesEveryChange(t *testing.T) {
+	for name, change := range map[string]func(*http.Request){
+		"method":             func(r *http.Request) { r.Method = "PUT" },
+		"URL's path":         func(r *http.Request) { r.URL.Path = "/other" },
+		"URL's user":         func(r *http.Request) { r.URL.User = nil },
+		"an equal URL":       func(r *http.Request) { u := *r.URL; r.URL = &u },
+		"header":             func(r *http.Request) { r.Header.Set("X-One", "1") },
+		"header's value":     func(r *http.Request) { r.Header["X-Two"][1] = "3" },
+		"header's room":      func(r *http.Request) { _ = append(r.Header["X-Two"], "3") },
+		"an equal header":    func(r *http.Request) { r.Header = r.Header.Clone() },
+		"header of no value": func(r *http.Request) { delete(r.Header, "X-None") },
+		"body":               func(r *http.Request) { r.Body = newBody(payload) },
+		"no body":            func(r *http.Request) { r.Body = http.NoBody },
+		"GetBody":            func(r *http.Request) { r.GetBody = nil },
+		"length":             func(r *http.Request) { r.ContentLength++ },
+		"transfer encoding":  func(r *http.Request) { r.TransferEncoding = []string{"chunked"} },
+		"close":              func(r *http.Request) { r.Close = true },
+		"host":               func(r *http.Request) { r.Host = "other" },
+		"form":               func(r *http.Request) { r.Form = map[string][]string{} },
+		"trailer":            func(r *http.Request) { r.Trailer = http.Header{} },
+		"response":           func(r *http.Request) { r.Response = &http.Response{} },
+		"context":            func(r *http.Request) { *r = *r.WithContext(context.WithoutCancel(r.Context())) },
+		"path value":         func(r *http.Request) { r.SetPathValue("a", "b") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := post(t, "https://user@api.example.com/v1").with("X-Two", make([]string, 2, 4)...).with("X-None")
+			c.Header["X-Two"] = append(make([]string, 0, 4), "1", "2")
+			was := snapshot(c.Request)
+			assert.Equal(t, was, snapshot(c.Request))
+			change(c.Request)
+			assert.NotEqual(t, was, snapshot(c.Request))
+		})
+	}
+}

@@ -1,0 +1,137 @@
+package transport_test
+
+// What golang.org/x/oauth2 holds its own Transport to, under the names that its tests
+// have there. What its tests say of a token's life is in package tokensource.
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
+
+	"github.com/agsauth/agsauth/transport"
+)
+
+// mockServer is a server that wants a certain Authorization, and counts its requests.
+type mockServer struct {
+	*httptest.Server
+	requests atomic.Int64
+	client   *http.Client
+}
+
+// newMockServer starts one, with a client that has a Transport with source.
+func newMockServer(t *testing.T, source oauth2.TokenSource, authorization string) *mockServer {
+	t.Helper()
+	m := &mockServer{}
+	m.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		m.requests.Add(1)
+		assert.Equal(t, []string{authorization}, r.Header["Authorization"])
+	}))
+	t.Cleanup(m.Close)
+	m.client = &http.Client{Transport: &transport.Transport{Source: source, Base: m.Client().Transport}}
+	return m
+}
+
+func abc(tokenType string) oauth2.TokenSource {
+	return oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "abc", TokenType: tokenType})
+}
+
+func TestTransportNilTokenSource(t *testing.T) {
+	server := newMockServer(t, nil, "")
+	_, err := server.client.Do(get(t, server.URL).Request)
+	assert.ErrorContains(t, err, "transport: Source is nil")
+	assert.Zero(t, server.requests.Load())
+}
+
+func TestTransportCloseRequestBody(t *testing.T) {
+	server := newMockServer(t, nil, "")
+	c := post(t, server.URL)
+	_, err := server.client.Do(c.Request)
+	require.Error(t, err)
+	require.Len(t, c.bodies, 1)
+	assert.EqualValues(t, 1, c.bodies[0].closed.Load())
+	assert.Zero(t, c.bodies[0].read.Load())
+	assert.Zero(t, server.requests.Load())
+}
+
+func TestTransportCloseRequestBodySuccess(t *testing.T) {
+	for name, text := range map[string]string{"empty": "", "not empty": payload} {
+		t.Run(name, func(t *testing.T) {
+			server := newMockServer(t, abc(""), "Bearer abc")
+			b := newBody(text)
+			resp, err := server.client.Post(server.URL, jsonMedia, b)
+			require.NoError(t, err)
+			assert.NoError(t, resp.Body.Close())
+			<-b.gone // net/http may close it after it has answered
+			server.Close()
+			assert.EqualValues(t, 1, b.closed.Load())
+			assert.EqualValues(t, 1, server.requests.Load())
+		})
+	}
+}
+
+func TestTransportTokenSource(t *testing.T) {
+	server := newMockServer(t, abc(""), "Bearer abc")
+	resp, err := server.client.Do(get(t, server.URL).Request)
+	require.NoError(t, err)
+	assert.NoError(t, resp.Body.Close())
+	assert.EqualValues(t, 1, server.requests.Load())
+}
+
+func TestTransportTokenSourceTypes(t *testing.T) {
+	for tokenType, want := range map[string]string{"bearer": "Bearer abc", "mac": "MAC abc", "basic": "Basic abc"} {
+		t.Run(tokenType, func(t *testing.T) {
+			server := newMockServer(t, abc(tokenType), want)
+			resp, err := server.client.Do(get(t, server.URL).Request)
+			require.NoError(t, err)
+			assert.NoError(t, resp.Body.Close())
+			assert.EqualValues(t, 1, server.requests.Load())
+		})
+	}
+}
+
+func TestTokenTypeMethod(t *testing.T) {
+	for tokenType, want := range map[string]string{
+		"": "Bearer abc", "beAREr": "Bearer abc", "BEARER": "Bearer abc", "basic": "Basic abc", "Basic": "Basic abc",
+		"mac": "MAC abc", "MAC": "MAC abc", "mAc": "MAC abc", "DPoP": "DPoP abc",
+	} {
+		t.Run(tokenType, func(t *testing.T) {
+			base := newBase(ok())
+			resp, err := get(t, urlAPI).through(t, &transport.Transport{Source: abc(tokenType), Base: base})
+			require.NoError(t, err)
+			assert.NoError(t, resp.Body.Close())
+			require.Len(t, base.seen, 1)
+			assert.Equal(t, []string{want}, base.seen[0].req.Header["Authorization"])
+		})
+	}
+}
+
+func TestTokenValidNoAccessToken(t *testing.T) {
+	for _, token := range []*oauth2.Token{nil, {}, {TokenType: "bearer", RefreshToken: "secret"}} {
+		base := newBase()
+		source := plainSource(func() (*oauth2.Token, error) { return token, nil })
+		_, err := post(t, urlAPI).through(t, &transport.Transport{Source: source, Base: base})
+		assert.EqualError(t, err, "transport: get token: the source returned an empty one")
+		base.assertTokens(t)
+	}
+}
+
+// An oauth2.Config makes a client of a token; here a Transport does.
+func TestConfigClientWithToken(t *testing.T) {
+	source := oauth2.ReuseTokenSource(&oauth2.Token{AccessToken: "abc"}, nil)
+	server := newMockServer(t, source, "Bearer abc")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+	require.NoError(t, err)
+	resp, err := server.client.Do(req)
+	require.NoError(t, err)
+	_, err = io.Copy(io.Discard, resp.Body)
+	assert.NoError(t, err)
+	assert.NoError(t, resp.Body.Close())
+	assert.EqualValues(t, 1, server.requests.Load())
+	assert.Empty(t, req.Header, "the caller's request is not written to")
+}
