@@ -58,6 +58,7 @@ func TestEndToEnd_RefreshSlowerThanTheMargin(t *testing.T) {
 		// Each pair is asked for when the one before has arrived, 12 s after it was
 		// asked for itself, and is served for 19 s: 24 s - 19 s.
 		assert.Equal(t, 5*time.Second, y.slowest)
+		assert.InDelta(t, 15, h.srv.Count(agstest.Refresh), 1, "one after the other")
 		assert.Zero(t, h.rejections())
 		h.wantSound()
 	})

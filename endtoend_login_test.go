@@ -121,6 +121,8 @@ func TestEndToEnd_LoginKeepsTheDevice(t *testing.T) {
 			require.NoError(t, r.failed())
 			assert.Equal(t, session, r.echo.Session)
 		}
+		h.wantCount(agstest.SignOn, 5)
+		h.wantCount(agstest.Refresh, 2)
 		for _, on := range h.signOns()[1:] {
 			assert.Equal(t, "PUB_1", on.ClientID)
 			assert.Empty(t, on.DeviceInformation)

@@ -167,6 +167,7 @@ func TestEndToEnd_NothingSecretComesOut(t *testing.T) {
 		for _, op := range []agstest.Op{agstest.SignOn, agstest.Refresh, agstest.SignOut, agstest.API} {
 			out.say(h.srv.Requests(op))
 		}
+		assert.Greater(t, h.srv.Count(agstest.Refresh), 15, "every kind of trouble was met")
 		h.wantNoSecret(&v, out.String()+h.logs.String())
 	})
 }
