@@ -14,7 +14,7 @@
 //   - [github.com/agsauth/agsauth/agstest] is a gateway and an API in-process, to
 //     test one's own program against.
 //
-// A program makes an ags.Client, gives it to a tokensource.Source as the one who
+// A program makes an ags.Client, gives it to a tokensource.Source as the one that
 // refreshes and signs on, and wraps the Source in a transport.Transport:
 //
 //	gateway, err := ags.New(ags.Config{BaseURL: …, AuthServiceID: …, TenantID: …})

@@ -16,14 +16,17 @@ import (
 // documentation to be code that the examples run.
 func TestReadme_CodeIsThatOfTheExamples(t *testing.T) {
 	examples := flat(read(t, "example_test.go") + read(t, "testing_test.go"))
+	blocks := 0
 	for _, page := range pages(t) {
-		checkCode(t, page, examples)
+		blocks += checkCode(t, page, examples)
 	}
+	assert.Greater(t, blocks, 4)
 }
 
-func checkCode(t *testing.T, page, examples string) {
+func checkCode(t *testing.T, page, examples string) (blocks int) {
 	t.Helper()
-	for _, block := range regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(read(t, page), -1) {
+	found := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(read(t, page), -1)
+	for _, block := range found {
 		code := block[1]
 		if head, body, whole := strings.Cut(code, "func main() {\n"); whole {
 			assert.Less(t, strings.Count(code, "\n"), 40)
@@ -34,6 +37,7 @@ func checkCode(t *testing.T, page, examples string) {
 		}
 		assert.Contains(t, examples, flat(code), page)
 	}
+	return len(found)
 }
 
 // TestReadme_PromisesHaveTheirTests looks for every test that the documentation

@@ -7,9 +7,10 @@ import (
 	"strings"
 )
 
-// secretLength is from how many characters on the value of a configured header
-// field is thought to be a secret. Shorter ones, a language or a device type, are
-// words that an honest message may have too.
+// secretLength is from how many characters on a value is looked for within words.
+// Shorter ones, a language or a device type, are parts of words that an honest
+// message may have; and a configured header field's is not thought to be a secret
+// at all.
 const secretLength = 8
 
 // callError is an error about a call that was not made.

@@ -192,10 +192,26 @@ func TestRefusal_PiecesOfSecretsAreRemoved(t *testing.T) {
 }
 
 func TestRefusal_OverlappingSecretsAreRemoved(t *testing.T) {
-	c, w := client(t, nil, reply(403, `{"message":"x abcdef y"}`))
-	_, err := c.SessionToken(t.Context(), []ags.Parameter{{Name: "a", Value: "abcd"}, {Name: "b", Value: "cdef"}, {Name: "c", Value: " "}, {Name: "d"}})
+	c, w := client(t, nil, reply(403, `{"message":"x abcdefghijkl y"}`))
+	_, err := c.SessionToken(t.Context(), []ags.Parameter{{Name: "a", Value: "abcdefgh"}, {Name: "b", Value: "efghijkl"}, {Name: "c", Value: " "}, {Name: "d"}})
 	w.only()
 	assert.Equal(t, "x [redacted] y", asError(t, err).Message)
+}
+
+// A hole in a word would tell what the secret is, and a message full of holes
+// nothing else.
+func TestRefusal_ShortSecretsAreRemovedAsWords(t *testing.T) {
+	for message, want := range map[string]string{
+		"wrong credentials":        "wrong credentials",
+		"locale en is unknown":     "locale [redacted] is unknown",
+		"language=en, en-GB, 'en'": "language=[redacted], [redacted]-GB, '[redacted]'",
+		"entry 1en2":               "entry 1en2",
+	} {
+		c, w := client(t, nil, reply(401, toJSON(map[string]string{"message": message})))
+		_, err := c.SessionToken(t.Context(), []ags.Parameter{{Name: "locale", Value: "en"}})
+		w.only()
+		assert.Equal(t, want, asError(t, err).Message)
+	}
 }
 
 func TestRefusal_SecretsOfOtherHeadersAreRemoved(t *testing.T) {

@@ -71,6 +71,9 @@ func (c scrubber) forms() []string {
 
 // hide marks the bytes of s that belong to secret or to a longer piece of it.
 // Marks, rather than replacements, so that secrets that overlap are all found.
+//
+// A short secret is hidden where it stands as a word. Within words it stands by
+// chance, as "en" does in "credentials", and a hole there would tell what it is.
 func hide(hidden []bool, s, secret string) {
 	n := min(len(secret), pieceLength)
 	pieces := make(map[string]bool, len(secret)-n+1)
@@ -78,12 +81,19 @@ func hide(hidden []bool, s, secret string) {
 		pieces[secret[i:i+n]] = true
 	}
 	for i := range max(0, len(s)-n+1) {
-		if pieces[s[i:i+n]] {
+		if pieces[s[i:i+n]] && (len(secret) >= secretLength || isWord(s, i, i+n)) {
 			for j := i; j < i+n; j++ {
 				hidden[j] = true
 			}
 		}
 	}
+}
+
+// isWord reports whether s[from:to] has no letter and no digit beside it.
+func isWord(s string, from, to int) bool {
+	before, _ := utf8.DecodeLastRuneInString(s[:from])
+	after, _ := utf8.DecodeRuneInString(s[to:])
+	return !unicode.IsLetter(before) && !unicode.IsDigit(before) && !unicode.IsLetter(after) && !unicode.IsDigit(after)
 }
 
 // cover returns s with each row of hidden bytes replaced.

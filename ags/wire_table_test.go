@@ -174,6 +174,7 @@ func brokenAnswers() map[string]wireAnswer {
 		"refresh-200-html":                       malformed(200, 0, "the answer is text/html, not JSON"),
 		"refresh-200-empty":                      malformed(200, 0, "the answer is empty"),
 		"refresh-200-cut-off":                    malformed(200, 0, "the answer was cut off"),
+		"refresh-200-cut-off-before-the-brace":   malformed(200, 0, "the answer was cut off"),
 		"refresh-200-cut-off-unnoticed":          malformed(200, 0, "the answer was cut off"),
 		"refresh-300":                            malformed(300, 0, "this is no status of the gateway's for this call"),
 		"refresh-302":                            malformed(302, 0, "this is no status of the gateway's for this call"),

@@ -12,7 +12,7 @@ import (
 // end there, as those of the system's timers do.
 const forever = time.Duration(1<<63 - 1)
 
-// Fake is a clock that moves only when it is told to. It is both a [Clock] and
+// Fake is a clock that moves only when it is told to. Make one with [NewFake]. It is both a [Clock] and
 // [Monotonic], and all its methods are safe for concurrent use.
 //
 // Its two sides can be moved apart: Advance moves both, as time does; Suspend

@@ -21,7 +21,7 @@ func openRecord(path string) (*os.File, error) {
 // it has the session, who can write it can give us another one.
 func checkPrivate(info fs.FileInfo) error {
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return fmt.Errorf("its mode %04o lets others at it, run chmod 600 on it", mode)
+		return fmt.Errorf("its mode %04o gives other users access; run chmod 600 on it", mode)
 	}
 	return nil
 }

@@ -13,10 +13,10 @@ const (
 	maxBackoffCap  = 30 * time.Second
 	deadBackoffCap = 10 * time.Second
 
-	firstRefusalWait    = time.Minute
-	maxRefreshRefusal   = 5 * time.Minute
-	maxLoginRefusal     = 15 * time.Minute
-	maxServerRetryAfter = 5 * time.Minute
+	firstRefusalWait  = time.Minute
+	maxRefreshRefusal = 5 * time.Minute
+	maxLoginRefusal   = 15 * time.Minute
+	maxAskedWait      = 5 * time.Minute
 
 	maxInvalidationInterval = 10 * time.Second
 	maxInvalidationBackoff  = 5 * time.Minute
@@ -49,7 +49,7 @@ func (f failure) after(err error, c class, login bool, left time.Duration, now i
 	if c != passing {
 		wait = refusalWait(count, login)
 	}
-	wait = max(wait, min(retryAfter(err), maxServerRetryAfter))
+	wait = max(wait, min(askedWait(err), maxAskedWait))
 	next := now.add(wait)
 	return failure{err: err, class: c, login: login, count: count, next: horizon(next), nextAt: next.wall}
 }
@@ -75,8 +75,9 @@ func refusalWait(n int, login bool) time.Duration {
 	return min(limit, firstRefusalWait<<min(n-1, maxDoublings))
 }
 
-// retryAfter returns how long the gateway asked to be left alone.
-func retryAfter(err error) time.Duration {
+// askedWait returns how long the gateway asked to be left alone. Package ags caps
+// it; another Refresher may not.
+func askedWait(err error) time.Duration {
 	var e *ags.Error
 	if !errors.As(err, &e) {
 		return 0

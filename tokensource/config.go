@@ -14,9 +14,9 @@ import (
 // Refresher spends a token's refresh token on a new pair. [*ags.Client] is one.
 //
 // It is called by one goroutine at a time, as long as it heeds its context, which
-// ends after [Config.RefreshTimeout]; one that does not is left behind. The context asks it not to retry on its own account (see
-// [ags.WithoutRetry]). Its errors are judged by their class: only one that Is
-// [ags.ErrUnauthorized] ends the session.
+// ends after [Config.RefreshTimeout]; one that does not is left behind. The context
+// asks it not to retry on its own account (see [ags.WithoutRetry]). Its errors are
+// judged by their class: only one that Is [ags.ErrUnauthorized] ends the session.
 //
 // One that also has a method SignOut(context.Context, *ags.Token) error is told
 // of sign-outs.
@@ -33,11 +33,15 @@ type signOuter interface {
 // refreshed any more. The error tells which session, why, and what identity the
 // device has. It is called by one goroutine at a time, for all who wait.
 //
+// When its error says that the device was deleted (see [ags.DeviceDeleted]) it is
+// called once more, at once, without a ClientID. After any other error it is called
+// again when somebody asks, after a back-off: of a minute and more, or of less when
+// the error Is [ags.ErrUnavailable] or [ags.ErrProtocol].
+//
 // Its context has the values of the call that started it, and ends when the
 // Source is closed, or when SetToken or SignOut has made it pointless; it has no
-// deadline, as a human may be part of it. A call of
-// the same Source with this context returns an error where it would wait for the
-// login itself.
+// deadline, as a human may be part of it. A call of the same Source with this
+// context returns an error where it would wait for the login itself.
 type LoginFunc func(ctx context.Context, ended *LoginRequiredError) (*ags.Token, error)
 
 // Store keeps a session's record where it outlives the process. To a store the
@@ -75,7 +79,7 @@ type asider interface {
 // Config says what a Source works with. Its zero values are the defaults; only
 // Refresher is required.
 type Config struct {
-	// Refresher makes a new pair of tokens of an old one. Required.
+	// Refresher makes a new pair of tokens from an old one. Required.
 	Refresher Refresher
 	// Token is the session to begin with. With a Store it is used, and saved, if
 	// nothing is stored, or if it was issued later than what is stored, or is of
@@ -119,8 +123,8 @@ type Config struct {
 	// lock held. It is called on the goroutine of the refresh or login, or of the
 	// SetToken, SignOut or Sync, that it tells of. A slow one keeps nobody from a
 	// token; it delays the events behind it, Close, and the one caller who is the
-	// first to learn of an end. It may call Status; calling Close, it would wait
-	// for itself.
+	// first to learn of an end. It may call every method but Close and Run, which
+	// would wait for itself. A panic of it is recovered, and logged as an error.
 	OnEvent func(Event)
 	// Logger is told the same: refreshes at debug level, retries and logins at
 	// info, what a human should know at warn. Nil is none.

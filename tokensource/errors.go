@@ -25,6 +25,7 @@ var (
 	errSuperseded = errors.New("tokensource: another SetToken or SignOut came in between")
 	errTimeout    = fmt.Errorf("no answer in time: %w", context.DeadlineExceeded)
 	errLockHeld   = errors.New("the lock is held by somebody else")
+	errTurnTaken  = errors.New("a refresh or login of this Source is still under way")
 	errDeadAnswer = errors.New("the token given had expired when it arrived")
 	errDueAnswer  = errors.New("the token given is so near its end that it is due again")
 	errNoToken    = errors.New("no access token was given")
@@ -123,6 +124,15 @@ func (e *UnavailableError) Error() string {
 
 // Unwrap returns the cause.
 func (e *UnavailableError) Unwrap() error { return e.Err }
+
+// callError names the public call that failed. What the caller did itself, by
+// ending its context or closing the Source, is returned as it is.
+func callError(ctx context.Context, call string, err error) error {
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	return fmt.Errorf("tokensource: %s: %w", call, err)
+}
 
 // class is what a failed refresh or login means for the session.
 type class uint8

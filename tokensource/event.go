@@ -160,7 +160,11 @@ func (s *Source) tellOne(ctx context.Context, e Event) {
 }
 
 func (s *Source) log(ctx context.Context, e Event) {
-	if !s.cfg.Logger.Enabled(ctx, e.Kind.level()) {
+	level := e.Kind.level()
+	if e.Kind == EventEnded && e.Reason == NoSession && s.cfg.Login != nil {
+		level = slog.LevelInfo // how every program with a Login begins
+	}
+	if !s.cfg.Logger.Enabled(ctx, level) {
 		return
 	}
 	attrs := []slog.Attr{slog.String("event", e.Kind.String()), slog.String("phase", e.Status.Phase.String())}
@@ -183,7 +187,7 @@ func (s *Source) log(ctx context.Context, e Event) {
 		}
 	}
 	attrs = append(attrs, slog.String("client_id", e.Status.ClientID))
-	s.cfg.Logger.LogAttrs(ctx, e.Kind.level(), "agsauth session", attrs...)
+	s.cfg.Logger.LogAttrs(ctx, level, "agsauth session", attrs...)
 }
 
 // logPanic logs where the user's code panicked. The value is not logged, as it

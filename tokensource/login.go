@@ -68,7 +68,7 @@ func (s *Source) loginUnderLock(f *flight) func(now instant) {
 	s.mu.Lock()
 	clientID, accountID := s.clientID, s.accountID
 	s.mu.Unlock()
-	return s.loggedIn(f, s.giveToken(answer, clientID, accountID), read)
+	return s.loggedIn(f, s.handedInSession(answer, clientID, accountID), read)
 }
 
 // loggedIn saves a new session, and returns how it is published.

@@ -93,7 +93,7 @@ func (s *Source) viewLocked() view {
 	}
 }
 
-// noticeLocked takes down what a decision says that time has brought about, and
+// noticeLocked notes what a decision says that time has brought about, and
 // reports whether that was an end, after which another decision is due.
 func (s *Source) noticeLocked(d decision, now instant) (ended bool) {
 	if d.end != 0 && s.ended == 0 {

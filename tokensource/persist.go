@@ -20,7 +20,7 @@ func (e *storeError) Unwrap() error { return e.err }
 
 func isStoreTrouble(err error) bool {
 	var e *storeError
-	return errors.As(err, &e) || errors.Is(err, errDamaged) || errors.Is(err, errNewer) || errors.Is(err, errLockHeld)
+	return errors.As(err, &e) || errors.Is(err, errDamaged) || errors.Is(err, errNewer) || errors.Is(err, errLockHeld) || errors.Is(err, errTurnTaken)
 }
 
 // takeTurn waits until no other goroutine of this Source uses the store or the
@@ -37,7 +37,7 @@ func (s *Source) takeTurn(ctx context.Context, limit time.Duration) error {
 	case s.turn <- struct{}{}:
 		return nil
 	case <-timer.C():
-		return errLockHeld
+		return errTurnTaken
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

@@ -54,7 +54,7 @@ func (s *Source) readStore(ctx, values context.Context, epoch uint64) error {
 	return nil
 }
 
-// readNothingNew takes down that the store was read and had nothing for us.
+// readNothingNew notes that the store was read and had nothing for us.
 func (s *Source) readNothingNew(epoch uint64, rec *record) {
 	now := s.watch.now()
 	s.mu.Lock()
@@ -128,7 +128,7 @@ func (s *Source) saveGiven(ctx context.Context, read *record, epoch uint64) erro
 	return nil
 }
 
-// readFailedLocked takes down that the store could not be read. As long as it was
+// readFailedLocked notes that the store could not be read. As long as it was
 // never read that is remembered like a failed refresh: nobody can say what the
 // session is. A session that we were given goes on without the store when what is
 // in that cannot be read by anybody, or when it has been away for long enough.

@@ -195,7 +195,7 @@ func (s *Source) noteAttempt(f *flight, read *record) (stored *record, conflict 
 	return note, false
 }
 
-// heedAttempt takes down that somebody else has begun to refresh the current pair,
+// heedAttempt notes that somebody else has begun to refresh the current pair,
 // and has not finished: the token may be spent.
 func (s *Source) heedAttempt(epoch uint64, read *record) {
 	s.mu.Lock()

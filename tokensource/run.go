@@ -68,8 +68,9 @@ func (s *Source) idle(ctx context.Context, o outlook) error {
 
 // Sync reads the store now and takes over what is newer there: a refresh or a
 // login by another process, or a sign-out. It never calls the gateway. It waits
-// for the store, and for a refresh under way in this process, until ctx ends.
-// Without a Store it does nothing.
+// for a refresh or login under way in this process, for LockTimeout at most, and
+// for the store, for StoreTimeout; the end of ctx ends both waits. After Close the
+// error is [ErrClosed]. Without a Store it does nothing.
 func (s *Source) Sync(ctx context.Context) error {
 	ctx, leave, err := s.enter(ctx)
 	if err != nil {
@@ -84,7 +85,7 @@ func (s *Source) Sync(ctx context.Context) error {
 		return errInLogin
 	}
 	if err := s.takeTurn(ctx, s.set.lockTimeout); err != nil {
-		return err
+		return callError(ctx, "sync", err)
 	}
 	defer s.leaveTurn()
 	s.mu.Lock()
@@ -95,5 +96,5 @@ func (s *Source) Sync(ctx context.Context) error {
 		defer s.mu.Unlock()
 		s.wakeLocked()
 	}()
-	return s.readStore(ctx, context.WithoutCancel(ctx), epoch)
+	return callError(ctx, "sync", s.readStore(ctx, context.WithoutCancel(ctx), epoch))
 }

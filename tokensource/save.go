@@ -1,6 +1,6 @@
 package tokensource
 
-// savedLocked takes down how a save went, and returns what is to be announced of
+// savedLocked notes how a save went, and returns what is to be announced of
 // it once what was saved is published.
 func (s *Source) savedLocked(generation int64, err error, forced bool, now instant) []Event {
 	if s.cfg.Store == nil {

@@ -11,12 +11,12 @@ import (
 
 // SetToken hands in a session: after a human has signed on, say. It replaces
 // whatever there was, ended or not, and overtakes a refresh or login under way.
-// With a Store it is saved first, as a new generation; SetToken waits for the
-// store until ctx ends, or for LockTimeout for its turn in this process, and again
-// for the lock. An error says that the token
-// could not be saved: it is in use all the same, and is saved later. Only with
-// [ErrClosed], with a token that has no access token, and when another SetToken
-// or SignOut came after this one, is it not in use.
+// With a Store it is saved first, as a new generation; SetToken waits for its turn
+// in this process, for LockTimeout at most, as long again for the lock, and for the
+// store's calls; the end of ctx ends these waits. An error says that the token could
+// not be saved: it is in use all the same, and is saved later. Only with [ErrClosed],
+// with a token that has no access token, and when another SetToken or SignOut came
+// after this one, is it not in use.
 func (s *Source) SetToken(ctx context.Context, t *ags.Token) error {
 	if t == nil || t.AccessToken.IsZero() {
 		return errors.New("tokensource: SetToken: no access token")
@@ -31,7 +31,7 @@ func (s *Source) SetToken(ctx context.Context, t *ags.Token) error {
 	defer leave()
 	defer s.deliver(ctx)
 	epoch, clientID, accountID := s.overtake()
-	next := s.giveToken(t, clientID, accountID)
+	next := s.handedInSession(t, clientID, accountID)
 	generation, saveErr := int64(0), error(nil)
 	if s.cfg.Store != nil {
 		rec := recordOf(next, 0)
@@ -39,7 +39,7 @@ func (s *Source) SetToken(ctx context.Context, t *ags.Token) error {
 		generation, leave, saveErr = s.saveAtWill(ctx, rec, epoch)
 		// Not before the token is published: who has the turn next adopts it else.
 		defer leave()
-		next = s.giveToken(t, rec.ClientID, rec.AccountID)
+		next = s.handedInSession(t, rec.ClientID, rec.AccountID)
 	}
 	now := s.watch.now()
 	s.mu.Lock()
@@ -100,9 +100,9 @@ func (s *Source) saveAtWill(ctx context.Context, rec *record, epoch uint64) (gen
 	return generation, leave, err
 }
 
-// giveToken makes a token of the user's a session that goes on with what is known
-// of the device.
-func (s *Source) giveToken(t *ags.Token, clientID, accountID string) *session {
+// handedInSession makes a session of a token that the user handed in, which goes on
+// with what is known of the device.
+func (s *Source) handedInSession(t *ags.Token, clientID, accountID string) *session {
 	given := *t
 	if given.ClientID == "" {
 		given.ClientID = clientID

@@ -10,8 +10,9 @@ import (
 // SignOut ends the session: here, at once and in any case; then at the gateway,
 // if the Refresher can; then in the store, where a mark is left that ends it in
 // the other processes as well, and that keeps the device's identity. It waits
-// for the gateway and the store until ctx ends. The error tells what of these
-// failed; what could not be stored is stored later.
+// for the gateway as long as a refresh would, and for the store as SetToken does;
+// the end of ctx ends all waits. The error tells what of these failed; what could
+// not be stored is stored later. After Close it is [ErrClosed].
 func (s *Source) SignOut(ctx context.Context) error {
 	if s.inLogin(ctx) {
 		return errInLogin
@@ -25,13 +26,13 @@ func (s *Source) SignOut(ctx context.Context) error {
 	unread, epoch, former := s.endHere()
 	s.deliver(ctx)
 	if unread && former == nil {
-		former, err = s.readFormer(ctx, epoch)
+		former = s.readFormer(ctx, epoch)
 	}
 	if former != nil {
-		err = errors.Join(err, s.signOutAtGateway(ctx, former))
+		err = callError(ctx, "sign out", s.signOutAtGateway(ctx, former))
 	}
 	if s.cfg.Store != nil {
-		err = errors.Join(err, s.entomb(ctx, epoch))
+		err = errors.Join(err, callError(ctx, "sign out", s.saveTombstone(ctx, epoch)))
 	}
 	return err
 }
@@ -57,15 +58,15 @@ func (s *Source) endHere() (unread bool, epoch uint64, former *ags.Token) {
 }
 
 // readFormer finds out whose session it is that is stored, when nobody has asked
-// for a token yet.
-func (s *Source) readFormer(ctx context.Context, epoch uint64) (*ags.Token, error) {
-	if err := s.takeTurn(ctx, s.set.lockTimeout); err != nil {
-		return nil, err
+// for a token yet. If the store cannot be read, saving the tombstone will say so.
+func (s *Source) readFormer(ctx context.Context, epoch uint64) *ags.Token {
+	if s.takeTurn(ctx, s.set.lockTimeout) != nil {
+		return nil
 	}
 	defer s.leaveTurn()
 	rec, err := s.load(ctx)
 	if err != nil || rec == nil {
-		return nil, err
+		return nil
 	}
 	s.mu.Lock()
 	if s.epoch == epoch {
@@ -73,9 +74,9 @@ func (s *Source) readFormer(ctx context.Context, epoch uint64) (*ags.Token, erro
 	}
 	s.mu.Unlock()
 	if rec.tombstone() {
-		return nil, nil
+		return nil
 	}
-	return rec.token(), nil
+	return rec.token()
 }
 
 // signOutAtGateway tells the gateway, if the Refresher can.
@@ -90,8 +91,8 @@ func (s *Source) signOutAtGateway(ctx context.Context, former *ags.Token) error 
 	return err
 }
 
-// entomb stores that the session was signed out.
-func (s *Source) entomb(ctx context.Context, epoch uint64) error {
+// saveTombstone stores that the session was signed out.
+func (s *Source) saveTombstone(ctx context.Context, epoch uint64) error {
 	rec, _ := s.toSave()
 	generation, leave, err := s.saveAtWill(ctx, rec, epoch)
 	defer leave()

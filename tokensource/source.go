@@ -10,8 +10,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// Source keeps one session alive. All its methods are safe for concurrent use.
-// It has no goroutine and no timer but while something is under way.
+// Source keeps one session alive. Make one with [New]. All its methods are safe for
+// concurrent use. It has no goroutine and no timer but while something is under way.
 type Source struct {
 	// quiet is what a caller is served without a look at anything else. Only
 	// refreshQuietLocked writes it.
@@ -153,7 +153,8 @@ func (s *Source) wait(ctx context.Context) (*oauth2.Token, error) {
 // rejects one token after the other is not followed: after one invalidation,
 // others within 10 seconds (or half a token's life) have no effect, and that
 // span doubles, up to 5 minutes, while each new token is rejected early in its
-// life. Invalidate does not wait and calls nobody.
+// life. Nor has it an effect without a refresh token, and while a failed refresh is
+// remembered. Invalidate does not wait and calls nobody.
 func (s *Source) Invalidate(accessToken string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -172,8 +173,11 @@ func (s *Source) Invalidate(accessToken string) {
 }
 
 // LoginRequired returns a channel that is closed when the end of the current
-// session is noticed: by a call for a token, by Status, or by Run. Once there is
-// a new session LoginRequired returns a new channel.
+// session is noticed: by a call for a token, by Status, by Run; when a refresh is
+// rejected; and by a sign-out, here or found in the store. It is closed also when
+// there is a Login, which may be about to make up for it. Once there is a new
+// session LoginRequired returns a new channel. Close does not close it: wait for
+// something else besides.
 func (s *Source) LoginRequired() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -183,8 +187,9 @@ func (s *Source) LoginRequired() <-chan struct{} {
 // Close ends the Source: it starts nothing more, answers all who wait with
 // ErrClosed, and ends a login that is under way. A refresh under way is waited
 // for until it is answered and saved, as the answer may hold the only pair that
-// is still good; no longer than RefreshTimeout and StoreTimeout together. What is
-// stored stays stored. Further calls of Close wait for the first.
+// is still good; no longer than RefreshTimeout and StoreTimeout together. If that
+// is not enough Close returns an error, and what is left ends by itself. What is
+// stored stays stored. Further calls of Close wait as the first does.
 func (s *Source) Close() error {
 	s.mu.Lock()
 	if !s.closed {
