@@ -36,12 +36,24 @@ func (s *Source) adopt(epoch uint64, rec *record) bool {
 		return false
 	}
 	s.unread = false
-	if rec == nil || rec.Generation <= s.generation || s.unsaved && s.forced {
+	if rec == nil || rec.Generation <= s.generation || s.unsaved && s.forced && !s.descendsLocked(rec) {
+		return false
+	}
+	if s.session != nil && rec.AccessToken == s.session.token.AccessToken.Reveal() && !rec.tombstone() {
+		// Our own pair: a save took effect though it was not answered.
+		s.announceAllLocked(now, s.savedLocked(rec.Generation, nil, false, now))
 		return false
 	}
 	take(now)
 	s.wakeLocked() // who waits is served without waiting for the unlock
 	return true
+}
+
+// descendsLocked reports whether a record is of the very session in memory: what
+// a neighbour has made of a pair whose save took effect though it was not answered.
+func (s *Source) descendsLocked(rec *record) bool {
+	return s.session != nil && rec.StartedAt.Equal(s.session.startedAt) &&
+		!differ(rec.ClientID, s.session.token.ClientID) && !differ(rec.AccountID, s.session.token.AccountID)
 }
 
 // adoption returns how a stored session is made ours, under the lock.

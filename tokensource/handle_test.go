@@ -64,6 +64,7 @@ func TestSetToken_IsUsedThoughItCannotBeSaved(t *testing.T) {
 		r.want("a1")
 		full := errors.New("no space left on device")
 		shelf.fail(full)
+		r.clock.Advance(time.Minute)
 		assert.ErrorIs(t, r.src.SetToken(t.Context(), r.gw.signOn()), full)
 		r.want("a2")
 		shelf.fail(nil)

@@ -68,25 +68,29 @@ func (s *Source) loginUnderLock(f *flight) func(now instant) {
 	s.mu.Lock()
 	clientID, accountID := s.clientID, s.accountID
 	s.mu.Unlock()
-	return s.loggedIn(f, s.handedInSession(answer, clientID, accountID), read)
+	return s.loggedIn(f, s.handedInSession(answer, clientID, accountID))
 }
 
 // loggedIn saves a new session, and returns how it is published.
-func (s *Source) loggedIn(f *flight, next *session, read *record) func(now instant) {
+func (s *Source) loggedIn(f *flight, next *session) func(now instant) {
 	if next.served.passedOnEither(s.watch.now()) {
 		return s.loginFailed(f, errDeadAnswer)
 	}
-	generation, err := int64(0), error(nil)
+	generation, newer, err := int64(0), (*record)(nil), error(nil)
 	if s.cfg.Store != nil && !s.overtaken(f.epoch) {
-		generation, _, err = s.commit(f.whole, recordOf(next, 0), read, true)
+		generation, newer, err = s.commit(f.whole, recordOf(next, 0), false)
 	}
 	if s.overtaken(f.epoch) {
 		s.discard(f, next.token)
 		return nil
 	}
+	if newer != nil {
+		return s.adoption(newer)
+	}
 	draw := s.draw()
 	return func(now instant) {
-		saved := s.savedLocked(generation, err, true, now)
+		// Not insisted upon: a human's wish that was stored meanwhile goes before.
+		saved := s.savedLocked(generation, err, false, now)
 		s.publishLocked(next, Event{Kind: EventLoggedIn}, now)
 		s.announceAllLocked(now, saved)
 		if v := s.viewLocked(); decide(&v, now).act == doLogin {

@@ -95,7 +95,11 @@ func (s *Source) load(ctx context.Context) (*record, error) {
 		return nil, s.storeTrouble("load", err)
 	}
 	s.storeAnswered()
-	return decodeRecord(data)
+	rec, err := decodeRecord(data)
+	if err == nil {
+		s.seenGeneration(rec.Generation)
+	}
+	return rec, err
 }
 
 // loadAside is load for who holds the lock too: a damaged record is set aside,
@@ -128,6 +132,7 @@ func (s *Source) write(ctx context.Context, rec *record) error {
 	if err != nil {
 		return &storeError{"encode", err}
 	}
+	s.seenGeneration(rec.Generation) // whatever comes of it: an error may come after it took effect
 	_, err = bounded(ctx, s, s.set.storeTimeout, "Store.Save", func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, s.cfg.Store.Save(ctx, data)
 	}, nil)
@@ -141,23 +146,19 @@ func (s *Source) write(ctx context.Context, rec *record) error {
 // of what was loaded. Under a lock that holds there is none.
 const maxConflicts = 3
 
-// commit saves a new record as the generation after all that we know of. read is
-// the record that was loaded last, nil when there was none. When the store turns
-// out to hold a newer generation than what we knew, that one is returned and
-// nothing is saved; unless force is set, for what a human asked for. Who calls it
-// has the turn.
-func (s *Source) commit(ctx context.Context, rec, read *record, force bool) (generation int64, newer *record, err error) {
+// commit saves a new record as the generation after all that we know of. When the
+// store turns out to hold a newer generation than what we knew, that one is returned
+// and nothing is saved; unless force is set, for what a human asked for. Who calls
+// it has the turn, and has loaded the record.
+func (s *Source) commit(ctx context.Context, rec *record, force bool) (generation int64, newer *record, err error) {
 	known := s.knownGeneration()
 	for range maxConflicts {
-		rec.Generation = known + 1
-		if read != nil {
-			rec.Generation = max(rec.Generation, read.Generation+1)
-		}
+		rec.Generation = s.nextGeneration()
 		if err = s.write(ctx, rec); !errors.Is(err, fs.ErrExist) {
 			return rec.Generation, nil, err
 		}
-		var loadErr error
-		if read, loadErr = s.load(ctx); loadErr != nil {
+		read, loadErr := s.load(ctx)
+		if loadErr != nil {
 			return 0, nil, loadErr
 		}
 		if read != nil && read.Generation > known && !force {
@@ -165,6 +166,20 @@ func (s *Source) commit(ctx context.Context, rec, read *record, force bool) (gen
 		}
 	}
 	return 0, nil, &storeError{"save", err}
+}
+
+// seenGeneration notes that a generation is stored, or may be.
+func (s *Source) seenGeneration(generation int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.highest = max(s.highest, generation)
+}
+
+// nextGeneration returns one that no record has had.
+func (s *Source) nextGeneration() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return max(s.generation, s.highest) + 1
 }
 
 func (s *Source) knownGeneration() int64 {

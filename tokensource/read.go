@@ -112,7 +112,7 @@ func (s *Source) saveGiven(ctx context.Context, read *record, epoch uint64) erro
 		s.generation = max(s.generation, read.Generation)
 	}
 	s.mu.Unlock()
-	generation, newer, err := s.commit(ctx, recordOf(session, 0), read, false)
+	generation, newer, err := s.commit(ctx, recordOf(session, 0), false)
 	if newer != nil {
 		s.adopt(epoch, newer)
 		return nil

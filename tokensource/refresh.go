@@ -71,10 +71,7 @@ func (s *Source) refreshHoldingLock(f *flight) func(now instant) {
 // refreshBesideDamaged is a refresh beside a record that nobody can read, and
 // that cannot be set aside either: the session goes on in memory.
 func (s *Source) refreshBesideDamaged(f *flight, err error) func(now instant) {
-	s.mu.Lock()
-	rejected := s.rejected
-	s.mu.Unlock()
-	if rejected != nil {
+	if rejected := s.rejectedBefore(); rejected != nil {
 		return s.passingFailure(f, errors.Join(err, rejected))
 	}
 	return s.spend(f, nil, true)
@@ -119,9 +116,23 @@ func (s *Source) refreshUnlocked(f *flight, err error) func(now instant) {
 	if errors.Is(loadErr, errNewer) {
 		return s.passingFailure(f, loadErr)
 	}
+	if loadErr != nil && s.rejectedBefore() != nil {
+		return s.passingFailure(f, errors.Join(loadErr, s.rejectedBefore()))
+	}
+	if loadErr == nil && !errors.Is(err, errLockHeld) {
+		// The store is back, and with it all who were about to do the same.
+		unlock, lockErr := s.lock(f.ctx, s.set.lockTimeout)
+		defer func() { unlock(f.whole) }()
+		if lockErr == nil {
+			return s.refreshHoldingLock(f)
+		}
+	}
 	if loadErr == nil {
 		s.adopt(f.epoch, rec)
 		s.heedAttempt(f.epoch, rec)
+		if end := s.rejectedEarlier(); end != nil {
+			return end
+		}
 	}
 	return s.spend(f, rec, errors.Is(loadErr, errDamaged))
 }
@@ -168,10 +179,7 @@ func (s *Source) noteAttempt(f *flight, read *record) (stored *record, conflict 
 	}
 	note := recordOf(s.session, s.generation)
 	if read == nil || s.unsaved || read.Generation < s.generation {
-		note.Generation++
-		if read != nil {
-			note.Generation = max(note.Generation, read.Generation+1)
-		}
+		note.Generation = max(s.generation, s.highest) + 1
 	} else {
 		s.heedAttemptLocked(read)
 	}
@@ -186,7 +194,8 @@ func (s *Source) noteAttempt(f *flight, read *record) (stored *record, conflict 
 	defer s.mu.Unlock()
 	if err != nil {
 		s.announceLocked(now, Event{Kind: EventStoreFailed, Err: err})
-		return read, false
+		// It may have taken effect all the same: its generation is not used twice.
+		return note, false
 	}
 	if s.epoch == f.epoch {
 		s.announceAllLocked(now, s.savedLocked(note.Generation, nil, false, now))
@@ -250,7 +259,7 @@ func (s *Source) spend(f *flight, read *record, frozen bool) func(now instant) {
 	case s.cfg.Store != nil:
 		// Saved also when SetToken has overtaken this flight: until that has
 		// saved its own, a neighbour would find, and present, the spent one.
-		generation, newer, saveErr = s.commit(f.whole, recordOf(next, 0), read, s.insists(f.epoch))
+		generation, newer, saveErr = s.commit(f.whole, recordOf(next, 0), s.insists(f.epoch))
 	}
 	if s.overtaken(f.epoch) {
 		s.discard(f, answer)
@@ -390,6 +399,13 @@ func (s *Source) withholdRejection(f *flight, rejection, loadErr error) func(now
 		s.rejected = rejection
 		pass(now)
 	}
+}
+
+// rejectedBefore returns the rejection that was withheld, if one was.
+func (s *Source) rejectedBefore() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rejected
 }
 
 // rejectedEarlier ends the session for a rejection that was withheld. The store

@@ -41,7 +41,7 @@ func (s *Source) saveUnderLock(f *flight) func(now instant) {
 		return nil
 	}
 	rec, forced := s.toSave()
-	generation, newer, err := s.commit(f.whole, rec, read, forced)
+	generation, newer, err := s.commit(f.whole, rec, forced)
 	if newer != nil {
 		return s.adoption(newer)
 	}

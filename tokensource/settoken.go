@@ -96,7 +96,7 @@ func (s *Source) saveAtWill(ctx context.Context, rec *record, epoch uint64) (gen
 		rec.ClientID = cmp.Or(rec.ClientID, read.ClientID)
 		rec.AccountID = cmp.Or(rec.AccountID, read.AccountID)
 	}
-	generation, _, err = s.commit(values, rec, read, true)
+	generation, _, err = s.commit(values, rec, true)
 	return generation, leave, err
 }
 

@@ -32,7 +32,8 @@ type Source struct {
 	session     *session
 	unread      bool   // there is a store, and it was not read yet
 	alone       bool   // it cannot be, and the session goes on without it
-	generation  int64  // the highest that we have read or written
+	generation  int64  // of the pair in memory, as it is stored
+	highest     int64  // that is stored, or may be: it is given to no other pair
 	clientID    string // the device, for as long as it is known to exist
 	accountID   string
 	invalidated bool // an API rejected the access token; callers wait for the next
