@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/agsauth/agsauth/cmd/agsauth/internal/demo"
+	"github.com/agsauth/agsauth/cmd/agsauth/internal/picture"
 )
 
 // Run is run.
@@ -14,7 +15,12 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // RunWith is run with the demo's plan changed.
 func RunWith(ctx context.Context, args []string, stdout, stderr io.Writer, change func(*demo.Plan)) int {
-	a := app{stdout: stdout, stderr: stderr, plan: func(fast bool) demo.Plan {
+	return RunOn(ctx, nil, args, stdout, stderr, change)
+}
+
+// RunOn is RunWith on a screen, if there is one.
+func RunOn(ctx context.Context, screen *picture.Screen, args []string, stdout, stderr io.Writer, change func(*demo.Plan)) int {
+	a := app{stdout: stdout, stderr: stderr, screen: func() *picture.Screen { return screen }, plan: func(fast bool) demo.Plan {
 		plan := usualPlan(fast)
 		change(&plan)
 		return plan
@@ -24,3 +30,10 @@ func RunWith(ctx context.Context, args []string, stdout, stderr io.Writer, chang
 
 // Narrate tells of a moment.
 func Narrate(out io.Writer, m demo.Moment) { narrator{out}.tell(m) }
+
+// ScreenOf is screenOf, Capable capable, and Summary summary.
+var (
+	ScreenOf = screenOf
+	Capable  = capable
+	Summary  = summary
+)

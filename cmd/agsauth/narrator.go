@@ -17,8 +17,13 @@ const width = 80
 type narrator struct{ out io.Writer }
 
 func (n narrator) tell(m demo.Moment) {
+	fmt.Fprintln(n.out, cut(line(m)))
+}
+
+// line returns all that is told of a moment.
+func line(m demo.Moment) string {
 	who, what := sentence(m)
-	fmt.Fprintln(n.out, cut(fmt.Sprintf("%4.1fs  %-10s %s", m.At.Seconds(), who, what)))
+	return fmt.Sprintf("%4.1fs  %-10s %s", m.At.Seconds(), who, what)
 }
 
 // sentence returns a moment as the subject of a sentence and all the rest of it.
@@ -41,7 +46,7 @@ func sentence(m demo.Moment) (who, what string) {
 	case demo.RefreshPending:
 		return refresh, fmt.Sprintf("is on its way; nobody waits: the token is good for %s", left)
 	case demo.RefreshFailed:
-		return refresh, fmt.Sprintf("is refused (%s); again in %s, the token is good for %s", reason(m), in, left)
+		return refresh, fmt.Sprintf("is refused (%s); again in %s, the token is good for %s", reason(m), in, tenths(m.Left))
 	case demo.AnswerLost:
 		return refresh, fmt.Sprintf("lost an answer; again at once, the token is good for %s", left)
 	case demo.Refreshed:
@@ -54,12 +59,38 @@ func sentence(m demo.Moment) (who, what string) {
 		return "demo", "has the API reject the current token, long before its time"
 	case demo.TokenReplaced:
 		return "API", fmt.Sprintf("rejected %s: repeated with a new token in %s", requests(m.N), took)
+	case demo.GatewayOut:
+		return "you", fmt.Sprintf("put the gateway out of order for %s: it refuses all (503)", in)
+	case demo.TokenRejectedByHand:
+		return "you", "have the API reject the current token"
+	case demo.RejectionRefused:
+		return "you", "can reject again " + again(m.In)
+	case demo.MachineSlept:
+		return "you", fmt.Sprintf("had the machine sleep for %s; %s", took, survived(m.Left))
+	case demo.RequestFailedByHand:
+		return "workers", "have requests FAILED by you: " + want(m)
 	case demo.WorkBegun:
 		return "workers", fmt.Sprintf("start: %d of them call the API all the time", m.N)
 	case demo.RequestFailed:
 		return "workers", "have a FAILED request: " + reason(m)
 	}
 	return "", ""
+}
+
+// again says when a token may be rejected again.
+func again(in time.Duration) string {
+	if in <= 0 {
+		return "after the next refresh"
+	}
+	return fmt.Sprintf("in %s: sooner, the library takes no notice", span(in))
+}
+
+// survived says what has become of the token in hand.
+func survived(left time.Duration) string {
+	if left <= 0 {
+		return "the token in hand is dead"
+	}
+	return "the token is good for " + span(left)
 }
 
 // calls says how many calls something took, if that was more than one.
@@ -74,6 +105,9 @@ func calls(m demo.Moment) string {
 func meanwhile(m demo.Moment) string {
 	if m.Served == 0 {
 		return "all workers waited for it"
+	}
+	if m.Failed > 0 {
+		return fmt.Sprintf("%s meanwhile, %d failed", requests(m.Served), m.Failed)
 	}
 	return fmt.Sprintf("%s meanwhile, slowest %s", requests(m.Served), span(m.Slowest))
 }
@@ -93,6 +127,22 @@ func reason(m demo.Moment) string {
 	return fmt.Sprint(m.Status)
 }
 
+// want says in what way a good token was wanting.
+func want(m demo.Moment) string {
+	if m.Status != 0 {
+		return fmt.Sprintf("the token is rejected (%d)", m.Status)
+	}
+	return "there is no token to be had"
+}
+
+// tenths is span for a line with no room to spare, in seconds if there are tenths.
+func tenths(d time.Duration) string {
+	if d >= 100*time.Millisecond {
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	return span(d)
+}
+
 // span returns a duration with as many digits as say something.
 func span(d time.Duration) string {
 	switch {
@@ -108,10 +158,10 @@ func span(d time.Duration) string {
 }
 
 // cut shortens what does not fit on a line: an error may be of any length.
-func cut(line string) string {
-	runes := []rune(line)
+func cut(text string) string {
+	runes := []rune(text)
 	if len(runes) <= width {
-		return line
+		return text
 	}
 	return string(runes[:width-1]) + "…"
 }

@@ -60,6 +60,41 @@ func TestNarrator_OneLineEach(t *testing.T) {
 			" 0.0s  session 1  has ENDED, and there is no other yet\n",
 		},
 		{
+			"a refusal with no room to spare",
+			demo.Moment{At: 14 * time.Second, Kind: demo.RefreshFailed, N: 12, Status: 503, In: 250 * time.Millisecond, Left: 750 * time.Millisecond},
+			"14.0s  refresh 12 is refused (503); again in 250 ms, the token is good for 0.8 s\n",
+		},
+		{
+			"a refresh that came too late",
+			demo.Moment{Kind: demo.Refreshed, N: 3, Calls: 9, Took: 7 * time.Second, Served: 90, Failed: 40, Slowest: time.Second},
+			" 0.0s  refresh 3  took 7.0 s, 9 calls; 90 requests meanwhile, 40 failed\n",
+		},
+		{
+			"a want of a token",
+			demo.Moment{Kind: demo.RequestFailedByHand, Err: errors.New("a long story")},
+			" 0.0s  workers    have requests FAILED by you: there is no token to be had\n",
+		},
+		{
+			"a token that is rejected for good",
+			demo.Moment{Kind: demo.RequestFailedByHand, Status: 403, Err: errors.New("a long story")},
+			" 0.0s  workers    have requests FAILED by you: the token is rejected (403)\n",
+		},
+		{
+			"a sleep that the token survived",
+			demo.Moment{Kind: demo.MachineSlept, Took: 7 * time.Second, Left: 2 * time.Second},
+			" 0.0s  you        had the machine sleep for 7.0 s; the token is good for 2.0 s\n",
+		},
+		{
+			"a sleep that it did not",
+			demo.Moment{Kind: demo.MachineSlept, Took: 7 * time.Second, Left: -time.Second},
+			" 0.0s  you        had the machine sleep for 7.0 s; the token in hand is dead\n",
+		},
+		{
+			"a rejection too soon after another",
+			demo.Moment{Kind: demo.RejectionRefused, In: 2 * time.Second},
+			" 0.0s  you        can reject again in 2.0 s: sooner, the library takes no notice\n",
+		},
+		{
 			"an error that is too long for a line",
 			demo.Moment{Kind: demo.RequestFailed, Err: errors.New(strings.Repeat("é", 100))},
 			" 0.0s  workers    have a FAILED request: " + strings.Repeat("é", 38) + "…\n",
@@ -78,5 +113,5 @@ func TestNarrator_KnowsEveryKind(t *testing.T) {
 		assert.NotContains(t, said, line)
 		said[line] = kind
 	}
-	assert.Len(t, said, 16)
+	assert.Len(t, said, 21)
 }

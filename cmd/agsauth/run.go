@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"runtime/debug"
 
 	"github.com/agsauth/agsauth/cmd/agsauth/internal/demo"
+	"github.com/agsauth/agsauth/cmd/agsauth/internal/picture"
 )
 
 // The exit statuses of the command.
@@ -22,7 +24,8 @@ const usage = `Agsauth keeps one sign-on to an Authentication Gateway Service al
 Usage:
 
     agsauth demo [--fast]   play a gateway's good and bad days, with workers that
-                            notice none of it: in 45 seconds; with --fast in 9
+                            notice none of it: in 45 seconds; with --fast in 9;
+                            see agsauth demo --help for keys to meddle with
     agsauth version         print the version
     agsauth help            print this
 `
@@ -32,13 +35,17 @@ type app struct {
 	stdout, stderr io.Writer
 	// plan says what the demo plays: the fast version or the usual one.
 	plan func(fast bool) demo.Plan
+	// screen returns what can be drawn on, or nil.
+	screen func() *picture.Screen
 }
 
 // run carries out one command line, without the command's name, and returns the
-// exit status. It reads nothing and touches no file. The end of ctx interrupts it;
-// it then winds up and returns within moments.
+// exit status. It touches no file, and reads only the keys pressed while it draws:
+// which it does if stdout is a terminal that can be drawn on. The end of ctx
+// interrupts it; it then winds up and returns within moments.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	return app{stdout: stdout, stderr: stderr, plan: usualPlan}.run(ctx, args)
+	screen := func() *picture.Screen { return screenOf(os.Stdin, stdout, os.Environ()) }
+	return app{stdout: stdout, stderr: stderr, plan: usualPlan, screen: screen}.run(ctx, args)
 }
 
 func usualPlan(fast bool) demo.Plan {

@@ -17,6 +17,13 @@ type facts struct {
 	logins      int  // sign-ons granted, the first included
 	announced   bool // the end of the first session, ahead of time
 	ended       bool // a session ended before there was another
+	// meddled says that something was done by hand since a pair was granted that
+	// could be used.
+	meddled bool
+	// wanting says that requests have failed by hand since then.
+	wanting   bool
+	weather   Weather // of the story's making
+	rejecting int     // tokens that the API rejects and that are still in hand
 
 	goodUntil time.Time // the end of the token in hand
 	endsAt    time.Time // the end of the first session
@@ -25,10 +32,15 @@ type facts struct {
 // pairs is how many pairs of tokens were granted.
 func (f *facts) pairs() int { return f.refreshes + f.logins }
 
+// granted takes down a new pair. With one that is good, faults by hand are over.
+func (f *facts) granted(good bool) {
+	f.meddled, f.wanting = f.meddled && !good, f.wanting && !good
+}
+
 // chronicle knows what has happened, tells of it, and lets the story wait for it.
 // It is written to by the workers, by the Source and by its calls of the gateway.
 type chronicle struct {
-	began  time.Time
+	clock  *lidClock
 	ledger *ledger
 
 	telling  sync.Mutex // held while tell runs: moments are told one at a time, in order
@@ -47,10 +59,12 @@ type effort struct {
 	since time.Time
 	calls int
 	mark  mark // how far the workers were when it began
+	// failed is how many requests had failed by then.
+	failed int
 }
 
-func newChronicle(l *ledger, tell func(Moment)) *chronicle {
-	return &chronicle{began: time.Now(), ledger: l, tell: tell, changed: make(chan struct{})}
+func newChronicle(c *lidClock, l *ledger, tell func(Moment)) *chronicle {
+	return &chronicle{clock: c, ledger: l, tell: tell, changed: make(chan struct{})}
 }
 
 // say tells of a moment, which is now.
@@ -60,7 +74,7 @@ func (c *chronicle) say(m Moment) {
 	if c.silenced {
 		return
 	}
-	m.At = time.Since(c.began)
+	m.At = c.clock.Elapsed()
 	c.tell(m)
 }
 
@@ -88,6 +102,23 @@ func (c *chronicle) known() facts {
 	return c.facts
 }
 
+// next returns a channel that is closed when the facts change.
+func (c *chronicle) next() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.changed
+}
+
+// firstByHand reports whether no request has failed by hand since there was a
+// good token, until now.
+func (c *chronicle) firstByHand() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	first := !c.facts.wanting
+	c.facts.wanting = true
+	return first
+}
+
 // until waits until the facts are as wanted. The error is the cause of ctx's end.
 func (c *chronicle) until(ctx context.Context, wanted func(facts) bool) error {
 	for {
@@ -107,12 +138,12 @@ func (c *chronicle) until(ctx context.Context, wanted func(facts) bool) error {
 
 // called takes down that the gateway is being called.
 func (c *chronicle) called() {
-	m := c.ledger.mark()
+	m, sums := c.ledger.mark(), c.ledger.sums()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.facts.calls++
 	if c.effort == nil {
-		c.effort = &effort{since: time.Now(), mark: m}
+		c.effort = &effort{since: time.Now(), mark: m, failed: sums.failed}
 	}
 	c.effort.calls++
 }
@@ -127,5 +158,6 @@ func (c *chronicle) succeeded() Moment {
 		return Moment{}
 	}
 	served, slowest := c.ledger.since(e.mark)
-	return Moment{Took: time.Since(e.since), Calls: e.calls, Served: served, Slowest: slowest}
+	failed := c.ledger.sums().failed - e.failed
+	return Moment{Took: time.Since(e.since), Calls: e.calls, Served: served, Failed: failed, Slowest: slowest}
 }

@@ -27,9 +27,12 @@ type crew struct {
 	client *http.Client
 	url    string
 	pause  time.Duration
-	// failed is told of each request that fails: its status, or why there was none.
-	failed func(status int, err error)
-	ledger *ledger
+	// failed is told of each request that fails: its status, or why there was none;
+	// and whether that is for what was done by hand.
+	failed func(status int, err error, byHand bool)
+	// underHand reports whether something that was done by hand has its effect.
+	underHand func() bool
+	ledger    *ledger
 
 	dismissed chan struct{} // closed by dismiss, which is called once
 	wg        sync.WaitGroup
@@ -51,13 +54,16 @@ func (c *crew) dismiss() {
 func (c *crew) work(ctx context.Context, id int) {
 	for ctx.Err() == nil {
 		c.ledger.begin(id)
+		// A new pair may be granted between the failure and the look at it.
+		underHand := c.underHand()
 		status, err := c.request(ctx, id)
 		if ctx.Err() != nil {
 			return // what was broken off has not failed
 		}
-		c.ledger.end(id, status, err)
+		byHand := err != nil && wantOfToken(status, err) && (underHand || c.underHand())
+		c.ledger.end(id, status, err, byHand)
 		if err != nil {
-			c.failed(status, err)
+			c.failed(status, err, byHand)
 		}
 		timer := time.NewTimer(c.pause)
 		select {

@@ -14,6 +14,7 @@ type ledger struct {
 	latencies []time.Duration // of all requests that ended, in that order
 	failed    int
 	forbidden int // of those that failed: a 401 or 403, as for a bad token
+	byHand    int // of those that failed: for want of a token, after a fault by hand
 }
 
 // mark is a place in a ledger: how many requests had ended there.
@@ -27,7 +28,9 @@ func (l *ledger) begin(worker int) {
 	l.begun[worker] = time.Now()
 }
 
-func (l *ledger) end(worker, status int, err error) {
+// end takes down the outcome of a worker's request. ByHand says that it failed for
+// want of a token, after a fault by hand.
+func (l *ledger) end(worker, status int, err error, byHand bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.latencies = append(l.latencies, time.Since(l.begun[worker]))
@@ -36,6 +39,9 @@ func (l *ledger) end(worker, status int, err error) {
 		return
 	}
 	l.failed++
+	if byHand {
+		l.byHand++
+	}
 	if status == http.StatusUnauthorized || status == http.StatusForbidden {
 		l.forbidden++
 	}
@@ -64,12 +70,15 @@ func (l *ledger) since(m mark) (served int, slowest time.Duration) {
 	return len(ended), slowest
 }
 
-// failures returns how many requests failed, and how many of them with the status
-// of a rejected token.
-func (l *ledger) failures() (failed, forbidden int) {
+// sums are how many requests had which outcome.
+type sums struct{ requests, failed, forbidden, byHand int }
+
+// sums returns how many requests have ended so far, how many of these failed, and
+// how many of those for the reasons that matter here.
+func (l *ledger) sums() sums {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.failed, l.forbidden
+	return sums{len(l.latencies), l.failed, l.forbidden, l.byHand}
 }
 
 // sorted returns how long the requests took, the fastest first.

@@ -21,7 +21,7 @@ const (
 	// AnswerLost says that the answer to a call for the N-th refresh was lost: Left.
 	AnswerLost
 	// Refreshed says that the N-th refresh was granted: Took and Calls, from the
-	// first call to the grant, with Served and Slowest of that time.
+	// first call to the grant, with Served, Failed and Slowest of that time.
 	Refreshed
 
 	// GatewaySlows says that the next refresh will take longer, by Took, on purpose.
@@ -39,11 +39,26 @@ const (
 	// SessionEnding says that the end of the N-th session was announced: In.
 	SessionEnding
 	// LoggedIn says that the N-th session has begun ahead of the end of the first:
-	// In until that, Device, Took, Calls, Served and Slowest.
+	// In until that, Device, Took, Calls, Served, Failed and Slowest.
 	LoggedIn
 	// SessionOver says that the end of the N-th session has come: Served and Failed
 	// since the next one began.
 	SessionOver
+
+	// GatewayOut says that every call of the gateway is refused from now on, by hand:
+	// In until it ends.
+	GatewayOut
+	// TokenRejectedByHand is TokenRejected by hand. RejectionRefused says that it
+	// would not have been heeded: for In, or while a refresh has failed if that is
+	// zero.
+	TokenRejectedByHand
+	RejectionRefused
+	// MachineSlept says that the machine slept, by hand: Took; and Left, negative if
+	// the token in hand died meanwhile.
+	MachineSlept
+	// RequestFailedByHand is RequestFailed for want of a token, after a fault by hand:
+	// the first of those until there is a good token.
+	RequestFailedByHand
 
 	// RequestFailed says that a worker's request failed: Status, or Err. Only the
 	// first few are told of. Nothing from here on is in the plan.

@@ -34,6 +34,10 @@ type Plan struct {
 	// Limit is when it ends at the latest, whatever has not happened by then.
 	Limit time.Duration
 
+	// OutFor is how long the gateway is out when it is broken by hand, and SleepFor
+	// how long the machine sleeps when it is sent to sleep.
+	OutFor, SleepFor time.Duration
+
 	// InMemory is for tests in a bubble of testing/synctest: the server is then
 	// reached without a socket.
 	InMemory bool
@@ -46,7 +50,8 @@ type Plan struct {
 //
 // A token is refreshed in the middle of its 6 seconds, so that for 2.4 seconds
 // at the least a refresh may fail, or take its time. What is done to a refresh
-// takes up to 1.8 of these, with every wait at its longest.
+// takes up to 1.8 of these, with every wait at its longest, and an outage by hand
+// with the waits behind it no more than 2.2; both together may take too long.
 func Normal() Plan {
 	return Plan{
 		Access: 6 * time.Second, Refresh: 30 * time.Second, Session: 38 * time.Second,
@@ -55,6 +60,7 @@ func Normal() Plan {
 		Latency: 250 * time.Millisecond, SlowFor: 1500 * time.Millisecond, Refusals: 3,
 		SlowAt: 4 * time.Second, FailAt: 11 * time.Second, RejectAt: 20 * time.Second,
 		Tail: 6 * time.Second, Limit: 50 * time.Second,
+		OutFor: 1500 * time.Millisecond, SleepFor: 7 * time.Second,
 	}
 }
 
@@ -67,5 +73,6 @@ func Fast() Plan {
 		Workers: 8, Pause: 20 * time.Millisecond,
 		Latency: 100 * time.Millisecond, SlowFor: 600 * time.Millisecond, Refusals: 2,
 		Tail: 500 * time.Millisecond, Limit: 9500 * time.Millisecond,
+		OutFor: 600 * time.Millisecond, SleepFor: 4 * time.Second,
 	}
 }

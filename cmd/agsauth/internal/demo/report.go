@@ -27,38 +27,55 @@ type Report struct {
 	// there were in all. AtATime is the most calls for a refresh at one time.
 	Logins, GatewayCalls, AtATime int
 
-	// Missing are the acts that did not take place, and why.
-	Missing []string
+	// ByHand is how many of those that failed did so for want of a token, while what
+	// was done by hand had its effect: it began since the last pair was granted.
+	ByHand int
+	// Hand is what was done by hand.
+	Hand Faults
+
+	// Missing are the acts that did not take place, and why. Waived are those that
+	// are not held against the run: a fault by hand came before they were over.
+	Missing, Waived []string
 	// Interrupted says that it was not played to its end.
 	Interrupted bool
 }
 
-// OK reports whether all of the story has happened, and no request has failed.
+// Faults counts what was done by hand.
+type Faults struct{ Outages, Rejections, Sleeps int }
+
+// Any reports whether anything was done by hand.
+func (f Faults) Any() bool { return f != Faults{} }
+
+// OK reports whether all of the story has happened, but for what is waived, and no
+// request has failed, by hand or otherwise.
 func (r Report) OK() bool {
 	return !r.Interrupted && r.Failed == 0 && r.Requests > 0 && len(r.Missing) == 0
 }
 
-func (s *stage) report(missing []string, interrupted bool) Report {
+func (s *stage) report(missing, waived []string, interrupted bool) Report {
 	facts := s.chronicle.known()
 	took := s.ledger.sorted()
-	failed, forbidden := s.ledger.failures()
+	sums := s.ledger.sums()
 	rejected := int(s.api.rejected.Load())
 	return Report{
-		Took:            time.Since(s.chronicle.began),
+		Took:            s.clock.Elapsed(),
 		Workers:         s.plan.Workers,
 		Requests:        len(took),
-		Failed:          failed,
+		Failed:          sums.failed,
 		Median:          percentile(took, 50),
 		Percentile99:    percentile(took, 99),
 		Slowest:         percentile(took, 100),
 		Refreshes:       facts.refreshes,
 		GatewayFailures: s.failuresServed(),
 		Rejected:        rejected,
-		Replaced:        rejected - forbidden,
+		Replaced:        rejected - sums.forbidden,
 		Logins:          facts.logins,
 		GatewayCalls:    facts.calls,
 		AtATime:         s.server.MaxInFlight(agstest.Refresh),
+		ByHand:          sums.byHand,
+		Hand:            s.hand.done(),
 		Missing:         missing,
+		Waived:          waived,
 		Interrupted:     interrupted,
 	}
 }

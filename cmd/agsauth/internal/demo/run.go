@@ -18,25 +18,12 @@ var errOver = errors.New("it did not happen in time")
 // The error says that the demo could not begin; the report, whether that is
 // because ctx has ended.
 func Run(ctx context.Context, plan Plan, tell func(Moment)) (Report, error) {
-	s, err := build(ctx, plan, tell)
-	if err != nil {
-		s.clear(true)
-		return s.report(nil, ctx.Err() != nil), err
-	}
-	s.chronicle.say(Moment{Kind: WorkBegun, N: plan.Workers})
-	s.crew.start(ctx, plan.Workers)
-	missing := s.play(ctx)
-	interrupted := ctx.Err() != nil
-	s.clear(interrupted)
-	if interrupted {
-		missing = nil
-	}
-	return s.report(missing, interrupted), nil
+	return New(plan, tell).Run(ctx)
 }
 
 // play plays all acts, and returns what is to be said of those that did not take
-// place.
-func (s *stage) play(ctx context.Context) (missing []string) {
+// place: those after a fault by hand are waived.
+func (s *stage) play(ctx context.Context) (missing, waived []string) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.plan.Limit, errOver)
 	defer cancel()
 	for _, a := range s.acts() {
@@ -47,9 +34,13 @@ func (s *stage) play(ctx context.Context) (missing []string) {
 		if err == nil {
 			err = a.play(ctx)
 		}
-		if err != nil {
+		switch {
+		case err == nil:
+		case s.hand.done().Any():
+			waived = append(waived, fmt.Sprintf("%s: %v", a.name, err))
+		default:
 			missing = append(missing, fmt.Sprintf("%s: %v", a.name, err))
 		}
 	}
-	return missing
+	return missing, waived
 }

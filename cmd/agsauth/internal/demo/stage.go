@@ -16,11 +16,14 @@ import (
 // stage is all that takes part.
 type stage struct {
 	plan      Plan
+	clock     *lidClock
+	hand      hand
 	server    *agstest.Server
 	chronicle *chronicle
 	ledger    *ledger
 	api       *apiWatch
 	source    *tokensource.Source
+	status    func() tokensource.Status // the source's
 	crew      *crew
 }
 
@@ -28,15 +31,16 @@ type stage struct {
 // uses the library; nobody is at work yet. The stage is to be cleared, also after
 // an error.
 func build(ctx context.Context, plan Plan, tell func(Moment)) (*stage, error) {
-	s := &stage{plan: plan, ledger: newLedger()}
-	s.chronicle = newChronicle(s.ledger, tell)
-	s.server = startServer(plan)
+	s := &stage{plan: plan, clock: newLidClock(), ledger: newLedger()}
+	s.chronicle = newChronicle(s.clock, s.ledger, tell)
+	s.startServer()
 	s.api = &apiWatch{base: s.server.Client().Transport}
 
 	gateway, err := ags.New(ags.Config{
 		BaseURL:       s.server.URL,
 		AuthServiceID: "Customer Auth Service",
 		TenantID:      "nagra",
+		Clock:         s.clock,
 		HTTPClient:    &http.Client{Transport: &gatewayWatch{s.server.Client().Transport, s.chronicle}},
 	})
 	if err != nil {
@@ -61,51 +65,60 @@ func build(ctx context.Context, plan Plan, tell func(Moment)) (*stage, error) {
 		RefreshBefore: plan.RefreshBefore,
 		WarnBefore:    plan.WarnBefore,
 		OnEvent:       s.chronicle.event,
+		Clock:         s.clock,
 	})
 	if err != nil {
 		return s, err
 	}
+	s.status = s.source.Status
 	s.crew = &crew{
 		client:    &http.Client{Transport: &transport.Transport{Source: s.source, Base: s.api}},
 		url:       s.server.URL + "/api/films",
 		pause:     plan.Pause,
 		failed:    s.requestFailed,
+		underHand: s.underHand,
 		ledger:    s.ledger,
 		dismissed: make(chan struct{}),
 	}
 	return s, nil
 }
 
-// startServer returns a gateway, with an API, that is as slow as real ones are.
+// startServer starts a gateway, with an API, that is as slow as real ones are.
 // It keeps time by the millisecond: at whole seconds, a third of a token that
 // lives for three could be lost to rounding.
-func startServer(plan Plan) *agstest.Server {
-	server := agstest.NewServer(agstest.Config{
+func (s *stage) startServer() {
+	plan := s.plan
+	s.server = agstest.NewServer(agstest.Config{
 		InMemory:        plan.InMemory,
+		Clock:           s.clock,
 		AccessLifetime:  plan.Access,
 		RefreshLifetime: plan.Refresh,
 		FixedLifetime:   plan.Session,
 		Quirks:          agstest.Quirks{MillisecondClaims: true},
 	})
 	for _, op := range []agstest.Op{agstest.SignOn, agstest.Refresh} {
-		server.Always(op, agstest.Fault{Delay: plan.Latency})
+		s.server.AlwaysFunc(op, s.gatewayFault)
 	}
 	if plan.Prepare != nil {
-		plan.Prepare(server)
+		plan.Prepare(s.server)
 	}
-	return server
 }
 
 // toldFailures is how many failed requests are told of.
 const toldFailures = 5
 
-// requestFailed tells of the first few requests that fail: the rest is in the
-// report.
-func (s *stage) requestFailed(status int, err error) {
-	if failed, _ := s.ledger.failures(); failed > toldFailures {
+// requestFailed tells of the first few requests that fail, and of the first of
+// those that fail by hand together: the rest is in the report.
+func (s *stage) requestFailed(status int, err error, byHand bool) {
+	if byHand {
+		if s.chronicle.firstByHand() {
+			s.chronicle.say(Moment{Kind: RequestFailedByHand, Status: status, Err: err})
+		}
 		return
 	}
-	s.chronicle.say(Moment{Kind: RequestFailed, Status: status, Err: err})
+	if sums := s.ledger.sums(); sums.failed-sums.byHand <= toldFailures {
+		s.chronicle.say(Moment{Kind: RequestFailed, Status: status, Err: err})
+	}
 }
 
 // clear ends all that runs, and returns when it has ended. What is under way is
@@ -124,14 +137,35 @@ func (s *stage) clear(interrupted bool) {
 	s.server.Close()
 }
 
-// wait waits until d after the beginning.
+// wait waits until d after the beginning, awake.
 func (s *stage) wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(time.Until(s.chronicle.began.Add(d)))
+	timer := time.NewTimer(d - s.clock.Elapsed())
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	}
+}
+
+// waitUntil waits until an instant of the wall clock, which may jump there.
+func (s *stage) waitUntil(ctx context.Context, t time.Time) error {
+	for {
+		changed := s.chronicle.next()
+		left := s.clock.until(t)
+		if left <= 0 {
+			return nil
+		}
+		timer := time.NewTimer(left)
+		select {
+		case <-timer.C:
+		case <-changed:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 	}
 }

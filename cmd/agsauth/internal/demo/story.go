@@ -36,6 +36,7 @@ var (
 	errSomebodyWaited = errors.New("somebody had to wait for it")
 	errTooLate        = errors.New("it came too late")
 	errStillOpen      = errors.New("the gateway does not know of it")
+	errUnannounced    = errors.New("it did not come before the login")
 )
 
 // refresh waits for the first refresh, which nothing disturbs.
@@ -48,9 +49,16 @@ func (s *stage) slowRefresh(ctx context.Context) error {
 	arrived := make(chan struct{})
 	arrive := sync.OnceFunc(func() { close(arrived) })
 	s.chronicle.say(Moment{Kind: GatewaySlows, Took: s.plan.SlowFor})
+	defer s.has(Slow)()
 	s.server.Script(agstest.Refresh, agstest.Fault{
 		Delay: s.plan.Latency + s.plan.SlowFor,
-		If:    func(agstest.Request) bool { arrive(); return true },
+		If: func(rq agstest.Request) bool {
+			mine := s.inStory(rq)
+			if mine {
+				arrive()
+			}
+			return mine
+		},
 	})
 	select {
 	case <-arrived:
@@ -59,7 +67,7 @@ func (s *stage) slowRefresh(ctx context.Context) error {
 	}
 	mark := s.ledger.mark()
 	before := s.chronicle.known()
-	s.chronicle.say(Moment{Kind: RefreshPending, N: before.refreshes + 1, Left: time.Until(before.goodUntil)})
+	s.chronicle.say(Moment{Kind: RefreshPending, N: before.refreshes + 1, Left: s.clock.until(before.goodUntil)})
 	if err := s.nextPair(ctx, before); err != nil {
 		return err
 	}
@@ -74,9 +82,10 @@ func (s *stage) slowRefresh(ctx context.Context) error {
 func (s *stage) failingGateway(ctx context.Context) error {
 	before := s.chronicle.known()
 	s.chronicle.say(Moment{Kind: GatewayFails, N: s.plan.Refusals})
+	defer s.has(Failing)()
 	s.server.Script(agstest.Refresh,
-		agstest.Fault{Status: http.StatusServiceUnavailable, Times: s.plan.Refusals},
-		agstest.Fault{Kind: agstest.Lost})
+		agstest.Fault{Status: http.StatusServiceUnavailable, Times: s.plan.Refusals, If: s.inStory},
+		agstest.Fault{Kind: agstest.Lost, If: s.inStory})
 	return s.chronicle.until(ctx, func(f facts) bool {
 		return f.refused >= before.refused+s.plan.Refusals && f.lost > before.lost && f.pairs() > f.pairsAtLoss
 	})
@@ -92,11 +101,18 @@ func (s *stage) rejectedToken(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if latest := s.plan.RefreshBefore * 6 / 5; time.Until(before.goodUntil) > latest {
+		if s.hand.done().Rejections > 0 {
+			return nil // there was one, by hand; another may not be heeded for long
+		}
+		rejecting := func() {}
+		if latest := s.plan.RefreshBefore * 6 / 5; s.clock.until(before.goodUntil) > latest && s.admitRejection() == 0 {
 			s.chronicle.say(Moment{Kind: TokenRejected})
+			rejecting = s.has(Rejecting)
 			s.server.RejectToken(token.AccessToken)
 		}
-		if err := s.nextPair(ctx, before); err != nil {
+		err = s.nextPair(ctx, before)
+		rejecting()
+		if err != nil {
 			return err
 		}
 		if n := int(s.api.rejected.Load() - rejected); n > 0 {
@@ -106,6 +122,12 @@ func (s *stage) rejectedToken(ctx context.Context) error {
 	}
 }
 
+// has makes the weather, until the function returned is called.
+func (s *stage) has(w Weather) (over func()) {
+	s.chronicle.note(func(f *facts) { f.weather = w })
+	return func() { s.chronicle.note(func(f *facts) { f.weather = Healthy }) }
+}
+
 // nextPair waits for another pair of tokens than those known of before.
 func (s *stage) nextPair(ctx context.Context, before facts) error {
 	return s.chronicle.until(ctx, func(f facts) bool { return f.pairs() > before.pairs() })
@@ -113,7 +135,13 @@ func (s *stage) nextPair(ctx context.Context, before facts) error {
 
 // announcement waits for the end of the session to be announced ahead of time.
 func (s *stage) announcement(ctx context.Context) error {
-	return s.chronicle.until(ctx, func(f facts) bool { return f.announced })
+	if err := s.chronicle.until(ctx, func(f facts) bool { return f.announced || f.logins > 1 }); err != nil {
+		return err
+	}
+	if !s.chronicle.known().announced {
+		return errUnannounced
+	}
+	return nil
 }
 
 // login waits for the second sign-on. That it comes before the first session's
@@ -122,7 +150,7 @@ func (s *stage) login(ctx context.Context) error {
 	if err := s.chronicle.until(ctx, func(f facts) bool { return f.logins > 1 }); err != nil {
 		return err
 	}
-	if f := s.chronicle.known(); f.ended || !time.Now().Before(f.endsAt) {
+	if f := s.chronicle.known(); f.ended || !s.clock.Now().Before(f.endsAt) {
 		return errTooLate
 	}
 	return nil
@@ -135,16 +163,15 @@ const curtain = 100 * time.Millisecond
 // end waits for the end of the first session to pass.
 func (s *stage) end(ctx context.Context) error {
 	mark := s.ledger.mark()
-	failedBefore, _ := s.ledger.failures()
-	ends := s.chronicle.known().endsAt.Sub(s.chronicle.began)
-	if err := s.wait(ctx, ends+curtain); err != nil {
+	failedBefore := s.ledger.sums().failed
+	if err := s.waitUntil(ctx, s.chronicle.known().endsAt.Add(curtain)); err != nil {
 		return err
 	}
-	if st := s.server.Stats(); st.Sessions != 2 || st.LiveSessions != 1 {
+	if st := s.server.Stats(); st.Sessions != s.chronicle.known().logins || st.Sessions < 2 || st.LiveSessions != 1 {
 		return errStillOpen
 	}
 	served, _ := s.ledger.since(mark)
-	failed, _ := s.ledger.failures()
+	failed := s.ledger.sums().failed
 	s.chronicle.say(Moment{Kind: SessionOver, N: 1, Served: served, Failed: failed - failedBefore})
-	return s.wait(ctx, ends+s.plan.Tail)
+	return s.wait(ctx, s.clock.Elapsed()+s.plan.Tail-curtain)
 }

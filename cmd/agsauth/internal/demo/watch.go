@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/agsauth/agsauth/ags"
 	"github.com/agsauth/agsauth/tokensource"
@@ -14,7 +13,7 @@ import (
 // signedOn begins the chronicle of the first session.
 func (c *chronicle) signedOn(token *ags.Token) {
 	c.succeeded()
-	c.say(Moment{Kind: SessionBegun, N: 1, Device: token.ClientID, In: time.Until(token.FixedExpiresAt)})
+	c.say(Moment{Kind: SessionBegun, N: 1, Device: token.ClientID, In: c.clock.until(token.FixedExpiresAt)})
 	c.note(func(f *facts) {
 		f.logins++
 		f.goodUntil, f.endsAt = token.ExpiresAt, token.FixedExpiresAt
@@ -56,6 +55,7 @@ func (c *chronicle) refreshed(e tokensource.Event) {
 	c.say(m)
 	c.note(func(f *facts) {
 		f.refreshes++
+		f.granted(alive(e))
 		f.goodUntil = e.Status.ExpiresAt
 	})
 }
@@ -67,8 +67,15 @@ func (c *chronicle) loggedIn(e tokensource.Event) {
 	c.say(m)
 	c.note(func(f *facts) {
 		f.logins++
+		f.granted(alive(e))
 		f.goodUntil = e.Status.ExpiresAt
 	})
+}
+
+// alive reports whether the pair that an event tells of can be used. One that was
+// on its way while the machine slept cannot.
+func alive(e tokensource.Event) bool {
+	return e.Status.Phase == tokensource.Fresh || e.Status.Phase == tokensource.Ageing
 }
 
 // failure is the moment of something that failed, but for its kind.
@@ -91,7 +98,7 @@ func (w *gatewayWatch) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := w.base.RoundTrip(req)
 	if err != nil && strings.HasSuffix(req.URL.Path, "/refresh") {
 		known := w.chronicle.known()
-		w.chronicle.say(Moment{Kind: AnswerLost, N: known.refreshes + 1, Left: time.Until(known.goodUntil)})
+		w.chronicle.say(Moment{Kind: AnswerLost, N: known.refreshes + 1, Left: w.chronicle.clock.until(known.goodUntil)})
 		w.chronicle.note(func(f *facts) {
 			f.lost++
 			f.pairsAtLoss = f.pairs()
