@@ -178,7 +178,10 @@ var entryForm = regexp.MustCompile(`^(\[[^\[\]]*\]|[^:]*)(?::([0-9]*))?$`)
 func allows(entry string, u *url.URL) bool {
 	host, port := entry, ""
 	if parts := entryForm.FindStringSubmatch(entry); parts != nil {
-		host, port = strings.TrimSuffix(strings.TrimPrefix(parts[1], "["), "]"), parts[2]
+		host, port = parts[1], parts[2]
+		if strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]") {
+			host = host[1 : len(host)-1]
+		}
 	}
 	scheme := map[string]string{"https": "443", "http": "80"}
 	if port != "" && port != cmp.Or(u.Port(), scheme[u.Scheme]) {
