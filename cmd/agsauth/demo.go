@@ -18,13 +18,13 @@ on, and has eight workers call the API through the library. The gateway has
 its bad moments; the demo tells each as it happens. The status is 0 if all of it
 happened and no request failed.
 
-On a terminal of 60 × 18 cells or more it is drawn, without colours if NO_COLOR is
+On a terminal of 60 × 12 cells or more it is drawn, without colours if NO_COLOR is
 set, and these keys do what the plan does not:
 
-    o   put the gateway out of order for a moment: every call is refused
-    r   have the API reject the current access token
-    s   have the machine sleep until that token is dead: the clock jumps
-    q   quit, as does Ctrl-C
+    o   outage: for a moment the gateway refuses every call
+    r   reject: the API takes the current access token no more
+    s   suspend: the machine sleeps until that token is dead; the clock jumps
+    q   quit, as does Ctrl-C; the status is then 130
 
 What fails because of them is counted as such; the status is then 1 all the same.
 What else they put out of place is waived, and said to be.

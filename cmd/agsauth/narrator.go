@@ -44,9 +44,9 @@ func sentence(m demo.Moment) (who, what string) {
 	case demo.LoginFailed:
 		return "login", "FAILED: " + reason(m)
 	case demo.RefreshPending:
-		return refresh, fmt.Sprintf("is on its way; nobody waits: the token is good for %s", left)
+		return refresh, pending(m)
 	case demo.RefreshFailed:
-		return refresh, fmt.Sprintf("is refused (%s); again in %s, the token is good for %s", reason(m), in, tenths(m.Left))
+		return refresh, fmt.Sprintf("is refused (%s); again in %s, the token is %s", reason(m), in, good(m.Left))
 	case demo.AnswerLost:
 		return refresh, fmt.Sprintf("lost an answer; again at once, the token is good for %s", left)
 	case demo.Refreshed:
@@ -68,13 +68,21 @@ func sentence(m demo.Moment) (who, what string) {
 	case demo.MachineSlept:
 		return "you", fmt.Sprintf("had the machine sleep for %s; %s", took, survived(m.Left))
 	case demo.RequestFailedByHand:
-		return "workers", "have requests FAILED by you: " + want(m)
+		return "workers", "have requests FAILED by your keys: " + want(m)
 	case demo.WorkBegun:
 		return "workers", fmt.Sprintf("start: %d of them call the API all the time", m.N)
 	case demo.RequestFailed:
 		return "workers", "have a FAILED request: " + reason(m)
 	}
 	return "", ""
+}
+
+// pending says who waits for a refresh that is on its way.
+func pending(m demo.Moment) string {
+	if m.Left <= 0 {
+		return "is on its way; all wait for it: the token in hand is no good"
+	}
+	return "is on its way; nobody waits: the token is good for " + span(m.Left)
 }
 
 // again says when a token may be rejected again.
@@ -132,15 +140,19 @@ func want(m demo.Moment) string {
 	if m.Status != 0 {
 		return fmt.Sprintf("the token is rejected (%d)", m.Status)
 	}
-	return "there is no token to be had"
+	return "no token is to be had"
 }
 
-// tenths is span for a line with no room to spare, in seconds if there are tenths.
-func tenths(d time.Duration) string {
-	if d >= 100*time.Millisecond {
-		return fmt.Sprintf("%.1f s", d.Seconds())
+// good says for how long a token is good, on a line with no room to spare: in
+// seconds if there are tenths.
+func good(left time.Duration) string {
+	switch {
+	case left <= 0:
+		return "dead"
+	case left >= 100*time.Millisecond:
+		return fmt.Sprintf("good for %.1f s", left.Seconds())
 	}
-	return span(d)
+	return "good for " + span(left)
 }
 
 // span returns a duration with as many digits as say something.

@@ -47,7 +47,17 @@ func TestNarrator_OneLineEach(t *testing.T) {
 		{
 			"a refresh without an answer, the token dead",
 			demo.Moment{Kind: demo.RefreshFailed, N: 3, Err: errors.New("no\nway"), In: time.Second, Left: -time.Second},
-			" 0.0s  refresh 3  is refused (no way); again in 1.0 s, the token is good for 0 s\n",
+			" 0.0s  refresh 3  is refused (no way); again in 1.0 s, the token is dead\n",
+		},
+		{
+			"a slow refresh that nobody waits for",
+			demo.Moment{Kind: demo.RefreshPending, N: 2, Left: 1600 * time.Millisecond},
+			" 0.0s  refresh 2  is on its way; nobody waits: the token is good for 1.6 s\n",
+		},
+		{
+			"a slow refresh that all wait for",
+			demo.Moment{Kind: demo.RefreshPending, N: 2},
+			" 0.0s  refresh 2  is on its way; all wait for it: the token in hand is no good\n",
 		},
 		{
 			"a login that fails",
@@ -72,12 +82,12 @@ func TestNarrator_OneLineEach(t *testing.T) {
 		{
 			"a want of a token",
 			demo.Moment{Kind: demo.RequestFailedByHand, Err: errors.New("a long story")},
-			" 0.0s  workers    have requests FAILED by you: there is no token to be had\n",
+			" 0.0s  workers    have requests FAILED by your keys: no token is to be had\n",
 		},
 		{
 			"a token that is rejected for good",
 			demo.Moment{Kind: demo.RequestFailedByHand, Status: 403, Err: errors.New("a long story")},
-			" 0.0s  workers    have requests FAILED by you: the token is rejected (403)\n",
+			" 0.0s  workers    have requests FAILED by your keys: the token is rejected (403)\n",
 		},
 		{
 			"a sleep that the token survived",

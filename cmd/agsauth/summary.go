@@ -35,7 +35,7 @@ func summary(r demo.Report) string {
 	if h := r.Hand; h.Any() {
 		count("faults by hand", h.Outages+h.Rejections+h.Sleeps, fmt.Sprintf("outages %d, rejections %d, sleeps %d", h.Outages, h.Rejections, h.Sleeps))
 	}
-	count("rejections replaced", r.Replaced, fmt.Sprintf("of %d", r.Rejected))
+	count("rejected and repeated", r.Replaced, fmt.Sprintf("of %d rejected", r.Rejected))
 	count("logins", r.Logins, "the first sign-on included")
 	count("gateway calls", r.GatewayCalls, "in all")
 	fmt.Fprintln(&b)

@@ -61,7 +61,7 @@ func (c *crew) work(ctx context.Context, id int) {
 			return // what was broken off has not failed
 		}
 		byHand := err != nil && wantOfToken(status, err) && (underHand || c.underHand())
-		c.ledger.end(id, status, err, byHand)
+		c.ledger.end(id, err, byHand)
 		if err != nil {
 			c.failed(status, err, byHand)
 		}
@@ -84,7 +84,7 @@ func (c *crew) work(ctx context.Context, id int) {
 // Every other worker sends something: of a request that is sent twice the API is
 // to get all, twice. The status is zero if there was no answer.
 func (c *crew) request(ctx context.Context, id int) (status int, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, requestTimeout, errors.New("no answer in time"))
+	ctx, cancel := context.WithTimeoutCause(withTrials(ctx), requestTimeout, errors.New("no answer in time"))
 	defer cancel()
 	method, sent := http.MethodGet, []byte(nil)
 	if id%2 == 1 {

@@ -63,7 +63,7 @@ func (s *stage) glance() Glance {
 		Failed:    sums.failed,
 		ByHand:    sums.byHand,
 		Refreshes: f.refreshes,
-		Replaced:  int(s.api.rejected.Load()) - sums.forbidden,
+		Replaced:  int(s.api.replaced.Load()),
 		Logins:    f.logins,
 	}
 	g.Dead = st.Phase == tokensource.Expired || st.Phase == tokensource.Ended

@@ -1,7 +1,6 @@
 package demo
 
 import (
-	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -13,7 +12,6 @@ type ledger struct {
 	begun     map[int]time.Time
 	latencies []time.Duration // of all requests that ended, in that order
 	failed    int
-	forbidden int // of those that failed: a 401 or 403, as for a bad token
 	byHand    int // of those that failed: for want of a token, after a fault by hand
 }
 
@@ -30,7 +28,7 @@ func (l *ledger) begin(worker int) {
 
 // end takes down the outcome of a worker's request. ByHand says that it failed for
 // want of a token, after a fault by hand.
-func (l *ledger) end(worker, status int, err error, byHand bool) {
+func (l *ledger) end(worker int, err error, byHand bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.latencies = append(l.latencies, time.Since(l.begun[worker]))
@@ -41,9 +39,6 @@ func (l *ledger) end(worker, status int, err error, byHand bool) {
 	l.failed++
 	if byHand {
 		l.byHand++
-	}
-	if status == http.StatusUnauthorized || status == http.StatusForbidden {
-		l.forbidden++
 	}
 }
 
@@ -71,14 +66,14 @@ func (l *ledger) since(m mark) (served int, slowest time.Duration) {
 }
 
 // sums are how many requests had which outcome.
-type sums struct{ requests, failed, forbidden, byHand int }
+type sums struct{ requests, failed, byHand int }
 
 // sums returns how many requests have ended so far, how many of these failed, and
 // how many of those for the reasons that matter here.
 func (l *ledger) sums() sums {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return sums{len(l.latencies), l.failed, l.forbidden, l.byHand}
+	return sums{len(l.latencies), l.failed, l.byHand}
 }
 
 // sorted returns how long the requests took, the fastest first.

@@ -13,7 +13,8 @@ const (
 	// WorkBegun says that the workers are at work: N of them.
 	WorkBegun
 
-	// RefreshPending says that the N-th refresh has begun, which is a slow one: Left.
+	// RefreshPending says that the N-th refresh has begun, which is a slow one:
+	// Left, zero if the API rejects the token in hand.
 	RefreshPending
 	// RefreshFailed says that a call for the N-th refresh was refused: Status, or
 	// Err if there was no answer; In until the next one; and Left.

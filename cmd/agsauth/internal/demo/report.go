@@ -21,7 +21,8 @@ type Report struct {
 	// one were refused, or left without an answer, on purpose.
 	Refreshes, GatewayFailures int
 	// Rejected is how often the API rejected the token of a request, and Replaced
-	// how often it did so without the worker learning of it.
+	// how often it then took the request with another one, without the worker
+	// learning of it.
 	Rejected, Replaced int
 	// Logins is how many sessions were begun, and GatewayCalls how many calls
 	// there were in all. AtATime is the most calls for a refresh at one time.
@@ -56,7 +57,6 @@ func (s *stage) report(missing, waived []string, interrupted bool) Report {
 	facts := s.chronicle.known()
 	took := s.ledger.sorted()
 	sums := s.ledger.sums()
-	rejected := int(s.api.rejected.Load())
 	return Report{
 		Took:            s.clock.Elapsed(),
 		Workers:         s.plan.Workers,
@@ -67,8 +67,8 @@ func (s *stage) report(missing, waived []string, interrupted bool) Report {
 		Slowest:         percentile(took, 100),
 		Refreshes:       facts.refreshes,
 		GatewayFailures: s.failuresServed(),
-		Rejected:        rejected,
-		Replaced:        rejected - sums.forbidden,
+		Rejected:        int(s.api.rejected.Load()),
+		Replaced:        int(s.api.replaced.Load()),
 		Logins:          facts.logins,
 		GatewayCalls:    facts.calls,
 		AtATime:         s.server.MaxInFlight(agstest.Refresh),

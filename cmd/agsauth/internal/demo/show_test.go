@@ -94,6 +94,42 @@ func TestShow_RejectionIsReplaced(t *testing.T) {
 	})
 }
 
+// What is on its way as replaced is not said to be replaced.
+func TestShow_ReplacedIsCountedWhenItIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		plan := demo.Normal()
+		plan.InMemory = true
+		show := demo.New(plan, func(demo.Moment) {})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan demo.Report)
+		go func() {
+			report, _ := show.Run(ctx)
+			done <- report
+		}()
+		time.Sleep(4500 * time.Millisecond) // the next refresh is slow
+		show.Reject()
+		time.Sleep(time.Second)
+		assert.Zero(t, show.Glance().Replaced)
+		cancel()
+		report := <-done
+		assert.Positive(t, report.Rejected)
+		assert.Zero(t, report.Replaced)
+	})
+}
+
+// The workers wait for a refresh that is on its way if the token in hand is no
+// good, and the demo says so.
+func TestShow_PendingRefreshSaysWhatTheTokenIsWorth(t *testing.T) {
+	for name, fault := range map[string]func(*demo.Show){"rejected": (*demo.Show).Reject, "asleep": (*demo.Show).Sleep, "none": func(*demo.Show) {}} {
+		synctest.Test(t, func(t *testing.T) {
+			p := meddle(t, demo.Normal(), press{4500 * time.Millisecond, fault})
+			pending := p.of(demo.RefreshPending)
+			require.Len(t, pending, 1, name)
+			assert.Equal(t, name == "none", pending[0].Left > 0, "%s: %s", name, pending[0].Left)
+		})
+	}
+}
+
 func TestShow_AfterASleepTheTokenIsReplacedAndNotServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		plan := demo.Normal()

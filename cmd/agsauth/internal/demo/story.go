@@ -67,7 +67,7 @@ func (s *stage) slowRefresh(ctx context.Context) error {
 	}
 	mark := s.ledger.mark()
 	before := s.chronicle.known()
-	s.chronicle.say(Moment{Kind: RefreshPending, N: before.refreshes + 1, Left: s.clock.until(before.goodUntil)})
+	s.chronicle.say(Moment{Kind: RefreshPending, N: before.refreshes + 1, Left: s.goodFor(before)})
 	if err := s.nextPair(ctx, before); err != nil {
 		return err
 	}
@@ -126,6 +126,14 @@ func (s *stage) rejectedToken(ctx context.Context) error {
 func (s *stage) has(w Weather) (over func()) {
 	s.chronicle.note(func(f *facts) { f.weather = w })
 	return func() { s.chronicle.note(func(f *facts) { f.weather = Healthy }) }
+}
+
+// goodFor returns for how long the token in hand is good for a request.
+func (s *stage) goodFor(f facts) time.Duration {
+	if f.rejecting > 0 {
+		return 0
+	}
+	return s.clock.until(f.goodUntil)
 }
 
 // nextPair waits for another pair of tokens than those known of before.

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -112,13 +113,33 @@ func (w *gatewayWatch) RoundTrip(req *http.Request) (*http.Response, error) {
 type apiWatch struct {
 	base     http.RoundTripper
 	rejected atomic.Int64
+	// replaced is how often a request that was rejected was then answered.
+	replaced atomic.Int64
+}
+
+// trials is the key of what a context knows of the request it is for: whether it
+// was rejected.
+type trials struct{}
+
+// withTrials returns a context for one request of a worker's, however often it is
+// sent.
+func withTrials(ctx context.Context) context.Context {
+	return context.WithValue(ctx, trials{}, new(atomic.Bool))
 }
 
 // RoundTrip implements [http.RoundTripper].
 func (w *apiWatch) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := w.base.RoundTrip(req)
-	if err == nil && resp.StatusCode == http.StatusForbidden {
-		w.rejected.Add(1)
+	if err != nil {
+		return nil, err
 	}
-	return resp, err
+	before, _ := req.Context().Value(trials{}).(*atomic.Bool)
+	switch {
+	case resp.StatusCode == http.StatusForbidden:
+		w.rejected.Add(1)
+		before.Store(true)
+	case before.Load():
+		w.replaced.Add(1)
+	}
+	return resp, nil
 }

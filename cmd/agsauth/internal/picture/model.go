@@ -2,6 +2,7 @@ package picture
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -62,7 +63,7 @@ func (m Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 			m.state.Background = Dark
 		}
 	case tea.KeyPressMsg:
-		return m.pressed(msg.String())
+		return m.pressed(strings.ToLower(msg.String())) // Caps Lock may be on
 	case Frame:
 		return m.framed(msg), m.next
 	case Over:
@@ -97,9 +98,9 @@ type binding struct {
 // bindings are the keys, but for those that are no letters.
 func bindings() []binding {
 	return []binding{
-		{"o", "gateway out", "out", Show.Outage},
+		{"o", "outage of the gateway", "outage", Show.Outage},
 		{"r", "reject the token", "reject", Show.Reject},
-		{"s", "machine sleeps", "sleep", Show.Sleep},
+		{"s", "suspend the machine", "suspend", Show.Sleep},
 		{"q", "quit", "quit", nil},
 	}
 }

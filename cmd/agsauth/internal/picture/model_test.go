@@ -45,7 +45,7 @@ func frame(at time.Duration, requests int, lines ...string) picture.Frame {
 
 func TestUpdate_KeysAreHandedOn(t *testing.T) {
 	b := newBench()
-	b.update(tea.KeyPressMsg{Code: 'o', Text: "o"}, tea.KeyPressMsg{Code: 'o', Text: "o"}, tea.KeyPressMsg{Code: 'r', Text: "r"}, tea.KeyPressMsg{Code: 's', Text: "s"}, tea.KeyPressMsg{Code: 'x', Text: "x"})
+	b.update(tea.KeyPressMsg{Code: 'o', Text: "o"}, tea.KeyPressMsg{Code: 'o', Text: "O", Mod: tea.ModShift}, tea.KeyPressMsg{Code: 'r', Text: "r"}, tea.KeyPressMsg{Code: 's', Text: "s"}, tea.KeyPressMsg{Code: 'x', Text: "x"})
 	assert.Equal(t, []int{2, 1, 1, 0}, []int{b.outages, b.rejections, b.sleeps, b.quits})
 	assert.False(t, b.State().Quitting)
 }

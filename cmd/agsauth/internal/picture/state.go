@@ -10,7 +10,7 @@ import (
 // a line that says so.
 const (
 	MinWidth  = 60
-	MinHeight = 18
+	MinHeight = 12
 )
 
 // Background is what the terminal's background is known to be.

@@ -18,6 +18,8 @@ const (
 	valueWidth = 24
 	tall       = 30
 	tallChart  = 4
+	// Below this height there are no empty lines between the groups.
+	airy = 18
 )
 
 // View returns the picture of a state: at most Height lines, none of them wider
@@ -27,11 +29,19 @@ func View(s State) string {
 		return ansi.Truncate(fmt.Sprintf("The picture needs %d × %d cells; q quits.", MinWidth, MinHeight), s.Width, "")
 	}
 	p := paletteFor(s.Background)
-	above := []string{title(s, p), "", access(s, p), refresh(s, p), session(s, p), "", gateway(s, p)}
-	above = append(above, rates(s, p)...)
-	above = append(above, "")
-	above = append(above, counts(s, p)...)
-	above = append(above, rule(s, p))
+	groups := [][]string{
+		{title(s, p)},
+		{access(s, p), refresh(s, p), session(s, p)},
+		append([]string{gateway(s, p)}, rates(s, p)...),
+		append(counts(s, p), rule(s, p)),
+	}
+	var above []string
+	for i, group := range groups {
+		if i > 0 && s.Height >= airy {
+			above = append(above, "")
+		}
+		above = append(above, group...)
+	}
 	lines := append(above, told(s, p, s.Height-len(above)-1)...)
 	if !s.Over {
 		lines = append(lines, keys(s, p))
@@ -62,7 +72,7 @@ func access(s State, p palette) string {
 	case g.Dead:
 		look, word = p.bad, "dead"
 		if g.NextIn > 0 {
-			word = fmt.Sprintf("next in %.0f s", math.Ceil(g.NextIn.Seconds()))
+			word = fmt.Sprintf("retry in %.0f s", math.Ceil(g.NextIn.Seconds()))
 		}
 	case g.Due:
 		look, word = p.due, "refreshing"
@@ -97,11 +107,11 @@ func gateway(s State, p palette) string {
 	look, what := p.good, "● healthy"
 	switch g := s.Glance; {
 	case g.Weather == demo.Out:
-		look, what = p.bad, fmt.Sprintf("✗ out by your key, for %.1f s more: every call is refused", g.OutFor.Seconds())
+		look, what = p.bad, fmt.Sprintf("✗ out by your key for %.1f s: all is refused", g.OutFor.Seconds())
 	case g.Weather == demo.Rejecting:
-		look, what = p.bad, "✗ healthy, but the API rejects the token"
+		look, what = p.bad, "✗ rejecting: the API takes this token no more"
 	case g.Weather == demo.Failing:
-		look, what = p.bad, "✗ failing: it refuses refreshes, or loses the answer"
+		look, what = p.bad, "✗ failing: it refuses, or loses the answer"
 	case g.Weather == demo.Slow:
 		look, what = p.due, "◐ slow: a refresh takes its time"
 	case g.Logins == 0:
@@ -147,7 +157,7 @@ func counts(s State, p palette) []string {
 		count(g.Requests, "request", "requests", p.head),
 		count(g.Failed, "failed", "failed", failed),
 		count(g.Refreshes, "refresh", "refreshes", p.head),
-		count(g.Replaced, "rejection replaced", "rejections replaced", p.head),
+		count(g.Replaced, "rejected and repeated", "rejected and repeated", p.head),
 		count(g.Logins, "login", "logins", p.head),
 	}
 	if g.ByHand > 0 {

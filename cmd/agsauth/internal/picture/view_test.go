@@ -68,7 +68,7 @@ func states() map[string]picture.State {
 
 func TestView_Golden(t *testing.T) {
 	for name, s := range states() {
-		for _, size := range [][2]int{{80, 24}, {120, 40}, {60, 20}} {
+		for _, size := range [][2]int{{80, 24}, {120, 40}, {60, 20}, {60, 15}} {
 			s.Width, s.Height = size[0], size[1]
 			file := filepath.Join("testdata", fmt.Sprintf("%s_%dx%d.txt", name, s.Width, s.Height))
 			t.Run(filepath.Base(file), func(t *testing.T) {
@@ -90,7 +90,7 @@ func TestView_Golden(t *testing.T) {
 func TestView_FitsEveryWindow(t *testing.T) {
 	for name, s := range states() {
 		for s.Width = range 140 {
-			for _, s.Height = range []int{1, 5, 17, 18, 19, 24, 29, 30, 41} {
+			for _, s.Height = range []int{1, 5, 11, 12, 13, 17, 18, 19, 24, 29, 30, 41} {
 				lines := strings.Split(picture.View(s), "\n")
 				require.LessOrEqual(t, len(lines), s.Height, "%s at %d×%d", name, s.Width, s.Height)
 				for _, line := range lines {
