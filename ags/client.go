@@ -46,7 +46,8 @@ type settings struct {
 
 func (c *Client) settings() *settings { return c.hidden.get() }
 
-// New returns a client for the gateway that cfg describes. It makes no call.
+// New returns a client for the gateway that cfg describes. It makes no call. The
+// error says what is wrong with cfg.
 func New(cfg Config) (*Client, error) {
 	base, err := parseBase(cfg.BaseURL, cfg.AllowInsecure)
 	if err != nil {

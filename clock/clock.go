@@ -21,7 +21,8 @@ type Clock interface {
 	NewTimer(d time.Duration) Timer
 }
 
-// Timer is a single event in the future, made by [Clock.NewTimer].
+// Timer is a single event in the future, made by [Clock.NewTimer]. Its methods
+// do not wait, and may be called by several goroutines.
 type Timer interface {
 	// C returns the channel on which the instant of firing is delivered, once.
 	// The channel is never closed.

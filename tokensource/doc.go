@@ -21,16 +21,18 @@
 // at sign-on, and no refresh moves it.
 //
 //	                 refresh granted
-//	       ┌───────────────────────────────────┐
-//	       ▼                                   │
-//	┌────────────┐ margin  ┌────────────┐ expiry ┌────────────┐
-//	│   fresh    │ ──────▶ │   ageing   │ ─────▶ │  expired   │
-//	│ token now  │         │ token now, │        │  callers   │
-//	│            │         │ a refresh  │        │  wait for  │
-//	│            │         │  behind it │        │ the refresh│
-//	└────────────┘         └────────────┘        └────────────┘
-//	       ▲                      │ no session · refresh token expired ·
-//	       │ login, SetToken,     ▼ fixed horizon · rejected · signed out
+//	       ┌─────────────────────┬─────────────────────┐
+//	       ▼                     │                     │
+//	┌────────────┐ margin ┌────────────┐ expiry ┌────────────┐
+//	│   fresh    │ ─────▶ │   ageing   │ ─────▶ │  expired   │
+//	│ token now  │        │ token now, │        │  callers   │
+//	│            │        │ a refresh  │        │  wait for  │
+//	│            │        │  behind it │        │ the refresh│
+//	└────────────┘        └────────────┘        └────────────┘
+//	       ▲                     │                     │
+//	       │                     └──────────┬──────────┘
+//	       │                                │ no session · refresh token expired ·
+//	       │ login, SetToken,               ▼ fixed horizon · rejected · signed out
 //	       │ revived in the store ┌───────────────────────────┐
 //	       └───────────────────── │ ended: LoginRequiredError │
 //	                              └───────────────────────────┘
