@@ -36,41 +36,9 @@ func build(ctx context.Context, plan Plan, tell func(Moment)) (*stage, error) {
 	s.startServer()
 	s.api = &apiWatch{base: s.server.Client().Transport}
 
-	gateway, err := ags.New(ags.Config{
-		BaseURL:       s.server.URL,
-		AuthServiceID: "Customer Auth Service",
-		TenantID:      "nagra",
-		Clock:         s.clock,
-		HTTPClient:    &http.Client{Transport: &gatewayWatch{s.server.Client().Transport, s.chronicle}},
-	})
-	if err != nil {
+	if err := s.signOn(ctx); err != nil {
 		return s, err
 	}
-	request := ags.SignOnRequest{
-		Parameters: []ags.Parameter{
-			{Name: "username", Value: agstest.DefaultUsername},
-			{Name: "password", Value: agstest.DefaultPassword},
-		},
-		DeviceInformation: json.RawMessage(`{"deviceType":"demo"}`),
-	}
-	token, err := gateway.SignOn(ctx, request)
-	if err != nil {
-		return s, fmt.Errorf("sign on: %w", err)
-	}
-	s.chronicle.signedOn(token)
-	s.source, err = tokensource.New(tokensource.Config{
-		Refresher:     gateway,
-		Token:         token,
-		Login:         tokensource.SignOnWith(gateway, request),
-		RefreshBefore: plan.RefreshBefore,
-		WarnBefore:    plan.WarnBefore,
-		OnEvent:       s.chronicle.event,
-		Clock:         s.clock,
-	})
-	if err != nil {
-		return s, err
-	}
-	s.status = s.source.Status
 	s.crew = &crew{
 		client:    &http.Client{Transport: &transport.Transport{Source: s.source, Base: s.api}},
 		url:       s.server.URL + "/api/films",
@@ -81,6 +49,46 @@ func build(ctx context.Context, plan Plan, tell func(Moment)) (*stage, error) {
 		dismissed: make(chan struct{}),
 	}
 	return s, nil
+}
+
+// signOn signs on at the gateway, and hands the session to a Source.
+func (s *stage) signOn(ctx context.Context) error {
+	gateway, err := ags.New(ags.Config{
+		BaseURL:       s.server.URL,
+		AuthServiceID: "Customer Auth Service",
+		TenantID:      "nagra",
+		Clock:         s.clock,
+		HTTPClient:    &http.Client{Transport: &gatewayWatch{s.server.Client().Transport, s.chronicle}},
+	})
+	if err != nil {
+		return err
+	}
+	request := ags.SignOnRequest{
+		Parameters: []ags.Parameter{
+			{Name: "username", Value: agstest.DefaultUsername},
+			{Name: "password", Value: agstest.DefaultPassword},
+		},
+		DeviceInformation: json.RawMessage(`{"deviceType":"demo"}`),
+	}
+	token, err := gateway.SignOn(ctx, request)
+	if err != nil {
+		return fmt.Errorf("sign on: %w", err)
+	}
+	s.chronicle.signedOn(token)
+	s.source, err = tokensource.New(tokensource.Config{
+		Refresher:     gateway,
+		Token:         token,
+		Login:         tokensource.SignOnWith(gateway, request),
+		RefreshBefore: s.plan.RefreshBefore,
+		WarnBefore:    s.plan.WarnBefore,
+		OnEvent:       s.chronicle.event,
+		Clock:         s.clock,
+	})
+	if err != nil {
+		return err
+	}
+	s.status = s.source.Status
+	return nil
 }
 
 // startServer starts a gateway, with an API, that is as slow as real ones are.
