@@ -29,14 +29,14 @@ func line(m demo.Moment) string {
 // sentence returns a moment as the subject of a sentence and all the rest of it.
 func sentence(m demo.Moment) (who, what string) {
 	session, refresh := fmt.Sprintf("session %d", m.N), fmt.Sprintf("refresh %d", m.N)
-	took, in, left := span(m.Took), span(m.In), span(m.Left)
+	took, in := span(m.Took), span(m.In)
 	switch m.Kind {
 	case demo.SessionBegun:
 		return session, fmt.Sprintf("begins with a sign-on, as device %s, and lasts %s", m.Device, in)
 	case demo.SessionEnding:
 		return session, fmt.Sprintf("announces its end in %s, which no refresh moves", in)
 	case demo.LoggedIn:
-		return session, fmt.Sprintf("logs in %s ahead; %s", in, meanwhile(m))
+		return session, fmt.Sprintf("logs in %s; %s", ahead(m.In), meanwhile(m))
 	case demo.SessionOver:
 		return session, fmt.Sprintf("is over; %s since the login, %d failed", requests(m.Served), m.Failed)
 	case demo.SessionLost:
@@ -48,7 +48,7 @@ func sentence(m demo.Moment) (who, what string) {
 	case demo.RefreshFailed:
 		return refresh, fmt.Sprintf("is refused (%s); again in %s, the token is %s", reason(m), in, good(m.Left))
 	case demo.AnswerLost:
-		return refresh, fmt.Sprintf("lost an answer; again at once, the token is good for %s", left)
+		return refresh, "lost an answer; again at once, the token is " + good(m.Left)
 	case demo.Refreshed:
 		return refresh, fmt.Sprintf("took %s%s; %s", took, calls(m), meanwhile(m))
 	case demo.GatewaySlows:
@@ -83,6 +83,14 @@ func pending(m demo.Moment) string {
 		return "is on its way; all wait for it: the token in hand is no good"
 	}
 	return "is on its way; nobody waits: the token is good for " + span(m.Left)
+}
+
+// ahead says how long before the end of a session there is the next one.
+func ahead(in time.Duration) string {
+	if in <= 0 {
+		return "after the end"
+	}
+	return span(in) + " ahead"
 }
 
 // again says when a token may be rejected again.

@@ -60,6 +60,21 @@ func TestNarrator_OneLineEach(t *testing.T) {
 			" 0.0s  refresh 2  is on its way; all wait for it: the token in hand is no good\n",
 		},
 		{
+			"a lost answer, the token dead",
+			demo.Moment{Kind: demo.AnswerLost, N: 3},
+			" 0.0s  refresh 3  lost an answer; again at once, the token is dead\n",
+		},
+		{
+			"a login in time",
+			demo.Moment{Kind: demo.LoggedIn, N: 2, In: 2 * time.Second, Served: 80, Slowest: time.Millisecond},
+			" 0.0s  session 2  logs in 2.0 s ahead; 80 requests meanwhile, slowest 1.0 ms\n",
+		},
+		{
+			"a login that is late",
+			demo.Moment{Kind: demo.LoggedIn, N: 2, In: -time.Second, Served: 80, Failed: 80},
+			" 0.0s  session 2  logs in after the end; 80 requests meanwhile, 80 failed\n",
+		},
+		{
 			"a login that fails",
 			demo.Moment{Kind: demo.LoginFailed, Status: 500},
 			" 0.0s  login      FAILED: 500\n",
