@@ -60,6 +60,9 @@ func (s *Source) refreshHoldingLock(f *flight) func(now instant) {
 		if end := s.rejectedEarlier(); end != nil {
 			return end
 		}
+		if !s.stillDue(doRefresh) {
+			return nil // and so no attempt is noted
+		}
 		rec, conflict := s.noteAttempt(f, rec)
 		if !conflict {
 			return s.spend(f, rec, false)

@@ -149,6 +149,21 @@ func TestStore_AnAttemptIsNotedBeforeItIsMade(t *testing.T) {
 	})
 }
 
+// Who finds under the lock that somebody else has refreshed notes no attempt of its
+// own: it makes none.
+func TestStore_NoAttemptIsNotedThatIsNotMade(t *testing.T) {
+	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
+		r.want("a1")
+		r.clock.Advance(access)
+		shelf.rotate(t, "theirs", r.clock.Now().Add(access))
+		saves := len(shelf.saves)
+		r.want("theirs")
+		assert.Nil(t, shelf.field("attempt_at"))
+		assert.Len(t, shelf.saves, saves)
+		assert.Zero(t, r.gw.count())
+	})
+}
+
 func TestStore_AfterACrashARejectionHasAnUnknownOutcome(t *testing.T) {
 	for name, crashed := range map[string]bool{"crashed in the middle": true, "ended well": false} {
 		t.Run(name, func(t *testing.T) {
