@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"io/fs"
 	"strings"
 	"testing"
@@ -11,18 +12,20 @@ import (
 
 // asideChecks are about an Asider's SetAside.
 func asideChecks() []check {
-	return []check{
-		{"SetAside", setAside},
-		{"SetAsideOfNothing", setAsideOfNothing},
-		{"SetAsideAgain", setAsideAgain},
-		{"SetAsideWithAnySuffix", setAsideWithAnySuffix},
-	}
+	return all(
+		needSetAside,
+		check{name: "SetAside", run: setAside},
+		check{name: "SetAsideOfNothing", run: setAsideOfNothing},
+		check{name: "SetAsideAgain", run: setAsideAgain},
+		check{name: "SetAsideThenSaveOnlyCreates", run: setAsideThenSaveOnlyCreates},
+		check{name: "SetAsideWithAnySuffix", run: setAsideWithAnySuffix},
+	)
 }
 
 func setAside(t *testing.T, open Opener) {
 	t.Helper()
 	s, other := open(), open()
-	a := asider(t, s)
+	a := s.(Asider)
 	save(t, s, "record-one")
 	load(t, other)
 	require.NoError(t, a.SetAside(t.Context(), "damaged"))
@@ -35,7 +38,7 @@ func setAside(t *testing.T, open Opener) {
 func setAsideOfNothing(t *testing.T, open Opener) {
 	t.Helper()
 	s := open()
-	a := asider(t, s)
+	a := s.(Asider)
 	require.ErrorIs(t, a.SetAside(t.Context(), "damaged"), fs.ErrNotExist)
 	save(t, s, "record-one")
 	require.NoError(t, a.SetAside(t.Context(), "damaged"))
@@ -45,7 +48,7 @@ func setAsideOfNothing(t *testing.T, open Opener) {
 func setAsideAgain(t *testing.T, open Opener) {
 	t.Helper()
 	s := open()
-	a := asider(t, s)
+	a := s.(Asider)
 	for _, record := range []string{"record-one", "record-two", "record-three"} {
 		save(t, s, record)
 		require.NoError(t, a.SetAside(t.Context(), "damaged"))
@@ -53,12 +56,27 @@ func setAsideAgain(t *testing.T, open Opener) {
 	}
 }
 
+func setAsideThenSaveOnlyCreates(t *testing.T, open Opener) {
+	t.Helper()
+	s, other := open(), open()
+	save(t, s, "record-one")
+	require.NoError(t, s.(Asider).SetAside(t.Context(), "damaged"))
+	save(t, other, "record-two")
+	assertConflict(t, s, "record-three")
+	assert.Equal(t, "record-two", load(t, s))
+}
+
 func setAsideWithAnySuffix(t *testing.T, open Opener) {
 	t.Helper()
 	s := open()
-	a, unlock := asider(t, s), func() error { return nil }
+	a, unlock := s.(Asider), func() error { return nil }
+	locked := false
 	if _, ok := s.(Locker); ok {
-		unlock = lock(t, s)
+		held, err := acquire(t.Context(), t, s)
+		if !errors.Is(err, errors.ErrUnsupported) {
+			require.NoError(t, err)
+			unlock, locked = held, true
+		}
 	}
 	suffixes := []string{
 		"", ".", "..", "lock", "guard", "tmp", "a/b", "../../x", `..\x`, "a b", "é☃", "\x00", "*", "2026-03-04T12:00:00Z",
@@ -69,7 +87,7 @@ func setAsideWithAnySuffix(t *testing.T, open Opener) {
 		require.NoError(t, a.SetAside(t.Context(), suffix), "%.40q", suffix)
 		assertNothing(t, s)
 	}
-	if _, ok := s.(Locker); ok {
+	if locked {
 		assertLocked(t, open())
 	}
 	require.NoError(t, unlock())

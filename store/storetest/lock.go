@@ -10,21 +10,23 @@ import (
 
 // lockChecks are about a Locker's lock.
 func lockChecks() []check {
-	return []check{
-		{"LockKeepsOthersOut", lockKeepsOthersOut},
-		{"LockKeepsTheSameValueOut", lockKeepsTheSameValueOut},
-		{"LockWaitEndsWithItsContext", lockWaitEndsWithItsContext},
-		{"LockIsPassedOn", lockIsPassedOn},
-		{"LockOfNothing", lockOfNothing},
-		{"LockBarsNobodyFromTheRecord", lockBarsNobodyFromTheRecord},
-		{"UnlockTwice", unlockTwice},
-	}
+	return all(
+		needLock,
+		check{name: "LockKeepsOthersOut", run: lockKeepsOthersOut},
+		check{name: "LockKeepsTheSameValueOut", run: lockKeepsTheSameValueOut},
+		check{name: "LockWaitEndsWithItsContext", run: lockWaitEndsWithItsContext},
+		check{name: "LockOutlivesItsContext", run: lockOutlivesItsContext},
+		check{name: "LockIsPassedOn", run: lockIsPassedOn},
+		check{name: "LockOfNothing", run: lockOfNothing},
+		check{name: "LockBarsNobodyFromTheRecord", run: lockBarsNobodyFromTheRecord},
+		check{name: "UnlockTwice", run: unlockTwice},
+	)
 }
 
 // assertLocked asserts that s cannot be locked now.
 func assertLocked(t *testing.T, s Store) {
 	t.Helper()
-	unlock, err := locker(t, s).Lock(tiring(t))
+	unlock, err := acquire(tiring(t), t, s)
 	require.Equal(t, errTired, err)
 	require.Nil(t, unlock)
 }
@@ -53,40 +55,40 @@ func lockKeepsTheSameValueOut(t *testing.T, open Opener) {
 func lockWaitEndsWithItsContext(t *testing.T, open Opener) {
 	t.Helper()
 	s, other := open(), open()
-	l, unlock := locker(t, other), lock(t, s)
+	unlock := lock(t, s)
 	ctx, cancel := context.WithCancelCause(t.Context())
-	ended := make(chan error)
-	go func() {
-		_, err := l.Lock(ctx)
-		ended <- err
-	}()
+	waiting := locking(ctx, other)
 	cancel(errTired)
-	assert.Equal(t, errTired, <-ended)
+	assert.Equal(t, errTired, outcome(t, waiting).err)
 
 	require.NoError(t, unlock())
 	require.NoError(t, lock(t, other)(), "one that gave up leaves nothing behind")
 }
 
+func lockOutlivesItsContext(t *testing.T, open Opener) {
+	t.Helper()
+	s := open()
+	ctx, cancel := context.WithCancel(t.Context())
+	unlock, err := acquire(ctx, t, s)
+	require.NoError(t, err)
+	cancel()
+	assertLocked(t, open())
+	require.NoError(t, unlock())
+	require.NoError(t, lock(t, open())())
+}
+
 func lockIsPassedOn(t *testing.T, open Opener) {
 	t.Helper()
 	s, other := open(), open()
-	l, unlock := locker(t, other), lock(t, s)
-	type result struct {
-		unlock func() error
-		err    error
-	}
-	got := make(chan result)
-	go func() {
-		u, err := l.Lock(t.Context())
-		got <- result{u, err}
-	}()
+	unlock := lock(t, s)
+	waiting := locking(t.Context(), other)
 	select {
-	case <-got:
+	case <-waiting:
 		t.Fatal("two hold the lock")
 	case <-tiring(t).Done():
 	}
 	require.NoError(t, unlock())
-	next := <-got
+	next := outcome(t, waiting)
 	require.NoError(t, next.err)
 	assertLocked(t, s)
 	require.NoError(t, next.unlock())

@@ -14,17 +14,19 @@ import (
 // recordChecks are about one record, and who may replace it.
 func recordChecks() []check {
 	return []check{
-		{"NothingStored", nothingStored},
-		{"SavedIsLoaded", savedIsLoaded},
-		{"AnyBytes", anyBytes},
-		{"BytesAreCopied", bytesAreCopied},
-		{"SaveWithoutLoadOnlyCreates", saveWithoutLoadOnlyCreates},
-		{"SaveFollowsSave", saveFollowsSave},
-		{"SaveOntoAnothersRecord", saveOntoAnothersRecord},
-		{"SaveOntoNothingLeft", saveOntoNothingLeft},
-		{"SaveOntoARecordMadeAnew", saveOntoARecordMadeAnew},
-		{"Delete", deleteForgets},
-		{"DeleteOfAnothersRecord", deleteOfAnothersRecord},
+		{name: "NothingStored", run: nothingStored},
+		{name: "SavedIsLoaded", run: savedIsLoaded},
+		{name: "AnyBytes", run: anyBytes},
+		{name: "BytesAreCopied", run: bytesAreCopied},
+		{name: "SaveWithoutLoadOnlyCreates", run: saveWithoutLoadOnlyCreates},
+		{name: "SaveAfterNothingOnlyCreates", run: saveAfterNothingOnlyCreates},
+		{name: "SaveFollowsSave", run: saveFollowsSave},
+		{name: "SaveOntoAnothersRecord", run: saveOntoAnothersRecord},
+		{name: "SaveOntoNothingLeft", run: saveOntoNothingLeft},
+		{name: "SaveOntoARecordMadeAnew", run: saveOntoARecordMadeAnew},
+		{name: "Delete", run: deleteForgets},
+		{name: "DeleteThenSaveOnlyCreates", run: deleteThenSaveOnlyCreates},
+		{name: "DeleteOfAnothersRecord", run: deleteOfAnothersRecord},
 	}
 }
 
@@ -109,6 +111,15 @@ func saveWithoutLoadOnlyCreates(t *testing.T, open Opener) {
 	save(t, other, "record-two")
 }
 
+func saveAfterNothingOnlyCreates(t *testing.T, open Opener) {
+	t.Helper()
+	s, other := open(), open()
+	assertNothing(t, s)
+	save(t, other, "record-one")
+	assertConflict(t, s, "record-two")
+	assert.Equal(t, "record-one", load(t, s))
+}
+
 func saveFollowsSave(t *testing.T, open Opener) {
 	t.Helper()
 	s := open()
@@ -166,6 +177,16 @@ func deleteForgets(t *testing.T, open Opener) {
 	assert.Equal(t, "record-two", load(t, open()))
 	require.NoError(t, s.Delete(t.Context()))
 	assertNothing(t, s)
+}
+
+func deleteThenSaveOnlyCreates(t *testing.T, open Opener) {
+	t.Helper()
+	s, other := open(), open()
+	save(t, s, "record-one")
+	require.NoError(t, s.Delete(t.Context()))
+	save(t, other, "record-two")
+	assertConflict(t, s, "record-three")
+	assert.Equal(t, "record-two", load(t, s))
 }
 
 func deleteOfAnothersRecord(t *testing.T, open Opener) {

@@ -7,6 +7,20 @@
 //			return func() storetest.Store { return &store.File{Path: path} }
 //		})
 //	}
+//
+// A store of your own has three methods, those of [Store]. It does well to have a
+// lock besides, as a [Locker], if several processes share a record: without one each
+// of them may spend the same refresh token. SetAside, of an [Asider], lets a session
+// begin anew beside a record that is damaged; without it that record stays, and the
+// session goes on in memory. What a store does not have is skipped, and so is what
+// it answers with [errors.ErrUnsupported], as one does that is put around another.
+//
+// What is checked beyond the interfaces: a record is what was saved, to the byte and
+// to whoever looks while another one is saved; a Save replaces only what the same
+// value has seen; two who save at once are one who did and one who learns of it; a
+// context that is over ends every call with its cause, and one that ends ends a wait
+// for the lock, but no lock that is held. Use the race detector: it sees what the
+// checks do not.
 package storetest
 
 import (
@@ -29,8 +43,8 @@ type Store interface {
 }
 
 // Locker is checked of a [Store] that is one: at most one holds the lock of a
-// record, and it bars nobody from the record itself. To unlock twice does no more
-// than to unlock once.
+// record, and it bars nobody from the record itself. The context bounds the wait: the
+// lock outlives it. To unlock twice does no more than to unlock once.
 type Locker interface {
 	Lock(ctx context.Context) (unlock func() error, err error)
 }
@@ -53,7 +67,13 @@ func Run(t *testing.T, fresh func(tb testing.TB) Opener) {
 	t.Helper()
 	for _, group := range [][]check{recordChecks(), contextChecks(), lockChecks(), asideChecks(), togetherChecks()} {
 		for _, c := range group {
-			t.Run(c.name, func(t *testing.T) { c.run(t, fresh(t)) })
+			t.Run(c.name, func(t *testing.T) {
+				open := fresh(t)
+				if c.needs != nil {
+					c.needs(t, open())
+				}
+				c.run(t, open)
+			})
 		}
 	}
 }
@@ -61,7 +81,20 @@ func Run(t *testing.T, fresh func(tb testing.TB) Opener) {
 type check struct {
 	name string
 	run  func(t *testing.T, open Opener)
+	// needs skips the check for a store that cannot do what it is about.
+	needs func(t *testing.T, s Store)
 }
+
+// all returns checks that need the same.
+func all(needs func(*testing.T, Store), checks ...check) []check {
+	for i := range checks {
+		checks[i].needs = needs
+	}
+	return checks
+}
+
+// patience is how long a check waits for what should come at once.
+const patience = 5 * time.Second
 
 // errTired is the cause of contexts that the checks end.
 var errTired = errors.New("tired of waiting")
@@ -86,28 +119,71 @@ func load(t *testing.T, s Store) string {
 	return string(data)
 }
 
-// lock takes the lock of a store, or skips the check if there is none.
-func lock(t *testing.T, s Store) (unlock func() error) {
+// needLock skips the check if s cannot be locked.
+func needLock(t *testing.T, s Store) {
 	t.Helper()
-	unlock, err := locker(t, s).Lock(t.Context())
-	require.NoError(t, err)
-	return unlock
-}
-
-func locker(t *testing.T, s Store) Locker {
-	t.Helper()
-	l, ok := s.(Locker)
-	if !ok {
+	if _, ok := s.(Locker); !ok {
 		t.Skip("not a Locker")
 	}
-	return l
+	unlock, err := acquire(t.Context(), t, s)
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip("a Locker that cannot lock")
+	}
+	require.NoError(t, err)
+	require.NoError(t, unlock())
 }
 
-func asider(t *testing.T, s Store) Asider {
+// needSetAside skips the check if s cannot set anything aside. Nothing is stored.
+func needSetAside(t *testing.T, s Store) {
 	t.Helper()
 	a, ok := s.(Asider)
 	if !ok {
 		t.Skip("not an Asider")
 	}
-	return a
+	if errors.Is(a.SetAside(t.Context(), "probe"), errors.ErrUnsupported) {
+		t.Skip("an Asider that cannot set aside")
+	}
+}
+
+// lock takes the lock of a store, which nobody holds.
+func lock(t *testing.T, s Store) (unlock func() error) {
+	t.Helper()
+	unlock, err := acquire(t.Context(), t, s)
+	require.NoError(t, err)
+	return unlock
+}
+
+// result is what a Lock returns.
+type result struct {
+	unlock func() error
+	err    error
+}
+
+// locking begins to lock a store.
+func locking(ctx context.Context, s Store) <-chan result {
+	got := make(chan result, 1)
+	go func() {
+		unlock, err := s.(Locker).Lock(ctx)
+		got <- result{unlock, err}
+	}()
+	return got
+}
+
+// acquire locks a store, and fails the check when that does not end in time.
+func acquire(ctx context.Context, t *testing.T, s Store) (unlock func() error, err error) {
+	t.Helper()
+	r := outcome(t, locking(ctx, s))
+	return r.unlock, r.err
+}
+
+// outcome waits for a Lock to return.
+func outcome(t *testing.T, got <-chan result) result {
+	t.Helper()
+	select {
+	case r := <-got:
+		return r
+	case <-time.After(patience):
+		t.Fatal("Lock does not return, though the lock is free or its context is over")
+		return result{}
+	}
 }

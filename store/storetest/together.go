@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,10 +18,11 @@ import (
 // togetherChecks are about many who use one record at once.
 func togetherChecks() []check {
 	return []check{
-		{"NoUpdateIsLostBySave", noUpdateIsLostBySave},
-		{"NoUpdateIsLostUnderLock", noUpdateIsLostUnderLock},
-		{"OneOfManyCreates", oneOfManyCreates},
-		{"ManyGoroutinesOfOneValue", manyGoroutinesOfOneValue},
+		{name: "NoUpdateIsLostBySave", run: noUpdateIsLostBySave},
+		{name: "NoUpdateIsLostUnderLock", run: noUpdateIsLostUnderLock, needs: needLock},
+		{name: "OneOfManyCreates", run: oneOfManyCreates},
+		{name: "ManyGoroutinesOfOneValue", run: manyGoroutinesOfOneValue},
+		{name: "ReadersSeeWholeRecords", run: readersSeeWholeRecords},
 	}
 }
 
@@ -49,11 +52,20 @@ func increment(ctx context.Context, s Store) error {
 // each runs use for each of some users at once, with a store of its own.
 func each(open Opener, use func(Store)) {
 	var wg sync.WaitGroup
+	begin := make(chan struct{})
 	for range users {
 		s := open()
-		wg.Go(func() { use(s) })
+		wg.Go(func() { <-begin; use(s) })
 	}
+	close(begin)
 	wg.Wait()
+}
+
+// linger gives others the chance to come between.
+func linger() {
+	for range 100 {
+		runtime.Gosched()
+	}
 }
 
 func noUpdateIsLostBySave(t *testing.T, open Opener) {
@@ -74,7 +86,6 @@ func noUpdateIsLostBySave(t *testing.T, open Opener) {
 
 func noUpdateIsLostUnderLock(t *testing.T, open Opener) {
 	t.Helper()
-	locker(t, open())
 	var inside atomic.Int32
 	each(open, func(s Store) {
 		for range turns {
@@ -83,6 +94,7 @@ func noUpdateIsLostUnderLock(t *testing.T, open Opener) {
 				return
 			}
 			assert.EqualValues(t, 1, inside.Add(1), "at most one holds the lock")
+			linger()
 			assert.NoError(t, increment(t.Context(), s), "nobody comes between")
 			inside.Add(-1)
 			assert.NoError(t, unlock())
@@ -128,4 +140,46 @@ func manyGoroutinesOfOneValue(t *testing.T, open Opener) {
 	}
 	wg.Wait()
 	require.Equal(t, load(t, s), load(t, open()))
+}
+
+// saves is how many records readers see go by.
+const saves = 60
+
+// Whoever loads while others are saved sees one record or another, never a part of
+// one, and never none.
+func readersSeeWholeRecords(t *testing.T, open Opener) {
+	t.Helper()
+	records, saved := []string{}, map[string]bool{}
+	for n := range 26 {
+		record := strings.Repeat(string(rune('a'+n)), n*7919%9973+1)
+		records, saved[record] = append(records, record), true
+	}
+	s := open()
+	save(t, s, records[0])
+
+	var over atomic.Bool
+	var readers sync.WaitGroup
+	begun := make(chan struct{}, 2)
+	for range cap(begun) {
+		reader := open()
+		readers.Go(func() {
+			for first := true; first || !over.Load(); first = false {
+				data, err := reader.Load(t.Context())
+				if first {
+					begun <- struct{}{}
+				}
+				if !assert.NoError(t, err) || !assert.True(t, saved[string(data)], "%d bytes that nobody saved", len(data)) {
+					return
+				}
+			}
+		})
+	}
+	for range cap(begun) {
+		<-begun
+	}
+	for n := range saves {
+		save(t, s, records[n%len(records)])
+	}
+	over.Store(true)
+	readers.Wait()
 }
