@@ -28,12 +28,13 @@ func resolve(path string) (string, error) {
 		if name == "" {
 			return "", &fs.PathError{Op: "open", Path: path, Err: errNotRegular}
 		}
-		folder, err := filepath.EvalSymlinks(cmp.Or(folder, "."))
+		real, err := filepath.EvalSymlinks(cmp.Or(folder, "."))
 		if errors.Is(err, fs.ErrNotExist) {
-			return filepath.Clean(at), nil
+			return filepath.Clean(at), checkMissing(filepath.Clean(folder))
 		} else if err != nil {
 			return "", err
 		}
+		folder = real
 		at = filepath.Join(folder, name)
 		info, err := os.Lstat(at)
 		switch {
@@ -51,6 +52,27 @@ func resolve(path string) (string, error) {
 		}
 	}
 	return "", &fs.PathError{Op: "open", Path: path, Err: errLinks}
+}
+
+// checkMissing returns an error if a folder is missing only because a link on the
+// way to it leads nowhere: to a disk that is not mounted, say. Then nobody can tell
+// what is stored.
+func checkMissing(folder string) error {
+	at := folder
+	for {
+		found, err := exists(at)
+		if err != nil {
+			return err
+		}
+		if found || at == filepath.Dir(at) {
+			break
+		}
+		at = filepath.Dir(at)
+	}
+	if _, err := os.Stat(at); errors.Is(err, fs.ErrNotExist) {
+		return &fs.PathError{Op: "open", Path: at, Err: errDangling}
+	}
+	return nil
 }
 
 // readLink returns where link, which lies in folder, leads to.

@@ -15,6 +15,7 @@ var (
 	errNotRegular = errors.New("not a regular file")
 	errTooLarge   = fmt.Errorf("larger than %d bytes", maxRecord)
 	errLinks      = errors.New("too many links")
+	errDangling   = errors.New("the link leads to nothing that exists now")
 )
 
 // notStored, conflict and failed make every error of this package that is not

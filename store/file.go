@@ -17,14 +17,20 @@ import (
 //
 // Beside the file lie two empty ones, which are made when needed and stay:
 // "<name>.lock" is held by Lock, and ".<name>.guard" for the moment in which a
-// record is replaced. They must not be removed while the file is in use. What is
-// written is written to ".<name>.<number>.tmp" first, synced, and moved into
-// place.
+// record is replaced. They must not be removed, nor their folder moved, while the
+// file is in use: who locks anew then locks another file. What is written is written
+// to ".<name>.<number>.tmp" first, synced, and moved into place.
+//
+// A process that is stopped while it holds Lock's lock keeps others from that alone.
+// One that is stopped in the middle of a Save keeps them from Save, Delete and
+// SetAside too, until it goes on or dies; all of these waits end with their contexts.
 //
 // The locks are those that the operating system keeps for open files: they end
 // with the process that holds them, however it ends, and hold between two values
 // in one process as between two processes. They need a local disk; on a network
-// file system they are worth what that makes of them.
+// file system they are worth what that makes of them. File is developed on Linux; what
+// it does on macOS and Windows is what the project's public CI has seen its tests do
+// there.
 type File struct {
 	// Path is the file that holds the record. It must be set before the first
 	// call, and not be changed then. A relative one is relative to the working
@@ -36,7 +42,8 @@ type File struct {
 	// the two.
 	//
 	// A missing folder is made, for this user alone (0700), and so is the file
-	// (0600). A file that others have any permission to is refused; on Windows,
+	// (0600). One that is missing because a link leads nowhere, to a disk that is
+	// not mounted, say, is an error of every method: what is stored is not known. A file that others have any permission to is refused; on Windows,
 	// where its mode does not tell, the rights of the folder are all there is.
 	Path string
 

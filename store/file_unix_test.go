@@ -22,7 +22,7 @@ import (
 // Parts that need a system that has limits and users.
 const (
 	partFull     = "full"      // saves where there is room for little, and says how that went
-	partEndless  = "endless"   // saves without end, to be killed
+	partEndless  = "endless"   // saves until it is told to end, or killed
 	partReadOnly = "read-only" // saves where it may only read, and says how that went
 )
 
@@ -49,12 +49,17 @@ func playFull(ctx context.Context, f *store.File, in lines) error {
 	return sayAll(f.Save(ctx, large), f.Save(ctx, []byte("record-three")))
 }
 
-func playEndless(ctx context.Context, f *store.File, _ lines) error {
+func playEndless(ctx context.Context, f *store.File, in lines) error {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() { _ = in.wait(); cancel() }()
 	_, err := f.Load(ctx)
 	for err == nil {
 		if err = f.Save(ctx, large); err == nil {
 			fmt.Println("saved")
 		}
+	}
+	if errors.Is(err, context.Canceled) {
+		err = nil
 	}
 	return err
 }
@@ -259,13 +264,90 @@ func TestFile_LinksThatLeadNowhere(t *testing.T) {
 	assertUnusable(t, &store.File{Path: self})
 	assertUnusable(t, &store.File{Path: filepath.Join(self, "session.json")})
 
+	// A disk that is not mounted, say: what is on it, nobody can tell.
 	require.NoError(t, os.Symlink("nothing", gone))
-	f := &store.File{Path: filepath.Join(gone, "session.json")}
+	for _, path := range []string{filepath.Join(gone, "session.json"), filepath.Join(gone, "more", "session.json")} {
+		assertUnusable(t, &store.File{Path: path})
+		link := filepath.Join(folder, "link")
+		require.NoError(t, os.Symlink(path, link))
+		assertUnusable(t, &store.File{Path: link})
+		require.NoError(t, os.Remove(link))
+	}
+	assert.Equal(t, []string{"gone", "self"}, files(t, folder))
+
+	require.NoError(t, os.Mkdir(filepath.Join(folder, "nothing"), 0o700))
+	f := &store.File{Path: filepath.Join(gone, "more", "session.json")}
 	_, err := f.Load(t.Context())
+	require.ErrorIs(t, err, fs.ErrNotExist, "now it is mounted, and empty")
+	require.NoError(t, f.Save(t.Context(), []byte("record-one")))
+	assertRecord(t, filepath.Join(folder, "nothing", "more", "session.json"), "record-one")
+}
+
+// A folder that is gone is a record that is gone: who has it in memory learns that
+// nothing is stored, and stores it again, where the path leads then.
+func TestFile_FolderRenamedAway(t *testing.T) {
+	root := t.TempDir()
+	folder, away := filepath.Join(root, "here"), filepath.Join(root, "away")
+	f := &store.File{Path: filepath.Join(folder, "session.json")}
+	other := &store.File{Path: f.Path}
+	require.NoError(t, f.Save(t.Context(), []byte("record-one")))
+	_, err := other.Load(t.Context())
+	require.NoError(t, err)
+	unlock, err := f.Lock(t.Context())
+	require.NoError(t, err)
+
+	require.NoError(t, os.Rename(folder, away))
+	require.ErrorIs(t, f.Save(t.Context(), []byte("record-two")), fs.ErrExist, "it is not what was loaded")
+	_, err = f.Load(t.Context())
 	require.ErrorIs(t, err, fs.ErrNotExist)
-	assertOther(t, f.Save(t.Context(), []byte("record-one")))
-	_, err = f.Lock(t.Context())
-	assertOther(t, err)
+	require.NoError(t, f.Save(t.Context(), []byte("record-two")))
+	require.NoError(t, unlock(), "of a lock that went with the folder")
+	require.ErrorIs(t, other.Save(t.Context(), []byte("record-three")), fs.ErrExist)
+	assertRecord(t, f.Path, "record-two")
+	assertRecord(t, filepath.Join(away, "session.json"), "record-one")
+	info, err := os.Stat(folder)
+	require.NoError(t, err)
+	assert.Equal(t, fs.FileMode(0o700), info.Mode().Perm())
+
+	// And back: the path leads to the old record again, which nobody overwrites unseen.
+	require.NoError(t, os.RemoveAll(folder))
+	require.NoError(t, os.Rename(away, folder))
+	require.ErrorIs(t, f.Save(t.Context(), []byte("record-three")), fs.ErrExist)
+	assertRecord(t, f.Path, "record-one")
+}
+
+// freeze stops a process where it is, and returns when it has stopped.
+func (p *process) freeze(t *testing.T) {
+	t.Helper()
+	require.NoError(t, p.Process.Signal(syscall.SIGSTOP))
+	var status syscall.WaitStatus
+	_, err := syscall.Wait4(p.Process.Pid, &status, syscall.WUNTRACED, nil)
+	require.NoError(t, err)
+	require.True(t, status.Stopped(), "%v", status)
+}
+
+func (p *process) thaw(t *testing.T) {
+	t.Helper()
+	require.NoError(t, p.Process.Signal(syscall.SIGCONT))
+}
+
+// A process that is stopped while it holds the lock keeps others from the lock, for
+// as long as they care to wait, and from nothing else.
+func TestFile_HolderOfTheLockIsStopped(t *testing.T) {
+	f := saveOne(t)
+	holder := start(t, partHold, f.Path)
+	holder.freeze(t)
+	_, err := f.Lock(briefly(t))
+	require.Equal(t, context.DeadlineExceeded, err)
+	require.NoError(t, f.Save(t.Context(), []byte("record-two")))
+	assertRecord(t, f.Path, "record-two")
+
+	holder.thaw(t)
+	holder.goOn(t)
+	unlock, err := f.Lock(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, unlock())
+	require.NoError(t, holder.Wait())
 }
 
 // Two paths to one file are one record, with one lock.
