@@ -1,6 +1,6 @@
 // Package store keeps one record, a session of a few kilobytes, where it
 // outlives the process: [File] on disk, [Memory] for tests and for programs that
-// need no more.
+// need no more. [Sealed] encrypts what either of them, or a store of your own, keeps.
 //
 // A store knows nothing of what is in the record. It keeps bytes, and four
 // promises about them:

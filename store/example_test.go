@@ -97,3 +97,48 @@ func ExampleMemory_Peer() {
 	// store: save: the record is not the one last loaded: file already exists
 	// a session <nil>
 }
+
+// A session that is sealed with a key from the environment, and then with another.
+func ExampleSealed() {
+	ctx := context.Background()
+	home, err := os.MkdirTemp("", "example")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = os.RemoveAll(home) }()
+	path := filepath.Join(home, "session.json")
+	// Such as openssl rand -base64 32 prints. Yours is in no file beside the record.
+	old, err := store.ParseKey("cGxlYXNlIGRvIG5vdCB1c2UgdGhpcyBvbmUsIGRhdmU=")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	next, err := store.NewKey([]byte("nor this one, which is no better"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	sealed := &store.Sealed{Store: &store.File{Path: path}, Name: "dave", Keys: []store.Key{old}}
+	fmt.Println("saved:", sealed.Save(ctx, []byte("a session")))
+	onDisk, err := os.ReadFile(path)
+	fmt.Printf("on disk: %.14s…, %d bytes %v\n", onDisk, len(onDisk), err)
+
+	sealed = &store.Sealed{Store: &store.File{Path: path}, Name: "dave", Keys: []store.Key{next, old}}
+	record, err := sealed.Load(ctx)
+	fmt.Println("loaded:", string(record), err)
+	fmt.Println("sealed anew:", sealed.Save(ctx, record))
+
+	sealed = &store.Sealed{Store: &store.File{Path: path}, Name: "dave", Keys: []store.Key{old}}
+	_, err = sealed.Load(ctx)
+	fmt.Println(errors.Is(err, store.ErrNotOpened), err)
+	fmt.Println(next)
+	// Output:
+	// saved: <nil>
+	// on disk: agsauth-sealed…, 68 bytes <nil>
+	// loaded: a session <nil>
+	// sealed anew: <nil>
+	// true store: load: the record was sealed with the key 21a52cf3c3eb3520, which is none of Keys
+	// [key 21a52cf3c3eb3520]
+}

@@ -1,0 +1,131 @@
+package store_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/agsauth/agsauth/store"
+)
+
+func TestKey_Parse(t *testing.T) {
+	raw := bytes.Repeat([]byte{0xfb, 0xff, 0x01, 0x3e}, 8) // has both of the digits that the alphabets differ in
+	want, err := store.NewKey(raw)
+	require.NoError(t, err)
+	standard := base64.StdEncoding.EncodeToString(raw)
+	for name, text := range map[string]string{
+		"as openssl prints it": standard + "\n",
+		"without padding":      base64.RawStdEncoding.EncodeToString(raw),
+		"for URLs":             base64.URLEncoding.EncodeToString(raw),
+		"for URLs, no padding": base64.RawURLEncoding.EncodeToString(raw),
+		"in space":             " \t" + standard + "\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			key, err := store.ParseKey(text)
+			require.NoError(t, err)
+			assert.Equal(t, want.ID(), key.ID())
+		})
+	}
+}
+
+func TestKey_NotOne(t *testing.T) {
+	secret := strings.Repeat("secret", 10)
+	for name, text := range map[string]string{
+		"nothing":      "",
+		"no base64":    secret + "*",
+		"in two parts": secret[:20] + "\n \n" + secret[20:],
+		"hexadecimal":  strings.Repeat("5ec7e7", 11)[:64],
+		"too short":    base64.StdEncoding.EncodeToString(rawKey(1)[:31]),
+		"too long":     base64.StdEncoding.EncodeToString(append(rawKey(1), 1)),
+		"bits over":    strings.Repeat("A", 42) + "B",
+	} {
+		t.Run(name, func(t *testing.T) {
+			key, err := store.ParseKey(text)
+			require.ErrorContains(t, err, "store: key: ")
+			assert.NotContains(t, err.Error(), "secret")
+			assert.NotContains(t, err.Error(), "5ec7e7")
+			assert.True(t, key.IsZero())
+		})
+	}
+	for _, n := range []int{0, 16, 24, 31, 33, 64} {
+		key, err := store.NewKey(make([]byte, n))
+		require.ErrorContains(t, err, fmt.Sprintf("%d bytes, and not 32", n))
+		assert.True(t, key.IsZero())
+	}
+}
+
+func TestKey_ID(t *testing.T) {
+	key := keyOf(t, 1)
+	assert.Equal(t, "56ebb521add4d43b", key.ID(), "is the same for good")
+	assert.NotEqual(t, key.ID(), keyOf(t, 2).ID())
+	assert.Empty(t, store.Key{}.ID())
+	assert.Equal(t, "[key 56ebb521add4d43b]", key.String())
+	assert.Equal(t, "[no key]", store.Key{}.String())
+}
+
+// A key is made of a copy.
+func TestKey_IsACopy(t *testing.T) {
+	raw := rawKey(1)
+	key, err := store.NewKey(raw)
+	require.NoError(t, err)
+	clear(raw)
+	s := &store.Sealed{Store: put(t, golden(t)), Name: "dave", Keys: []store.Key{key}}
+	data, err := s.Load(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, goldenRecord, string(data))
+}
+
+// By whatever route a Key, or a Sealed, is printed, it is without the key and
+// without the record.
+func TestSealed_PrintedWithoutSecrets(t *testing.T) {
+	key := keyOf(t, 1)
+	var m store.Memory
+	s := &store.Sealed{Store: &m, Name: "dave", Keys: []store.Key{key}}
+	require.NoError(t, s.Save(t.Context(), []byte("record-one")))
+	_, err := s.Load(t.Context())
+	require.NoError(t, err)
+	hidden := struct {
+		key    store.Key
+		keys   []store.Key
+		sealed *store.Sealed
+	}{key, []store.Key{key}, s}
+
+	var out bytes.Buffer
+	for _, value := range []any{key, &key, []store.Key{key}, map[string]store.Key{"a": key}, s, hidden, &hidden} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%c", "%U"} {
+			fmt.Fprintf(&out, verb+"\n", value)
+		}
+		for _, encode := range []func(any) ([]byte, error){json.Marshal, xml.Marshal} {
+			text, _ := encode(value)
+			out.Write(text)
+		}
+		slog.New(slog.NewTextHandler(&out, nil)).Info("text", slog.Any("value", value))
+		slog.New(slog.NewJSONHandler(&out, nil)).Info("json", slog.Any("value", value))
+	}
+	// A failed assertion follows every pointer.
+	assert.Equal(report{&out}, key, keyOf(t, 2))
+	assert.Equal(report{&out}, hidden, nil)
+	assert.Contains(t, out.String(), "[key 56ebb521add4d43b]")
+	for name, secret := range map[string]string{"key": string(rawKey(1)), "record": "record-one"} {
+		forms := []string{secret, fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret), base64.StdEncoding.EncodeToString([]byte(secret))}
+		numbers := strings.Trim(fmt.Sprintf("%d", []byte(secret)), "[]")
+		forms = append(forms, numbers, strings.ReplaceAll(numbers, " ", ","), fmt.Sprintf("% x", secret))
+		forms = append(forms, fmt.Sprintf("%#x", []byte(secret)), strings.Trim(fmt.Sprintf("%#v", []byte(secret)), "[]byte{}"))
+		for _, form := range forms {
+			assert.NotContains(t, out.String(), form[:min(len(form), 20)], name)
+		}
+	}
+}
+
+// report is where assertions that are to fail write.
+type report struct{ out *bytes.Buffer }
+
+func (r report) Errorf(format string, args ...any) { fmt.Fprintf(r.out, format, args...) }
