@@ -50,7 +50,10 @@ type LoginFunc func(ctx context.Context, ended *LoginRequiredError) (*ags.Token,
 // [Config.StoreTimeout], is left behind, and the next may begin beside it.
 type Store interface {
 	// Load returns the record. Where nothing is stored the error Is
-	// [io/fs.ErrNotExist], and no other error is.
+	// [io/fs.ErrNotExist], and no other error is. One with a method LeaveAlone()
+	// bool that returns true says that something is stored that this Store cannot
+	// read, and that others may: the Source then saves nothing in its place, does
+	// not sign on, and does not refresh what others may be refreshing.
 	Load(ctx context.Context) ([]byte, error)
 	// Save replaces the record, whole or not at all, if it is still the one
 	// that this Store value loaded or saved last. If not, the error Is

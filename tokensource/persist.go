@@ -20,7 +20,20 @@ func (e *storeError) Unwrap() error { return e.err }
 
 func isStoreTrouble(err error) bool {
 	var e *storeError
-	return errors.As(err, &e) || errors.Is(err, errDamaged) || errors.Is(err, errNewer) || errors.Is(err, errLockHeld) || errors.Is(err, errTurnTaken)
+	return errors.As(err, &e) || leftAlone(err) || errors.Is(err, errDamaged) || errors.Is(err, errLockHeld) || errors.Is(err, errTurnTaken)
+}
+
+// unreadable is what an error of a Store may be besides: it says that something is
+// stored that this Store cannot read, and that others may.
+type unreadable interface{ LeaveAlone() bool }
+
+// leftAlone reports whether an error says that what is stored is somebody else's,
+// or will be ours when we have the version or the key for it. Others may go on with
+// it: nothing is saved in its place, nobody signed on, and no token spent that they
+// have too.
+func leftAlone(err error) bool {
+	var e unreadable
+	return errors.Is(err, errNewer) || errors.Is(err, errSealed) || errors.As(err, &e) && e.LeaveAlone()
 }
 
 // takeTurn waits until no other goroutine of this Source uses the store or the
@@ -81,8 +94,8 @@ func (s *Source) unlock(ctx context.Context, release func() error) {
 }
 
 // load reads the record; nil is that nothing is stored. Who calls it has the
-// turn. The error is errDamaged, errNewer or a storeError, or the cause of ctx's
-// end.
+// turn. The error is errDamaged, errNewer, errSealed or a storeError, or the cause
+// of ctx's end.
 func (s *Source) load(ctx context.Context) (*record, error) {
 	data, err := bounded(ctx, s, s.set.storeTimeout, "Store.Load", s.cfg.Store.Load, nil)
 	switch {
@@ -189,7 +202,8 @@ func (s *Source) knownGeneration() int64 {
 }
 
 // storeTrouble notes since when the store has been out of reach, and announces
-// it when it has just become so.
+// it when it has just become so. One that was last seen to have a record that is to
+// be left alone is not given up, however long it stays away.
 func (s *Source) storeTrouble(op string, err error) error {
 	err = &storeError{op, err}
 	now := s.watch.now()
@@ -198,6 +212,9 @@ func (s *Source) storeTrouble(op string, err error) error {
 	if !s.storeDown {
 		s.storeDown, s.storeGivenUpAt = true, horizon(now.add(s.set.lockTimeout))
 		s.announceLocked(now, Event{Kind: EventStoreFailed, Err: err})
+	}
+	if leftAlone(err) {
+		s.storeGivenUpAt = never()
 	}
 	return err
 }

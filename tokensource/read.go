@@ -12,7 +12,7 @@ func (s *Source) flyRead(f *flight) {
 	if err == nil || f.ctx.Err() != nil {
 		return
 	}
-	draw, givenUp := s.draw(), s.storeGivenUp() && !s.alive() && !errors.Is(err, errNewer)
+	draw, givenUp := s.draw(), s.storeGivenUp() && !s.alive() && !leftAlone(err)
 	s.publish(f, func(now instant) { s.readFailedLocked(f, err, draw, givenUp, now) })
 }
 

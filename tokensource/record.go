@@ -1,6 +1,7 @@
 package tokensource
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,7 +17,12 @@ const recordVersion = 1
 var (
 	errDamaged = errors.New("the stored record is damaged")
 	errNewer   = errors.New("the stored record was written by a newer version of this library, which is needed to read it")
+	errSealed  = errors.New("the stored record is sealed, and this Store does not open it")
 )
+
+// sealedMagic is what the records of a store.Sealed begin with. One that is found in
+// a store without it is no damage.
+const sealedMagic = "agsauth-sealed"
 
 // record is what is stored of a session: a pair of tokens, or, after a sign-out,
 // a tombstone. Readers ignore fields that they do not know.
@@ -48,6 +54,9 @@ type record struct {
 // decodeRecord reads a record. Its errors say nothing of what is in it, which
 // may be a token.
 func decodeRecord(data []byte) (*record, error) {
+	if bytes.HasPrefix(data, []byte(sealedMagic)) {
+		return nil, errSealed
+	}
 	var head struct {
 		Version int `json:"version"`
 	}

@@ -91,7 +91,7 @@ func (s *Source) refreshPastHolder(f *flight, limit time.Duration) func(now inst
 	switch {
 	case f.ctx.Err() != nil, !s.stillDue(doRefresh), limit < s.set.lockTimeout:
 		return nil
-	case s.alive(), errors.Is(err, errNewer):
+	case s.alive(), leftAlone(err):
 		return s.passingFailure(f, errLockHeld)
 	}
 	return s.refreshUnlocked(f, errLockHeld)
@@ -102,7 +102,7 @@ func (s *Source) refreshPastHolder(f *flight, limit time.Duration) func(now inst
 // would stand still for as long as the store does: so when that has lasted, the
 // refresh is made all the same.
 func (s *Source) refreshWithoutStore(f *flight, err error) func(now instant) {
-	if s.alive() || errors.Is(err, errNewer) || !s.storeGivenUp() {
+	if s.alive() || leftAlone(err) || !s.storeGivenUp() {
 		return s.passingFailure(f, err)
 	}
 	return s.refreshUnlocked(f, err)
@@ -116,7 +116,7 @@ func (s *Source) refreshUnlocked(f *flight, err error) func(now instant) {
 		return nil
 	}
 	rec, loadErr := s.load(f.ctx)
-	if errors.Is(loadErr, errNewer) {
+	if leftAlone(loadErr) {
 		return s.passingFailure(f, loadErr)
 	}
 	if loadErr != nil && s.rejectedBefore() != nil {
