@@ -1,0 +1,31 @@
+package fleet_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/agsauth/agsauth/internal/fleet"
+)
+
+func recordPath(t *testing.T) string {
+	t.Helper()
+	return filepath.Join(t.TempDir(), "agsauth", "session.json")
+}
+
+func TestFile_EightProcessesShareASession(t *testing.T) {
+	t.Parallel()
+	for i, y := range fleet.Share(t, recordPath(t), 8, 20) {
+		t.Logf("process %d: %d calls, the slowest took %v", i, y.Calls, y.Slowest)
+	}
+}
+
+func TestFile_SignOutEndsTheSessionInAllProcesses(t *testing.T) {
+	t.Run("when the access token dies", func(t *testing.T) {
+		t.Parallel()
+		fleet.SignOutEndsAll(t, recordPath(t), false)
+	})
+	t.Run("at once where the API rejects", func(t *testing.T) {
+		t.Parallel()
+		fleet.SignOutEndsAll(t, recordPath(t), true)
+	})
+}

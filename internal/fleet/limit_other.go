@@ -1,0 +1,8 @@
+//go:build !linux && !darwin
+
+package fleet
+
+import "errors"
+
+// limitFiles cannot be done here.
+func limitFiles(int) error { return errors.ErrUnsupported }
