@@ -42,9 +42,13 @@ type Process struct {
 }
 
 // Start starts a process, which is killed at the end of the test if it has not
-// ended by itself. It returns when the process has its source.
+// ended by itself. It returns when the process has its source. With -short the test
+// is skipped.
 func Start(tb testing.TB, spec Spec) *Process {
 	tb.Helper()
+	if testing.Short() {
+		tb.Skip("starts processes: not with -short")
+	}
 	self, err := os.Executable()
 	require.NoError(tb, err)
 	told, err := json.Marshal(spec)
