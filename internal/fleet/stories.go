@@ -59,7 +59,7 @@ func Share(t *testing.T, where string, processes, lifetimes int) []Tally {
 	for _, p := range all {
 		p.Traffic(t, 2)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Duration(lifetimes)*lifetime)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Duration(lifetimes)*lifetime*3/2)
 	defer cancel()
 	require.NoError(t, srv.Wait(ctx, agstest.Refresh, lifetimes))
 	took := time.Since(started)

@@ -62,7 +62,8 @@
 // newest pair, and with it a session whose refresh tokens are good for one use.
 // With "appendfsync always" it loses nothing that was acknowledged. Without any, a
 // restart loses the records; a Source that runs saves its own again, and one that
-// starts meanwhile has to sign on.
+// starts meanwhile has to sign on. Where refresh tokens are good for one use even
+// those that run may lose the session: when one that has an older pair comes first.
 //
 // "maxmemory-policy noeviction" is the one to choose. The volatile policies are as
 // good, as the record has no time to live, though the lock may be evicted; with the

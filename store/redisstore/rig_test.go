@@ -134,7 +134,8 @@ func (s *spy) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessP
 func (s *spy) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		err := next(ctx, cmd)
-		if cmd.Name() == "evalsha" { // and not what a new connection begins with
+		script := cmd.Name() == "evalsha" || cmd.Name() == "eval"
+		if script && !redis.HasErrorPrefix(err, "NOSCRIPT") {
 			s.answered <- struct{}{}
 		}
 		return err
