@@ -139,7 +139,7 @@ func TestStore_AnswersAreLostOnTheirWay(t *testing.T) {
 	client := newWire(server, 3)
 	s, other := patiently(t, client), patiently(t, server.Client())
 	lost := func() { client.loseAnswer(t) }
-	save(t, s, "record-zero")
+	warm(t, s)
 
 	lost()
 	save(t, s, "record-one")
@@ -153,7 +153,7 @@ func TestStore_AnswersAreLostOnTheirWay(t *testing.T) {
 	require.NoError(t, lock(t, other)())
 	lost()
 	require.NoError(t, s.SetAside(t.Context(), "damaged"))
-	assert.Len(t, server.Do("KEYS", "*:aside:*"), 1)
+	assert.Len(t, server.Do("KEYS", "*:aside:*"), 2)
 	lost()
 	require.NoError(t, s.Delete(t.Context()))
 	assert.Zero(t, client.lose.Load())
@@ -217,6 +217,7 @@ func TestStore_ServerAway(t *testing.T) {
 // A server that stands still keeps nobody for longer than the caller's context.
 func TestStore_ServerStandsStill(t *testing.T) {
 	server := redistest.Start(t)
+	warm(t, patiently(t, server.Client()))
 	for op := range each(nil) {
 		t.Run(op, func(t *testing.T) {
 			client := newWire(server, 3)
@@ -238,6 +239,7 @@ func TestStore_ServerStandsStill(t *testing.T) {
 // What comes after the caller has left is nothing that it has seen.
 func TestStore_LoadIsAnsweredTooLate(t *testing.T) {
 	server := redistest.Start(t)
+	warm(t, open(t, server.Client(), "session"))
 	save(t, open(t, server.Client(), "session"), "record-one")
 	client := newWire(server, 3)
 	s, spied := open(t, client, "session"), spyOn(client)
