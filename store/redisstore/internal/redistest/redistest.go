@@ -6,6 +6,7 @@ package redistest
 import (
 	"bufio"
 	"context"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -30,6 +31,7 @@ type Server struct {
 
 	tb      testing.TB
 	program string
+	folder  string
 	args    []string
 	running *process
 	admin   *redis.Client
@@ -39,6 +41,7 @@ type process struct {
 	command *exec.Cmd
 	drained chan struct{} // closed when it will say no more
 	log     *strings.Builder
+	callOff func() error // of who watches over it
 }
 
 // Start starts a server on a Unix socket, with options of its command line added
@@ -49,7 +52,7 @@ func Start(tb testing.TB, options ...string) *Server {
 	program, folder := find(tb), folderOf(tb)
 	addr := filepath.Join(folder, "redis.sock")
 	s := &Server{
-		Network: "unix", Addr: addr, tb: tb, program: program,
+		Network: "unix", Addr: addr, tb: tb, program: program, folder: folder,
 		args: append([]string{"--port", "0", "--unixsocket", addr, "--dir", folder}, options...),
 	}
 	s.begin()
@@ -63,7 +66,7 @@ func StartTCP(tb testing.TB, options ...string) *Server {
 	addr := freeAddr(tb)
 	_, port, _ := net.SplitHostPort(addr)
 	s := &Server{
-		Network: "tcp", Addr: addr, tb: tb, program: program,
+		Network: "tcp", Addr: addr, tb: tb, program: program, folder: folder,
 		args: append([]string{"--port", port, "--bind", "127.0.0.1", "--dir", folder}, options...),
 	}
 	s.begin()
@@ -143,7 +146,8 @@ func (s *Server) Restart() {
 	s.tb.Helper()
 	args := append([]string{"--save", "", "--appendonly", "no", "--daemonize", "no", "--loglevel", "notice"}, s.args...)
 	// Not for the test's context: it is over before its cleanups are.
-	command := exec.CommandContext(context.WithoutCancel(s.tb.Context()), s.program, args...)
+	ctx := context.WithoutCancel(s.tb.Context())
+	command := exec.CommandContext(ctx, s.program, args...)
 	output, err := command.StdoutPipe()
 	if err != nil {
 		s.tb.Fatal(err)
@@ -152,7 +156,11 @@ func (s *Server) Restart() {
 	if err := command.Start(); err != nil {
 		s.tb.Fatal(err)
 	}
-	p := &process{command: command, drained: make(chan struct{}), log: &strings.Builder{}}
+	callOff, err := watch(ctx, command.Process.Pid, s.folder)
+	if err != nil {
+		s.tb.Fatal(errors.Join(err, command.Process.Kill(), command.Wait()))
+	}
+	p := &process{command: command, drained: make(chan struct{}), log: &strings.Builder{}, callOff: callOff}
 	ready := make(chan struct{})
 	go func() {
 		defer close(p.drained)
@@ -171,6 +179,7 @@ func (s *Server) Restart() {
 	case <-p.drained:
 		s.running = nil
 		_ = command.Wait()
+		_ = callOff()
 		s.tb.Fatalf("redistest: %s did not start:\n%s", s.program, p.log)
 	}
 }
@@ -190,6 +199,9 @@ func (s *Server) end(signal os.Signal) {
 	<-p.drained
 	_ = p.command.Wait()
 	s.running = nil
+	if err := p.callOff(); err != nil {
+		s.tb.Fatal(err)
+	}
 }
 
 func (s *Server) process() *process {

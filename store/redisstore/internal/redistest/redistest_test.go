@@ -1,0 +1,49 @@
+//go:build unix
+
+package redistest_test
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/agsauth/agsauth/store/redisstore/internal/redistest"
+)
+
+const childVariable = "AGSAUTH_REDISTEST_CHILD"
+
+// A test that is killed leaves no server behind.
+func TestStart_ServerEndsWithItsTest(t *testing.T) {
+	if os.Getenv(childVariable) == "1" {
+		server := redistest.Start(t)
+		_, _ = io.WriteString(os.Stdout, server.Addr+"\n")
+		_, _ = io.Copy(io.Discard, os.Stdin) // until it is killed
+		return
+	}
+	redistest.Start(t) // or it is skipped here, too
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
+	child.Env = append(os.Environ(), childVariable+"=1")
+	output, err := child.StdoutPipe()
+	require.NoError(t, err)
+	_, err = child.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, child.Start())
+	addr, err := bufio.NewReader(output).ReadString('\n')
+	require.NoError(t, err)
+
+	addr = strings.TrimSpace(addr)
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "unix", addr)
+	require.NoError(t, err)
+	require.NoError(t, child.Process.Kill())
+	require.Error(t, child.Wait(), "it was killed")
+	_, err = conn.Read(make([]byte, 1))
+	assert.ErrorIs(t, err, io.EOF, "the server is gone")
+	require.NoError(t, conn.Close())
+}
