@@ -1,0 +1,128 @@
+package bench_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/agsauth/agsauth/bench/internal/endpoint"
+	"github.com/agsauth/agsauth/bench/internal/rival"
+)
+
+// The micro-benchmarks. Every contestant holds a token that lives for a day, got
+// from the endpoint beforehand, and is asked for it by a loop of its own that has
+// nothing else in it.
+
+func eachWarm(b *testing.B, f func(b *testing.B, c rival.Contestant, in rival.Instance)) {
+	b.Helper()
+	e, err := endpoint.Start(24*time.Hour, 0, time.Minute)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer e.Close()
+	for _, c := range rival.All() {
+		in, err := c.New(rival.Setup{Fetch: e.Fetch, URL: e.URL, Margin: time.Minute})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := in.Get(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		b.Run("of="+c.Name, func(b *testing.B) { f(b, c, in) })
+		in.Close()
+	}
+}
+
+func BenchmarkCachedSerial(b *testing.B) {
+	eachWarm(b, func(b *testing.B, _ rival.Contestant, in rival.Instance) {
+		b.ReportAllocs()
+		in.Loop(b.Context(), b.N)
+	})
+}
+
+// One goroutine a core.
+func BenchmarkCachedParallel(b *testing.B) {
+	eachWarm(b, func(b *testing.B, _ rival.Contestant, in rival.Instance) {
+		share(b, runtime.GOMAXPROCS(0), in.Loop)
+	})
+}
+
+func BenchmarkCached100Goroutines(b *testing.B) {
+	eachWarm(b, func(b *testing.B, _ rival.Contestant, in rival.Instance) {
+		share(b, 100, in.Loop)
+	})
+}
+
+// BenchmarkToken is oauth2.TokenSource's own call. Ours and the floor return a
+// copy; what the others hand out is shared by all who ask.
+func BenchmarkToken(b *testing.B) {
+	eachWarm(b, func(b *testing.B, _ rival.Contestant, in rival.Instance) {
+		loop := in.Loop
+		if copying, ok := in.(interface{ LoopCopy(context.Context, int) }); ok {
+			loop = copying.LoopCopy
+		}
+		b.ReportAllocs()
+		loop(b.Context(), b.N)
+	})
+}
+
+// share has n goroutines share b.N calls.
+func share(b *testing.B, n int, loop func(context.Context, int)) {
+	b.Helper()
+	b.ReportAllocs()
+	ctx := b.Context()
+	var wg sync.WaitGroup
+	for i := range n {
+		part := b.N / n
+		if i < b.N%n {
+			part++
+		}
+		wg.Go(func() { loop(ctx, part) })
+	}
+	wg.Wait()
+}
+
+// inMemory is a base that answers at once.
+type inMemory struct{ answer http.Response }
+
+func (m *inMemory) RoundTrip(*http.Request) (*http.Response, error) { return &m.answer, nil }
+
+func BenchmarkRoundTrip(b *testing.B) {
+	for _, headers := range []int{0, 2, 7} {
+		b.Run(fmt.Sprintf("headers=%d", headers), func(b *testing.B) {
+			b.Run("of=bare", func(b *testing.B) {
+				base := &inMemory{http.Response{StatusCode: http.StatusOK, Body: http.NoBody}}
+				trip(b, base.RoundTrip, headers)
+			})
+			eachWarm(b, func(b *testing.B, c rival.Contestant, in rival.Instance) {
+				if c.Wrap == nil {
+					b.Skip("has no RoundTripper")
+				}
+				trip(b, c.Wrap(in, &inMemory{http.Response{StatusCode: http.StatusOK, Body: http.NoBody}}), headers)
+			})
+		})
+	}
+}
+
+func trip(b *testing.B, send rival.Sender, headers int) {
+	b.Helper()
+	req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, "https://api.example.com/v1/profile", http.NoBody)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, name := range []string{
+		"Accept", "User-Agent", "X-Request-Id", "X-Tenant", "Accept-Language", "If-None-Match", "Cache-Control",
+	}[:headers] {
+		req.Header.Set(name, "a value of usual length")
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := send(req); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,100 @@
+package rival
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+)
+
+// azure is azcore's bearer policy. It has no call that gets a token: what is
+// asked is its policy, in a pipeline whose other policies are switched off as far
+// as they can be, and whose transport answers at once.
+type azure struct {
+	policy   *runtime.BearerTokenPolicy
+	pipeline runtime.Pipeline
+}
+
+type azureFetch struct {
+	fetch  Fetch
+	margin time.Duration
+}
+
+func (a azureFetch) GetToken(ctx context.Context, _ policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	token, expires, err := a.fetch(ctx)
+	if err != nil {
+		return azcore.AccessToken{}, err
+	}
+	return azcore.AccessToken{Token: token, ExpiresOn: expires, RefreshOn: expires.Add(-a.margin)}, nil
+}
+
+// lastSeen is the transport at the end of the pipeline.
+type lastSeen struct{}
+
+func (l *lastSeen) Do(req *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: req}, nil
+}
+
+// azureSpacing is azcore's own minimum between two refreshes ahead of the expiry.
+const azureSpacing = 30 * time.Second
+
+func azureContestant() Contestant {
+	return Contestant{
+		Name:    "azcore",
+		Spacing: azureSpacing,
+		New: func(s Setup) (Instance, error) {
+			opts := &policy.BearerTokenOptions{InsecureAllowCredentialWithHTTP: true}
+			p := runtime.NewBearerTokenPolicy(azureFetch{s.Fetch, s.Margin}, []string{"scope"}, opts)
+			return &azure{policy: p, pipeline: azurePipeline(p, &lastSeen{})}, nil
+		},
+		Wrap: func(in Instance, base http.RoundTripper) Sender {
+			pipeline := azurePipeline(in.(*azure).policy, doer{base})
+			return func(req *http.Request) (*http.Response, error) {
+				r, err := runtime.NewRequestFromRequest(req)
+				if err != nil {
+					return nil, err
+				}
+				return pipeline.Do(r)
+			}
+		},
+	}
+}
+
+type doer struct{ base http.RoundTripper }
+
+func (d doer) Do(req *http.Request) (*http.Response, error) { return d.base.RoundTrip(req) }
+
+func azurePipeline(p policy.Policy, transport policy.Transporter) runtime.Pipeline {
+	return runtime.NewPipeline("bench", "v0", runtime.PipelineOptions{PerRetry: []policy.Policy{p}}, &policy.ClientOptions{
+		Retry:     policy.RetryOptions{MaxRetries: -1},
+		Telemetry: policy.TelemetryOptions{Disabled: true},
+		Transport: transport,
+	})
+}
+
+func (a *azure) Get(ctx context.Context) (string, error) {
+	req, err := runtime.NewRequest(ctx, http.MethodGet, "http://127.0.0.1/")
+	if err != nil {
+		return "", err
+	}
+	resp, err := a.pipeline.Do(req)
+	if err != nil {
+		return "", err
+	}
+	return resp.Request.Header.Get("Authorization"), nil
+}
+
+func (a *azure) Loop(ctx context.Context, n int) {
+	req, err := runtime.NewRequest(ctx, http.MethodGet, "http://127.0.0.1/")
+	if err != nil {
+		return
+	}
+	for range n {
+		_, _ = a.pipeline.Do(req)
+	}
+}
+
+func (a *azure) Close() {}

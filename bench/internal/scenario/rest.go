@@ -1,0 +1,90 @@
+package scenario
+
+import (
+	"context"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/agsauth/agsauth/bench/internal/endpoint"
+	"github.com/agsauth/agsauth/bench/internal/rival"
+)
+
+// atRest makes many caches, each of which gets a token of its own and is then
+// left alone. A token is a string of 400 bytes of its own, which is taken off.
+func atRest(c rival.Contestant, quick bool) (Result, error) {
+	const tokenBytes = 400
+	sources := 100_000
+	if quick {
+		sources = 20_000
+	}
+	if c.Name == rival.FloorName || c.Name == "ghinstallation" {
+		// The floor has a timer each; ghinstallation makes its own calls.
+		return Result{}, nil
+	}
+	padding := strings.Repeat("x", tokenBytes)
+	given := int64(0)
+	fetch := func(context.Context) (string, time.Time, error) {
+		given++
+		expires := time.Now().Add(time.Hour)
+		name := padding + strconv.FormatInt(given, 10) + endpoint.Name(given, expires)
+		return strings.Clone(name[len(name)-tokenBytes:]), expires, nil
+	}
+	instances := make([]rival.Instance, sources)
+	before, routines := heapNow(), runtime.NumGoroutine()
+	for i := range instances {
+		in, err := c.New(rival.Setup{Fetch: fetch, Margin: time.Minute})
+		if err != nil {
+			return Result{}, err
+		}
+		if _, err := in.Get(context.Background()); err != nil {
+			return Result{}, err
+		}
+		instances[i] = in
+	}
+	settle(routines)
+	after := heapNow()
+	own := sizeClass(tokenBytes)
+	r := Result{Figures: map[string]float64{
+		"bytes_each": float64(after-before)/float64(sources) - own,
+		"goroutines": float64(runtime.NumGoroutine() - routines), "sources": float64(sources),
+	}}
+	for _, in := range instances {
+		in.Close()
+	}
+	runtime.KeepAlive(instances)
+	return r, nil
+}
+
+// settle waits until the goroutines of the refreshes have ended.
+func settle(routines int) {
+	for range 200 {
+		if runtime.NumGoroutine() <= routines {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func heapNow() uint64 {
+	debug.FreeOSMemory() // collects, twice: pools too
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// sizeClass is what the allocator takes for n bytes without pointers.
+func sizeClass(n int) float64 {
+	const many = 1000
+	held := make([][]byte, many)
+	before := heapNow()
+	for i := range held {
+		held[i] = make([]byte, n)
+	}
+	after := heapNow()
+	runtime.KeepAlive(held)
+	return float64(after-before) / many
+}

@@ -1,0 +1,106 @@
+package scenario
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/agsauth/agsauth/bench/internal/rival"
+)
+
+// stampede has 10,000 goroutines ask a cold cache at once, of which the endpoint
+// takes 100 ms to fill.
+func stampede(c rival.Contestant, quick bool) (Result, error) {
+	rounds := 5
+	if quick {
+		rounds = 3
+	}
+	var totals []time.Duration
+	var heaps []float64
+	fetches, errs := int64(0), 0
+	for range rounds {
+		t, err := newTrial(c, time.Hour, 100*time.Millisecond, time.Minute)
+		if err != nil {
+			return Result{}, err
+		}
+		total, heap, wrong := stampedeOnce(t)
+		fetches = max(fetches, t.endpoint.Calls())
+		t.close()
+		totals, heaps, errs = append(totals, total), append(heaps, heap), errs+wrong
+	}
+	slices.Sort(heaps)
+	return Result{Figures: map[string]float64{
+		"total_ms": ms(median(totals)), "fetches": float64(fetches), "heap_kib": heaps[len(heaps)/2] / 1024, "failed": float64(errs),
+	}}, nil
+}
+
+// stampedeOnce returns how long it took until all were answered, and how much the
+// heap grew meanwhile, without the goroutines themselves, which are there before.
+func stampedeOnce(t *trial) (total time.Duration, heap float64, wrong int) {
+	const goroutines = 10_000
+	// A context that can end, as that of a request.
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	gate := make(chan struct{})
+	var ready, done sync.WaitGroup
+	var failures atomic.Int64
+	ready.Add(goroutines)
+	for range goroutines {
+		done.Go(func() {
+			ready.Done()
+			<-gate
+			if _, err := t.in.Get(ctx); err != nil {
+				failures.Add(1)
+			}
+		})
+	}
+	ready.Wait()
+	runtime.GC()
+	runtime.GC() // what the first one left in pools is gone after the second
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	start := time.Now()
+	close(gate)
+	done.Wait()
+	total = time.Since(start)
+	runtime.ReadMemStats(&after)
+	return total, float64(after.TotalAlloc - before.TotalAlloc), int(failures.Load())
+}
+
+// cancelledWaiter has a caller give up after 10 ms on an endpoint that takes 300.
+func cancelledWaiter(c rival.Contestant, _ bool) (Result, error) {
+	const rounds = 10
+	var spans []time.Duration
+	lives := 0
+	for range rounds {
+		t, err := newTrial(c, time.Hour, 300*time.Millisecond, time.Minute)
+		if err != nil {
+			return Result{}, err
+		}
+		began := make(chan struct{})
+		var once sync.Once
+		t.endpoint.OnCall(func(bool) { once.Do(func() { close(began) }) })
+		first := make(chan error, 1)
+		go func() {
+			_, err := t.in.Get(context.Background())
+			first <- err
+		}()
+		<-began
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+		start := time.Now()
+		_, err = t.in.Get(ctx)
+		spans = append(spans, time.Since(start))
+		cancel()
+		if firstErr := <-first; firstErr == nil && t.endpoint.Calls() == 1 && errors.Is(err, context.DeadlineExceeded) {
+			lives++
+		}
+		t.close()
+	}
+	return Result{Figures: map[string]float64{
+		"median_ms": ms(median(spans)), "longest_ms": ms(slices.Max(spans)), "refresh_lives": float64(lives), "rounds": rounds,
+	}}, nil
+}
