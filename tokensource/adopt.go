@@ -29,14 +29,14 @@ func (s *Source) adopt(epoch uint64, rec *record) bool {
 		return false
 	}
 	if s.givenWinsLocked(rec) {
-		s.unread, s.unsaved = false, true
+		s.ledger.unread, s.ledger.unsaved = false, true
 		if rec != nil {
-			s.generation = max(s.generation, rec.Generation)
+			s.ledger.generation = max(s.ledger.generation, rec.Generation)
 		}
 		return false
 	}
-	s.unread = false
-	if rec == nil || rec.Generation <= s.generation || s.unsaved && s.forced && !s.descendsLocked(rec) {
+	s.ledger.unread = false
+	if rec == nil || rec.Generation <= s.ledger.generation || s.ledger.unsaved && s.ledger.forced && !s.descendsLocked(rec) {
 		return false
 	}
 	if s.session != nil && rec.AccessToken == s.session.token.AccessToken.Reveal() && !rec.tombstone() {
@@ -52,7 +52,7 @@ func (s *Source) adopt(epoch uint64, rec *record) bool {
 // descendsLocked reports whether a record is of the very session in memory: what
 // a neighbour has made of a pair whose save took effect though it was not answered.
 func (s *Source) descendsLocked(rec *record) bool {
-	return s.session != nil && rec.StartedAt.Equal(s.session.startedAt) &&
+	return s.session != nil && stampOf(rec.StartedAt) == s.session.startedAt &&
 		!differ(rec.ClientID, s.session.token.ClientID) && !differ(rec.AccountID, s.session.token.AccountID)
 }
 
@@ -60,15 +60,15 @@ func (s *Source) descendsLocked(rec *record) bool {
 func (s *Source) adoption(rec *record) func(now instant) {
 	draw := s.draw()
 	return func(now instant) {
-		s.unread, s.unsaved, s.generation = false, false, rec.Generation
+		s.ledger.unread, s.ledger.unsaved, s.ledger.generation = false, false, rec.Generation
 		if rec.tombstone() {
-			s.session, s.clientID, s.accountID = nil, rec.ClientID, rec.AccountID
-			s.invalidated, s.failure = false, failure{}
+			s.session, s.device = nil, device{rec.ClientID, rec.AccountID}
+			s.invalidated, s.failure = false, nil
 			s.endLocked(SignedOut, nil, now)
-			s.rereadAt = horizon(now.add(rereadInterval))
+			s.ledger.rereadAt = now.add(rereadInterval).horizon()
 			return
 		}
 		a := arrival{token: rec.token(), from: handedIn, at: now, startedAt: rec.StartedAt, draw: draw}
-		s.publishLocked(newSession(a, &s.set), Event{Kind: EventAdopted}, now)
+		s.publishLocked(s.newSession(a), Event{Kind: EventAdopted}, now)
 	}
 }

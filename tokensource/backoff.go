@@ -38,11 +38,30 @@ type failure struct {
 	reading bool // it was the first look at the store
 }
 
+// retryAt returns before when no attempt is made.
+func (f *failure) retryAt() horizon {
+	if f == nil {
+		return horizon{}
+	}
+	return f.next
+}
+
+// unavailable is what callers are told of it.
+func (f *failure) unavailable() *UnavailableError {
+	if f == nil {
+		return &UnavailableError{}
+	}
+	return &UnavailableError{NextAt: f.nextAt, Err: f.err}
+}
+
+// ofLogin reports whether a Login was what failed.
+func (f *failure) ofLogin() bool { return f != nil && f.login }
+
 // after returns the memory of one more failure. left is how long the token still
 // lives, zero or less when it does not; draw is from [0,1).
-func (f failure) after(err error, c class, login bool, left time.Duration, now instant, draw float64) failure {
+func (f *failure) after(err error, c class, login bool, left time.Duration, now instant, draw float64) *failure {
 	count := 1
-	if f.err != nil && f.class == c && f.login == login {
+	if f != nil && f.class == c && f.login == login {
 		count = f.count + 1
 	}
 	wait := backoff(count, left, draw)
@@ -51,7 +70,7 @@ func (f failure) after(err error, c class, login bool, left time.Duration, now i
 	}
 	wait = max(wait, min(askedWait(err), maxAskedWait))
 	next := now.add(wait)
-	return failure{err: err, class: c, login: login, count: count, next: horizon(next), nextAt: next.wall}
+	return &failure{err: err, class: c, login: login, count: count, next: next.horizon(), nextAt: next.wall}
 }
 
 // backoff returns how long to wait after the n-th passing failure in a row:
@@ -88,24 +107,27 @@ func askedWait(err error) time.Duration {
 // rejections keeps count of the invalidations that were acted upon, so that an
 // API that rejects every token does not make us refresh all the time.
 type rejections struct {
-	last     horizon       // when one was last acted upon; the zero value: never
-	any      bool          // last is meant
+	last     horizon       // when one was last acted upon
 	interval time.Duration // how far apart two are
 }
 
 // admit decides whether an API's rejection of s's access token is to be acted
-// upon at now, and returns what is remembered of it when it is.
-func (r rejections) admit(s *session, now instant) (rejections, bool) {
-	least := maxInvalidationInterval
-	if s.life > 0 {
-		least = min(least, s.life/2)
+// upon at now, and returns what is remembered of it when it is. A nil r is that
+// none was before.
+func (r *rejections) admit(s *session, now instant) (rejections, bool) {
+	due, least := s.schedule(), maxInvalidationInterval
+	if due.life > 0 {
+		least = min(least, due.life/2)
+	}
+	next := rejections{last: now.horizon(), interval: least}
+	if r == nil {
+		return next, true
 	}
 	interval := max(r.interval, least)
-	if r.any && !r.last.add(interval).passedOnEither(now) {
-		return r, false
+	if !r.last.add(interval).passedOnEither(now) {
+		return rejections{}, false
 	}
-	next := rejections{last: horizon(now), any: true, interval: least}
-	if r.any && s.youngAt(now) {
+	if !due.halfway.passedOnEither(now) {
 		next.interval = min(2*interval, maxInvalidationBackoff)
 	}
 	return next, true

@@ -25,7 +25,7 @@ func bounded[T any](
 	defer cancel(nil)
 	results, left := make(chan result), make(chan struct{})
 	defer close(left)
-	s.wg.Go(func() {
+	s.startInner(func() {
 		r := result{err: errGone}
 		defer func() {
 			if v := recover(); v != nil {
@@ -44,7 +44,7 @@ func bounded[T any](
 	})
 	var timeout <-chan time.Time
 	if limit > 0 {
-		timer := s.cfg.Clock.NewTimer(limit)
+		timer := s.watch.newTimer(limit)
 		defer timer.Stop()
 		timeout = timer.C()
 	}
@@ -66,7 +66,7 @@ func (s *Source) pause(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return context.Cause(ctx)
 	}
-	timer := s.cfg.Clock.NewTimer(d)
+	timer := s.watch.newTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C():

@@ -50,9 +50,9 @@ func TestNewSession_AFixedHorizonThatOnlyTheMonotonicClockSawPass(t *testing.T) 
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			next := newSession(arrival{token: pair(now, 0, tt.told), from: granted, at: now, former: former}, &settings{})
-			assert.Equal(t, horizon(now.add(tt.want)), next.fixed)
-			assert.False(t, next.served.passedOnEither(now), "what was granted just now is served")
-			assert.False(t, next.refreshAt.passedOnEither(now), "and not refreshed at once")
+			assert.Equal(t, now.add(tt.want).horizon(), next.fixed)
+			assert.False(t, next.schedule().served.passedOnEither(now), "what was granted just now is served")
+			assert.False(t, next.schedule().refreshAt.passedOnEither(now), "and not refreshed at once")
 		})
 	}
 }
@@ -64,7 +64,8 @@ func TestNewSession_ARefreshTokenThatIsKeptIsGoodAfterAJump(t *testing.T) {
 	answer.RefreshToken = ags.Secret{}
 	next := newSession(arrival{token: answer, from: granted, at: jumped, former: former}, &settings{})
 	assert.True(t, next.refreshable())
-	assert.Zero(t, endedBy(next, jumped), "the gateway has just taken it")
+	due := next.schedule()
+	assert.Zero(t, endedBy(next, &due, jumped), "the gateway has just taken it")
 }
 
 func TestNewSession_AHorizonFarAheadDoesNotWrap(t *testing.T) {
@@ -73,9 +74,11 @@ func TestNewSession_AHorizonFarAheadDoesNotWrap(t *testing.T) {
 	far.FixedExpiresAt = far.RefreshExpiresAt
 	for _, from := range []origin{granted, handedIn} {
 		s := newSession(arrival{token: far, from: from, at: at(time.Hour)}, &settings{})
-		assert.Zero(t, endedBy(s, at(time.Hour)))
-		assert.Equal(t, base.Add(2*time.Hour-time.Second), s.served.wall)
-		assert.Equal(t, 2*time.Hour-time.Second, s.served.mono)
+		due := s.schedule()
+		assert.Zero(t, endedBy(s, &due, at(time.Hour)))
+		assert.Equal(t, base.Add(2*time.Hour-time.Second), due.served.wall.time(base))
+		assert.Equal(t, 2*time.Hour-time.Second, due.served.mono)
+		assert.Equal(t, far.FixedExpiresAt, s.token.FixedExpiresAt, "what is told of it is as it was given")
 	}
 }
 

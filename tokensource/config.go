@@ -1,10 +1,12 @@
 package tokensource
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/agsauth/agsauth/ags"
@@ -147,6 +149,25 @@ type settings struct {
 	refreshTimeout, lockTimeout, storeTimeout time.Duration
 }
 
+// setup is what a Source keeps of its Config, the clock aside.
+type setup struct {
+	Refresher Refresher
+	Login     LoginFunc
+	Store     Store
+	// options is nil when all of them are left at their defaults.
+	options *options
+}
+
+// options is the part of a Config that most leave as it is.
+type options struct {
+	settings
+
+	onEvent func(Event)
+	logger  *slog.Logger
+	randMu  sync.Mutex // held while rand is called
+	rand    func() float64
+}
+
 // check returns what is wrong with the Config.
 func (c *Config) check() error {
 	if c.Refresher == nil {
@@ -172,37 +193,59 @@ func (c *Config) check() error {
 	return nil
 }
 
-// fill puts the defaults in the place of zero values.
-func (c *Config) fill() {
-	if c.Clock == nil {
-		c.Clock = clock.Real{}
+// setup returns what is to be kept.
+func (c *Config) setup() setup {
+	kept := setup{Refresher: c.Refresher, Login: c.Login, Store: c.Store}
+	given := settings{c.RefreshBefore, c.WarnBefore, c.RefreshTimeout, c.LockTimeout, c.StoreTimeout}
+	if c.Rand == nil && c.OnEvent == nil && c.Logger == nil && given == (settings{}) {
+		return kept
 	}
-	if c.Rand == nil {
-		c.Rand = rand.Float64
+	standard := defaultSettings()
+	given.refreshTimeout = cmp.Or(given.refreshTimeout, standard.refreshTimeout)
+	given.lockTimeout = cmp.Or(given.lockTimeout, standard.lockTimeout)
+	given.storeTimeout = cmp.Or(given.storeTimeout, standard.storeTimeout)
+	kept.options = &options{settings: given, onEvent: c.OnEvent, logger: c.Logger, rand: c.Rand}
+	return kept
+}
+
+func defaultSettings() settings {
+	return settings{refreshTimeout: defaultRefreshTimeout, lockTimeout: defaultLockTimeout, storeTimeout: defaultStoreTimeout}
+}
+
+func (s *setup) settings() settings {
+	if s.options == nil {
+		return defaultSettings()
 	}
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
+	return s.options.settings
+}
+
+// draw returns a random number from [0,1).
+func (s *setup) draw() float64 {
+	draw := rand.Float64
+	if o := s.options; o != nil && o.rand != nil {
+		o.randMu.Lock()
+		defer o.randMu.Unlock()
+		draw = o.rand
 	}
-	if c.OnEvent == nil {
-		c.OnEvent = func(Event) {}
-	}
-	for _, d := range []struct {
-		value    *time.Duration
-		standard time.Duration
-	}{
-		{&c.RefreshTimeout, defaultRefreshTimeout},
-		{&c.LockTimeout, defaultLockTimeout},
-		{&c.StoreTimeout, defaultStoreTimeout},
-	} {
-		if *d.value == 0 {
-			*d.value = d.standard
-		}
+	return draw()
+}
+
+// onEvent tells the user's OnEvent, if there is one.
+func (s *setup) onEvent(e Event) {
+	if s.options != nil && s.options.onEvent != nil {
+		s.options.onEvent(e)
 	}
 }
 
-func (c *Config) settings() settings {
-	return settings{
-		refreshBefore: c.RefreshBefore, warnBefore: c.WarnBefore,
-		refreshTimeout: c.RefreshTimeout, lockTimeout: c.LockTimeout, storeTimeout: c.StoreTimeout,
+// listening reports whether anybody is to be told of events.
+func (s *setup) listening() bool {
+	return s.options != nil && (s.options.onEvent != nil || s.options.logger != nil)
+}
+
+// logger returns the Logger, nil when there is none.
+func (s *setup) logger() *slog.Logger {
+	if s.options == nil {
+		return nil
 	}
+	return s.options.logger
 }

@@ -21,7 +21,7 @@ var base = time.Date(2022, 6, 10, 15, 4, 53, 0, time.UTC)
 func at(d time.Duration) instant { return instant{wall: base.Add(d), mono: d} }
 
 func TestFixedHorizon(t *testing.T) {
-	h := func(d time.Duration) horizon { return horizon(at(d)) }
+	h := func(d time.Duration) horizon { return at(d).horizon() }
 	for _, tt := range []struct {
 		name       string
 		prev, next horizon
@@ -48,7 +48,7 @@ func TestFixedHorizon(t *testing.T) {
 }
 
 func TestWinsTime(t *testing.T) {
-	h := func(d time.Duration) horizon { return horizon(at(d)) }
+	h := func(d time.Duration) horizon { return at(d).horizon() }
 	for _, tt := range []struct {
 		name                   string
 		access, refresh, fixed horizon
@@ -98,15 +98,17 @@ func TestBackoff(t *testing.T) {
 
 func TestRejections(t *testing.T) {
 	// Each token is rejected a second after it was issued, or late in its life.
-	var r rejections
+	var r *rejections
 	pair := func(d time.Duration) *session {
 		return newSession(arrival{token: &ags.Token{
 			AccessToken: ags.NewSecret("a"), IssuedAt: base.Add(d), ExpiresAt: base.Add(d + time.Hour),
 		}, at: at(d)}, &settings{})
 	}
 	admitted := func(issued, rejected time.Duration) bool {
-		var ok bool
-		r, ok = r.admit(pair(issued), at(rejected))
+		next, ok := r.admit(pair(issued), at(rejected))
+		if ok {
+			r = &next
+		}
 		return ok
 	}
 	assert.True(t, admitted(0, time.Second))
@@ -188,10 +190,11 @@ func TestDecide_Promises(t *testing.T) {
 			tok.RefreshToken = ags.NewSecret("r")
 		}
 		s := newSession(arrival{token: tok, from: origin(random.IntN(2)), at: at(span(time.Minute)), draw: random.Float64()}, &settings{})
+		due := s.schedule()
 		v := view{
-			session: s, stored: coin(), canLogin: coin(), invalidated: random.IntN(8) == 0, warned: coin(), unsaved: coin(),
+			session: s, due: due, stored: coin(), canLogin: coin(), invalidated: random.IntN(8) == 0, warned: coin(), unsaved: coin(),
 			flying: coin(), failed: coin(), unread: random.IntN(8) == 0,
-			retryAt: horizon(at(span(8 * time.Hour))), saveAt: horizon(at(span(8 * time.Hour))), rereadAt: horizon(at(span(8 * time.Hour))),
+			retryAt: at(span(8 * time.Hour)).horizon(), saveAt: at(span(8 * time.Hour)).horizon(), rereadAt: at(span(8 * time.Hour)).horizon(),
 		}
 		if random.IntN(4) == 0 {
 			v.ended = Reason(1 + random.IntN(5))
@@ -204,8 +207,8 @@ func TestDecide_Promises(t *testing.T) {
 		seen[fmt.Sprint(d.phase, d.serve, d.act)]++
 
 		if d.serve {
-			require.False(t, s.served.passedOnEither(now), "a token that either clock knows to be dead is served")
-			require.False(t, s.fixed.passedOnEither(now))
+			require.False(t, due.served.passedOnEither(now), "a token that either clock knows to be dead is served")
+			require.False(t, due.fixed.passedOnEither(now))
 			require.NotContains(t, []Reason{FixedExpired, SignedOut}, d.end)
 		}
 		require.False(t, v.flying && d.act != doNothing, "one at a time")
@@ -213,20 +216,20 @@ func TestDecide_Promises(t *testing.T) {
 			require.Zero(t, v.ended, "an ended session is refreshed")
 			require.True(t, s.refreshable())
 			require.True(t, v.retryAt.passedOnEither(now), "a failure is not remembered")
-			require.False(t, s.fixed.passedOnBoth(now) || s.refresh.passedOnBoth(now))
+			require.False(t, due.fixed.passedOnBoth(now) || due.refresh.passedOnBoth(now))
 		}
 		if d.act == doLogin {
 			require.True(t, v.canLogin)
 			require.NotEqual(t, SignedOut, d.end, "a sign-out is undone by a login")
 			require.False(t, v.unread, "a sign-on is spent before the store was read")
 		}
-		if d.end != 0 && v.ended == 0 && (d.end == FixedExpired && s.winsTime) {
-			require.True(t, s.fixed.passedOnBoth(now), "given up though a clock disagrees")
+		if d.end != 0 && v.ended == 0 && (d.end == FixedExpired && due.winsTime) {
+			require.True(t, due.fixed.passedOnBoth(now), "given up though a clock disagrees")
 		}
 		// When nothing is to be done before the next change, nothing changes before it.
 		if next := nextChange(&v, now); d.act == doNothing && !v.flying {
 			between := instant{wall: now.wall, mono: now.mono}
-			if left := next.left(now); left > 1 && next.mono > now.mono && next.wall.After(now.wall) {
+			if left := next.left(now); left > 1 && next.mono > now.mono && next.wall > stampOf(now.wall) {
 				between = now.add(time.Duration(random.Int64N(int64(min(left, 10*time.Hour)) - 1)))
 			}
 			require.Equal(t, d, decide(&v, between))

@@ -97,9 +97,13 @@ type Event struct {
 // announceLocked puts an event into the queue. It is delivered by whoever calls
 // deliver next.
 func (s *Source) announceLocked(now instant, e Event) {
+	if !s.cfg.listening() {
+		return
+	}
 	e.At = now.wall.Round(0)
 	e.Status = s.statusLocked(now)
-	s.events = append(s.events, e)
+	w := s.workLocked()
+	w.events = append(w.events, e)
 }
 
 func (s *Source) announceAllLocked(now instant, events []Event) {
@@ -127,14 +131,15 @@ func (s *Source) deliver(ctx context.Context) {
 // deliverLocked is deliver for who holds the lock, which is released while events
 // are told, and held again afterwards.
 func (s *Source) deliverLocked(ctx context.Context) {
-	if s.delivering {
+	w := s.work
+	if w == nil || w.delivering {
 		return
 	}
-	s.delivering = true
-	defer func() { s.delivering = false }()
-	for len(s.events) > 0 {
-		events := s.events
-		s.events = nil
+	w.delivering = true
+	defer func() { w.delivering = false }()
+	for len(w.events) > 0 {
+		events := w.events
+		w.events = nil
 		s.tell(ctx, events)
 	}
 }
@@ -155,16 +160,20 @@ func (s *Source) tellOne(ctx context.Context, e Event) {
 			s.logPanic(ctx, "OnEvent", v)
 		}
 	}()
-	s.cfg.OnEvent(e)
+	s.cfg.onEvent(e)
 	s.log(ctx, e)
 }
 
 func (s *Source) log(ctx context.Context, e Event) {
+	logger := s.cfg.logger()
+	if logger == nil {
+		return
+	}
 	level := e.Kind.level()
 	if e.Kind == EventEnded && e.Reason == NoSession && s.cfg.Login != nil {
 		level = slog.LevelInfo // how every program with a Login begins
 	}
-	if !s.cfg.Logger.Enabled(ctx, level) {
+	if !logger.Enabled(ctx, level) {
 		return
 	}
 	attrs := []slog.Attr{slog.String("event", e.Kind.String()), slog.String("phase", e.Status.Phase.String())}
@@ -187,14 +196,18 @@ func (s *Source) log(ctx context.Context, e Event) {
 		}
 	}
 	attrs = append(attrs, slog.String("client_id", e.Status.ClientID))
-	s.cfg.Logger.LogAttrs(ctx, level, "agsauth session", attrs...)
+	logger.LogAttrs(ctx, level, "agsauth session", attrs...)
 }
 
 // logPanic logs where the user's code panicked. The value is not logged, as it
 // may hold anything; its type is.
 func (s *Source) logPanic(ctx context.Context, where string, value any) {
 	defer func() { _ = recover() }() // it may be the Logger that panics
-	s.cfg.Logger.LogAttrs(ctx, slog.LevelError, "agsauth session: panic",
+	logger := s.cfg.logger()
+	if logger == nil {
+		return
+	}
+	logger.LogAttrs(ctx, slog.LevelError, "agsauth session: panic",
 		slog.String("where", where), slog.String("type", fmt.Sprintf("%T", value)), slog.String("stack", string(debug.Stack())))
 }
 
@@ -202,7 +215,7 @@ func (s *Source) logPanic(ctx context.Context, where string, value any) {
 // that a slow OnEvent delays neither the caller who noticed them nor a flight.
 // The channel is closed when they are; nil when somebody else delivers them.
 func (s *Source) deliverSoonLocked(ctx context.Context) <-chan struct{} {
-	if len(s.events) == 0 || s.delivering {
+	if w := s.work; w == nil || len(w.events) == 0 || w.delivering {
 		return nil
 	}
 	delivered := make(chan struct{})

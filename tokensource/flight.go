@@ -16,18 +16,16 @@ type flight struct {
 	// begun, as the gateway's answer may be the only pair that is good.
 	whole context.Context //nolint:containedctx // as above
 
-	err  error         // what those who waited are told; nil: look again. Not changed once done is closed
-	done chan struct{} // closed by landLocked, on the flight's own goroutine
-
-	landed bool // guarded by Source.mu
+	err    error // what those who waited are told; nil: look again. Not changed once landed
+	landed bool  // guarded by Source.mu
 }
 
-// launchLocked starts a flight. Invariant: s.flight is nil before, and not nil
+// launchLocked starts a flight. Invariant: work.flight is nil before, and not nil
 // until the flight has landed or was abandoned.
 func (s *Source) launchLocked(ctx context.Context, act action) {
-	f := &flight{act: act, epoch: s.epoch, whole: context.WithoutCancel(ctx), done: make(chan struct{})}
+	f := &flight{act: act, epoch: s.epoch, whole: context.WithoutCancel(ctx)}
 	f.ctx, f.cancel = context.WithCancelCause(f.whole)
-	s.flight = f
+	s.workLocked().flight = f
 	s.startLocked(func() { s.fly(f) })
 }
 
@@ -63,11 +61,10 @@ func (s *Source) landLocked(f *flight) {
 		return
 	}
 	f.landed = true
-	if s.flight == f {
-		s.flight = nil
+	if s.work.flight == f {
+		s.work.flight = nil
 	}
-	s.refreshQuietLocked(s.watch.now())
-	close(f.done)
+	s.wakeLocked()
 }
 
 // publish makes an outcome take effect, unless it was overtaken. nil is none.
@@ -81,7 +78,7 @@ func (s *Source) publish(f *flight, outcome func(now instant)) {
 	if s.epoch != f.epoch {
 		return
 	}
-	s.flight = nil // what is announced finds nothing in the air
+	s.work.flight = nil // what is announced finds nothing in the air
 	outcome(now)
 	s.landLocked(f)
 	s.deliverLocked(f.whole)
@@ -92,9 +89,9 @@ func (s *Source) publish(f *flight, outcome func(now instant)) {
 // home will neither be used nor saved.
 func (s *Source) abandonLocked(cause error) {
 	s.epoch++
-	if s.flight != nil {
-		s.flight.cancel(cause)
-		s.flight = nil
+	if f := s.flightLocked(); f != nil {
+		f.cancel(cause)
+		s.work.flight = nil
 	}
 }
 

@@ -40,13 +40,13 @@ func (s *Source) inLogin(ctx context.Context) bool {
 func (s *Source) flyLogin(f *flight) { s.publish(f, s.loginUnderLock(f)) }
 
 func (s *Source) loginUnderLock(f *flight) func(now instant) {
-	if err := s.takeTurn(f.ctx, s.set.lockTimeout); err != nil {
+	if err := s.takeTurn(f.ctx, s.cfg.settings().lockTimeout); err != nil {
 		return s.loginFailed(f, err)
 	}
 	defer s.leaveTurn()
 	var read *record
 	if s.cfg.Store != nil {
-		unlock, err := s.lock(f.ctx, s.set.lockTimeout)
+		unlock, err := s.lock(f.ctx, s.cfg.settings().lockTimeout)
 		defer func() { unlock(f.whole) }()
 		if err == nil {
 			read, err = s.loadAside(f.ctx)
@@ -66,14 +66,14 @@ func (s *Source) loginUnderLock(f *flight) func(now instant) {
 		return s.loginFailed(f, err)
 	}
 	s.mu.Lock()
-	clientID, accountID := s.clientID, s.accountID
+	former := s.device
 	s.mu.Unlock()
-	return s.loggedIn(f, s.handedInSession(answer, clientID, accountID))
+	return s.loggedIn(f, s.handedInSession(answer, former))
 }
 
 // loggedIn saves a new session, and returns how it is published.
 func (s *Source) loggedIn(f *flight, next *session) func(now instant) {
-	if next.served.passedOnEither(s.watch.now()) {
+	if next.schedule().served.passedOnEither(s.watch.now()) {
 		return s.loginFailed(f, errDeadAnswer)
 	}
 	generation, newer, err := int64(0), (*record)(nil), error(nil)
@@ -135,7 +135,7 @@ func (s *Source) runLogin(ctx context.Context, f *flight, ended *LoginRequiredEr
 	}
 	s.mu.Lock()
 	if s.epoch == f.epoch {
-		s.clientID = ""
+		s.device.clientID = ""
 	}
 	s.mu.Unlock()
 	again := *ended
@@ -153,10 +153,10 @@ func (s *Source) loginFailed(f *flight, err error) func(now instant) {
 	draw := s.draw()
 	return func(now instant) {
 		s.failure = s.failure.after(err, classifyLogin(err), true, s.leftLocked(now), now, draw)
-		if s.ended == 0 {
+		if s.ended == nil {
 			s.invalidated = false
 		}
-		s.announceLocked(now, Event{Kind: EventLoginFailed, Reason: s.ended, Err: err, NextAt: s.failure.nextAt})
+		s.announceLocked(now, Event{Kind: EventLoginFailed, Reason: s.endedLocked(), Err: err, NextAt: s.failure.nextAt})
 		f.err = s.answerLocked()
 	}
 }

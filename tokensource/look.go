@@ -10,55 +10,74 @@ import (
 // outlook is what a look at the session comes to, for the one who looked.
 type outlook struct {
 	bearer    *oauth2.Token   // to be served; nil when there is none
-	flight    *flight         // what to wait for
+	flight    *flight         // what to wait for; nil when nothing
 	changed   <-chan struct{} // closed when to look again
 	err       error           // the answer, when there is nothing to serve nor to wait for
 	delivered <-chan struct{} // closed when what this look has noticed was told; nil when nothing
-	next      time.Duration   // until time alone may change something
 }
 
 // look decides what is to be done now, starts it, and notices what time has
-// brought about.
-func (s *Source) look(ctx context.Context) outlook {
+// brought about. waited is what the one who looks has waited for so far, nil when
+// for nothing.
+func (s *Source) look(ctx context.Context, waited *flight) outlook {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.lookLocked(ctx, waited, s.watch.now())
+}
+
+func (s *Source) lookLocked(ctx context.Context, waited *flight, now instant) outlook {
 	if s.closed {
 		return outlook{err: ErrClosed}
 	}
-	now, queued := s.watch.now(), len(s.events)
 	v := s.viewLocked()
 	d := decide(&v, now)
-	if s.noticeLocked(d, now) {
+	noticed, ended := s.noticeLocked(d, now)
+	if ended {
 		v = s.viewLocked()
 		d = decide(&v, now)
 	}
 	if d.act != doNothing {
 		s.launchLocked(ctx, d.act)
 	}
-	o := outlook{flight: s.flight, changed: s.changed}
-	if len(s.events) > queued {
+	o := outlook{flight: s.flightLocked()}
+	if noticed {
 		o.delivered = s.deliverSoonLocked(ctx)
 	}
 	switch {
 	case d.serve:
 		o.bearer = s.session.bearer
-	case s.flight == nil, s.overLocked():
+	case waited != nil && waited.landed && waited.err != nil:
+		// One failure answers all who waited for it.
+		o.flight, o.err = nil, waited.err
+	case o.flight == nil, s.overLocked():
 		o.flight, o.err = nil, s.answerLocked()
+	default:
+		o.changed = s.workLocked().changedLocked()
 	}
 	s.refreshQuietLocked(now)
-	v = s.viewLocked()
+	return o
+}
+
+// lookOn is look for Run, who waits whatever comes of it: also for the passing of
+// time, of which next is how much may change something.
+func (s *Source) lookOn(ctx context.Context) (changed <-chan struct{}, next time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.watch.now()
+	s.lookLocked(ctx, nil, now)
+	v := s.viewLocked()
 	if v.ended != 0 {
 		v.rereadAt = never() // for who asks, not for who waits
 	}
-	o.next = waitFor(nextChange(&v, now), now, runLooksAtLeast)
-	return o
+	return s.workLocked().changedLocked(), waitFor(nextChange(&v, now), now, runLooksAtLeast)
 }
 
 // overLocked reports whether the session has ended and the flight in the air will
 // not change that: it is on its way home, or saves what there is to save.
 func (s *Source) overLocked() bool {
-	final := s.ended == SignedOut || s.ended != 0 && s.cfg.Login == nil
-	return final && (s.flight.act == doRefresh || s.flight.act == doSave)
+	final := s.ended != nil && (s.ended.reason == SignedOut || s.cfg.Login == nil)
+	act := s.work.flight.act
+	return final && (act == doRefresh || act == doSave)
 }
 
 // awaitDelivery returns the outlook's error, once what was noticed has been told
@@ -68,54 +87,72 @@ func (s *Source) awaitDelivery(ctx context.Context, o outlook) error {
 		select {
 		case <-o.delivered:
 		case <-ctx.Done():
-		case <-s.closing:
+		case <-s.untilClosed():
 		}
 	}
 	return o.err
 }
 
+// untilClosed returns a channel that Close closes.
+func (s *Source) untilClosed() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.workLocked()
+	if w.closing == nil {
+		w.closing = make(chan struct{})
+		if s.closed {
+			close(w.closing)
+		}
+	}
+	return w.closing
+}
+
 func (s *Source) viewLocked() view {
-	return view{
+	v := view{
 		session:     s.session,
-		ended:       s.ended,
-		unread:      s.unread && !s.alone,
-		stored:      s.cfg.Store != nil,
+		ended:       s.endedLocked(),
 		canLogin:    s.cfg.Login != nil,
 		invalidated: s.invalidated,
 		warned:      s.warned,
-		unsaved:     s.unsaved,
-		flying:      s.flight != nil,
-		failed:      s.failure.err != nil,
-		loginFailed: s.failure.login,
-		retryAt:     s.failure.next,
-		saveAt:      s.saveAt,
-		rereadAt:    s.rereadAt,
+		flying:      s.flightLocked() != nil,
+		failed:      s.failure != nil,
+		loginFailed: s.failure.ofLogin(),
+		retryAt:     s.failure.retryAt(),
 	}
+	if s.session != nil {
+		v.due = s.session.schedule()
+	}
+	if l := s.ledger; l != nil {
+		v.stored, v.unread, v.unsaved = true, l.unread && !l.alone, l.unsaved
+		v.saveAt, v.rereadAt = l.saveAt, l.rereadAt
+	}
+	return v
 }
 
 // noticeLocked notes what a decision says that time has brought about, and
-// reports whether that was an end, after which another decision is due.
-func (s *Source) noticeLocked(d decision, now instant) (ended bool) {
-	if d.end != 0 && s.ended == 0 {
+// reports whether that was anything, and whether it was an end, after which
+// another decision is due.
+func (s *Source) noticeLocked(d decision, now instant) (noticed, ended bool) {
+	if d.end != 0 && s.ended == nil {
 		s.endLocked(d.end, nil, now)
-		ended = true
+		noticed, ended = true, true
 	}
 	if d.warn {
-		s.warned = true
+		noticed, s.warned = true, true
 		reason := FixedExpired
 		if !s.session.refreshable() {
 			reason = RefreshExpired
 		}
-		s.announceLocked(now, Event{Kind: EventEnding, Reason: reason, NextAt: s.session.end.wall})
+		s.announceLocked(now, Event{Kind: EventEnding, Reason: reason, NextAt: s.session.endsAt()})
 	}
-	return ended
+	return noticed, ended
 }
 
 // refreshQuietLocked decides what callers are served without a look.
 func (s *Source) refreshQuietLocked(now instant) {
 	v := s.viewLocked()
 	d := decide(&v, now)
-	if s.closed || !d.serve || d.act != doNothing || d.warn || d.end != s.ended {
+	if s.closed || !d.serve || d.act != doNothing || d.warn || d.end != v.ended {
 		s.quiet.Store(nil)
 		return
 	}
@@ -127,12 +164,12 @@ func (s *Source) refreshQuietLocked(now instant) {
 
 // answerLocked is what a caller is told for whom there is no token.
 func (s *Source) answerLocked() error {
-	if s.ended != 0 {
+	if s.ended != nil {
 		e := s.loginRequiredLocked()
-		if s.failure.err != nil {
+		if s.failure != nil {
 			e.Err = s.failure.err
 		}
 		return e
 	}
-	return &UnavailableError{NextAt: s.failure.nextAt, Err: s.failure.err}
+	return s.failure.unavailable()
 }

@@ -8,6 +8,27 @@ import (
 	"time"
 )
 
+// ledger is what a Source knows of its store.
+type ledger struct {
+	unread bool // it was not read yet
+	alone  bool // it cannot be, and the session goes on without it
+
+	generation int64 // of the pair in memory, as it is stored
+	highest    int64 // that is stored, or may be: it is given to no other pair
+	rereadAt   horizon
+
+	attemptAt time.Time // what this Source last noted
+	rejected  error     // a rejection that waits for the store to be readable
+
+	unsaved      bool // the store does not have what is in memory
+	forced       bool // what is unsaved is a human's wish, and goes over what others stored
+	saveFailures int
+	saveAt       horizon
+
+	down      bool
+	givenUpAt horizon
+}
+
 // storeError is a call of the store that failed for another reason than that
 // there is nothing, or something newer: the store is away, slow, or full.
 type storeError struct {
@@ -39,15 +60,16 @@ func leftAlone(err error) bool {
 // takeTurn waits until no other goroutine of this Source uses the store or the
 // gateway. Who has the turn gives it back with leaveTurn.
 func (s *Source) takeTurn(ctx context.Context, limit time.Duration) error {
+	turn := s.turn()
 	select {
-	case s.turn <- struct{}{}:
+	case turn <- struct{}{}:
 		return nil
 	default:
 	}
-	timer := s.cfg.Clock.NewTimer(limit)
+	timer := s.watch.newTimer(limit)
 	defer timer.Stop()
 	select {
-	case s.turn <- struct{}{}:
+	case turn <- struct{}{}:
 		return nil
 	case <-timer.C():
 		return errTurnTaken
@@ -56,7 +78,17 @@ func (s *Source) takeTurn(ctx context.Context, limit time.Duration) error {
 	}
 }
 
-func (s *Source) leaveTurn() { <-s.turn }
+func (s *Source) leaveTurn() { <-s.turn() }
+
+func (s *Source) turn() chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.workLocked()
+	if w.turn == nil {
+		w.turn = make(chan struct{}, 1)
+	}
+	return w.turn
+}
 
 // lock takes the lock that is shared with other processes, where the store has
 // one. Who calls it has the turn. The error is errLockHeld when somebody else
@@ -86,7 +118,7 @@ func (s *Source) lock(ctx context.Context, limit time.Duration) (unlock func(con
 }
 
 func (s *Source) unlock(ctx context.Context, release func() error) {
-	_, err := bounded(ctx, s, s.set.storeTimeout, "unlock",
+	_, err := bounded(ctx, s, s.cfg.settings().storeTimeout, "unlock",
 		func(context.Context) (struct{}, error) { return struct{}{}, release() }, nil)
 	if err != nil {
 		s.announce(Event{Kind: EventStoreFailed, Err: &storeError{"unlock", err}})
@@ -97,7 +129,7 @@ func (s *Source) unlock(ctx context.Context, release func() error) {
 // turn. The error is errDamaged, errNewer, errSealed or a storeError, or the cause
 // of ctx's end.
 func (s *Source) load(ctx context.Context) (*record, error) {
-	data, err := bounded(ctx, s, s.set.storeTimeout, "Store.Load", s.cfg.Store.Load, nil)
+	data, err := bounded(ctx, s, s.cfg.settings().storeTimeout, "Store.Load", s.cfg.Store.Load, nil)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		s.storeAnswered()
@@ -127,7 +159,7 @@ func (s *Source) loadAside(ctx context.Context) (*record, error) {
 	if !ok {
 		return nil, err
 	}
-	_, asideErr := bounded(ctx, s, s.set.storeTimeout, "Store.SetAside", func(ctx context.Context) (struct{}, error) {
+	_, asideErr := bounded(ctx, s, s.cfg.settings().storeTimeout, "Store.SetAside", func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, store.SetAside(ctx, "damaged")
 	}, nil)
 	if asideErr != nil {
@@ -146,7 +178,7 @@ func (s *Source) write(ctx context.Context, rec *record) error {
 		return &storeError{"encode", err}
 	}
 	s.seenGeneration(rec.Generation) // whatever comes of it: an error may come after it took effect
-	_, err = bounded(ctx, s, s.set.storeTimeout, "Store.Save", func(ctx context.Context) (struct{}, error) {
+	_, err = bounded(ctx, s, s.cfg.settings().storeTimeout, "Store.Save", func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, s.cfg.Store.Save(ctx, data)
 	}, nil)
 	if err == nil || errors.Is(err, fs.ErrExist) {
@@ -185,20 +217,20 @@ func (s *Source) commit(ctx context.Context, rec *record, force bool) (generatio
 func (s *Source) seenGeneration(generation int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.highest = max(s.highest, generation)
+	s.ledger.highest = max(s.ledger.highest, generation)
 }
 
 // nextGeneration returns one that no record has had.
 func (s *Source) nextGeneration() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return max(s.generation, s.highest) + 1
+	return max(s.ledger.generation, s.ledger.highest) + 1
 }
 
 func (s *Source) knownGeneration() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.generation
+	return s.ledger.generation
 }
 
 // storeTrouble notes since when the store has been out of reach, and announces
@@ -209,8 +241,8 @@ func (s *Source) storeTrouble(op string, err error) error {
 	now := s.watch.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.storeDown {
-		s.storeDown, s.storeGivenUpAt = true, horizon(now.add(s.set.lockTimeout))
+	if !s.ledger.down {
+		s.ledger.down, s.ledger.givenUpAt = true, now.add(s.cfg.settings().lockTimeout).horizon()
 		s.announceLocked(now, Event{Kind: EventStoreFailed, Err: err})
 	}
 	if leftAlone(err) {
@@ -222,7 +254,7 @@ func (s *Source) storeTrouble(op string, err error) error {
 func (s *Source) storeAnswered() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.storeDown = false
+	s.ledger.down = false
 }
 
 // storeGivenUp reports whether the store has been out of reach for so long that
@@ -231,5 +263,5 @@ func (s *Source) storeGivenUp() bool {
 	now := s.watch.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.storeDown && s.storeGivenUpAt.passedOnEither(now)
+	return s.ledger.down && s.ledger.givenUpAt.passedOnEither(now)
 }

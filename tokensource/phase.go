@@ -52,6 +52,7 @@ const (
 // view is all that a decision depends on, but for the time.
 type view struct {
 	session *session // nil when there is no pair
+	due     schedule // the session's
 	ended   Reason   // why the refreshing has ended, 0 when it has not
 
 	unread      bool // there is a store, and it was not read yet
@@ -87,9 +88,9 @@ func decide(v *view, now instant) decision {
 	}
 	d := decision{end: v.ended}
 	if d.end == 0 && !v.flying { // what is in the air may yet prove an end wrong
-		d.end = endedBy(v.session, now)
+		d.end = endedBy(v.session, &v.due, now)
 	}
-	alive := v.session != nil && d.end != SignedOut && d.end != FixedExpired && !v.session.served.passedOnEither(now)
+	alive := v.session != nil && d.end != SignedOut && d.end != FixedExpired && !v.due.served.passedOnEither(now)
 	d.serve = alive && !v.invalidated
 	d.phase = phaseOf(v, d, now)
 	if v.flying {
@@ -104,7 +105,7 @@ func decide(v *view, now instant) decision {
 		}
 		return d
 	}
-	d.warn = !v.warned && v.session.warnAt.passedOnEither(now)
+	d.warn = !v.warned && v.due.warnAt.passedOnEither(now)
 	d.act = actLive(v, alive, now)
 	return d
 }
@@ -114,7 +115,7 @@ func decide(v *view, now instant) decision {
 // failed to answer.
 func decideUnread(v *view, now instant) decision {
 	d := decision{phase: Unknown}
-	d.serve = v.failed && v.session != nil && !v.session.served.passedOnEither(now) && !v.invalidated
+	d.serve = v.failed && v.session != nil && !v.due.served.passedOnEither(now) && !v.invalidated
 	if d.serve {
 		d.phase = Ageing
 	}
@@ -127,17 +128,17 @@ func decideUnread(v *view, now instant) decision {
 // endedBy returns the reason for which a session has ended by the passing of
 // time alone: only where both clocks agree, for one of them may be wrong, and
 // then the gateway is asked.
-func endedBy(s *session, now instant) Reason {
+func endedBy(s *session, due *schedule, now instant) Reason {
 	switch {
 	case s == nil:
 		return NoSession
-	case s.fixed.passedOnBoth(now):
+	case due.fixed.passedOnBoth(now):
 		return FixedExpired
-	case s.refresh.passedOnBoth(now):
+	case due.refresh.passedOnBoth(now):
 		return RefreshExpired
-	case !s.refreshable() && s.served.passedOnEither(now):
+	case !s.refreshable() && due.served.passedOnEither(now):
 		return RefreshExpired
-	case !s.winsTime && s.served.passedOnBoth(now):
+	case !due.winsTime && due.served.passedOnBoth(now):
 		// What a refresh could still win is less than it costs.
 		return FixedExpired
 	default:
@@ -148,10 +149,10 @@ func endedBy(s *session, now instant) Reason {
 // horizonPassed returns the reason of a horizon that at least one clock has seen
 // pass, 0 when there is none: what to call a rejection by the gateway.
 func horizonPassed(s *session, now instant) Reason {
-	switch {
-	case s.fixed.passedOnEither(now):
+	switch due := s.schedule(); {
+	case due.fixed.passedOnEither(now):
 		return FixedExpired
-	case s.refresh.passedOnEither(now):
+	case due.refresh.passedOnEither(now):
 		return RefreshExpired
 	default:
 		return 0
@@ -164,7 +165,7 @@ func phaseOf(v *view, d decision, now instant) Phase {
 		return Ended
 	case !d.serve:
 		return Expired
-	case d.end != 0, v.session.refreshAt.passedOnEither(now):
+	case d.end != 0, v.due.refreshAt.passedOnEither(now):
 		return Ageing
 	default:
 		return Fresh
@@ -191,12 +192,12 @@ func actEnded(v *view, end Reason, now instant) action {
 
 // actLive returns what is to be done about a session that has not ended.
 func actLive(v *view, alive bool, now instant) action {
-	s := v.session
-	due, retry := v.invalidated || !alive || s.refreshAt.passedOnEither(now), v.retryAt.passedOnEither(now)
-	switch useful := s.refreshable() && (s.winsTime || v.invalidated || !alive); {
+	ageing := v.due.refreshAt.passedOnEither(now)
+	due, retry := v.invalidated || !alive || ageing, v.retryAt.passedOnEither(now)
+	switch useful := v.session.refreshable() && (v.due.winsTime || v.invalidated || !alive); {
 	case due && useful && (retry || v.loginFailed):
 		return doRefresh
-	case due && !useful && retry && v.canLogin && s.refreshAt.passedOnEither(now):
+	case due && !useful && retry && v.canLogin && ageing:
 		return doLogin
 	}
 	if v.unsaved && v.saveAt.passedOnEither(now) {
@@ -209,24 +210,24 @@ func actLive(v *view, alive bool, now instant) action {
 // change a decision, each clock for itself. Horizons that have passed on a clock
 // were acted upon by the decision before.
 func nextChange(v *view, now instant) horizon {
-	next := never()
+	next, wall := never(), stampOf(now.wall)
 	consider := func(h horizon) {
-		if now.wall.Before(h.wall) && h.wall.Before(next.wall) {
-			next.wall = h.wall
+		if wall < h.wall {
+			next.wall = min(next.wall, h.wall)
 		}
-		if now.mono < h.mono && h.mono < next.mono {
-			next.mono = h.mono
+		if now.mono < h.mono {
+			next.mono = min(next.mono, h.mono)
 		}
 	}
-	if s := v.session; s != nil {
-		consider(s.served)
-		consider(s.refresh)
-		consider(s.fixed)
+	if v.session != nil {
+		consider(v.due.served)
+		consider(v.due.refresh)
+		consider(v.due.fixed)
 		if !v.flying {
-			consider(s.refreshAt)
+			consider(v.due.refreshAt)
 		}
 		if !v.warned {
-			consider(s.warnAt)
+			consider(v.due.warnAt)
 		}
 	}
 	if !v.flying {

@@ -62,13 +62,13 @@ func (s *Source) readNothingNew(epoch uint64, rec *record) {
 	if s.epoch != epoch {
 		return
 	}
-	if s.failure.reading {
-		s.failure = failure{}
+	if s.failure != nil && s.failure.reading {
+		s.failure = nil
 	}
-	s.rereadAt = horizon(now.add(rereadInterval))
-	if rec == nil && s.session != nil && !s.unsaved {
+	s.ledger.rereadAt = now.add(rereadInterval).horizon()
+	if rec == nil && s.session != nil && !s.ledger.unsaved {
 		// Somebody has emptied the store. What is in memory is still good.
-		s.unsaved, s.saveAt = true, horizon(now)
+		s.ledger.unsaved, s.ledger.saveAt = true, now.horizon()
 	}
 }
 
@@ -82,7 +82,7 @@ func (s *Source) givenWins(rec *record) bool {
 }
 
 func (s *Source) givenWinsLocked(rec *record) bool {
-	if !s.unread || s.session == nil {
+	if !s.ledger.unread || s.session == nil {
 		return false
 	}
 	if rec == nil {
@@ -109,7 +109,7 @@ func (s *Source) saveGiven(ctx context.Context, read *record, epoch uint64) erro
 	}
 	session := s.session
 	if read != nil {
-		s.generation = max(s.generation, read.Generation)
+		s.ledger.generation = max(s.ledger.generation, read.Generation)
 	}
 	s.mu.Unlock()
 	generation, newer, err := s.commit(ctx, recordOf(session, 0), false)
@@ -123,7 +123,7 @@ func (s *Source) saveGiven(ctx context.Context, read *record, epoch uint64) erro
 	if s.epoch != epoch {
 		return nil
 	}
-	s.unread, s.failure = false, failure{}
+	s.ledger.unread, s.failure = false, nil
 	s.announceAllLocked(now, s.savedLocked(generation, err, false, now))
 	return nil
 }
@@ -133,18 +133,18 @@ func (s *Source) saveGiven(ctx context.Context, read *record, epoch uint64) erro
 // session is. A session that we were given goes on without the store when what is
 // in that cannot be read by anybody, or when it has been away for long enough.
 func (s *Source) readFailedLocked(f *flight, err error, draw float64, givenUp bool, now instant) {
-	s.rereadAt = horizon(now.add(rereadInterval))
-	if !s.unread || s.alone {
+	s.ledger.rereadAt = now.add(rereadInterval).horizon()
+	if !s.ledger.unread || s.ledger.alone {
 		return
 	}
 	// Rejected by an API or not, the token in hand is the best there is.
 	s.invalidated = false
 	if s.session != nil && (givenUp || errors.Is(err, errDamaged)) {
-		s.alone, s.failure = true, failure{}
+		s.ledger.alone, s.failure = true, nil
 		s.announceAllLocked(now, s.savedLocked(0, err, false, now))
 		return
 	}
 	s.failure = s.failure.after(err, passing, false, s.leftLocked(now), now, draw)
 	s.failure.reading = true
-	f.err = &UnavailableError{NextAt: s.failure.nextAt, Err: err}
+	f.err = s.failure.unavailable()
 }

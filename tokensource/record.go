@@ -113,7 +113,7 @@ func recordOf(s *session, generation int64) *record {
 		ExpiresAt:        utc(t.ExpiresAt),
 		RefreshExpiresAt: utc(t.RefreshExpiresAt),
 		FixedExpiresAt:   utc(t.FixedExpiresAt),
-		StartedAt:        s.startedAt.UTC(),
+		StartedAt:        s.startedAt.time(time.Time{}),
 	}
 }
 

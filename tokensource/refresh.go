@@ -24,7 +24,7 @@ func (s *Source) refreshUnderLock(f *flight) func(now instant) {
 	}
 	limit := s.patience()
 	if err := s.takeTurn(f.ctx, limit); err != nil {
-		if limit < s.set.lockTimeout {
+		if limit < s.cfg.settings().lockTimeout {
 			return nil
 		}
 		return s.passingFailure(f, err)
@@ -89,7 +89,7 @@ func (s *Source) refreshPastHolder(f *flight, limit time.Duration) func(now inst
 		s.adopt(f.epoch, rec)
 	}
 	switch {
-	case f.ctx.Err() != nil, !s.stillDue(doRefresh), limit < s.set.lockTimeout:
+	case f.ctx.Err() != nil, !s.stillDue(doRefresh), limit < s.cfg.settings().lockTimeout:
 		return nil
 	case s.alive(), leftAlone(err):
 		return s.passingFailure(f, errLockHeld)
@@ -124,7 +124,7 @@ func (s *Source) refreshUnlocked(f *flight, err error) func(now instant) {
 	}
 	if loadErr == nil && !errors.Is(err, errLockHeld) {
 		// The store is back, and with it all who were about to do the same.
-		unlock, lockErr := s.lock(f.ctx, s.set.lockTimeout)
+		unlock, lockErr := s.lock(f.ctx, s.cfg.settings().lockTimeout)
 		defer func() { unlock(f.whole) }()
 		if lockErr == nil {
 			return s.refreshHoldingLock(f)
@@ -146,10 +146,10 @@ func (s *Source) patience() time.Duration {
 	now := s.watch.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended != 0 || s.aliveLocked(now) && !s.invalidated {
+	if s.ended != nil || s.aliveLocked(now) && !s.invalidated {
 		return lockRecheck
 	}
-	return s.set.lockTimeout
+	return s.cfg.settings().lockTimeout
 }
 
 // stillDue reports whether what a flight was started for is still to be done, now
@@ -180,9 +180,9 @@ func (s *Source) noteAttempt(f *flight, read *record) (stored *record, conflict 
 		s.mu.Unlock()
 		return read, false
 	}
-	note := recordOf(s.session, s.generation)
-	if read == nil || s.unsaved || read.Generation < s.generation {
-		note.Generation = max(s.generation, s.highest) + 1
+	note := recordOf(s.session, s.ledger.generation)
+	if read == nil || s.ledger.unsaved || read.Generation < s.ledger.generation {
+		note.Generation = max(s.ledger.generation, s.ledger.highest) + 1
 	} else {
 		s.heedAttemptLocked(read)
 	}
@@ -202,7 +202,7 @@ func (s *Source) noteAttempt(f *flight, read *record) (stored *record, conflict 
 	}
 	if s.epoch == f.epoch {
 		s.announceAllLocked(now, s.savedLocked(note.Generation, nil, false, now))
-		s.attemptAt = note.AttemptAt
+		s.ledger.attemptAt = note.AttemptAt
 	}
 	return note, false
 }
@@ -212,13 +212,13 @@ func (s *Source) noteAttempt(f *flight, read *record) (stored *record, conflict 
 func (s *Source) heedAttempt(epoch uint64, read *record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.epoch == epoch && read != nil && read.Generation == s.generation {
+	if s.epoch == epoch && read != nil && read.Generation == s.ledger.generation {
 		s.heedAttemptLocked(read)
 	}
 }
 
 func (s *Source) heedAttemptLocked(read *record) {
-	if !read.AttemptAt.IsZero() && !read.AttemptAt.Equal(s.attemptAt) {
+	if !read.AttemptAt.IsZero() && !read.AttemptAt.Equal(s.ledger.attemptAt) {
 		s.outcomeUnknown = true
 	}
 }
@@ -227,10 +227,13 @@ func (s *Source) heedAttemptLocked(read *record) {
 // nothing, and no earlier attempt is in doubt. That it may fail is of no harm: a note that stays says less than we
 // know, not something false.
 func (s *Source) clearAttempt(f *flight, noted *record) {
+	if noted == nil {
+		return
+	}
 	s.mu.Lock()
-	unknown, ours := s.outcomeUnknown, s.attemptAt
+	unknown, ours := s.outcomeUnknown, s.ledger.attemptAt
 	s.mu.Unlock()
-	if unknown || noted == nil || noted.AttemptAt.IsZero() || !noted.AttemptAt.Equal(ours) {
+	if unknown || noted.AttemptAt.IsZero() || !noted.AttemptAt.Equal(ours) {
 		return
 	}
 	cleared := *noted
@@ -250,7 +253,7 @@ func (s *Source) spend(f *flight, read *record, frozen bool) func(now instant) {
 	if err != nil {
 		return s.refreshFailed(f, current, read, err)
 	}
-	next := newSession(arrival{token: answer, from: granted, at: sent, former: current, draw: s.draw()}, &s.set)
+	next := s.newSession(arrival{token: answer, from: granted, at: sent, former: current, draw: s.draw()})
 	if signedOut(f) {
 		s.discard(f, answer)
 		return nil
@@ -279,7 +282,7 @@ func (s *Source) spend(f *flight, read *record, frozen bool) func(now instant) {
 func (s *Source) insists(epoch uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.epoch == epoch && s.unsaved && s.forced
+	return s.epoch == epoch && s.ledger.unsaved && s.ledger.forced
 }
 
 // grant returns how a new pair is published.
@@ -290,7 +293,7 @@ func (s *Source) grant(f *flight, next *session, generation int64, saveErr error
 		saved := s.savedLocked(generation, saveErr, false, now)
 		s.publishLocked(next, Event{Kind: EventRefreshed}, now)
 		s.announceAllLocked(now, saved)
-		if next.served.passedOnEither(now) {
+		if next.schedule().served.passedOnEither(now) {
 			s.failure = former.after(errDeadAnswer, passing, false, 0, now, draw)
 			f.err = s.answerLocked()
 		}
@@ -302,7 +305,7 @@ func (s *Source) grant(f *flight, next *session, generation int64, saveErr error
 func (s *Source) current(f *flight) (*session, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.session, s.epoch == f.epoch && !s.closed && s.session != nil && s.ended == 0
+	return s.session, s.epoch == f.epoch && !s.closed && s.session != nil && s.ended == nil
 }
 
 // pauseForSpacing keeps two refreshes of one session apart. An API's rejection
@@ -312,17 +315,17 @@ func (s *Source) pauseForSpacing(f *flight) error {
 	s.mu.Lock()
 	session, invalidated := s.session, s.invalidated
 	s.mu.Unlock()
-	if session == nil || invalidated || session.spaced.passedOnEither(now) {
+	if session == nil || invalidated {
 		return nil
 	}
-	return s.pause(f.ctx, session.spaced.left(now))
+	return s.pause(f.ctx, session.schedule().spaced.left(now))
 }
 
 // ask makes one attempt, under a timeout of its own. When the answer was lost on
 // the way it asks again at once, within the same time: the gateway may not have
 // got the first, or may still give the same answer.
 func (s *Source) ask(ctx context.Context, epoch uint64, current *session) (*ags.Token, error) {
-	return bounded(ags.WithoutRetry(ctx), s, s.set.refreshTimeout, "Refresher.Refresh", func(ctx context.Context) (*ags.Token, error) {
+	return bounded(ags.WithoutRetry(ctx), s, s.cfg.settings().refreshTimeout, "Refresher.Refresh", func(ctx context.Context) (*ags.Token, error) {
 		answer, err := s.cfg.Refresher.Refresh(ctx, current.token)
 		if lost, ok := lostAnswer(err); ok && ctx.Err() == nil {
 			s.noteUnknown(epoch)
@@ -399,7 +402,7 @@ func (s *Source) withholdRejection(f *flight, rejection, loadErr error) func(now
 		return nil
 	}
 	return func(now instant) {
-		s.rejected = rejection
+		s.ledger.rejected = rejection
 		pass(now)
 	}
 }
@@ -408,7 +411,7 @@ func (s *Source) withholdRejection(f *flight, rejection, loadErr error) func(now
 func (s *Source) rejectedBefore() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.rejected
+	return s.ledger.rejected
 }
 
 // rejectedEarlier ends the session for a rejection that was withheld. The store
@@ -416,10 +419,10 @@ func (s *Source) rejectedBefore() error {
 func (s *Source) rejectedEarlier() func(now instant) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.rejected == nil || s.session == nil {
+	if s.ledger.rejected == nil || s.session == nil {
 		return nil
 	}
-	return s.endRejected(s.session, s.rejected)
+	return s.endRejected(s.session, s.ledger.rejected)
 }
 
 // passingFailure is remember for what is not the gateway's doing.
@@ -443,6 +446,6 @@ func (s *Source) rememberAs(f *flight, err error, c class) func(now instant) {
 		// Rejected by an API or not, the token in hand is the best there is.
 		s.invalidated = false
 		s.announceLocked(now, Event{Kind: EventRefreshFailed, Err: err, NextAt: s.failure.nextAt})
-		f.err = &UnavailableError{NextAt: s.failure.nextAt, Err: err}
+		f.err = s.failure.unavailable()
 	}
 }

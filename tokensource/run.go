@@ -23,46 +23,47 @@ func (s *Source) Run(ctx context.Context) error {
 		return err
 	}
 	defer leave()
-	s.mu.Lock()
-	if s.running {
-		s.mu.Unlock()
-		return errRunning
+	stop, err := s.beginRun()
+	if err != nil {
+		return err
 	}
-	s.running = true
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.running = false
-	}()
+	defer stop()
 	for {
-		o := s.look(ctx)
-		if err := s.idle(ctx, o); err != nil {
+		changed, next := s.lookOn(ctx)
+		if err := s.idle(ctx, changed, next); err != nil {
 			return err
 		}
 	}
 }
 
-// idle waits until it is time for another look.
-func (s *Source) idle(ctx context.Context, o outlook) error {
-	var landed <-chan struct{}
-	wait := o.next
-	if o.flight != nil {
-		landed = o.flight.done
+// beginRun makes sure that there is one Run at a time. stop is to be called at its
+// end.
+func (s *Source) beginRun() (stop func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.workLocked()
+	if w.running {
+		return nil, errRunning
 	}
-	timer := s.cfg.Clock.NewTimer(wait)
+	w.running = true
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		w.running = false
+	}, nil
+}
+
+// idle waits until it is time for another look.
+func (s *Source) idle(ctx context.Context, changed <-chan struct{}, next time.Duration) error {
+	timer := s.watch.newTimer(next)
 	defer timer.Stop()
 	select {
 	case <-timer.C():
 		return nil
-	case <-landed:
-		return nil
-	case <-o.changed:
-		return nil
+	case <-changed:
+		return context.Cause(ctx) // of Close, too, ctx is the end
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-s.closing:
-		return ErrClosed
 	}
 }
 
@@ -84,7 +85,7 @@ func (s *Source) Sync(ctx context.Context) error {
 	if s.inLogin(ctx) {
 		return errInLogin
 	}
-	if err := s.takeTurn(ctx, s.set.lockTimeout); err != nil {
+	if err := s.takeTurn(ctx, s.cfg.settings().lockTimeout); err != nil {
 		return callError(ctx, "sync", err)
 	}
 	defer s.leaveTurn()

@@ -3,21 +3,23 @@ package tokensource
 // savedLocked notes how a save went, and returns what is to be announced of
 // it once what was saved is published.
 func (s *Source) savedLocked(generation int64, err error, forced bool, now instant) []Event {
-	if s.cfg.Store == nil {
+	l := s.ledger
+	if l == nil {
 		return nil
 	}
 	if err == nil {
-		was := s.unsaved
-		s.generation, s.unsaved, s.forced, s.saveFailures = generation, false, false, 0
+		was := l.unsaved
+		l.generation, l.unsaved, l.forced, l.saveFailures = generation, false, false, 0
 		if was {
 			return []Event{{Kind: EventSaved}}
 		}
 		return nil
 	}
-	s.unsaved, s.forced = true, s.unsaved && s.forced || forced
-	s.saveAt = horizon(now.add(min(saveRetryInterval<<min(s.saveFailures, maxDoublings), maxSaveRetryInterval)))
-	s.saveFailures++
-	return []Event{{Kind: EventStoreFailed, Err: err, NextAt: s.saveAt.wall}}
+	l.unsaved, l.forced = true, l.unsaved && l.forced || forced
+	next := now.add(min(saveRetryInterval<<min(l.saveFailures, maxDoublings), maxSaveRetryInterval))
+	l.saveAt = next.horizon()
+	l.saveFailures++
+	return []Event{{Kind: EventStoreFailed, Err: err, NextAt: next.wall}}
 }
 
 // flySave makes up for a save that failed.
@@ -53,7 +55,7 @@ func (s *Source) toSave() (rec *record, forced bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.session == nil {
-		return &record{ClientID: s.clientID, AccountID: s.accountID, SignedOutAt: s.endedAt.UTC()}, s.forced
+		return &record{ClientID: s.device.clientID, AccountID: s.device.accountID, SignedOutAt: s.ended.at.UTC()}, s.ledger.forced
 	}
-	return recordOf(s.session, 0), s.forced
+	return recordOf(s.session, 0), s.ledger.forced
 }

@@ -40,12 +40,24 @@ const (
 	warnBeforePart = 10
 )
 
-// session is a pair of tokens and everything that follows from it. It is made
-// once per pair and never changed.
+// session is a pair of tokens, and what its schedule follows from. It is made once
+// per pair and never changed. A program may have very many of them, so what can be
+// worked out again is not kept: see [session.schedule].
 type session struct {
 	token  *ags.Token
 	bearer *oauth2.Token // what callers get: shared, read-only, without the refresh token
 
+	came       horizon       // when it was asked for, or came to us, by both clocks
+	fixed      horizon       // the end, however often it is refreshed
+	margin     time.Duration // how long before its earliest horizon a refresh is due
+	warnBefore time.Duration // how long before its end that is announced
+	startedAt  stamp         // when the session began: the issue of its first pair
+	from       origin
+	told       bool // when the pair was issued is known, and not assumed
+}
+
+// schedule is everything that is due in the life of a pair.
+type schedule struct {
 	life      time.Duration // from issue to the earliest horizon; 0 when none is known
 	served    horizon       // until when the access token is handed out
 	refresh   horizon       // until when the refresh token is good
@@ -55,10 +67,7 @@ type session struct {
 	halfway   horizon       // until when a rejection of it is one of a young token
 	warnAt    horizon       // from when the end is to be announced
 	end       horizon       // what warnAt announces
-
-	startedAt time.Time // when the session began: the issue of its first pair
-	told      bool      // when the pair was issued is known, and not assumed
-	winsTime  bool      // a refresh can move the access token's expiry
+	winsTime  bool          // a refresh can move the access token's expiry
 }
 
 // origin is where a pair came from, which tells how its horizons translate to
@@ -82,7 +91,7 @@ type arrival struct {
 	draw      float64   // from [0,1)
 }
 
-// newSession works out the schedule of a pair.
+// newSession makes a session of a pair.
 func newSession(a arrival, set *settings) *session {
 	t := *a.token
 	told := !t.IssuedAt.IsZero()
@@ -90,40 +99,72 @@ func newSession(a arrival, set *settings) *session {
 		t.IssuedAt = a.at.wall
 	}
 	t.IssuedAt = t.IssuedAt.Round(0)
-	s := &session{token: &t, startedAt: a.startedAt, told: told || a.from == granted}
-	if s.startedAt.IsZero() {
-		s.startedAt = t.IssuedAt
+	s := &session{token: &t, came: a.at.horizon(), from: a.from, told: told || a.from == granted, startedAt: stampOf(t.IssuedAt)}
+	if !a.startedAt.IsZero() {
+		s.startedAt = stampOf(a.startedAt)
 	}
-	translate := func(at time.Time) horizon { return translate(at, t.IssuedAt, a.from, a.at) }
-	s.fixed = translate(t.FixedExpiresAt)
+	s.fixed = s.translate(t.FixedExpiresAt)
 	if a.former != nil {
 		s.startedAt = a.former.startedAt
 		s.inherit(a.former, a.at)
 	}
-
-	access := translate(t.ExpiresAt)
-	s.refresh = translate(t.RefreshExpiresAt)
-	slack := min(maxExpirySlack, max(0, t.ExpiresAt.Sub(t.IssuedAt))/expirySlackPart)
-	s.served = earliest(access.add(-slack), s.fixed)
-	s.schedule(earliest(access, s.refresh, s.fixed), access, a, set)
-	s.announce(access, set)
+	sc := s.schedule()
+	s.margin = margin(sc.life, set.refreshBefore, a.draw)
+	s.warnBefore = warnBefore(sc.end, s.startedAt, set.warnBefore)
 	s.bearer = bearer(&t)
 	return s
+}
+
+// schedule works out what is due when. Before the margins are set what depends on
+// them is late.
+func (s *session) schedule() schedule {
+	access, refresh, issuedAt := s.translate(s.token.ExpiresAt), s.translate(s.token.RefreshExpiresAt), stampOf(s.token.IssuedAt)
+	first := earliest(earliest(access, refresh), s.fixed) // its earliest horizon
+	sc := schedule{
+		served: earliest(access.add(-slack(s.token)), s.fixed), refresh: refresh, fixed: s.fixed,
+		refreshAt: never(), spaced: s.came, halfway: never(), warnAt: never(), end: s.fixed, winsTime: true,
+	}
+	if !s.refreshable() {
+		sc.end = earliest(sc.end, access)
+	}
+	if sc.end.known() {
+		sc.warnAt = sc.end.add(-s.warnBefore)
+	}
+	if !first.known() {
+		return sc
+	}
+	sc.life = max(0, first.wall.sub(issuedAt))
+	sc.halfway = first.add(-sc.life / 2)
+	if s.from == granted {
+		sc.spaced = s.came.add(max(minSpacing, sc.life/spacingPart))
+	}
+	sc.refreshAt = latest(first.add(-s.margin), sc.spaced)
+	if s.from == handedIn && issuedAt.sub(s.came.wall) > issueTolerance {
+		sc.refreshAt = s.came
+	}
+	sc.winsTime = winsTime(access, refresh, s.fixed, sc.life)
+	return sc
+}
+
+// slack is how long before its expiry an access token is served for the last time.
+func slack(t *ags.Token) time.Duration {
+	return min(maxExpirySlack, max(0, t.ExpiresAt.Sub(t.IssuedAt))/expirySlackPart)
 }
 
 // translate keeps an instant of the wall clock as a horizon of both. For a pair
 // just granted the span counts from when it was asked for. For one handed in the
 // monotonic clock was not watched since: it is given what the wall clock says is
 // left, but no more than the pair was ever given.
-func translate(at, issuedAt time.Time, from origin, sent instant) horizon {
+func (s *session) translate(at time.Time) horizon {
 	if at.IsZero() {
 		return never()
 	}
-	left := at.Sub(issuedAt)
-	if from == handedIn {
-		left = min(left, at.Sub(sent.wall))
+	wall := stampOf(at)
+	left := wall.sub(stampOf(s.token.IssuedAt))
+	if s.from == handedIn {
+		left = min(left, wall.sub(s.came.wall))
 	}
-	return horizon{wall: at.Round(0), mono: sent.mono + min(left, farthest)}
+	return horizon{wall: wall, mono: s.came.mono + min(left, farthest)}
 }
 
 // inherit takes over from the former pair what the new answer does not tell, or
@@ -138,14 +179,18 @@ func (s *session) inherit(prev *session, sent instant) {
 	}
 	if t.RefreshToken.IsZero() {
 		t.RefreshToken = prev.token.RefreshToken
-		if t.RefreshExpiresAt.IsZero() && !prev.refresh.passedOnEither(sent) {
+		if t.RefreshExpiresAt.IsZero() && !prev.translate(prev.token.RefreshExpiresAt).passedOnEither(sent) {
 			t.RefreshExpiresAt = prev.token.RefreshExpiresAt
 		}
 	}
 	s.fixed = fixedHorizon(prev.fixed, s.fixed, t.HasFixedClaim(), sent)
-	t.FixedExpiresAt = time.Time{}
-	if s.fixed.known() {
-		t.FixedExpiresAt = s.fixed.wall
+	switch {
+	case !s.fixed.known():
+		t.FixedExpiresAt = time.Time{}
+	case s.fixed.wall == prev.fixed.wall:
+		t.FixedExpiresAt = prev.token.FixedExpiresAt
+	default:
+		t.FixedExpiresAt = t.FixedExpiresAt.Round(0)
 	}
 }
 
@@ -155,40 +200,22 @@ func (s *session) inherit(prev *session, sent instant) {
 // without a claim the earliest wins; unless one of our clocks says that it has
 // passed, for then the grant itself has just proved that wrong.
 func fixedHorizon(prev, next horizon, claimed bool, now instant) horizon {
+	wall := stampOf(now.wall)
 	switch {
-	case !prev.known(), prev.passedOnEither(now) && next.known(), !now.wall.Before(prev.wall):
+	case !prev.known(), prev.passedOnEither(now) && next.known(), wall >= prev.wall:
 		return next
 	case prev.passedOnEither(now):
 		// The monotonic clock alone was wrong, and nothing new is told.
-		return horizon{wall: prev.wall, mono: now.mono + prev.wall.Sub(now.wall)}
+		return horizon{wall: prev.wall, mono: now.mono + prev.wall.sub(wall)}
 	case !next.known():
 		return prev
-	case next.wall.Sub(prev.wall).Abs() < fixedTolerance:
+	case next.wall.sub(prev.wall).Abs() < fixedTolerance:
 		return prev
 	case claimed:
 		return next
 	default:
 		return earliest(prev, next)
 	}
-}
-
-// schedule sets when the pair is due for refresh. first is its earliest horizon.
-func (s *session) schedule(first, access horizon, a arrival, set *settings) {
-	s.refreshAt, s.spaced, s.halfway, s.winsTime = never(), horizon(a.at), never(), true
-	if !first.known() {
-		return
-	}
-	s.life = max(0, first.wall.Sub(s.token.IssuedAt))
-	s.halfway = first.add(-s.life / 2)
-	spacing := max(minSpacing, s.life/spacingPart)
-	if a.from == granted {
-		s.spaced = horizon(a.at.add(spacing))
-	}
-	s.refreshAt = latest(first.add(-margin(s.life, set.refreshBefore, a.draw)), s.spaced)
-	if a.from == handedIn && s.token.IssuedAt.Sub(a.at.wall) > issueTolerance {
-		s.refreshAt = horizon(a.at)
-	}
-	s.winsTime = winsTime(access, s.refresh, s.fixed, s.life)
 }
 
 // margin is how long before its earliest horizon a pair is refreshed: as
@@ -216,32 +243,30 @@ func winsTime(access, refresh, fixed horizon, life time.Duration) bool {
 	if !reach.known() {
 		return false
 	}
-	return fixed.wall.Sub(reach.wall) > max(life/100, min(2*time.Second, life/5))
+	return fixed.wall.sub(reach.wall) > max(life/100, min(2*time.Second, life/5))
 }
 
-// announce sets when the end of the session is to be announced ahead of time.
-func (s *session) announce(access horizon, set *settings) {
-	s.end = s.fixed
-	if !s.refreshable() {
-		s.end = earliest(s.end, access)
+// warnBefore is how long before the end of a session it is announced: as
+// configured, or a tenth of its span, at most half of it.
+func warnBefore(end horizon, startedAt stamp, configured time.Duration) time.Duration {
+	if configured != 0 || !end.known() {
+		return configured
 	}
-	s.warnAt = never()
-	if !s.end.known() {
-		return
-	}
-	span := s.end.wall.Sub(s.startedAt)
-	before := set.warnBefore
-	if before == 0 {
-		before = min(max(span/warnBeforePart, minWarnBefore), maxWarnBefore, span/2)
-	}
-	s.warnAt = s.end.add(-before)
+	span := end.wall.sub(startedAt)
+	return min(max(span/warnBeforePart, minWarnBefore), maxWarnBefore, span/2)
 }
 
 // refreshable reports whether there is a refresh token at all.
 func (s *session) refreshable() bool { return !s.token.RefreshToken.IsZero() }
 
-// youngAt reports whether the pair is in the first half of its life.
-func (s *session) youngAt(now instant) bool { return !s.halfway.passedOnEither(now) }
+// endsAt is the instant of the schedule's end, as the tokens tell it.
+func (s *session) endsAt() time.Time {
+	t := s.token
+	if s.refreshable() || t.ExpiresAt.IsZero() || !t.FixedExpiresAt.IsZero() && t.FixedExpiresAt.Before(t.ExpiresAt) {
+		return t.FixedExpiresAt
+	}
+	return t.ExpiresAt
+}
 
 // bearer is the access token as oauth2-aware libraries know it. It never has the
 // refresh token: what cannot be handed out cannot be spent by somebody else.

@@ -30,8 +30,8 @@ func (s *Source) SetToken(ctx context.Context, t *ags.Token) error {
 	}
 	defer leave()
 	defer s.deliver(ctx)
-	epoch, clientID, accountID := s.overtake()
-	next := s.handedInSession(t, clientID, accountID)
+	epoch, former := s.overtake()
+	next := s.handedInSession(t, former)
 	generation, saveErr := int64(0), error(nil)
 	if s.cfg.Store != nil {
 		rec := recordOf(next, 0)
@@ -39,7 +39,7 @@ func (s *Source) SetToken(ctx context.Context, t *ags.Token) error {
 		generation, leave, saveErr = s.saveAtWill(ctx, rec, epoch)
 		// Not before the token is published: who has the turn next adopts it else.
 		defer leave()
-		next = s.handedInSession(t, rec.ClientID, rec.AccountID)
+		next = s.handedInSession(t, device{rec.ClientID, rec.AccountID})
 	}
 	now := s.watch.now()
 	s.mu.Lock()
@@ -51,7 +51,9 @@ func (s *Source) SetToken(ctx context.Context, t *ags.Token) error {
 		return errSuperseded
 	}
 	s.abandonLocked(errSuperseded) // what was begun meanwhile was for the former session
-	s.unread = false
+	if s.ledger != nil {
+		s.ledger.unread = false
+	}
 	saved := s.savedLocked(generation, saveErr, true, now)
 	s.publishLocked(next, Event{Kind: EventTokenSet}, now)
 	s.announceAllLocked(now, saved)
@@ -64,23 +66,23 @@ func (s *Source) SetToken(ctx context.Context, t *ags.Token) error {
 
 // overtake gives up on what is under way for the former session, and returns the
 // identity that the next one inherits.
-func (s *Source) overtake() (epoch uint64, clientID, accountID string) {
+func (s *Source) overtake() (epoch uint64, former device) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.abandonLocked(errSuperseded)
-	return s.epoch, s.clientID, s.accountID
+	return s.epoch, s.device
 }
 
 // saveAtWill saves what a human asked for over whatever is stored, unless a later
 // wish has come in between. An identity that rec does not tell is filled in from
 // what was stored. The turn, if it was had, is kept until leave is called.
 func (s *Source) saveAtWill(ctx context.Context, rec *record, epoch uint64) (generation int64, leave func(), err error) {
-	if err := s.takeTurn(ctx, s.set.lockTimeout); err != nil {
+	if err := s.takeTurn(ctx, s.cfg.settings().lockTimeout); err != nil {
 		return 0, func() {}, err
 	}
 	leave = s.leaveTurn
 	values := context.WithoutCancel(ctx)
-	unlock, err := s.lock(ctx, s.set.lockTimeout)
+	unlock, err := s.lock(ctx, s.cfg.settings().lockTimeout)
 	defer func() { unlock(values) }()
 	if err != nil {
 		return 0, leave, err
@@ -102,13 +104,9 @@ func (s *Source) saveAtWill(ctx context.Context, rec *record, epoch uint64) (gen
 
 // handedInSession makes a session of a token that the user handed in, which goes on
 // with what is known of the device.
-func (s *Source) handedInSession(t *ags.Token, clientID, accountID string) *session {
+func (s *Source) handedInSession(t *ags.Token, former device) *session {
 	given := *t
-	if given.ClientID == "" {
-		given.ClientID = clientID
-	}
-	if given.AccountID == "" {
-		given.AccountID = accountID
-	}
-	return newSession(arrival{token: &given, from: handedIn, at: s.watch.now(), draw: s.draw()}, &s.set)
+	given.ClientID = cmp.Or(given.ClientID, former.clientID)
+	given.AccountID = cmp.Or(given.AccountID, former.accountID)
+	return s.newSession(arrival{token: &given, from: handedIn, at: s.watch.now(), draw: s.draw()})
 }

@@ -43,14 +43,14 @@ func (s *Source) endHere() (unread bool, epoch uint64, former *ags.Token) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.abandonLocked(errSignedOut)
-	unread = s.unread
+	unread = s.ledger != nil && s.ledger.unread
 	if s.session != nil {
 		former = s.session.token
 	}
-	s.session, s.unread, s.invalidated, s.failure = nil, false, false, failure{}
-	if s.cfg.Store != nil {
+	s.session, s.invalidated, s.failure = nil, false, nil
+	if l := s.ledger; l != nil {
 		// Until the mark is stored nothing is adopted from there.
-		s.unsaved, s.forced, s.saveAt, s.rereadAt = true, true, never(), never()
+		l.unread, l.unsaved, l.forced, l.saveAt, l.rereadAt = false, true, true, never(), never()
 	}
 	s.endLocked(SignedOut, nil, now)
 	s.wakeLocked()
@@ -60,7 +60,7 @@ func (s *Source) endHere() (unread bool, epoch uint64, former *ags.Token) {
 // readFormer finds out whose session it is that is stored, when nobody has asked
 // for a token yet. If the store cannot be read, saving the tombstone will say so.
 func (s *Source) readFormer(ctx context.Context, epoch uint64) *ags.Token {
-	if s.takeTurn(ctx, s.set.lockTimeout) != nil {
+	if s.takeTurn(ctx, s.cfg.settings().lockTimeout) != nil {
 		return nil
 	}
 	defer s.leaveTurn()
@@ -70,7 +70,7 @@ func (s *Source) readFormer(ctx context.Context, epoch uint64) *ags.Token {
 	}
 	s.mu.Lock()
 	if s.epoch == epoch {
-		s.clientID, s.accountID = rec.ClientID, rec.AccountID
+		s.device = device{rec.ClientID, rec.AccountID}
 	}
 	s.mu.Unlock()
 	if rec.tombstone() {
@@ -85,7 +85,7 @@ func (s *Source) signOutAtGateway(ctx context.Context, former *ags.Token) error 
 	if !ok {
 		return nil
 	}
-	_, err := bounded(ctx, s, s.set.refreshTimeout, "Refresher.SignOut", func(ctx context.Context) (struct{}, error) {
+	_, err := bounded(ctx, s, s.cfg.settings().refreshTimeout, "Refresher.SignOut", func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, client.SignOut(ctx, former)
 	}, nil)
 	return err
@@ -102,7 +102,7 @@ func (s *Source) saveTombstone(ctx context.Context, epoch uint64) error {
 	if s.epoch != epoch {
 		return nil
 	}
-	s.rereadAt = horizon(now.add(rereadInterval))
+	s.ledger.rereadAt = now.add(rereadInterval).horizon()
 	s.announceAllLocked(now, s.savedLocked(generation, err, true, now))
 	s.refreshQuietLocked(now)
 	return err

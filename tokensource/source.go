@@ -12,62 +12,34 @@ import (
 
 // Source keeps one session alive. Make one with [New]. All its methods are safe for
 // concurrent use. It has no goroutine and no timer but while something is under way.
+//
+// A program may have very many of them, most at rest. What one at rest does not need
+// is behind a pointer, nil until it is needed.
 type Source struct {
 	// quiet is what a caller is served without a look at anything else. Only
 	// refreshQuietLocked writes it.
 	quiet atomic.Pointer[quiet]
 
 	// Not changed after New.
-	cfg     Config
-	set     settings
-	watch   watch
-	turn    chan struct{}  // one slot: who fills it may use the store and the gateway
-	closing chan struct{}  // closed by Close
-	wg      sync.WaitGroup // counts flights, calls within them, and public calls that use the store
-	randMu  sync.Mutex     // held while Config.Rand is called
+	cfg   setup
+	watch watch
 
-	mu     sync.Mutex // guards all below; never held across I/O, a wait or the user's code
-	closed bool
+	mu sync.Mutex // guards all below; never held across I/O, a wait or the user's code
 
-	session     *session
-	unread      bool   // there is a store, and it was not read yet
-	alone       bool   // it cannot be, and the session goes on without it
-	generation  int64  // of the pair in memory, as it is stored
-	highest     int64  // that is stored, or may be: it is given to no other pair
-	clientID    string // the device, for as long as it is known to exist
-	accountID   string
-	invalidated bool // an API rejected the access token; callers wait for the next
-	warned      bool // the end was announced ahead of time
-	rejections  rejections
+	session    *session      // nil when there is no pair
+	device     device        // whose session it is
+	ended      *ending       // nil when the session can be refreshed, as far as we know
+	failure    *failure      // of the last refresh, login or first look at the store; nil when none
+	rejections *rejections   // by APIs; nil when none
+	ledger     *ledger       // what is known of the store; nil exactly when there is none
+	work       *work         // what is under way; nil when nothing is
+	required   chan struct{} // what LoginRequired returns, made when first asked for; closed by endLocked
 
-	ended          Reason // 0: not
-	endedAt        time.Time
-	endedErr       error
-	attemptAt      time.Time     // what this Source last noted in the store
-	outcomeUnknown bool          // a refresh of this pair may have been granted without our knowing
-	rejected       error         // a rejection that waits for the store to be readable
-	required       chan struct{} // what LoginRequired returns; closed by endLocked
-	requiredClosed bool
-
-	failure  failure // of the last refresh, login or first look at the store
-	rereadAt horizon
-
-	unsaved        bool // the store does not have what is in memory
-	forced         bool // what is unsaved is a human's wish, and goes over what others stored
-	saveFailures   int
-	saveAt         horizon
-	storeDown      bool
-	storeGivenUpAt horizon
-
-	flight  *flight                               // what is in the air, nil when nothing is
-	epoch   uint64                                // raised by SetToken and SignOut: what was begun before is overtaken
-	changed chan struct{}                         // closed, and replaced, when those who wait should look again
-	running bool                                  // Run is
-	active  int                                   // flights, deliveries and public calls under way
-	calls   map[*context.CancelCauseFunc]struct{} // those of public calls under way
-
-	events     []Event
-	delivering bool
+	epoch          uint64 // raised by SetToken and SignOut: what was begun before is overtaken
+	closed         bool
+	invalidated    bool // an API rejected the access token; callers wait for the next
+	warned         bool // the end was announced ahead of time
+	outcomeUnknown bool // a refresh of this pair may have been granted without our knowing
 }
 
 // quiet is a token and until when it can be served without anything else to do.
@@ -76,30 +48,39 @@ type quiet struct {
 	until  horizon
 }
 
+// device is the identity that a session's sign-on was made with.
+type device struct {
+	clientID  string // empty when none is known to exist
+	accountID string
+}
+
+// ending is why, and when, a session was found to have ended.
+type ending struct {
+	reason Reason
+	at     time.Time
+	err    error // the gateway's rejection, where there was one
+}
+
 // New returns a Source. It calls nobody and starts nothing: the first call for a
 // token does. The error says what is wrong with cfg.
 func New(cfg Config) (*Source, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	cfg.fill()
-	s := &Source{
-		cfg:      cfg,
-		set:      cfg.settings(),
-		watch:    newWatch(cfg.Clock),
-		turn:     make(chan struct{}, 1),
-		closing:  make(chan struct{}),
-		unread:   cfg.Store != nil,
-		required: make(chan struct{}),
-		changed:  make(chan struct{}),
-		calls:    map[*context.CancelCauseFunc]struct{}{},
+	s := &Source{cfg: cfg.setup(), watch: newWatch(cfg.Clock)}
+	if cfg.Store != nil {
+		s.ledger = &ledger{unread: true}
 	}
-	if cfg.Token != nil {
-		now := s.watch.now()
-		s.session = newSession(arrival{token: cfg.Token, from: handedIn, at: now, draw: s.draw()}, &s.set)
-		s.clientID, s.accountID = cfg.Token.ClientID, cfg.Token.AccountID
+	if t := cfg.Token; t != nil {
+		s.session = s.newSession(arrival{token: t, from: handedIn, at: s.watch.now(), draw: s.draw()})
+		s.device = device{t.ClientID, t.AccountID}
 	}
 	return s, nil
+}
+
+func (s *Source) newSession(a arrival) *session {
+	set := s.cfg.settings()
+	return newSession(a, &set)
 }
 
 // TokenContext returns a token that is live by both clocks. It is shared and must
@@ -112,7 +93,7 @@ func New(cfg Config) (*Source, error) {
 // can be had for now, [*LoginRequiredError] when the session has ended, and
 // [ErrClosed] after Close.
 func (s *Source) TokenContext(ctx context.Context) (*oauth2.Token, error) {
-	if q := s.quiet.Load(); q != nil && !q.until.passedOnEither(s.watch.now()) {
+	if q := s.quiet.Load(); q != nil && !s.watch.reached(q.until) {
 		return q.bearer, nil
 	}
 	return s.wait(ctx)
@@ -123,27 +104,24 @@ func (s *Source) TokenContext(ctx context.Context) (*oauth2.Token, error) {
 func (s *Source) wait(ctx context.Context) (*oauth2.Token, error) {
 	var waited *flight
 	for {
-		o := s.look(ctx)
+		o := s.look(ctx, waited)
 		switch {
 		case o.bearer != nil:
 			return o.bearer, nil
-		case waited != nil && waited.err != nil:
-			// One failure answers all who waited for it.
-			return nil, waited.err
 		case o.flight == nil:
 			return nil, s.awaitDelivery(ctx, o)
 		case s.inLogin(ctx):
 			return nil, errInLogin
 		}
-		waited = nil
 		select {
-		case <-o.flight.done:
-			waited = o.flight
 		case <-o.changed:
+			waited = o.flight
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
-		case <-s.closing:
-			return nil, ErrClosed
+		}
+		// Most who waited find what they waited for, and need no look.
+		if q := s.quiet.Load(); q != nil && !s.watch.reached(q.until) {
+			return q.bearer, nil
 		}
 	}
 }
@@ -161,14 +139,13 @@ func (s *Source) Invalidate(accessToken string) {
 	defer s.mu.Unlock()
 	now := s.watch.now()
 	switch {
-	case s.closed, s.session == nil, s.ended != 0, s.invalidated,
+	case s.closed, s.session == nil, s.ended != nil, s.invalidated,
 		s.session.bearer.AccessToken != accessToken,
-		!s.session.refreshable() || !s.failure.next.passedOnEither(now):
+		!s.session.refreshable() || !s.failure.retryAt().passedOnEither(now):
 		return
 	}
-	var admitted bool
-	if s.rejections, admitted = s.rejections.admit(s.session, now); admitted {
-		s.invalidated = true
+	if next, admitted := s.rejections.admit(s.session, now); admitted {
+		s.rejections, s.invalidated = &next, true
 		s.wakeLocked()
 	}
 }
@@ -182,6 +159,12 @@ func (s *Source) Invalidate(accessToken string) {
 func (s *Source) LoginRequired() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.required == nil {
+		s.required = make(chan struct{})
+		if s.ended != nil {
+			close(s.required)
+		}
+	}
 	return s.required
 }
 
@@ -195,16 +178,11 @@ func (s *Source) Close() error {
 	s.mu.Lock()
 	if !s.closed {
 		s.closed = true
-		close(s.closing)
-		if s.flight != nil {
-			s.flight.cancel(ErrClosed)
-		}
-		for cancel := range s.calls {
-			(*cancel)(ErrClosed)
-		}
 		s.quiet.Store(nil)
+		s.work.close()
 	}
-	idle := s.active == 0
+	w := s.work
+	idle := w == nil || w.active == 0
 	s.mu.Unlock()
 	if idle {
 		return nil
@@ -212,9 +190,10 @@ func (s *Source) Close() error {
 	landed := make(chan struct{})
 	go func() {
 		defer close(landed)
-		s.wg.Wait()
+		w.wg.Wait()
 	}()
-	timer := s.cfg.Clock.NewTimer(s.set.refreshTimeout + s.set.storeTimeout)
+	set := s.cfg.settings()
+	timer := s.watch.newTimer(set.refreshTimeout + set.storeTimeout)
 	defer timer.Stop()
 	select {
 	case <-landed:
@@ -224,46 +203,5 @@ func (s *Source) Close() error {
 	}
 }
 
-// startLocked runs f on a goroutine that Close waits for.
-func (s *Source) startLocked(f func()) {
-	s.active++
-	s.wg.Go(func() {
-		defer s.finish()
-		f()
-	})
-}
-
-func (s *Source) finish() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.active--
-}
-
-// enter registers a public call that uses the store or the gateway: Close ends
-// its context and waits for it. leave is to be called at its end.
-func (s *Source) enter(ctx context.Context) (called context.Context, leave func(), err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil, nil, ErrClosed
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	s.active++
-	s.wg.Add(1)
-	s.calls[&cancel] = struct{}{}
-	return ctx, func() {
-		cancel(nil)
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.calls, &cancel)
-		s.active--
-		s.wg.Done()
-	}, nil
-}
-
 // draw returns a random number from [0,1).
-func (s *Source) draw() float64 {
-	s.randMu.Lock()
-	defer s.randMu.Unlock()
-	return s.cfg.Rand()
-}
+func (s *Source) draw() float64 { return s.cfg.draw() }

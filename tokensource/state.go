@@ -1,6 +1,7 @@
 package tokensource
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/agsauth/agsauth/ags"
@@ -9,22 +10,19 @@ import (
 // publishLocked makes next the session. It is the only place where a pair is
 // replaced: both tokens, and all that is known about them, at once.
 func (s *Source) publishLocked(next *session, e Event, now instant) {
-	if s.session == nil || !next.startedAt.Equal(s.session.startedAt) {
+	if s.session == nil || next.startedAt != s.session.startedAt {
 		s.warned = false // another session, with an end of its own
 	}
 	s.session = next
 	s.invalidated, s.outcomeUnknown = false, false
-	s.ended, s.endedErr, s.endedAt, s.rejected = 0, nil, time.Time{}, nil
-	s.failure = failure{}
-	s.rereadAt = horizon{}
-	if id := next.token.ClientID; id != "" {
-		s.clientID = id
+	s.failure = nil
+	if s.ledger != nil {
+		s.ledger.rejected, s.ledger.rereadAt = nil, horizon{}
 	}
-	if id := next.token.AccountID; id != "" {
-		s.accountID = id
-	}
-	if s.requiredClosed {
-		s.required, s.requiredClosed = make(chan struct{}), false
+	s.device.clientID = cmp.Or(next.token.ClientID, s.device.clientID)
+	s.device.accountID = cmp.Or(next.token.AccountID, s.device.accountID)
+	if s.ended != nil {
+		s.ended, s.required = nil, nil // the channel of the former session is closed
 	}
 	s.announceLocked(now, e)
 	s.refreshQuietLocked(now)
@@ -34,17 +32,18 @@ func (s *Source) publishLocked(next *session, e Event, now instant) {
 // where there was one. An end that follows another one changes the reason, and is
 // not announced again.
 func (s *Source) endLocked(reason Reason, err error, now instant) {
-	first := s.ended == 0
-	s.ended, s.endedErr, s.endedAt = reason, err, endAt(s.session, reason, now)
-	s.rejected = nil
-	if !s.failure.login {
-		s.failure = failure{}
+	first := s.ended == nil
+	s.ended = &ending{reason: reason, at: endAt(s.session, reason, now), err: err}
+	if s.ledger != nil {
+		s.ledger.rejected = nil
+	}
+	if !s.failure.ofLogin() {
+		s.failure = nil
 	}
 	if ags.DeviceDeleted(err) {
-		s.clientID = ""
+		s.device.clientID = ""
 	}
-	if !s.requiredClosed {
-		s.requiredClosed = true
+	if first && s.required != nil {
 		close(s.required)
 	}
 	if first {
@@ -76,18 +75,27 @@ func endAt(session *session, reason Reason, now instant) time.Time {
 
 // loginRequiredLocked describes the end of the session.
 func (s *Source) loginRequiredLocked() *LoginRequiredError {
-	return &LoginRequiredError{
-		Reason: s.ended, At: s.endedAt, Err: s.endedErr,
-		ClientID: s.clientID, AccountID: s.accountID, OutcomeUnknown: s.outcomeUnknown && s.endedErr != nil,
+	e := &LoginRequiredError{ClientID: s.device.clientID, AccountID: s.device.accountID}
+	if s.ended != nil {
+		e.Reason, e.At, e.Err = s.ended.reason, s.ended.at, s.ended.err
+		e.OutcomeUnknown = s.outcomeUnknown && s.ended.err != nil
 	}
+	return e
+}
+
+// endedLocked returns why the session has ended, 0 when it has not.
+func (s *Source) endedLocked() Reason {
+	if s.ended == nil {
+		return 0
+	}
+	return s.ended.reason
 }
 
 // wakeLocked makes those who wait look again, though the flight they wait for is
 // still in the air.
 func (s *Source) wakeLocked() {
-	close(s.changed)
-	s.changed = make(chan struct{})
 	s.refreshQuietLocked(s.watch.now())
+	s.work.wake()
 }
 
 // alive reports whether there is a token that can be served meanwhile.
@@ -99,7 +107,7 @@ func (s *Source) alive() bool {
 }
 
 func (s *Source) aliveLocked(now instant) bool {
-	return s.session != nil && !s.session.served.passedOnEither(now)
+	return s.session != nil && !s.session.schedule().served.passedOnEither(now)
 }
 
 // leftLocked returns how long there is still a token to serve.
@@ -107,5 +115,5 @@ func (s *Source) leftLocked(now instant) time.Duration {
 	if s.session == nil {
 		return 0
 	}
-	return s.session.served.left(now)
+	return s.session.schedule().served.left(now)
 }

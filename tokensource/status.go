@@ -47,17 +47,22 @@ func (s *Source) Status() Status {
 func (s *Source) statusLocked(now instant) Status {
 	v := s.viewLocked()
 	st := Status{
-		Phase: decide(&v, now).phase, Reason: s.ended,
-		ClientID: s.clientID, AccountID: s.accountID,
-		Busy: s.flight != nil, Unsaved: s.unsaved,
-		Err: s.failure.err, NextAt: s.failure.nextAt, Generation: s.generation,
+		Phase: decide(&v, now).phase, Reason: v.ended,
+		ClientID: s.device.clientID, AccountID: s.device.accountID,
+		Busy: v.flying, Unsaved: v.unsaved,
+	}
+	if s.failure != nil {
+		st.Err, st.NextAt = s.failure.err, s.failure.nextAt
+	}
+	if s.ledger != nil {
+		st.Generation = s.ledger.generation
 	}
 	if s.session != nil {
 		t := s.session.token
 		st.IssuedAt, st.ExpiresAt = t.IssuedAt, t.ExpiresAt
 		st.RefreshExpiresAt, st.FixedExpiresAt = t.RefreshExpiresAt, t.FixedExpiresAt
-		if s.session.refreshAt.known() {
-			st.RefreshAt = s.session.refreshAt.wall.Round(0)
+		if v.due.refreshAt.known() {
+			st.RefreshAt = v.due.refreshAt.wall.time(now.wall)
 		}
 	}
 	return st

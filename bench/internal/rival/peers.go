@@ -2,6 +2,7 @@ package rival
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/aws/smithy-go/auth/bearer"
 	"golang.org/x/oauth2"
 	cgtransport "k8s.io/client-go/transport"
+	"k8s.io/klog/v2"
 )
 
 // fetchSource is a plain oauth2.TokenSource over Fetch.
@@ -63,6 +65,8 @@ func clientGoContestant() Contestant {
 	return Contestant{
 		Name: "client-go",
 		New: func(s Setup) (Instance, error) {
+			klog.LogToStderr(false) // it logs each failure
+			klog.SetOutput(io.Discard)
 			return clientGo{cgtransport.NewCachedTokenSource(fetchSource{s.Fetch})}, nil
 		},
 		Wrap: func(in Instance, base http.RoundTripper) Sender {

@@ -1,0 +1,88 @@
+// Command once does one job of one contestant n times and nothing else, for an
+// instrument that counts instructions: run with n and with 2n, what it takes
+// more is n times the job.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/agsauth/agsauth/bench/internal/rival"
+)
+
+func main() {
+	job := flag.String("job", "cached", "cached, token, roundtrip0 or roundtrip7")
+	of := flag.String("of", rival.OursName, "the contestant")
+	n := flag.Int("n", 1000, "how often")
+	flag.Parse()
+	debug.SetGCPercent(-1) // the collector's share is not the same in two runs
+	if err := run(*job, *of, *n); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(job, of string, n int) error {
+	c, ok := rival.Named(of)
+	if !ok {
+		return fmt.Errorf("once: no contestant %q", of)
+	}
+	ctx := context.Background()
+	in, err := c.New(rival.Setup{Fetch: func(context.Context) (string, time.Time, error) {
+		return "a-token-of-some-length", time.Now().Add(24 * time.Hour), nil
+	}})
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if _, err := in.Get(ctx); err != nil {
+		return err
+	}
+	switch job {
+	case "cached":
+		in.Loop(ctx, n)
+	case "token":
+		copying, ok := in.(interface{ LoopCopy(context.Context, int) })
+		if !ok {
+			return fmt.Errorf("once: %s copies no token", of)
+		}
+		copying.LoopCopy(ctx, n)
+	case "roundtrip0":
+		return trip(ctx, c, in, n, 0)
+	case "roundtrip7":
+		return trip(ctx, c, in, n, 7)
+	default:
+		return fmt.Errorf("once: no job %q", job)
+	}
+	return nil
+}
+
+// inMemory is a base that answers at once.
+type inMemory struct{ answer http.Response }
+
+func (m *inMemory) RoundTrip(*http.Request) (*http.Response, error) { return &m.answer, nil }
+
+func trip(ctx context.Context, c rival.Contestant, in rival.Instance, n, headers int) error {
+	if c.Wrap == nil {
+		return fmt.Errorf("once: %s has no RoundTripper", c.Name)
+	}
+	send := c.Wrap(in, &inMemory{http.Response{StatusCode: http.StatusOK, Body: http.NoBody}})
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://api.example.com/v1/profile", http.NoBody)
+	if err != nil {
+		return err
+	}
+	for i := range headers {
+		req.Header.Set(fmt.Sprintf("X-Header-%d", i), "a value of usual length")
+	}
+	for range n {
+		if _, err := send(req); err != nil {
+			return err
+		}
+	}
+	return nil
+}
