@@ -110,7 +110,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 
 func trip(b *testing.B, send rival.Sender, headers int) {
 	b.Helper()
-	req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, "https://api.example.com/v1/profile", http.NoBody)
+	req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, "https://api.example.com/v1/profile", nil)
 	if err != nil {
 		b.Fatal(err)
 	}

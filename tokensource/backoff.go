@@ -41,7 +41,7 @@ type failure struct {
 // retryAt returns before when no attempt is made.
 func (f *failure) retryAt() horizon {
 	if f == nil {
-		return horizon{}
+		return past()
 	}
 	return f.next
 }

@@ -71,6 +71,9 @@ type horizon struct {
 // never is the horizon that is not known, and so never passes.
 func never() horizon { return horizon{wall: math.MaxInt64, mono: math.MaxInt64} }
 
+// past is the horizon that has passed from the beginning.
+func past() horizon { return horizon{wall: math.MinInt64, mono: math.MinInt64} }
+
 func (h horizon) known() bool { return h.mono != math.MaxInt64 }
 
 // passedOnEither reports whether at least one clock has reached the horizon:

@@ -148,10 +148,14 @@ func (s *Source) noticeLocked(d decision, now instant) (noticed, ended bool) {
 	return noticed, ended
 }
 
-// refreshQuietLocked decides what callers are served without a look.
+// refreshQuietLocked decides what callers are told without a look.
 func (s *Source) refreshQuietLocked(now instant) {
 	v := s.viewLocked()
 	d := decide(&v, now)
+	if !s.closed && !d.serve && v.flying && !s.overLocked() {
+		s.quiet.Store(&quiet{until: past(), crowd: &crowd{flight: s.work.flight, changed: s.work.changedLocked()}})
+		return
+	}
 	if s.closed || !d.serve || d.act != doNothing || d.warn || d.end != v.ended {
 		s.quiet.Store(nil)
 		return

@@ -16,8 +16,8 @@ import (
 // A program may have very many of them, most at rest. What one at rest does not need
 // is behind a pointer, nil until it is needed.
 type Source struct {
-	// quiet is what a caller is served without a look at anything else. Only
-	// refreshQuietLocked writes it.
+	// quiet is what a caller is told without a look at anything else. Only
+	// refreshQuietLocked, and Close, write it.
 	quiet atomic.Pointer[quiet]
 
 	// Not changed after New.
@@ -42,10 +42,19 @@ type Source struct {
 	outcomeUnknown bool // a refresh of this pair may have been granted without our knowing
 }
 
-// quiet is a token and until when it can be served without anything else to do.
+// quiet is a token and until when it can be served without anything else to do; or,
+// where there is none to serve, what to wait for.
 type quiet struct {
 	bearer *oauth2.Token
 	until  horizon
+	crowd  *crowd // nil when there is a bearer
+}
+
+// crowd is what all wait for who come while a flight is in the air that alone can
+// bring them a token. They join it without the lock, of which the flight has need.
+type crowd struct {
+	flight  *flight
+	changed <-chan struct{}
 }
 
 // device is the identity that a session's sign-on was made with.
@@ -102,9 +111,8 @@ func (s *Source) TokenContext(ctx context.Context) (*oauth2.Token, error) {
 // wait looks, and waits for what is in the air, until there is a token or the
 // certainty that there is none.
 func (s *Source) wait(ctx context.Context) (*oauth2.Token, error) {
-	var waited *flight
+	o := s.join(ctx)
 	for {
-		o := s.look(ctx, waited)
 		switch {
 		case o.bearer != nil:
 			return o.bearer, nil
@@ -115,7 +123,6 @@ func (s *Source) wait(ctx context.Context) (*oauth2.Token, error) {
 		}
 		select {
 		case <-o.changed:
-			waited = o.flight
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
@@ -123,7 +130,16 @@ func (s *Source) wait(ctx context.Context) (*oauth2.Token, error) {
 		if q := s.quiet.Load(); q != nil && !s.watch.reached(q.until) {
 			return q.bearer, nil
 		}
+		o = s.look(ctx, o.flight)
 	}
+}
+
+// join finds out what to wait for.
+func (s *Source) join(ctx context.Context) outlook {
+	if q := s.quiet.Load(); q != nil && q.crowd != nil {
+		return outlook{flight: q.crowd.flight, changed: q.crowd.changed}
+	}
+	return s.look(ctx, nil)
 }
 
 // Invalidate tells that an API has rejected the access token. If that is the

@@ -94,8 +94,11 @@ func (s *Source) endedLocked() Reason {
 // wakeLocked makes those who wait look again, though the flight they wait for is
 // still in the air.
 func (s *Source) wakeLocked() {
+	changed := s.work.takeChanged()
 	s.refreshQuietLocked(s.watch.now())
-	s.work.wake()
+	if changed != nil {
+		close(changed)
+	}
 }
 
 // alive reports whether there is a token that can be served meanwhile.

@@ -122,12 +122,15 @@ func (w *work) changedLocked() <-chan struct{} {
 	return w.changed
 }
 
-// wake makes those who wait look again.
-func (w *work) wake() {
-	if w != nil && w.changed != nil {
-		close(w.changed)
-		w.changed = nil
+// takeChanged returns the channel that those who wait so far look at, for it to be
+// closed, nil when nobody does.
+func (w *work) takeChanged() chan struct{} {
+	if w == nil {
+		return nil
 	}
+	changed := w.changed
+	w.changed = nil
+	return changed
 }
 
 // close ends what is under way, as far as it may be broken off.
@@ -144,5 +147,7 @@ func (w *work) close() {
 	if w.closing != nil {
 		close(w.closing)
 	}
-	w.wake()
+	if changed := w.takeChanged(); changed != nil {
+		close(changed)
+	}
 }

@@ -12,12 +12,10 @@ import (
 // any client follows forward, and ends a walk in a circle.
 const maxHops = 100
 
-// mayCarry reports whether a token may be put into req. The error is that of a
+// mayCarry reports whether a token may go where req does. The error is that of a
 // request which should carry one, but names no place safe for it.
 func (t *Transport) mayCarry(req *http.Request) (bool, error) {
 	switch {
-	case has(req.Header, authorization):
-		return false, nil
 	case len(t.AllowHosts) > 0 && !t.listed(req.URL):
 		return false, nil
 	case req.Response != nil:

@@ -18,16 +18,79 @@ const authorization = "Authorization"
 type outgoing struct {
 	req    http.Request
 	url    url.URL
-	values [12]string // backs the header's values, if they fit
+	values [8]string // backs the header's values, if they fit; the first is our Authorization
 	body   guardedBody
 }
 
-// send sends a copy of req with the credential, our headers and the given body,
-// which is closed, once, even when the base panics.
-func (t *Transport) send(req *http.Request, body io.ReadCloser, cred *credential) (*http.Response, error) {
+// prepare copies a request that a token may be put into. It returns nil for one
+// that is to be passed on as it is.
+func (t *Transport) prepare(req *http.Request) (*outgoing, error) {
+	carries, err := t.mayCarry(req)
+	if !carries && err == nil {
+		return nil, nil
+	}
+	// The header is searched for the caller's own Authorization, in whatever
+	// spelling, while it is copied: to go through a map is what costs most here.
 	out := &outgoing{req: *req, url: *req.URL}
 	out.req.URL = &out.url
-	out.req.Header = out.header(req.Header, t.Header, cred.value)
+	if own := out.copyHeader(req.Header, t.Header); own {
+		return nil, nil
+	}
+	return out, err
+}
+
+// copyHeader makes a deep copy of the caller's header, with those of extra that it
+// does not have, and leaves room for an Authorization. No two values share room to
+// grow into. It reports whether the caller has an Authorization.
+func (o *outgoing) copyHeader(caller, extra http.Header) (own bool) {
+	room := o.values[1:]
+	header := make(http.Header, 1+len(caller)+len(extra))
+	for name, vv := range caller {
+		if isAuthorization(name) {
+			return true
+		}
+		header[name], room = copyValues(vv, room)
+	}
+	if len(extra) == 0 {
+		o.req.Header = header
+		return false
+	}
+	for name, vv := range extra {
+		if !isAuthorization(name) && !has(caller, name) {
+			header[name], room = copyValues(vv, room)
+		}
+	}
+	o.req.Header = header
+	return false
+}
+
+// copyValues copies a header's values into room, or, where that is too little, into
+// more of it, and returns what is left.
+func copyValues(vv, room []string) (copied, left []string) {
+	n := len(vv)
+	if vv == nil {
+		return nil, room // not the same as none to all who look
+	}
+	if n > len(room) {
+		room = make([]string, max(n, len(outgoing{}.values)))
+	}
+	if n == 1 { // as almost always
+		room[0] = vv[0]
+	} else {
+		copy(room, vv)
+	}
+	return room[:n:n], room[n:]
+}
+
+func isAuthorization(name string) bool {
+	return len(name) == len(authorization) && strings.EqualFold(name, authorization)
+}
+
+// send sends the copy of req with the credential and the given body, which is
+// closed, once, even when the base panics.
+func (t *Transport) send(req *http.Request, out *outgoing, body io.ReadCloser, cred *credential) (*http.Response, error) {
+	out.values[0] = cred.value
+	out.req.Header[authorization] = out.values[:1:1]
 	out.req.Body = body
 	returned := false
 	if body != nil && !closesNothing(body) {
@@ -45,43 +108,6 @@ func (t *Transport) send(req *http.Request, body io.ReadCloser, cred *credential
 		resp.Request = req
 	}
 	return resp, err
-}
-
-// header returns a deep copy of the caller's header, with the value as its
-// Authorization and those of extra that it does not have. No two values share
-// room to grow into.
-func (o *outgoing) header(caller, extra http.Header, value string) http.Header {
-	count := 1
-	for _, vv := range caller {
-		count += len(vv)
-	}
-	for _, vv := range extra {
-		count += len(vv)
-	}
-	room := o.values[:]
-	if count > len(room) {
-		room = make([]string, count)
-	}
-	header := make(http.Header, 1+len(caller)+len(extra))
-	add := func(name string, vv []string) {
-		if vv == nil {
-			header[name] = nil // not the same as none to all who look
-			return
-		}
-		n := copy(room, vv)
-		header[name], room = room[:n:n], room[n:]
-	}
-	for name, vv := range caller {
-		add(name, vv)
-	}
-	for name, vv := range extra {
-		if !has(caller, name) && !strings.EqualFold(name, authorization) {
-			add(name, vv)
-		}
-	}
-	room[0] = value
-	header[authorization] = room[:1:1]
-	return header
 }
 
 // has reports whether there is a header of that name, however it is written:

@@ -38,13 +38,18 @@ func (t *Transport) replay(req *http.Request, first *http.Response, sent *creden
 		settled = true
 		return first, nil
 	}
+	again, err := t.prepare(req)
+	if err != nil || again == nil {
+		settled = true
+		return first, nil // nothing about req has changed, so this cannot be
+	}
 	body, err := bodyAgain(req)
 	settled = true
 	if err != nil {
 		return first, nil
 	}
 	discard(first)
-	return t.send(req, body, next)
+	return t.send(req, again, body, next)
 }
 
 // repeatable reports whether there is a way to send the request's body again.

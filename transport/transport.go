@@ -126,11 +126,11 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL == nil {
 		return nil, errors.New("transport: the request has no URL")
 	}
-	carries, err := t.mayCarry(req)
+	out, err := t.prepare(req)
 	if err != nil {
 		return nil, err
 	}
-	if !carries {
+	if out == nil {
 		handedOver = true
 		return t.pass(req)
 	}
@@ -139,7 +139,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	handedOver = true
-	resp, err := t.send(req, req.Body, cred)
+	resp, err := t.send(req, out, req.Body, cred)
 	if err != nil || resp == nil || !t.rejected(resp) {
 		return resp, err
 	}

@@ -72,7 +72,7 @@ func trip(ctx context.Context, c rival.Contestant, in rival.Instance, n, headers
 		return fmt.Errorf("once: %s has no RoundTripper", c.Name)
 	}
 	send := c.Wrap(in, &inMemory{http.Response{StatusCode: http.StatusOK, Body: http.NoBody}})
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://api.example.com/v1/profile", http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://api.example.com/v1/profile", nil)
 	if err != nil {
 		return err
 	}

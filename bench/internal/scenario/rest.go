@@ -13,7 +13,8 @@ import (
 )
 
 // atRest makes many caches, each of which gets a token of its own and is then
-// left alone. A token is a string of 400 bytes of its own, which is taken off.
+// left alone, all at their defaults. A token is a string of 400 bytes of its own,
+// which is taken off.
 func atRest(c rival.Contestant, quick bool) (Result, error) {
 	const tokenBytes = 400
 	sources := 100_000
@@ -35,7 +36,7 @@ func atRest(c rival.Contestant, quick bool) (Result, error) {
 	instances := make([]rival.Instance, sources)
 	before, routines := heapNow(), runtime.NumGoroutine()
 	for i := range instances {
-		in, err := c.New(rival.Setup{Fetch: fetch, Margin: time.Minute})
+		in, err := c.New(rival.Setup{Fetch: fetch})
 		if err != nil {
 			return Result{}, err
 		}
