@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/agsauth/agsauth/bench/internal/endpoint"
+	"github.com/agsauth/agsauth/bench/internal/peer"
 	"github.com/agsauth/agsauth/bench/internal/rival"
 )
 
@@ -17,14 +18,14 @@ import (
 // from the endpoint beforehand, and is asked for it by a loop of its own that has
 // nothing else in it.
 
-func eachWarm(b *testing.B, f func(b *testing.B, c rival.Contestant, in rival.Instance)) {
+func eachWarm(b *testing.B, contestants []rival.Contestant, f func(b *testing.B, c rival.Contestant, in rival.Instance)) {
 	b.Helper()
 	e, err := endpoint.Start(24*time.Hour, 0, time.Minute)
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer e.Close()
-	for _, c := range rival.All() {
+	for _, c := range contestants {
 		in, err := c.New(rival.Setup{Fetch: e.Fetch, URL: e.URL, Margin: time.Minute})
 		if err != nil {
 			b.Fatal(err)
@@ -38,7 +39,7 @@ func eachWarm(b *testing.B, f func(b *testing.B, c rival.Contestant, in rival.In
 }
 
 func BenchmarkCachedSerial(b *testing.B) {
-	eachWarm(b, func(b *testing.B, _ rival.Contestant, in rival.Instance) {
+	eachWarm(b, peer.All(), func(b *testing.B, _ rival.Contestant, in rival.Instance) {
 		b.ReportAllocs()
 		in.Loop(b.Context(), b.N)
 	})
@@ -46,13 +47,13 @@ func BenchmarkCachedSerial(b *testing.B) {
 
 // One goroutine a core.
 func BenchmarkCachedParallel(b *testing.B) {
-	eachWarm(b, func(b *testing.B, _ rival.Contestant, in rival.Instance) {
+	eachWarm(b, peer.All(), func(b *testing.B, _ rival.Contestant, in rival.Instance) {
 		share(b, runtime.GOMAXPROCS(0), in.Loop)
 	})
 }
 
 func BenchmarkCached100Goroutines(b *testing.B) {
-	eachWarm(b, func(b *testing.B, _ rival.Contestant, in rival.Instance) {
+	eachWarm(b, peer.All(), func(b *testing.B, _ rival.Contestant, in rival.Instance) {
 		share(b, 100, in.Loop)
 	})
 }
@@ -60,7 +61,7 @@ func BenchmarkCached100Goroutines(b *testing.B) {
 // BenchmarkToken is oauth2.TokenSource's own call. Ours and the floor return a
 // copy; what the others hand out is shared by all who ask.
 func BenchmarkToken(b *testing.B) {
-	eachWarm(b, func(b *testing.B, _ rival.Contestant, in rival.Instance) {
+	eachWarm(b, peer.All(), func(b *testing.B, _ rival.Contestant, in rival.Instance) {
 		loop := in.Loop
 		if copying, ok := in.(interface{ LoopCopy(context.Context, int) }); ok {
 			loop = copying.LoopCopy
@@ -94,18 +95,20 @@ func (m *inMemory) RoundTrip(*http.Request) (*http.Response, error) { return &m.
 func BenchmarkRoundTrip(b *testing.B) {
 	for _, headers := range []int{0, 2, 7} {
 		b.Run(fmt.Sprintf("headers=%d", headers), func(b *testing.B) {
-			b.Run("of=bare", func(b *testing.B) {
-				base := &inMemory{http.Response{StatusCode: http.StatusOK, Body: http.NoBody}}
-				trip(b, base.RoundTrip, headers)
-			})
-			eachWarm(b, func(b *testing.B, c rival.Contestant, in rival.Instance) {
+			b.Run("of=bare", func(b *testing.B) { trip(b, newInMemory().RoundTrip, headers) })
+			contestants := append(peer.All(), rival.DeepFloor())
+			eachWarm(b, contestants, func(b *testing.B, c rival.Contestant, in rival.Instance) {
 				if c.Wrap == nil {
 					b.Skip("has no RoundTripper")
 				}
-				trip(b, c.Wrap(in, &inMemory{http.Response{StatusCode: http.StatusOK, Body: http.NoBody}}), headers)
+				trip(b, c.Wrap(in, newInMemory()), headers)
 			})
 		})
 	}
+}
+
+func newInMemory() *inMemory {
+	return &inMemory{http.Response{StatusCode: http.StatusOK, Body: http.NoBody}}
 }
 
 func trip(b *testing.B, send rival.Sender, headers int) {

@@ -10,7 +10,7 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/agsauth/agsauth/bench/internal/rival"
+	"github.com/agsauth/agsauth/bench/internal/peer"
 	"github.com/agsauth/agsauth/bench/internal/scenario"
 )
 
@@ -24,7 +24,7 @@ func main() {
 		if *job != "" && *job != j.Name {
 			continue
 		}
-		for _, c := range rival.All() {
+		for _, c := range peer.All() {
 			if *of != "" && !strings.Contains(","+*of+",", ","+c.Name+",") {
 				continue
 			}

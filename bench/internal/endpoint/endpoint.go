@@ -77,8 +77,10 @@ func (e *Endpoint) SetLife(life time.Duration) { e.life.Store(int64(life)) }
 // OnCall has f told of each call as it comes in.
 func (e *Endpoint) OnCall(f func(failed bool)) { e.onCall.Store(&f) }
 
-// Calls is how often it was asked, Failures how often in an outage.
-func (e *Endpoint) Calls() int64    { return e.calls.Load() }
+// Calls is how often it was asked.
+func (e *Endpoint) Calls() int64 { return e.calls.Load() }
+
+// Failures is how often it was asked in an outage.
 func (e *Endpoint) Failures() int64 { return e.failures.Load() }
 
 type answer struct {

@@ -1,5 +1,6 @@
-// Package rival has the contestants: this library, its peers, and the floor, each
-// with the settings that suit it best, behind one interface.
+// Package rival says what a contestant is, and has two of them: this library, and
+// the floor. Its peers are in package peer, so that a program that counts
+// instructions begins without the ecosystem that they bring.
 package rival
 
 import (
@@ -47,22 +48,30 @@ type Sender func(*http.Request) (*http.Response, error)
 
 // The names that reports refer to.
 const (
-	FloorName = "floor"
-	OursName  = "agsauth"
+	FloorName     = "floor"
+	DeepFloorName = "deep-floor"
+	OursName      = "agsauth"
 )
 
-// All returns the contestants, the floor first and ours second.
-func All() []Contestant {
-	return []Contestant{
-		floorContestant(), oursContestant(),
-		oauth2Contestant(), googleContestant(), azureContestant(),
-		awsContestant(), smithyContestant(), clientGoContestant(), ghContestant(),
+// Own returns the floor, and this library.
+func Own() []Contestant { return []Contestant{floorContestant(), oursContestant()} }
+
+// Title is how a contestant is called in a report.
+func Title(name string) string {
+	titles := map[string]string{
+		FloorName: "*floor*", DeepFloorName: "*floor, nothing shared*", OursName: "**agsauth**", "oauth2": "x/oauth2", "google": "cloud.google.com/go/auth",
+		"azcore": "azcore bearer policy", "aws": "aws CredentialsCache", "smithy": "smithy TokenCache",
+		"client-go": "client-go cached source",
 	}
+	if t, ok := titles[name]; ok {
+		return t
+	}
+	return name
 }
 
-// Named returns the contestant of that name.
+// Named returns the contestant of that name, of those that are here.
 func Named(name string) (Contestant, bool) {
-	for _, c := range All() {
+	for _, c := range append(Own(), DeepFloor()) {
 		if c.Name == name {
 			return c, true
 		}

@@ -10,7 +10,7 @@ import (
 )
 
 // quickAnswer is the endpoint's pace in the outages.
-const quickAnswer = 20 * time.Millisecond
+const quickAnswer = 100 * time.Millisecond
 
 // outageInMargin has the endpoint out of order for a second from when the token
 // is first due for refresh, three seconds before it dies.

@@ -1,4 +1,4 @@
-package rival
+package peer
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+
+	"github.com/agsauth/agsauth/bench/internal/rival"
 )
 
 // azure is azcore's bearer policy. It has no call that gets a token: what is
@@ -19,7 +21,7 @@ type azure struct {
 }
 
 type azureFetch struct {
-	fetch  Fetch
+	fetch  rival.Fetch
 	margin time.Duration
 }
 
@@ -41,16 +43,16 @@ func (l *lastSeen) Do(req *http.Request) (*http.Response, error) {
 // azureSpacing is azcore's own minimum between two refreshes ahead of the expiry.
 const azureSpacing = 30 * time.Second
 
-func azureContestant() Contestant {
-	return Contestant{
+func azureContestant() rival.Contestant {
+	return rival.Contestant{
 		Name:    "azcore",
 		Spacing: azureSpacing,
-		New: func(s Setup) (Instance, error) {
+		New: func(s rival.Setup) (rival.Instance, error) {
 			opts := &policy.BearerTokenOptions{InsecureAllowCredentialWithHTTP: true}
 			p := runtime.NewBearerTokenPolicy(azureFetch{s.Fetch, s.Margin}, []string{"scope"}, opts)
 			return &azure{policy: p, pipeline: azurePipeline(p, &lastSeen{})}, nil
 		},
-		Wrap: func(in Instance, base http.RoundTripper) Sender {
+		Wrap: func(in rival.Instance, base http.RoundTripper) rival.Sender {
 			pipeline := azurePipeline(in.(*azure).policy, doer{base})
 			return func(req *http.Request) (*http.Response, error) {
 				r, err := runtime.NewRequestFromRequest(req)

@@ -1,4 +1,4 @@
-package rival
+package peer
 
 import (
 	"context"
@@ -13,10 +13,12 @@ import (
 	"golang.org/x/oauth2"
 	cgtransport "k8s.io/client-go/transport"
 	"k8s.io/klog/v2"
+
+	"github.com/agsauth/agsauth/bench/internal/rival"
 )
 
 // fetchSource is a plain oauth2.TokenSource over Fetch.
-type fetchSource struct{ fetch Fetch }
+type fetchSource struct{ fetch rival.Fetch }
 
 func (f fetchSource) Token() (*oauth2.Token, error) {
 	token, expires, err := f.fetch(context.Background())
@@ -30,13 +32,13 @@ func (f fetchSource) Token() (*oauth2.Token, error) {
 
 type xoauth2 struct{ source oauth2.TokenSource }
 
-func oauth2Contestant() Contestant {
-	return Contestant{
-		Name: "x/oauth2",
-		New: func(s Setup) (Instance, error) {
+func oauth2Contestant() rival.Contestant {
+	return rival.Contestant{
+		Name: "oauth2",
+		New: func(s rival.Setup) (rival.Instance, error) {
 			return xoauth2{oauth2.ReuseTokenSourceWithExpiry(nil, fetchSource{s.Fetch}, s.Margin)}, nil
 		},
-		Wrap: func(in Instance, base http.RoundTripper) Sender {
+		Wrap: func(in rival.Instance, base http.RoundTripper) rival.Sender {
 			return (&oauth2.Transport{Source: in.(xoauth2).source, Base: base}).RoundTrip
 		},
 	}
@@ -61,15 +63,15 @@ func accessToken(t *oauth2.Token, err error) (string, error) {
 
 type clientGo struct{ source oauth2.TokenSource }
 
-func clientGoContestant() Contestant {
-	return Contestant{
+func clientGoContestant() rival.Contestant {
+	return rival.Contestant{
 		Name: "client-go",
-		New: func(s Setup) (Instance, error) {
+		New: func(s rival.Setup) (rival.Instance, error) {
 			klog.LogToStderr(false) // it logs each failure
 			klog.SetOutput(io.Discard)
 			return clientGo{cgtransport.NewCachedTokenSource(fetchSource{s.Fetch})}, nil
 		},
-		Wrap: func(in Instance, base http.RoundTripper) Sender {
+		Wrap: func(in rival.Instance, base http.RoundTripper) rival.Sender {
 			return cgtransport.TokenSourceWrapTransport(in.(clientGo).source)(base).RoundTrip
 		},
 	}
@@ -87,7 +89,7 @@ func (c clientGo) Loop(_ context.Context, n int) {
 
 type google struct{ provider auth.TokenProvider }
 
-type googleFetch struct{ fetch Fetch }
+type googleFetch struct{ fetch rival.Fetch }
 
 func (g googleFetch) Token(ctx context.Context) (*auth.Token, error) {
 	token, expires, err := g.fetch(ctx)
@@ -97,14 +99,14 @@ func (g googleFetch) Token(ctx context.Context) (*auth.Token, error) {
 	return &auth.Token{Value: token, Expiry: expires}, nil
 }
 
-func googleContestant() Contestant {
-	return Contestant{
-		Name: "google auth",
-		New: func(s Setup) (Instance, error) {
+func googleContestant() rival.Contestant {
+	return rival.Contestant{
+		Name: "google",
+		New: func(s rival.Setup) (rival.Instance, error) {
 			opts := &auth.CachedTokenProviderOptions{ExpireEarly: s.Margin}
 			return google{auth.NewCachedTokenProvider(googleFetch{s.Fetch}, opts)}, nil
 		},
-		Wrap: func(in Instance, base http.RoundTripper) Sender {
+		Wrap: func(in rival.Instance, base http.RoundTripper) rival.Sender {
 			client := &http.Client{Transport: base}
 			creds := auth.NewCredentials(&auth.CredentialsOptions{TokenProvider: in.(google).provider})
 			if err := httptransport.AddAuthorizationMiddleware(client, creds); err != nil {
@@ -133,7 +135,7 @@ func (g google) Loop(ctx context.Context, n int) {
 
 type awsCache struct{ cache *aws.CredentialsCache }
 
-type awsFetch struct{ fetch Fetch }
+type awsFetch struct{ fetch rival.Fetch }
 
 func (a awsFetch) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	token, expires, err := a.fetch(ctx)
@@ -143,10 +145,10 @@ func (a awsFetch) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	return aws.Credentials{AccessKeyID: token, SecretAccessKey: token, CanExpire: true, Expires: expires}, nil
 }
 
-func awsContestant() Contestant {
-	return Contestant{
+func awsContestant() rival.Contestant {
+	return rival.Contestant{
 		Name: "aws",
-		New: func(s Setup) (Instance, error) {
+		New: func(s rival.Setup) (rival.Instance, error) {
 			window := func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = s.Margin }
 			return awsCache{aws.NewCredentialsCache(awsFetch{s.Fetch}, window)}, nil
 		},
@@ -168,7 +170,7 @@ func (a awsCache) Loop(ctx context.Context, n int) {
 
 type smithy struct{ cache *bearer.TokenCache }
 
-type smithyFetch struct{ fetch Fetch }
+type smithyFetch struct{ fetch rival.Fetch }
 
 func (f smithyFetch) RetrieveBearerToken(ctx context.Context) (bearer.Token, error) {
 	token, expires, err := f.fetch(ctx)
@@ -178,10 +180,10 @@ func (f smithyFetch) RetrieveBearerToken(ctx context.Context) (bearer.Token, err
 	return bearer.Token{Value: token, CanExpire: true, Expires: expires}, nil
 }
 
-func smithyContestant() Contestant {
-	return Contestant{
+func smithyContestant() rival.Contestant {
+	return rival.Contestant{
 		Name: "smithy",
-		New: func(s Setup) (Instance, error) {
+		New: func(s rival.Setup) (rival.Instance, error) {
 			return smithy{bearer.NewTokenCache(smithyFetch{s.Fetch}, func(o *bearer.TokenCacheOptions) {
 				o.RefreshBeforeExpires = s.Margin
 				o.RetrieveBearerTokenTimeout = 15 * time.Second

@@ -1,4 +1,4 @@
-package rival
+package peer
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"sync"
 
 	"github.com/bradleyfalzon/ghinstallation/v2"
+
+	"github.com/agsauth/agsauth/bench/internal/rival"
 )
 
 // github is ghinstallation, which makes its own calls: to the same endpoint, which
@@ -32,10 +34,10 @@ var key = sync.OnceValues(func() ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(k)}), nil
 })
 
-func ghContestant() Contestant {
-	return Contestant{
+func ghContestant() rival.Contestant {
+	return rival.Contestant{
 		Name: "ghinstallation",
-		New: func(s Setup) (Instance, error) {
+		New: func(s rival.Setup) (rival.Instance, error) {
 			pemKey, err := key()
 			if err != nil {
 				return nil, err
@@ -48,7 +50,7 @@ func ghContestant() Contestant {
 			t.BaseURL = s.URL
 			return github{t, base}, nil
 		},
-		Wrap: func(in Instance, base http.RoundTripper) Sender {
+		Wrap: func(in rival.Instance, base http.RoundTripper) rival.Sender {
 			g := in.(github)
 			g.base.RoundTripper = base
 			return g.RoundTrip

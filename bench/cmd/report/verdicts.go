@@ -1,0 +1,134 @@
+package main
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/agsauth/agsauth/bench/internal/rival"
+)
+
+// verdict is one aim, and what was measured.
+type verdict struct {
+	job, aim, got string
+	reached       bool
+}
+
+// writeVerdicts holds the figures of this library against what it set out to
+// reach.
+func (m *measured) writeVerdicts(p printer) {
+	p("## What this library set out to reach\n\n| job | aim | measured | |\n|---|---|---|---|")
+	for _, v := range m.verdicts() {
+		mark := "reached"
+		if !v.reached {
+			mark = "**missed**"
+		}
+		p("| %s | %s | %s | %s |", v.job, v.aim, v.got, mark)
+	}
+}
+
+func (m *measured) verdicts() []verdict {
+	all := m.cachedVerdicts()
+	all = append(all, m.tripVerdicts()...)
+	all = append(all, m.refreshVerdicts()...)
+	return append(all, m.stampedeVerdicts()...)
+}
+
+func (m *measured) cachedVerdicts() []verdict {
+	worst, ahead, allocs := 0.0, true, 0.0
+	for i := range columns {
+		ours, _ := m.cached(i, rival.OursName)
+		floor, _ := m.cached(i, rival.FloorName)
+		worst, allocs = max(worst, ours.time.Center/floor.time.Center), max(allocs, ours.allocs)
+		for _, of := range names() {
+			if b, ok := m.cached(i, of); ok && of != rival.FloorName && of != rival.OursName && b.time.Center <= ours.time.Center {
+				ahead = false
+			}
+		}
+	}
+	token := m.micro["Token/of="+rival.OursName]
+	return []verdict{
+		{"cached token", "at most 1.15× the floor in every column", fmt.Sprintf("%.2f× in the worst", worst), worst <= 1.15},
+		{"", "no allocation", fmt.Sprintf("%.0f", allocs), allocs == 0},
+		{"", "ahead of every peer in every column", yes(ahead), ahead},
+		{"`Token()`", "one allocation", fmt.Sprintf("%.0f, %s", token.allocs, ns(token.time.Center)), token.allocs == 1},
+	}
+}
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+func (m *measured) tripVerdicts() []verdict {
+	worst, deep, faster, allocs := 0.0, 0.0, math.Inf(1), 0.0
+	for _, n := range []int{0, 2, 7} {
+		ours, _ := m.trip(n, rival.OursName)
+		worst, allocs = max(worst, m.aboveBare(n, rival.OursName, rival.FloorName)), max(allocs, ours.allocs)
+		deep = max(deep, m.aboveBare(n, rival.OursName, rival.DeepFloorName))
+		for _, of := range []string{"oauth2", "google", "azcore", "client-go", "ghinstallation"} {
+			if b, ok := m.trip(n, of); ok {
+				faster = min(faster, b.time.Center/ours.time.Center)
+			}
+		}
+	}
+	return []verdict{
+		{"`RoundTrip`", "at most 3 allocations", fmt.Sprintf("%.0f", allocs), allocs <= 3},
+		{"", "at most 1.15× the shallow-copy floor", fmt.Sprintf("%.2f× in the worst", worst), worst <= 1.15},
+		{"", "(the same, to the floor with nothing shared)", fmt.Sprintf("%.2f× in the worst", deep), deep <= 1.15},
+		{"", "1.8 times as fast as the best peer", fmt.Sprintf("%.2f times in the worst", faster), faster >= 1.8},
+	}
+}
+
+func (m *measured) refreshVerdicts() []verdict {
+	refresh, within, past := m.of("refresh"), m.of("outage"), m.of("outage-past-expiry")
+	r, w, x := refresh[rival.OursName], within[rival.OursName], past[rival.OursName]
+	tail := r["p999_ms"] / refresh[rival.FloorName]["p999_ms"]
+	steps := backoffSteps(4_000 + 1_000)
+	recovered, back := x["recovered_ms"]
+	return []verdict{
+		{"refresh under load", "no call delayed", fmt.Sprintf("%.0f of %.0f", r["delayed"], r["calls"]), r["delayed"] == 0},
+		{"", "p99.9 within 3× the floor's", fmt.Sprintf("%.2f×", tail), tail <= 3},
+		{"outage within the margin", "no error, no delayed call", fmt.Sprintf("%.0f and %.0f of %.0f", w["failed"], w["delayed"], w["calls"]), w["failed"] == 0 && w["delayed"] == 0},
+		{"", "renewed before expiry, by at most 6 calls", fmt.Sprintf("%s ahead, %.0f calls", msec(w["renewed_before_expiry_ms"]), w["fetches"]), w["renewed_before_expiry_ms"] > 0 && w["fetches"] <= 6},
+		{"outage past the expiry", "no dead token", fmt.Sprintf("%.0f of %.0f", x["dead_served"], x["calls_while_dead"]), x["dead_served"] == 0},
+		{"", "every caller answered within its deadline", fmt.Sprintf("%.0f late", x["past_deadline"]), x["past_deadline"] == 0},
+		{"", "one call per back-off step", fmt.Sprintf("%.0f calls in at most %d steps", x["fetches_in_vain"], steps), x["fetches_in_vain"] <= float64(steps)},
+		{"", "recovered within the back-off's cap, 10 s", msec(recovered), back && recovered <= 10_000},
+	}
+}
+
+// backoffSteps is how many attempts the back-off allows for in a span, if each wait
+// is as short as it can be: 250 ms doubling, a quarter less.
+func backoffSteps(spanMillis float64) int {
+	steps, at := 1, 0.0
+	for wait := 250 * 0.75; at+wait <= spanMillis; wait = min(2*wait, 10_000*0.75) {
+		at += wait
+		steps++
+	}
+	return steps
+}
+
+func (m *measured) stampedeVerdicts() []verdict {
+	stampede, left, rest := m.of("stampede"), m.of("cancelled"), m.of("rest")
+	s, l, r := stampede[rival.OursName], left[rival.OursName], rest[rival.OursName]
+	total := s["total_ms"] / stampede[rival.FloorName]["total_ms"]
+	leaves := l["median_ms"] / left[rival.FloorName]["median_ms"]
+	heap := stampede["oauth2"]["heap_kib"]
+	all := []verdict{
+		{"cold stampede", "one refresh", fmt.Sprintf("%.0f", s["fetches"]), s["fetches"] == 1},
+		{"", "total at most 1.25× the floor's", fmt.Sprintf("%.2f×", total), total <= 1.25},
+		{"", "heap growth no more than x/oauth2's (to 32 KiB)", fmt.Sprintf("%.0f to %.0f KiB", s["heap_kib"], heap), s["heap_kib"] <= heap+32},
+		{"a waiter that leaves", "median within 1.1× the floor's", fmt.Sprintf("%.2f×", leaves), leaves <= 1.1},
+		{"", "the refresh lives", fmt.Sprintf("%.0f of %.0f", l["refresh_lives"], l["rounds"]), l["refresh_lives"] == l["rounds"]},
+		{"at rest", "no goroutine, at most 640 bytes", fmt.Sprintf("%.0f, %.0f bytes", r["goroutines"], r["bytes_each"]), r["goroutines"] <= 0 && r["bytes_each"] <= 640},
+	}
+	if f, ok := m.of("redis")[rival.OursName]; ok {
+		all = append(all, verdict{
+			"Redis store", "one gateway call per lifetime",
+			fmt.Sprintf("%.2f, with %.1f Redis commands per source", f["calls_per_lifetime"], f["commands_per_source_and_lifetime"]), f["calls_per_lifetime"] <= 1.001,
+		})
+	}
+	return all
+}

@@ -1,0 +1,121 @@
+package tokensource
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+	"unsafe"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/store"
+)
+
+// A program may hold very many sources. These tests keep what one takes while
+// nothing is under way.
+
+func TestSource_AtRestIsSmall(t *testing.T) {
+	if unsafe.Sizeof(uintptr(0)) != 8 {
+		t.Skip("the sizes are those of 64 bits")
+	}
+	// With the ags.Token, the oauth2.Token and two Secrets 624 bytes.
+	assert.LessOrEqual(t, unsafe.Sizeof(Source{}), uintptr(208))
+	assert.LessOrEqual(t, unsafe.Sizeof(session{}), uintptr(80))
+	assert.LessOrEqual(t, unsafe.Sizeof(quiet{}), uintptr(32))
+}
+
+// granter is a Refresher that grants an hour.
+type granter struct{}
+
+func (granter) Refresh(context.Context, *ags.Token) (*ags.Token, error) {
+	now := time.Now()
+	return &ags.Token{
+		AccessToken: ags.NewSecret("b"), RefreshToken: ags.NewSecret("s"), IssuedAt: now, ExpiresAt: now.Add(time.Hour),
+	}, nil
+}
+
+func TestSource_AtRestKeepsNothingOfWhatWasUnderWay(t *testing.T) {
+	for name, kept := range map[string]Store{"in memory": nil, "stored": &store.Memory{}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				told := 0
+				s, err := New(Config{
+					Refresher: granter{}, Store: kept, OnEvent: func(Event) { told++ },
+					Token: &ags.Token{AccessToken: ags.NewSecret("a"), RefreshToken: ags.NewSecret("r"), IssuedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)},
+				})
+				require.NoError(t, err)
+				time.Sleep(2 * time.Hour)
+				rests := func(after string) {
+					synctest.Wait()
+					assert.Nil(t, s.work, after)
+					assert.Nil(t, s.failure, after)
+				}
+				bearer, err := s.TokenContext(t.Context())
+				require.NoError(t, err)
+				assert.Equal(t, "b", bearer.AccessToken)
+				rests("after a refresh that was waited for")
+				assert.Positive(t, told)
+
+				time.Sleep(58 * time.Minute)
+				_, err = s.TokenContext(t.Context())
+				require.NoError(t, err)
+				rests("after a refresh behind the caller")
+
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				require.ErrorIs(t, s.Run(ctx), context.DeadlineExceeded)
+				rests("after Run")
+
+				require.NoError(t, s.Sync(t.Context()))
+				require.NoError(t, s.SetToken(t.Context(), &ags.Token{AccessToken: ags.NewSecret("c")}))
+				rests("after Sync and SetToken")
+				require.NoError(t, s.SignOut(t.Context()))
+				rests("after SignOut")
+				require.NoError(t, s.Close())
+			})
+		})
+	}
+}
+
+func TestStamp(t *testing.T) {
+	t.Run("what it can tell it tells to the nanosecond", func(t *testing.T) {
+		for _, year := range []int{1700, 1969, 1970, 2026, 2200} {
+			at := time.Date(year, 2, 3, 4, 5, 6, 789, time.UTC)
+			assert.Equal(t, at, stampOf(at).time(at))
+		}
+	})
+	t.Run("what lies beyond is cut, and keeps its order", func(t *testing.T) {
+		before, after := stampOf(time.Time{}), stampOf(time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC))
+		assert.Less(t, before, stampOf(base))
+		assert.Greater(t, after, stampOf(base))
+		assert.Equal(t, after, after.add(time.Hour))
+		assert.Equal(t, before, before.add(-time.Hour))
+		assert.Positive(t, after.sub(before))
+		assert.Negative(t, before.sub(after))
+		assert.Equal(t, after, never().wall, "and is reached no sooner than never is")
+	})
+}
+
+func TestWatch_ReachedIsPassedOnEither(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatch(nil)
+		now := w.now().horizon()
+		for name, tt := range map[string]struct {
+			h    horizon
+			want bool
+		}{
+			"never":                  {never(), false},
+			"in the past":            {past(), true},
+			"now":                    {now, true},
+			"later by both":          {now.add(1), false},
+			"later by the wall":      {horizon{now.wall + 1, now.mono}, true},
+			"later by the monotonic": {horizon{now.wall, now.mono + 1}, true},
+		} {
+			assert.Equal(t, tt.want, w.reached(tt.h), name)
+			assert.Equal(t, tt.want, tt.h.passedOnEither(w.now()), name)
+		}
+	})
+}
