@@ -58,6 +58,12 @@ func refreshUnderLoad(c rival.Contestant, quick bool) (Result, error) {
 		"p50_ms": ms(quantile(calls, 0.5)), "p99_ms": ms(quantile(calls, 0.99)), "p999_ms": ms(quantile(calls, 0.999)),
 		"longest_call_ms": ms(longest(calls)),
 	}}
+	for i := 1; i < len(marks); i++ {
+		apart := ms(marks[i] - marks[i-1])
+		if least, ok := r.Figures["least_apart_ms"]; !ok || apart < least {
+			r.Figures["least_apart_ms"] = apart
+		}
+	}
 	if len(marks) > 0 {
 		r.Around = around(calls, marks[min(1, len(marks)-1)])
 	}
