@@ -28,6 +28,7 @@ func (s *Source) adopt(epoch uint64, rec *record) bool {
 	if s.epoch != epoch {
 		return false
 	}
+	defer s.refreshQuietLocked(now) // there may be something to serve, now that it is known what is stored
 	if s.givenWinsLocked(rec) {
 		s.ledger.unread, s.ledger.unsaved = false, true
 		if rec != nil {

@@ -92,6 +92,7 @@ func (s *Source) abandonLocked(cause error) {
 	if f := s.flightLocked(); f != nil {
 		f.cancel(cause)
 		s.work.flight = nil
+		s.refreshQuietLocked(s.watch.now()) // nobody joins those who wait for it
 	}
 }
 

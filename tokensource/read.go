@@ -62,6 +62,7 @@ func (s *Source) readNothingNew(epoch uint64, rec *record) {
 	if s.epoch != epoch {
 		return
 	}
+	defer s.refreshQuietLocked(now)
 	if s.failure != nil && s.failure.reading {
 		s.failure = nil
 	}
@@ -124,6 +125,7 @@ func (s *Source) saveGiven(ctx context.Context, read *record, epoch uint64) erro
 		return nil
 	}
 	s.ledger.unread, s.failure = false, nil
+	s.refreshQuietLocked(now)
 	s.announceAllLocked(now, s.savedLocked(generation, err, false, now))
 	return nil
 }

@@ -80,6 +80,43 @@ func TestSource_AtRestKeepsNothingOfWhatWasUnderWay(t *testing.T) {
 	}
 }
 
+// slow is a granter that takes a minute.
+type slow struct{ granter }
+
+func (s slow) Refresh(ctx context.Context, t *ags.Token) (*ags.Token, error) {
+	time.Sleep(time.Minute)
+	return s.granter.Refresh(ctx, t)
+}
+
+func TestSource_NobodyJoinsACrowdWhoseFlightWasAbandoned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := New(Config{Refresher: slow{}, RefreshTimeout: time.Hour, Token: &ags.Token{
+			AccessToken: ags.NewSecret("a"), RefreshToken: ags.NewSecret("r"), IssuedAt: time.Now().Add(-time.Hour), ExpiresAt: time.Now(),
+		}})
+		require.NoError(t, err)
+		answered := make(chan error, 2)
+		ask := func() {
+			_, err := s.TokenContext(t.Context())
+			answered <- err
+		}
+		go ask()
+		synctest.Wait()
+		waiting := s.quiet.Load()
+		require.NotNil(t, waiting)
+		require.NotNil(t, waiting.crowd)
+		go ask()
+		synctest.Wait()
+		assert.Same(t, waiting, s.quiet.Load(), "who comes later joins without a look")
+		s.overtake()
+		assert.Nil(t, s.quiet.Load())
+		require.NoError(t, s.SetToken(t.Context(), &ags.Token{AccessToken: ags.NewSecret("c")}))
+		for range 2 {
+			assert.NoError(t, <-answered)
+		}
+		require.NoError(t, s.Close())
+	})
+}
+
 func TestStamp(t *testing.T) {
 	t.Run("what it can tell it tells to the nanosecond", func(t *testing.T) {
 		for _, year := range []int{1700, 1969, 1970, 2026, 2200} {

@@ -2,7 +2,7 @@ package peer
 
 import (
 	"context"
-	"io"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -67,8 +67,7 @@ func clientGoContestant() rival.Contestant {
 	return rival.Contestant{
 		Name: "client-go",
 		New: func(s rival.Setup) (rival.Instance, error) {
-			klog.LogToStderr(false) // it logs each failure
-			klog.SetOutput(io.Discard)
+			klog.SetSlogLogger(slog.New(slog.DiscardHandler)) // it logs each failure
 			return clientGo{cgtransport.NewCachedTokenSource(fetchSource{s.Fetch})}, nil
 		},
 		Wrap: func(in rival.Instance, base http.RoundTripper) rival.Sender {
