@@ -85,7 +85,7 @@ func (m *measured) refreshVerdicts() []verdict {
 	refresh, within, past := m.of("refresh"), m.of("outage"), m.of("outage-past-expiry")
 	r, w, x := refresh[rival.OursName], within[rival.OursName], past[rival.OursName]
 	tail := r["p999_ms"] / refresh[rival.FloorName]["p999_ms"]
-	steps := backoffSteps(5_000) // of which the endpoint is away
+	steps := backoffSteps(1.2*1000, 4000) // the margin, with its jitter
 	recovered, back := x["recovered_ms"]
 	return []verdict{
 		{"refresh under load", "no call delayed", fmt.Sprintf("%.0f of %.0f", r["delayed"], r["calls"]), r["delayed"] == 0},
@@ -100,13 +100,19 @@ func (m *measured) refreshVerdicts() []verdict {
 	}
 }
 
-// backoffSteps is how many attempts the back-off allows for in a span, if each wait
-// is as short as it can be: 250 ms doubling, a quarter less.
-func backoffSteps(spanMillis float64) int {
-	steps, at := 1, 0.0
-	for wait := 250 * 0.75; at+wait <= spanMillis; wait = min(2*wait, 10_000*0.75) {
-		at += wait
+// backoffSteps is how many attempts the back-off allows for in an outage that begins
+// before the margin and lasts beyond the expiry, if each wait is as short as it can
+// be: doubling from 250 ms, up to a quarter of what the token still lives, but not
+// less than 250 ms, or to 10 s once it is dead; all that a quarter less.
+func backoffSteps(margin, dark float64) int {
+	steps := 0
+	for at, wait := 0.0, 250.0; at < margin+dark; wait *= 2 {
 		steps++
+		limit := 10_000.0
+		if left := margin - at; left > 0 {
+			limit = max(left/4, 250)
+		}
+		at += 0.75 * min(wait, limit)
 	}
 	return steps
 }
