@@ -246,7 +246,7 @@ func (s *Source) storeTrouble(op string, err error) error {
 		s.announceLocked(now, Event{Kind: EventStoreFailed, Err: err})
 	}
 	if leftAlone(err) {
-		s.storeGivenUpAt = never()
+		s.ledger.givenUpAt = never()
 	}
 	return err
 }
