@@ -2,24 +2,28 @@ package transport
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"sync/atomic"
 )
 
 const authorization = "Authorization"
 
-// outgoing is our own copy of a caller's request, with all that must not be
-// shared with it, in one allocation: whoever is below may do with it what it
-// likes, and the caller's request stays as it is. The Trailer alone is shared,
-// because its values are set while the body is read.
+// outgoing is our own copy of a caller's request, in one allocation with all that
+// it needs but the header's map. The caller's request stays as it is, whatever is
+// set, added or removed below. Shared with it are the Trailer, because its values
+// are set while the body is read, and the values of the header, none of which has
+// room to be added to: only one who writes into a value that is there, which no
+// RoundTripper may, would be seen above.
 type outgoing struct {
-	req    http.Request
-	url    url.URL
-	values [8]string // backs the header's values, if they fit; the first is our Authorization
-	body   guardedBody
+	req   http.Request
+	url   url.URL
+	value [1]string // backs our Authorization
+	body  guardedBody
 }
 
 // prepare copies a request that a token may be put into. It returns nil for one
@@ -29,57 +33,37 @@ func (t *Transport) prepare(req *http.Request) (*outgoing, error) {
 	if !carries && err == nil {
 		return nil, nil
 	}
-	// The header is searched for the caller's own Authorization, in whatever
-	// spelling, while it is copied: to go through a map is what costs most here.
 	out := &outgoing{req: *req, url: *req.URL}
 	out.req.URL = &out.url
-	if own := out.copyHeader(req.Header, t.Header); own {
+	header, own := copyHeader(req.Header, t.Header)
+	if own {
 		return nil, nil
 	}
+	out.req.Header = header
 	return out, err
 }
 
-// copyHeader makes a deep copy of the caller's header, with those of extra that it
-// does not have, and leaves room for an Authorization. No two values share room to
-// grow into. It reports whether the caller has an Authorization.
-func (o *outgoing) copyHeader(caller, extra http.Header) (own bool) {
-	room := o.values[1:]
-	header := make(http.Header, 1+len(caller)+len(extra))
-	for name, vv := range caller {
-		if isAuthorization(name) {
-			return true
-		}
-		header[name], room = copyValues(vv, room)
+// copyHeader returns a copy of the caller's header, with those of extra that it does
+// not have. No value in it has room to grow into. own reports whether the caller has
+// an Authorization, in whatever spelling; then there is no copy.
+func copyHeader(caller, extra http.Header) (header http.Header, own bool) {
+	if header = maps.Clone(caller); header == nil {
+		header = make(http.Header, 1+len(extra))
 	}
-	if len(extra) == 0 {
-		o.req.Header = header
-		return false
+	for name, vv := range header {
+		if isAuthorization(name) {
+			return nil, true
+		}
+		if len(vv) < cap(vv) {
+			header[name] = slices.Clip(vv)
+		}
 	}
 	for name, vv := range extra {
 		if !isAuthorization(name) && !has(caller, name) {
-			header[name], room = copyValues(vv, room)
+			header[name] = slices.Clip(vv)
 		}
 	}
-	o.req.Header = header
-	return false
-}
-
-// copyValues copies a header's values into room, or, where that is too little, into
-// more of it, and returns what is left.
-func copyValues(vv, room []string) (copied, left []string) {
-	n := len(vv)
-	if vv == nil {
-		return nil, room // not the same as none to all who look
-	}
-	if n > len(room) {
-		room = make([]string, max(n, len(outgoing{}.values)))
-	}
-	if n == 1 { // as almost always
-		room[0] = vv[0]
-	} else {
-		copy(room, vv)
-	}
-	return room[:n:n], room[n:]
+	return header, false
 }
 
 func isAuthorization(name string) bool {
@@ -89,8 +73,8 @@ func isAuthorization(name string) bool {
 // send sends the copy of req with the credential and the given body, which is
 // closed, once, even when the base panics.
 func (t *Transport) send(req *http.Request, out *outgoing, body io.ReadCloser, cred *credential) (*http.Response, error) {
-	out.values[0] = cred.value
-	out.req.Header[authorization] = out.values[:1:1]
+	out.value[0] = cred.value
+	out.req.Header[authorization] = out.value[:]
 	out.req.Body = body
 	returned := false
 	if body != nil && !closesNothing(body) {

@@ -131,7 +131,8 @@ func (m *measured) writeTrips(p printer) {
 		}
 	}
 	p("\nIn parentheses the time above the bare base's, as a ratio to the floor's. The floor shares the caller's header values and URL")
-	p("with whoever is below; the floor with nothing shared copies them, as this library does. aws and smithy have no RoundTripper.")
+	p("with whoever is below; the floor with nothing shared copies them. This library copies the URL, and leaves the values no room to be")
+	p("appended to. aws and smithy have no RoundTripper.")
 }
 
 // aboveBare is how much longer than the bare base a trip takes, as a ratio to that
