@@ -126,8 +126,9 @@ func TestFile_HolderOfTheLockHangs(t *testing.T) {
 	s.p.Traffic(t, 3)
 	s.p.Await(t, tokensource.EventUnlocked)
 	s.p.Await(t, tokensource.EventRefreshed)
-	y := s.p.Tally(t)
-	assert.Empty(t, y.Failures)
+	s.p.Tally(t) // some may have been told that there was no token for now
+	a := s.p.Ask(t)
+	require.True(t, a.OK(), "%+v", a)
 
 	holder.Signal(t, syscall.SIGCONT)
 	holder.GoOn(t)
