@@ -61,8 +61,8 @@ func endAt(session *session, reason Reason, now instant) time.Time {
 			at = session.token.FixedExpiresAt
 		case RefreshExpired:
 			at = session.token.RefreshExpiresAt
-			if at.IsZero() {
-				at = session.token.ExpiresAt
+			if access := session.token.ExpiresAt; at.IsZero() || !session.refreshable() && !access.IsZero() && access.Before(at) {
+				at = access
 			}
 		case NoSession, RefreshRejected, SignedOut:
 		}
