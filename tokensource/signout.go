@@ -103,7 +103,10 @@ func (s *Source) saveTombstone(ctx context.Context, epoch uint64) error {
 		return nil
 	}
 	s.ledger.rereadAt = now.add(rereadInterval).horizon()
-	s.announceAllLocked(now, s.savedLocked(generation, err, true, now))
+	first := s.ledger.saveFailures == 0
+	if saved := s.savedLocked(generation, err, true, now); err != nil || !first {
+		s.announceAllLocked(now, saved) // a save that never failed is not made up for
+	}
 	s.refreshQuietLocked(now)
 	return err
 }

@@ -133,6 +133,15 @@ func TestStore_ASignedOutSessionStaysSignedOut(t *testing.T) {
 	})
 }
 
+func TestStore_ASignOutThatIsSavedAtOnceMakesUpForNothing(t *testing.T) {
+	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
+		r.want("a1")
+		require.NoError(t, r.src.SignOut(t.Context()))
+		assert.Equal(t, []string{"session ended"}, r.events.kinds())
+		assert.NotNil(t, shelf.field("signed_out_at"))
+	})
+}
+
 func TestStore_AnAttemptIsNotedBeforeItIsMade(t *testing.T) {
 	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
