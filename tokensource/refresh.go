@@ -61,7 +61,7 @@ func (s *Source) refreshHoldingLock(f *flight) func(now instant) {
 			return end
 		}
 		if !s.stillDue(doRefresh) {
-			return nil // and so no attempt is noted
+			return nil // or a note would be left on a pair that nobody refreshes
 		}
 		rec, conflict := s.noteAttempt(f, rec)
 		if !conflict {

@@ -142,6 +142,17 @@ func TestStore_ASignOutThatIsSavedAtOnceMakesUpForNothing(t *testing.T) {
 	})
 }
 
+func TestStore_NoAttemptIsNotedOnWhatWasAdoptedAndIsFresh(t *testing.T) {
+	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
+		r.want("a1")
+		r.clock.Advance(access)
+		shelf.rotate(t, "theirs", r.clock.Now().Add(access))
+		r.want("theirs")
+		assert.Nil(t, shelf.field("attempt_at"), "or a neighbour's next rejection would be of unknown outcome")
+		assert.Zero(t, r.gw.count())
+	})
+}
+
 func TestStore_AnAttemptIsNotedBeforeItIsMade(t *testing.T) {
 	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
