@@ -23,10 +23,16 @@ type flight struct {
 // launchLocked starts a flight. Invariant: work.flight is nil before, and not nil
 // until the flight has landed or was abandoned.
 func (s *Source) launchLocked(ctx context.Context, act action) {
+	f := s.takeOffLocked(ctx, act)
+	s.startLocked(func() { s.fly(f) })
+}
+
+// takeOffLocked puts a flight into the air, which is to be landed.
+func (s *Source) takeOffLocked(ctx context.Context, act action) *flight {
 	f := &flight{act: act, epoch: s.epoch, whole: context.WithoutCancel(ctx)}
 	f.ctx, f.cancel = context.WithCancelCause(f.whole)
 	s.workLocked().flight = f
-	s.startLocked(func() { s.fly(f) })
+	return f
 }
 
 // fly carries out what was decided, on the flight's own goroutine. It lands by

@@ -104,6 +104,28 @@ func TestLogin_IsMadeWithinTheMarginBeforeTheFixedHorizon(t *testing.T) {
 	})
 }
 
+func TestLogin_IsNotBegunAnewWhileATokenIsHandedIn(t *testing.T) {
+	slow := make(chan struct{})
+	atTheDesk(t, func(_ *rig, c *tokensource.Config) {
+		slow = make(chan struct{})
+		c.Token, c.Rand = nil, func() float64 { <-slow; return 0 } // keeps SetToken half-way
+	}, func(t *testing.T, r *rig, d *desk) {
+		d.held = make(chan struct{})
+		collect := r.callers(t.Context(), 3)
+		assert.Equal(t, 1, d.count())
+		set := make(chan error)
+		go func() { set <- r.src.SetToken(t.Context(), r.gw.signOn()) }()
+		synctest.Wait()
+		assert.Equal(t, 1, d.count(), "each sign-on may register a device")
+		close(slow)
+		require.NoError(t, <-set)
+		for _, a := range collect() {
+			assert.Equal(t, answer{token: "a2"}, a)
+		}
+		assert.Equal(t, []string{"session ended", "token set"}, r.events.kinds())
+	})
+}
+
 func TestLogin_StartsAtOnceWhenTheRefreshIsRejected(t *testing.T) {
 	atTheDesk(t, nil, func(t *testing.T, r *rig, d *desk) {
 		r.gw.fail(errUnauthorized)

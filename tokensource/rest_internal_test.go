@@ -107,7 +107,9 @@ func TestSource_NobodyJoinsACrowdWhoseFlightWasAbandoned(t *testing.T) {
 		go ask()
 		synctest.Wait()
 		assert.Same(t, waiting, s.quiet.Load(), "who comes later joins without a look")
-		s.overtake()
+		s.mu.Lock()
+		s.abandonLocked(errSuperseded)
+		s.mu.Unlock()
 		assert.Nil(t, s.quiet.Load())
 		require.NoError(t, s.SetToken(t.Context(), &ags.Token{AccessToken: ags.NewSecret("c")}))
 		for range 2 {

@@ -30,7 +30,9 @@ func (s *Source) SetToken(ctx context.Context, t *ags.Token) error {
 	}
 	defer leave()
 	defer s.deliver(ctx)
-	epoch, former := s.overtake()
+	f, former := s.overtake(ctx)
+	defer s.land(f)
+	epoch := f.epoch
 	next := s.handedInSession(t, former)
 	generation, saveErr := int64(0), error(nil)
 	if s.cfg.Store != nil {
@@ -65,12 +67,14 @@ func (s *Source) SetToken(ctx context.Context, t *ags.Token) error {
 }
 
 // overtake gives up on what is under way for the former session, and returns the
-// identity that the next one inherits.
-func (s *Source) overtake() (epoch uint64, former device) {
+// identity that the next one inherits. The flight is that of the SetToken itself:
+// as long as it is in the air nothing is begun for the former session any more, a
+// Login least of all.
+func (s *Source) overtake(ctx context.Context) (f *flight, former device) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.abandonLocked(errSuperseded)
-	return s.epoch, s.device
+	return s.takeOffLocked(ctx, doSave), s.device
 }
 
 // saveAtWill saves what a human asked for over whatever is stored, unless a later
