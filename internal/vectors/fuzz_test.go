@@ -1,0 +1,80 @@
+package vectors_test
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+)
+
+// FuzzVectors plays whatever decodes. What it expects does not matter; that it
+// comes to an end, and that what must always hold does, is what the runner sees
+// to: no dead token is served, no two refreshes are in the air, nothing secret is
+// told, nobody waits beyond Close.
+func FuzzVectors(f *testing.F) {
+	all := files(f)
+	for _, topic := range slices.Sorted(maps.Keys(all)) {
+		for _, v := range all[topic].Vectors {
+			data, err := json.Marshal(v)
+			require.NoError(f, err)
+			f.Add(data)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var v vector
+		if len(data) > 1<<14 || decode(data, &v) != nil || v.playable() != nil {
+			t.Skip()
+		}
+		synctest.Test(t, func(t *testing.T) {
+			_, unsound := play(t, &v, 200)
+			require.Empty(t, unsound)
+		})
+	})
+}
+
+// FuzzSteps plays the steps of all vectors in any order: whatever has happened
+// before, anything may happen next.
+func FuzzSteps(f *testing.F) {
+	var settings []given
+	var steps []step
+	all := files(f)
+	for _, topic := range slices.Sorted(maps.Keys(all)) {
+		for _, v := range all[topic].Vectors {
+			settings = append(settings, v.Given)
+			steps = append(steps, v.Steps...)
+		}
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 100 {
+		seed := make([]byte, 2*20)
+		for i := range seed {
+			seed[i] = byte(random.Uint32())
+		}
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		number := func() (n int) {
+			n, data = int(binary.BigEndian.Uint16(data)), data[2:]
+			return n
+		}
+		if len(data) < 4 {
+			t.Skip()
+		}
+		v := vector{Name: "any order", Rule: "none", From: "nowhere", Given: settings[number()%len(settings)]}
+		for len(data) >= 2 && len(v.Steps) < 40 {
+			v.Steps = append(v.Steps, steps[number()%len(steps)])
+		}
+		if v.playable() != nil {
+			t.Skip()
+		}
+		synctest.Test(t, func(t *testing.T) {
+			_, unsound := play(t, &v, 200)
+			require.Empty(t, unsound)
+		})
+	})
+}
