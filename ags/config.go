@@ -39,8 +39,10 @@ type Config struct {
 
 	// HTTPClient gives the transport. Of the client itself a copy is used, whose
 	// redirect policy, cookie jar and timeout are set aside: redirects are never
-	// followed, there are no cookies, and what bounds a call is its context.
-	// Connections are never closed by a Client. Nil, or one without a Transport,
+	// followed, there are no cookies, and what bounds a call is its context. Each
+	// request has a connection of its own, which is not used again: what might
+	// follow an answer there would end up in the standard log. Others of the
+	// transport's connections are never closed. Nil, or one without a Transport,
 	// means a transport of the Client's own with the usual settings: never
 	// [http.DefaultTransport], which a program may have replaced by one that
 	// needs this very Client for its tokens.

@@ -112,7 +112,12 @@ func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 	// Round(0): the instants of a token are wall-clock ones; they are stored.
 	x.answer.sentAt = x.settings.clock.Now().Round(0)
 	var seen sighting
-	resp, err := x.settings.base.RoundTrip(req.WithContext(seen.watch(ctx)))
+	req = req.WithContext(seen.watch(ctx))
+	// One connection, one answer. What follows an answer on a connection that is
+	// kept, such as the rest of one whose length was told too short, net/http
+	// writes to the standard log: tokens, of this answer or of somebody else's.
+	req.Close = true
+	resp, err := x.settings.base.RoundTrip(req)
 	if err == nil && resp == nil {
 		err = errors.New("the transport gave neither an answer nor an error")
 	}

@@ -1,0 +1,328 @@
+package ags_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/agstest"
+	"github.com/agsauth/agsauth/internal/rough"
+)
+
+// verdict is what a refresh comes to that meets with a hazard.
+type verdict struct {
+	class     error
+	status    int
+	malformed bool
+	text      string
+}
+
+// verdicts are those on every hazard that does harm.
+func verdicts() map[string]verdict {
+	const none = 0
+	unavailable := func(text string) verdict { return verdict{ags.ErrUnavailable, none, false, text} }
+	spoilt := func(status int, text string) verdict { return verdict{ags.ErrProtocol, status, true, text} }
+	return map[string]verdict{
+		"not TLS":                                     unavailable("HTTP response to HTTPS client"),
+		"a handshake cut short":                       unavailable("EOF"),
+		"a handshake without an answer":               unavailable("context canceled"),
+		"a certificate of another name":               unavailable("certificate"),
+		"a certificate that has expired":              unavailable("expired"),
+		"a certificate of an authority unknown":       unavailable("unknown authority"),
+		"reset at once":                               unavailable(""),
+		"reset before the server sees the request":    unavailable(""),
+		"reset after the server has answered":         unavailable(""),
+		"half an answer, then the end":                spoilt(200, "cut off"),
+		"half an answer, then a reset":                {}, // what of it arrives is chance
+		"a byte at a time":                            unavailable("context canceled"),
+		"a black hole":                                unavailable("context canceled"),
+		"a compressed bomb":                           spoilt(200, "longer than 1 MiB"),
+		"a bomb in an encoding that nobody asked for": spoilt(200, "not JSON"),
+		"one huge header":                             unavailable("headers exceeded"),
+		"headers without end":                         unavailable("headers exceeded"),
+		"interim answers without end":                 unavailable("headers exceeded"),
+		"a body without end":                          spoilt(200, "longer than 1 MiB"),
+		"a body without end, in chunks":               spoilt(200, "longer than 1 MiB"),
+		"a length too long, then the end":             spoilt(200, "cut off"),
+		"a length too long, then silence":             {}, // and here, what of it was read at the end
+		"a length too short":                          spoilt(200, "cut off"),
+		"garbage before the status line":              unavailable("malformed HTTP"),
+		"garbage alone":                               unavailable("malformed HTTP"),
+		"no answer at all":                            unavailable("EOF"),
+		"a redirect to a stranger":                    spoilt(307, "no status of the gateway's"),
+	}
+}
+
+// wayfarer is a client on a rough road, and the session it has.
+type wayfarer struct {
+	srv    *agstest.Server
+	road   *rough.Road
+	client *ags.Client
+	token  *ags.Token
+	logged *loggedText
+}
+
+// setOut signs on over a road that is clear.
+func setOut(t *testing.T, gateway agstest.Config, change func(*ags.Config)) *wayfarer {
+	t.Helper()
+	w := &wayfarer{srv: agstest.NewServer(gateway), logged: &loggedText{}}
+	t.Cleanup(w.srv.Close)
+	log.SetOutput(w.logged)
+	t.Cleanup(func() { log.SetOutput(os.Stderr) })
+	w.road = rough.New(t, w.srv.URL)
+	cfg := ags.Config{
+		BaseURL: w.road.URL, AuthServiceID: "Customer Auth Service", TenantID: "nagra",
+		HTTPClient: &http.Client{Transport: w.road.Transport()}, Retry: ags.Retry{Max: -1},
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	var err error
+	w.client, err = ags.New(cfg)
+	require.NoError(t, err)
+	w.token, err = w.client.SignOn(t.Context(), asDave())
+	require.NoError(t, err)
+	return w
+}
+
+func asDave() ags.SignOnRequest {
+	return ags.SignOnRequest{
+		Parameters: []ags.Parameter{
+			{Name: "username", Value: agstest.DefaultUsername}, {Name: "password", Value: agstest.DefaultPassword},
+		},
+		DeviceInformation: []byte(`{"deviceType":"STB"}`),
+	}
+}
+
+// refresh makes one refresh. One that nothing else would end is ended when it is
+// where it is stuck.
+func (w *wayfarer) refresh(t *testing.T, h rough.Hazard) (*ags.Token, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if !h.Stuck {
+		return w.client.Refresh(ctx, w.token)
+	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() {
+		w.road.AwaitStuck()
+		cancel()
+	})
+	return w.client.Refresh(ctx, w.token)
+}
+
+// wantNoSecret asserts that nothing of the session is in an error, however it is
+// printed, nor in what was logged, by net/http too.
+func (w *wayfarer) wantNoSecret(t *testing.T, err error) {
+	t.Helper()
+	printed := fmt.Sprintf("%v %+v %#v %q %s", err, err, err, err, w.logged.String())
+	for _, secret := range []ags.Secret{w.token.AccessToken, w.token.RefreshToken} {
+		assert.NotContains(t, printed, secret.Reveal())
+	}
+	assert.NotContains(t, printed, "refresh_token", "no answer is quoted, nor a part of one")
+}
+
+// Each ends in an error that says what a caller has to know, within the time that
+// the caller gives it; and nothing of it stays behind.
+func TestRough_EveryHazardOfARefresh(t *testing.T) {
+	w := setOut(t, agstest.Config{ReusableRefreshTokens: true}, nil)
+	wanted := verdicts()
+	for _, h := range rough.Hazards(t, w.road) {
+		t.Run(h.Name, func(t *testing.T) {
+			v, known := wanted[h.Name]
+			require.NotEqual(t, known, h.Harmless, "what it comes to is not told")
+			before := w.srv.Count(agstest.Refresh)
+			w.road.Set(h.Fault)
+			_, err := w.refresh(t, h)
+			w.road.AwaitGone()
+			w.wantNoSecret(t, err)
+			if h.Harmless {
+				require.NoError(t, err)
+			} else {
+				v.check(t, h, asError(t, err))
+			}
+			if h.Unsent {
+				assert.Equal(t, before, w.srv.Count(agstest.Refresh))
+			}
+
+			w.road.Set(nil)
+			next, err := w.refresh(t, rough.Hazard{})
+			require.NoError(t, err, "the next attempt")
+			assert.NotEqual(t, w.token.AccessToken.Reveal(), next.AccessToken.Reveal())
+		})
+	}
+}
+
+func (v verdict) check(t *testing.T, h rough.Hazard, e *ags.Error) {
+	t.Helper()
+	assert.Equal(t, "refresh", e.Op)
+	assert.Equal(t, h.Unsent, e.NotSent, "%v", e)
+	assert.False(t, e.OutcomeUnknown, "there was no earlier attempt")
+	require.NotErrorIs(t, e, ags.ErrUnauthorized)
+	if v.class == nil {
+		assert.True(t, errors.Is(e, ags.ErrUnavailable) || errors.Is(e, ags.ErrProtocol))
+		return
+	}
+	require.ErrorIs(t, e, v.class)
+	assert.Equal(t, v.status, e.Status)
+	assert.Equal(t, v.malformed, e.Malformed)
+	assert.Contains(t, e.Error(), v.text)
+}
+
+// What follows an answer on its connection, tokens of this session or of others,
+// is written to no log: the last of them would be net/http's own.
+func TestRough_NothingIsLoggedOfWhatFollowsAnAnswer(t *testing.T) {
+	w := setOut(t, agstest.Config{ReusableRefreshTokens: true}, nil)
+	for _, fault := range []rough.Fault{rough.Edit(rough.TooShort), rough.Edit(rough.Twice)} {
+		w.road.Set(fault)
+		_, _ = w.refresh(t, rough.Hazard{})
+		w.road.AwaitGone()
+		assert.Empty(t, w.logged.String())
+	}
+	assert.Equal(t, 2, w.srv.Count(agstest.Refresh))
+}
+
+// Where the first answer was lost, and the token is good once, the error of the
+// repetition says so. A request that was lost before it is granted the second time.
+func TestRough_LostOnceAndAskedForAgain(t *testing.T) {
+	again := func(cfg *ags.Config) { cfg.Retry = ags.Retry{Max: 1, Min: time.Millisecond} }
+	for name, c := range map[string]struct {
+		fault   rough.Fault
+		granted bool
+	}{
+		"reset at once": {fault: rough.ResetAtOnce, granted: true},
+		"reset before the server sees the request": {fault: rough.ResetBefore, granted: true},
+		"not TLS":                             {fault: rough.NotTLS, granted: true},
+		"reset after the server has answered": {fault: rough.ResetAfter},
+		"half an answer, then the end":        {fault: rough.HalfThenEnd},
+		"a length too long, then the end":     {fault: rough.Edit(rough.TooLong)},
+		"garbage before the status line":      {fault: rough.Edit(rough.Babble)},
+		// Of JSON that is not whole nobody can say who cut it.
+		"a length too short": {fault: rough.Edit(rough.TooShort)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := setOut(t, agstest.Config{}, again)
+			w.road.Set(rough.Once(c.fault))
+			_, err := w.refresh(t, rough.Hazard{})
+			w.road.AwaitGone()
+			w.wantNoSecret(t, err)
+			if c.granted {
+				require.NoError(t, err)
+			} else {
+				require.ErrorIs(t, err, ags.ErrUnauthorized)
+				assert.True(t, asError(t, err).OutcomeUnknown)
+			}
+			assert.Equal(t, !c.granted, w.srv.Stats().Reuses > 0)
+		})
+	}
+}
+
+// A sign-on may register a device each time: it is repeated only when it cannot
+// have been seen.
+func TestRough_ASignOnIsRepeatedOnlyIfItWasNotSent(t *testing.T) {
+	again := func(cfg *ags.Config) { cfg.Retry = ags.Retry{Max: 1, Min: time.Millisecond} }
+	for name, c := range map[string]struct {
+		fault   rough.Fault
+		granted bool
+	}{
+		"reset at once":                            {rough.ResetAtOnce, true},
+		"a handshake cut short":                    {rough.CutHandshake, true},
+		"reset before the server sees the request": {rough.ResetBefore, false},
+		"reset after the server has answered":      {rough.ResetAfter, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := setOut(t, agstest.Config{}, again)
+			before, trips := w.srv.Count(agstest.SignOn), w.road.Trips()
+			w.road.Set(rough.Once(c.fault))
+			_, err := w.client.SignOn(t.Context(), asDave())
+			if c.granted {
+				require.NoError(t, err)
+				assert.Equal(t, trips+2, w.road.Trips())
+			} else {
+				require.ErrorIs(t, err, ags.ErrUnavailable)
+				assert.False(t, asError(t, err).NotSent)
+				assert.Equal(t, trips+1, w.road.Trips())
+			}
+			assert.LessOrEqual(t, w.srv.Count(agstest.SignOn), before+1)
+			assert.NotContains(t, fmt.Sprintf("%v %#v", err, err), agstest.DefaultPassword)
+		})
+	}
+}
+
+// A gateway that takes no connection: none that it has accepted, as those who wait
+// in its queue do not know.
+func TestRough_NeverAccepted(t *testing.T) {
+	listener, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	wantNeverAccepted(t, "https://"+listener.Addr().String())
+}
+
+// wantNeverAccepted asserts what a refresh comes to at such an address.
+func wantNeverAccepted(t *testing.T, base string) {
+	t.Helper()
+	rt := &http.Transport{TLSHandshakeTimeout: 10 * time.Second}
+	t.Cleanup(rt.CloseIdleConnections)
+	c, err := ags.New(ags.Config{
+		BaseURL: base, AuthServiceID: "s", TenantID: "t", HTTPClient: &http.Client{Transport: rt}, Retry: ags.Retry{Max: -1},
+	})
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err = c.Refresh(ctx, held())
+	require.ErrorIs(t, err, ags.ErrUnavailable)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.True(t, asError(t, err).NotSent)
+}
+
+// What a bomb takes is what an answer may take, and not what it would become.
+func TestRough_ABombIsNotUnpacked(t *testing.T) {
+	w := setOut(t, agstest.Config{ReusableRefreshTokens: true}, nil)
+	for _, encoding := range []string{"gzip", "br", "gzip, gzip"} {
+		w.road.Set(rough.Bomb(200, encoding))
+		spent := allocated(func() { _, _ = w.refresh(t, rough.Hazard{}) })
+		assert.Less(t, spent, uint64(rough.BombSize/16), encoding)
+		w.road.AwaitGone()
+	}
+}
+
+// allocated returns how many bytes f, and all that goes on beside it, has allocated.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// loggedText is what was logged.
+type loggedText struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *loggedText) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *loggedText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
