@@ -30,14 +30,13 @@ type Road struct {
 	transport *http.Transport
 	stuck     chan struct{}
 
-	// accepting counts the goroutine that accepts, trips those of the connections,
-	// which it alone adds.
-	accepting, trips sync.WaitGroup
+	accepting sync.WaitGroup // counts the goroutine that accepts
 
 	mu    sync.Mutex // guards all below
 	fault Fault
 	count int
-	open  map[net.Conn]bool
+	open  map[net.Conn]bool // each has a goroutine, which takes it out at its end
+	ended chan struct{}     // closed, and replaced, whenever one has ended
 }
 
 // Fault is what befalls a connection. It is called once for each, on a goroutine
@@ -57,7 +56,8 @@ func New(tb testing.TB, server string) *Road {
 	r := &Road{
 		URL: "https://" + listener.Addr().String(), Authority: NewAuthority(tb),
 		tb: tb, target: strings.TrimPrefix(server, "http://"), listener: listener,
-		stuck: make(chan struct{}, 64), fault: Clear, open: map[net.Conn]bool{},
+		stuck: make(chan struct{}, 64), fault: Clear,
+		open: map[net.Conn]bool{}, ended: make(chan struct{}),
 	}
 	r.tls = r.Authority.Server(tb, Leaf{})
 	r.transport = &http.Transport{
@@ -109,20 +109,32 @@ func (r *Road) AwaitStuck() {
 // included, which are closed for it. The test fails if it does not.
 func (r *Road) AwaitGone() {
 	r.tb.Helper()
-	r.transport.CloseIdleConnections()
-	gone := make(chan struct{})
-	go func() {
-		defer close(gone)
-		r.trips.Wait()
-	}()
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
-	select {
-	case <-gone:
-	case <-timer.C:
-		r.tb.Errorf("%d connections were left open by the client", r.hangUp())
-		<-gone
+	// net/http lets go of what is idle, and of a handshake that nobody waits for
+	// any more, when it is asked to; and some may be about to become that.
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		r.transport.CloseIdleConnections()
+		open, ended := r.look()
+		if open == 0 {
+			return
+		}
+		select {
+		case <-ended:
+		case <-ticker.C:
+		case <-timer.C:
+			r.tb.Errorf("%d connections were left open by the client", open)
+			r.hangUp()
+		}
 	}
+}
+
+func (r *Road) look() (open int, ended <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.open), r.ended
 }
 
 func (r *Road) close() {
@@ -131,14 +143,12 @@ func (r *Road) close() {
 	r.AwaitGone()
 }
 
-// hangUp closes what is open, and returns how much that was.
-func (r *Road) hangUp() int {
+func (r *Road) hangUp() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for conn := range r.open {
 		_ = conn.Close()
 	}
-	return len(r.open)
 }
 
 func (r *Road) accept() {
@@ -152,11 +162,15 @@ func (r *Road) accept() {
 		r.count++
 		r.open[conn] = true
 		r.mu.Unlock()
-		r.trips.Go(func() {
-			newTrip(r, conn).befall(fault)
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			delete(r.open, conn)
-		})
+		go r.travel(conn, fault)
 	}
+}
+
+func (r *Road) travel(conn net.Conn, fault Fault) {
+	newTrip(r, conn).befall(fault)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.open, conn)
+	close(r.ended)
+	r.ended = make(chan struct{})
 }
