@@ -1,0 +1,233 @@
+package agsauth_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/agstest"
+	"github.com/agsauth/agsauth/store"
+	"github.com/agsauth/agsauth/tokensource"
+)
+
+// Everything that the library offers is asked for with secrets that are marked, in
+// every kind of trouble: no mark is in anything that comes out. What is not asked
+// here fails the test as well. Package clock knows no secret; redisstore, a module of
+// its own, has its own test; package agstest is a test's own, and its records are
+// printed in TestEndToEnd_NothingSecretComesOut.
+func TestInvariant09_NothingSecretComesOutOfAnything(t *testing.T) {
+	q := newInquiry(t)
+	bubble(t, plan{unsigned: true, platform: markedPlatform()}, func(t *testing.T, h *house) {
+		q.t = t
+		q.configs(h)
+		q.client(h)
+		q.lifecycle(h)
+		q.panics(h)
+		q.requests(h)
+		q.records(t.TempDir())
+		q.keys()
+	})
+	q.t = t
+	q.conclude("ags", "tokensource", "transport", "store")
+}
+
+// markedPlatform is a gateway whose one user has a secret for a password.
+func markedPlatform() agstest.Config {
+	return agstest.Config{Accounts: []agstest.Account{{ID: "1663", Username: "dave", Password: marked("password")}}}
+}
+
+// markedToken is a pair that was given for an hour, of a session of a day.
+func markedToken() *ags.Token {
+	now := time.Now()
+	return &ags.Token{
+		AccessToken: ags.NewSecret(marked("access")), RefreshToken: ags.NewSecret(marked("refresh")), TokenType: "bearer",
+		ClientID: "PUB_1", AccountID: "1663", IssuedAt: now, ExpiresAt: now.Add(time.Hour),
+		RefreshExpiresAt: now.Add(48 * time.Hour), FixedExpiresAt: now.Add(26 * time.Hour),
+	}
+}
+
+func markedSignOn() ags.SignOnRequest {
+	return ags.SignOnRequest{
+		Parameters:        []ags.Parameter{{Name: "username", Value: "dave"}, {Name: "password", Value: marked("password")}},
+		DeviceInformation: json.RawMessage(`{"deviceType":"STB"}`),
+	}
+}
+
+// markedGateway is a client that has all the secrets that one can have.
+func (q *inquiry) markedGateway(h *house, base http.RoundTripper) *ags.Client {
+	q.t.Helper()
+	c, err := ags.New(ags.Config{
+		BaseURL: h.srv.URL, AuthServiceID: "s", TenantID: "t", HTTPClient: &http.Client{Transport: base},
+		Header: http.Header{"Token": {marked("discovery")}}, Parameters: []ags.Parameter{{Name: "client_secret", Value: marked("client")}},
+		Retry: ags.Retry{Max: -1},
+	})
+	require.NoError(q.t, err)
+	return c
+}
+
+// configs asks for what cannot be made.
+func (q *inquiry) configs(h *house) {
+	for _, change := range []func(*ags.Config){
+		func(c *ags.Config) { c.BaseURL = "https://dave:" + marked("userinfo") + "@gateway.example" },
+		func(c *ags.Config) { c.BaseURL = "https://gateway.example?key=" + marked("query") },
+		func(c *ags.Config) { c.BaseURL = "https://gateway.example/%zz" + marked("escape") },
+		func(c *ags.Config) { c.BaseURL = "http://gateway.example/" + marked("path") },
+		func(c *ags.Config) { c.Header = http.Header{"Token": {marked("discovery") + "\n"}} },
+		func(c *ags.Config) { c.Parameters = []ags.Parameter{{Value: marked("parameter")}} },
+		func(c *ags.Config) {
+			c.Parameters = []ags.Parameter{{Name: "pin", Value: marked("parameter") + "\xff"}}
+		},
+		func(c *ags.Config) { c.Retry.Min = -1 },
+	} {
+		q.ask("ags.New", func() []any {
+			cfg := ags.Config{BaseURL: h.srv.URL, AuthServiceID: "s", TenantID: "t"}
+			change(&cfg)
+			c, err := ags.New(cfg)
+			require.Error(q.t, err)
+			return []any{c, err}
+		})
+	}
+	q.say(ags.Config{Parameters: markedSignOn().Parameters}, ags.Paths{}, ags.Retry{}, markedSignOn())
+	q.ask("tokensource.New", func() []any {
+		_, err := tokensource.New(tokensource.Config{Token: markedToken()})
+		return []any{err, tokensource.Config{Token: markedToken(), Store: &store.Memory{}}}
+	})
+	secret, parameter := ags.NewSecret(marked("secret")), ags.Parameter{Name: "pin", Value: marked("value")}
+	for name, v := range map[string]any{"ags.Secret": secret, "ags.Parameter": parameter} {
+		q.ask(name+".String", func() []any { return []any{v.(fmt.Stringer).String()} })
+		q.ask(name+".GoString", func() []any { return []any{v.(fmt.GoStringer).GoString()} })
+		q.ask(name+".Format", func() []any { return []any{fmt.Sprintf("%s", v), v} })
+		q.ask(name+".MarshalText", func() []any {
+			text, err := json.Marshal(v)
+			return []any{string(text), err}
+		})
+	}
+	q.ask("ags.NewSecret", func() []any { return []any{secret, &secret} })
+	q.ask("ags.Secret.IsZero", func() []any { return []any{secret.IsZero()} })
+	q.use("ags.Secret.Reveal", func() { require.Contains(q.t, secret.Reveal(), secretMark) })
+}
+
+// troubles are the ways in which the gateway, or what is between, tells all that it
+// was told.
+func troubles() map[string]func(agstest.Request) agstest.Fault {
+	all := map[string]func(agstest.Request) agstest.Fault{}
+	for _, status := range []int{200, 201, 300, 302, 400, 401, 403, 404, 429, 500, 503} {
+		all[fmt.Sprint(status)] = echoing(status)
+	}
+	for _, kind := range []agstest.Kind{agstest.Lost, agstest.Garbage, agstest.HTML, agstest.Empty, agstest.Redirect} {
+		all[string(kind)] = func(agstest.Request) agstest.Fault { return agstest.Fault{Kind: kind} }
+	}
+	choice := fmt.Sprintf(`{"userAccountToken":%q,"accounts":[{"accountInformation":"{\"pin\":\"%s\"}"}]}`, marked("user"), marked("info"))
+	all["a choice"] = func(agstest.Request) agstest.Fault { return agstest.Fault{Status: 300, Body: choice} }
+	for name, body := range map[string]string{
+		"a pair":          pairAnswer(3600),
+		"no expiry":       `{"access_token":"` + marked("access") + `","refresh_token":"` + marked("refresh") + `","expires_in":-1}`,
+		"odd types":       `{"access_token":{"` + marked("access") + `":1},"sessionToken":["` + marked("session") + `"]}`,
+		"a control":       `{"access_token":"` + marked("access") + `\u0000","expires_in":1}`,
+		"half":            pairAnswer(3600)[:150],
+		"a session token": `{"sessionToken":"` + marked("session") + `"}`,
+		"discovery":       `{"availableServices":[{"authServiceName":"s","endpoints":[{"name":"SIGNON","parameterProperties":[{"name":"pin"}]}]}]}`,
+	} {
+		all[name] = func(agstest.Request) agstest.Fault { return agstest.Fault{Status: 200, Body: body} }
+	}
+	return all
+}
+
+func pairAnswer(seconds int) string {
+	return fmt.Sprintf(`{"access_token":%q,"refresh_token":%q,"client_id":"PUB_1","expires_in":%d,"refresh_expires_in":172800}`,
+		marked("access"), marked("refresh"), seconds)
+}
+
+// client asks every call of the gateway, in every trouble.
+func (q *inquiry) client(h *house) {
+	ctx := h.t.Context()
+	c := q.markedGateway(h, h.srv.Client().Transport)
+	q.say(c, *c)
+	for _, trouble := range troubles() {
+		for _, op := range []agstest.Op{
+			agstest.Discovery, agstest.SignOn, agstest.SubsequentSignOn, agstest.SessionToken,
+			agstest.SignOnWithSessionToken, agstest.Refresh, agstest.SignOut,
+		} {
+			h.srv.AlwaysFunc(op, trouble)
+		}
+		q.calls(ctx, c)
+	}
+	h.srv.Clear()
+	q.calls(ctx, q.markedGateway(h, roundTrip(tellAll)))
+	q.calls(ctx, q.markedGateway(h, roundTrip(func(*http.Request) (*http.Response, error) { panic("of its own") })))
+	q.say(h.srv.Requests(agstest.Refresh)[:3], h.srv.Requests(agstest.SignOn)[:3])
+}
+
+// tellAll is a transport that has all that it was given in its errors.
+func tellAll(r *http.Request) (*http.Response, error) {
+	var body bytes.Buffer
+	if r.Body != nil {
+		_, _ = body.ReadFrom(r.Body)
+	}
+	return nil, fmt.Errorf("cannot send %v: %w", r.Header, &url.Error{Op: r.Header.Get("Authorization"), Err: errors.New(body.String())})
+}
+
+func (q *inquiry) calls(ctx context.Context, c *ags.Client) {
+	ctx = ags.WithoutRetry(ags.WithCorrelationID(ctx, "id"))
+	q.use("ags.WithCorrelationID", func() {})
+	q.use("ags.WithoutRetry", func() {})
+	q.ask("ags.Client.Discover", func() []any { d, err := c.Discover(ctx); return []any{d, err} })
+	q.ask("ags.Client.SignOn", func() []any {
+		token, err := c.SignOn(ctx, markedSignOn())
+		return append(q.choice(err), token, err, ags.DeviceDeleted(err))
+	})
+	q.ask("ags.Client.SubsequentSignOn", func() []any {
+		token, err := c.SubsequentSignOn(ctx, ags.NewSecret(marked("user")), markedSignOn())
+		return []any{token, err}
+	})
+	q.ask("ags.Client.SessionToken", func() []any { s, err := c.SessionToken(ctx, nil); return []any{s, err} })
+	q.ask("ags.Client.SignOnWithSessionToken", func() []any {
+		token, err := c.SignOnWithSessionToken(ctx, ags.SignOnRequest{ClientID: "PUB_1", Parameters: []ags.Parameter{
+			{Name: "sessionToken", Value: marked("session")},
+		}})
+		return append(q.choice(err), token, err)
+	})
+	q.ask("ags.Client.Refresh", func() []any { token, err := c.Refresh(ctx, markedToken()); return []any{token, err} })
+	q.ask("ags.Client.SignOut", func() []any { return []any{c.SignOut(ctx, markedToken())} })
+	unsendable := &ags.Token{AccessToken: ags.NewSecret(marked("access") + "\n"), RefreshToken: ags.NewSecret(marked("refresh") + "\n")}
+	q.ask("ags.Client.Refresh", func() []any { token, err := c.Refresh(ctx, unsendable); return []any{token, err} })
+	q.ask("ags.Client.SignOut", func() []any { return []any{c.SignOut(ctx, unsendable)} })
+	q.ask("ags.Client.SubsequentSignOn", func() []any {
+		token, err := c.SubsequentSignOn(ctx, ags.NewSecret(marked("user")+"\n"), markedSignOn())
+		return []any{token, err}
+	})
+	q.ask("ags.Token.HasFixedClaim", func() []any { return []any{markedToken().HasFixedClaim(), markedToken(), *markedToken()} })
+	q.use("ags.DeviceDeleted", func() {})
+}
+
+// choice returns what there is to say of an error that is one. What it holds of
+// the accounts is given to who asks for it, and else to nobody.
+func (q *inquiry) choice(err error) []any {
+	if e, ok := errors.AsType[*ags.Error](err); ok {
+		q.ask("ags.Error.Error", func() []any { return []any{e.Error(), *e} })
+		q.ask("ags.Error.Is", func() []any { return []any{errors.Is(e, ags.ErrUnauthorized)} })
+		q.ask("ags.Error.Unwrap", func() []any { return []any{e.Unwrap()} })
+	}
+	e, ok := errors.AsType[*ags.AccountChoiceError](err)
+	if !ok || len(e.Accounts) == 0 {
+		return nil
+	}
+	q.use("ags.Account.Information", func() { require.Contains(q.t, string(e.Accounts[0].Information()), secretMark) })
+	q.use("ags.Account.Fields", func() { require.NotEmpty(q.t, e.Accounts[0].Fields()) })
+	q.ask("ags.AccountChoiceError.Error", func() []any { return []any{e.Error()} })
+	return []any{e, *e, e.Accounts, e.Accounts[0], e.UserToken}
+}
+
+// roundTrip is a RoundTripper.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
