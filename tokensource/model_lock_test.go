@@ -1,0 +1,59 @@
+//go:build model
+
+package tokensource_test
+
+import "context"
+
+// lockingDrawer is a drawer with a lock.
+type lockingDrawer struct{ *drawer }
+
+// hold is a lock that a process has.
+type hold struct {
+	unlock     func() error
+	givingBack bool
+}
+
+func (s lockingDrawer) Lock(ctx context.Context) (func() error, error) {
+	w, begun, before := s.p.w, s.p.w.fake.Elapsed(), s.answered()
+	w.mu.Lock()
+	s.lockedIn, s.lockBegan = 0, begun+1
+	w.mu.Unlock()
+	h := &hold{}
+	err := s.call(ctx, "lock", func() (err error) {
+		if h.unlock, err = s.memory.Lock(ctx); err != nil {
+			return err
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		s.hold = h
+		return nil
+	})
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s.lockedIn, s.lockBegan = w.fake.Elapsed()-begun, 0
+	if err != nil {
+		s.troubleLocked(before)
+		s.giveBackLocked(h) // it may have been had, and said not to be
+		return nil, err
+	}
+	return func() error {
+		w.mu.Lock()
+		h.givingBack = true
+		w.mu.Unlock()
+		err := s.call(context.WithoutCancel(ctx), "unlock", func() error { return nil })
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		s.giveBackLocked(h) // sooner or later
+		return err
+	}, nil
+}
+
+func (s *drawer) giveBackLocked(h *hold) {
+	if h == nil || h.unlock == nil {
+		return
+	}
+	_ = h.unlock()
+	if s.hold == h {
+		s.hold = nil
+	}
+}
