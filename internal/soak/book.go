@@ -1,0 +1,118 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/agsauth/agsauth/tokensource"
+)
+
+// keptTexts is how many violations are kept whole.
+const keptTexts = 20
+
+// book takes down what happens. It is safe for concurrent use.
+type book struct {
+	began time.Time
+	say   io.Writer // where violations and acts are told of as they come; may be discarded
+
+	mu         sync.Mutex // guards all below
+	sums       sums
+	violations []string
+}
+
+// sums are what there is to count.
+type sums struct {
+	Calls       int            `json:"calls"`
+	Allowed     int            `json:"failed_allowed"`
+	Unexplained int            `json:"failed_unexplained"`
+	Violations  int            `json:"violations"`
+	Slowest     time.Duration  `json:"slowest_ns"`
+	Events      map[string]int `json:"events"`
+	Acts        map[string]int `json:"acts"`
+	Failures    map[string]int `json:"failures_allowed"`
+}
+
+func newBook(say io.Writer) *book {
+	return &book{began: time.Now(), say: say, sums: sums{Events: map[string]int{}, Acts: map[string]int{}, Failures: map[string]int{}}}
+}
+
+func (b *book) called(c *call, explained bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sums.Calls++
+	b.sums.Slowest = max(b.sums.Slowest, c.end.Sub(c.begin))
+	switch {
+	case c.outcome == served:
+	case explained:
+		b.sums.Allowed++
+		b.sums.Failures[string(c.outcome)]++
+	default:
+		b.sums.Unexplained++
+		b.violatedLocked(fmt.Sprintf("a call of member %d failed after %s, its last token dying in %s: %s",
+			c.member, c.end.Sub(c.begin).Round(time.Millisecond), c.tokenDead.Sub(c.end).Round(time.Millisecond), c.text))
+	}
+}
+
+func (b *book) told(e tokensource.Event) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sums.Events[e.Kind.String()]++
+}
+
+// survived notes that an act is over.
+func (b *book) survived(a act, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sums.Acts[string(a.kind)]++
+	fmt.Fprintf(b.say, "%7s  %s %s\n", b.at(), a.kind, a.detail())
+	if err != nil {
+		b.violatedLocked(fmt.Sprintf("%s: %v", a.kind, err))
+	}
+}
+
+// detail is what there is to know of an act besides its kind.
+func (a act) detail() string {
+	switch a.kind {
+	case jumped:
+		return fmt.Sprintf("by %s for %s", a.jump.Round(time.Second), a.span.Round(time.Millisecond))
+	case outage:
+		return fmt.Sprintf("for %s, status %d", a.span.Round(time.Millisecond), a.status)
+	case slow, tooMany, storm:
+		return "for " + a.span.Round(time.Millisecond).String()
+	case signedOut, restart:
+		return fmt.Sprintf("member %d", a.member)
+	case rejected, lostWork, lostReply, revoked, emptied, damaged:
+	}
+	return ""
+}
+
+func (b *book) violated(format string, args ...any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.violatedLocked(fmt.Sprintf(format, args...))
+}
+
+func (b *book) violatedLocked(text string) {
+	b.sums.Violations++
+	if len(b.violations) < keptTexts {
+		text = b.at() + "  " + text
+		b.violations = append(b.violations, text)
+		fmt.Fprintf(b.say, "VIOLATION %s\n", text)
+	}
+}
+
+// at is how long it has been going on.
+func (b *book) at() string { return time.Since(b.began).Round(100 * time.Millisecond).String() }
+
+// read returns what was taken down so far.
+func (b *book) read() (sums, []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.sums
+	s.Events, s.Acts, s.Failures = maps.Clone(s.Events), maps.Clone(s.Acts), maps.Clone(s.Failures)
+	return s, slices.Clone(b.violations)
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/agsauth/agsauth/agstest"
+	"github.com/agsauth/agsauth/store"
+	"github.com/agsauth/agsauth/tokensource"
+	"github.com/agsauth/agsauth/transport"
+)
+
+// member is one of those that share the session: a process, as it were, which is
+// restarted at times.
+type member struct {
+	index int
+	life  atomic.Pointer[life]
+
+	mu   sync.Mutex // guards all below
+	used string     // the last access token that was sent
+	dead time.Time  // when it dies
+}
+
+// life is a member from one start to the next.
+type life struct {
+	source  *tokensource.Source
+	client  *http.Client
+	stopped chan struct{} // closed when Run has returned; nil where there is none
+}
+
+func (m *member) now() *life { return m.life.Load() }
+
+// enter brings a member on stage.
+func (s *stage) enter(index int) (*member, error) {
+	m := &member{index: index}
+	l, err := s.start(m)
+	if err != nil {
+		return nil, err
+	}
+	m.life.Store(l)
+	return m, nil
+}
+
+// start begins a life, on what is stored.
+func (s *stage) start(m *member) (*life, error) {
+	cfg := tokensource.Config{
+		Refresher: s.gateway, Store: &store.File{Path: s.file}, Clock: s.clock,
+		RefreshTimeout: 3 * time.Second, OnEvent: s.book.told,
+	}
+	if m.index == signer {
+		cfg.Login = tokensource.SignOnWith(s.gateway, asDave(""))
+	}
+	src, err := tokensource.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	tap := &tap{stage: s, member: m}
+	l := &life{source: src, client: &http.Client{Transport: &transport.Transport{Source: src, Base: tap}}}
+	if m.index == 0 {
+		l.stopped = make(chan struct{})
+		go func() {
+			defer close(l.stopped)
+			_ = src.Run(context.Background()) // until it is closed
+		}()
+	}
+	return l, nil
+}
+
+// restart ends one life and begins the next.
+func (s *stage) restart(m *member) error {
+	next, err := s.start(m)
+	if err != nil {
+		return err
+	}
+	return m.life.Swap(next).close()
+}
+
+func (m *member) close() error { return m.now().close() }
+
+func (l *life) close() error {
+	err := l.source.Close()
+	if l.stopped != nil {
+		<-l.stopped
+	}
+	return err
+}
+
+// well reports whether a member has a good token, and nothing that is remembered
+// of a failure.
+func (m *member) well() bool {
+	status := m.now().source.Status()
+	return (status.Phase == tokensource.Fresh || status.Phase == tokensource.Ageing) &&
+		status.Err == nil && status.Reason == 0 && !status.Unsaved
+}
+
+// tokenDead is when the last token that was sent dies.
+func (m *member) tokenDead() time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.dead
+}
+
+// tap is what a member's requests go through, behind all that the library does.
+type tap struct {
+	stage  *stage
+	member *member
+}
+
+// RoundTrip passes a request on, and takes down which token it has and whether that was
+// rejected.
+func (t *tap) RoundTrip(req *http.Request) (*http.Response, error) {
+	begin := time.Now()
+	t.member.uses(t.stage.srv, strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer "))
+	resp, err := t.stage.base.RoundTrip(req)
+	if err == nil && resp.StatusCode == http.StatusForbidden && !t.stage.model.rejects(begin, time.Now()) {
+		t.stage.book.violated("member %d sent a token that was rejected, though nothing was made to reject it", t.member.index)
+	}
+	return resp, err
+}
+
+// uses notes a token. What becomes of it is asked of the gateway, once.
+func (m *member) uses(srv *agstest.Server, token string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.used == token {
+		return
+	}
+	m.used = token
+	if info, ok := srv.Inspect(token); ok && info.ExpiresAt.After(m.dead) {
+		m.dead = info.ExpiresAt
+	}
+}
+
+// take notes what came of a call.
+func (c *call) take(err error) {
+	c.outcome = served
+	if err == nil {
+		return
+	}
+	c.text = err.Error()
+	ended, isEnded := errors.AsType[*tokensource.LoginRequiredError](err)
+	_, passing := errors.AsType[*tokensource.UnavailableError](err)
+	switch {
+	case isEnded:
+		c.outcome, c.reason = loginRequired, ended.Reason.String()
+	case passing:
+		c.outcome = unavailable
+	case errors.Is(err, tokensource.ErrClosed):
+		c.outcome = closed
+	case errors.Is(err, statusError(http.StatusForbidden)):
+		c.outcome = refused
+	default:
+		c.outcome = other
+	}
+}

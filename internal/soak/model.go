@@ -1,0 +1,175 @@
+package main
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// How long the platform's tokens live, and what follows from it for the model.
+const (
+	accessLifetime  = 4 * time.Second
+	refreshLifetime = 192 * time.Second
+	fixedLifetime   = 48 * time.Minute
+
+	// soonest is when a token is replaced at the earliest, where nothing is wrong with
+	// it: half a life, and a fifth of that for the spreading, before its end.
+	soonest = accessLifetime - accessLifetime/2 - accessLifetime/10
+	// servedShort is how long before its end an access token may no longer be
+	// served: a tenth of its life, and what an answer takes on a busy machine.
+	servedShort = accessLifetime/10 + 300*time.Millisecond
+	// longestBackoff is the longest wait between attempts with a dead token: 10 s and
+	// a quarter, and what the next attempt takes.
+	longestBackoff = 12500*time.Millisecond + haste
+	// reread is how often an ended session looks whether somebody has revived it.
+	reread = time.Second
+	// haste is what may pass between two things, one of which follows at once from the
+	// other, on a machine that has other things to do.
+	haste = 2 * time.Second
+	// firstInterval and lastInterval are how far apart two invalidations are that have
+	// an effect: half a token's life, doubling while each new token is rejected early.
+	firstInterval = accessLifetime / 2
+	lastInterval  = 5 * time.Minute
+)
+
+// outcome is what came of a call.
+type outcome string
+
+const (
+	served        outcome = "served"
+	refused       outcome = "403"
+	unavailable   outcome = "unavailable"
+	loginRequired outcome = "login required"
+	closed        outcome = "closed"
+	other         outcome = "other"
+)
+
+// call is one that failed.
+type call struct {
+	member     int
+	begin, end time.Time
+	outcome    outcome
+	reason     string
+	// tokenDead is when the last token that was used by this member dies, as the
+	// gateway has it.
+	tokenDead time.Time
+	text      string
+}
+
+// window is the time of one act: until it is over, to is zero.
+type window struct {
+	act      act
+	from, to time.Time
+	// hidden says that a rejection may not have been acted upon, as another was not
+	// long ago.
+	hidden bool
+}
+
+// until returns the end of the window and of what follows from it.
+func (w *window) until(tail time.Duration) time.Time {
+	if w.to.IsZero() {
+		return time.Now().Add(time.Hour)
+	}
+	return w.to.Add(tail)
+}
+
+// touches reports whether a call was under way within the window, or so long after.
+func (w *window) touches(c *call, tail time.Duration) bool {
+	return c.end.After(w.from) && c.begin.Before(w.until(tail))
+}
+
+// explains reports whether the window makes the failure one that could not be
+// helped.
+func (w *window) explains(c *call, canLogin bool) bool {
+	dead := !c.end.Before(c.tokenDead.Add(-servedShort))
+	switch w.act.kind {
+	case outage:
+		return c.outcome == unavailable && dead && w.touches(c, longestBackoff)
+	case tooMany:
+		return c.outcome == unavailable && dead && w.touches(c, w.act.span+haste)
+	case storm:
+		return c.outcome == refused && w.touches(c, 0)
+	case rejected:
+		return c.outcome == refused && w.hidden && w.touches(c, accessLifetime)
+	case revoked:
+		gone := c.outcome == refused || c.outcome == loginRequired && c.reason == "refresh rejected"
+		return gone && !canLogin && w.touches(c, reread+2*haste) ||
+			c.outcome == refused && w.hidden && w.touches(c, accessLifetime)
+	case signedOut:
+		gone := c.outcome == refused || c.outcome == loginRequired && c.reason == "signed out"
+		return gone && w.touches(c, reread+haste)
+	case restart:
+		return c.outcome == closed && c.member == w.act.member && w.touches(c, 0)
+	case slow, lostWork, lostReply, emptied, damaged, jumped:
+		// Nobody needs to notice any of these.
+	}
+	return false
+}
+
+// model knows what was made to go wrong, and says what may fail for it. It is safe
+// for concurrent use.
+type model struct {
+	canLogin func(member int) bool
+
+	mu       sync.Mutex // guards all below
+	windows  []*window  // the latest, oldest first
+	interval time.Duration
+	lastAt   time.Time // when an invalidation was last called for
+}
+
+// kept is how many windows are looked at: the others have long been over.
+const kept = 8
+
+// begin opens the window of an act, which is closed by end.
+func (m *model) begin(a act) (end func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	w := &window{act: a, from: time.Now()}
+	switch a.kind {
+	case rejected, revoked:
+		w.hidden = m.invalidateLocked(w.from)
+	case storm, signedOut:
+		// An API that rejects, more than once.
+		for range 1 + int(a.span/firstInterval) {
+			m.invalidateLocked(w.from.Add(a.span))
+		}
+	case outage, slow, lostWork, lostReply, tooMany, restart, emptied, damaged, jumped:
+	}
+	m.windows = append(m.windows, w)
+	m.windows = m.windows[max(0, len(m.windows)-kept):]
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		w.to = time.Now()
+	}
+}
+
+// invalidateLocked notes that a token is rejected, and reports whether that may have no
+// effect, as it comes too soon after another.
+func (m *model) invalidateLocked(at time.Time) (tooSoon bool) {
+	tooSoon = !m.lastAt.IsZero() && at.Before(m.lastAt.Add(m.interval+haste))
+	m.interval = min(max(firstInterval, 2*m.interval), lastInterval)
+	m.lastAt = at
+	return tooSoon
+}
+
+// explains reports whether a failure could not be helped.
+func (m *model) explains(c *call) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, w := range m.windows {
+		if w.explains(c, m.canLogin(c.member)) {
+			return true
+		}
+	}
+	return false
+}
+
+// rejects reports whether an API may reject a token at an instant: in all other
+// cases one was sent that was dead.
+func (m *model) rejects(begin, end time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := &call{begin: begin, end: end}
+	return slices.ContainsFunc(m.windows, func(w *window) bool { return w.act.kind.rejects() && w.touches(c, accessLifetime) })
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// ago is a window that began a minute ago, and was over after so long.
+func ago(a act, lasted time.Duration) *window {
+	from := time.Now().Add(-time.Minute)
+	return &window{act: a, from: from, to: from.Add(lasted)}
+}
+
+// failure is a call that failed so long after the window was over.
+func (w *window) failure(after time.Duration, what outcome, reason string) *call {
+	end := w.to.Add(after)
+	return &call{begin: end.Add(-time.Millisecond), end: end, outcome: what, reason: reason, tokenDead: end.Add(-time.Second)}
+}
+
+func TestModel_WhatCouldNotBeHelped(t *testing.T) {
+	const second = time.Second
+	hidden := func(w *window) *window { w.hidden = true; return w }
+	down, sleepy, limited := act{kind: outage}, act{kind: slow}, act{kind: tooMany, span: 2 * second}
+	for name, c := range map[string]struct {
+		window   *window
+		after    time.Duration
+		outcome  outcome
+		reason   string
+		explains bool
+	}{
+		"a dead token in an outage":      {ago(down, 8*second), -second, unavailable, "", true},
+		"a back-off after it":            {ago(down, 8*second), 10 * second, unavailable, "", true},
+		"long after it":                  {ago(down, 8*second), 20 * second, unavailable, "", false},
+		"before it":                      {ago(down, 8*second), -9 * second, unavailable, "", false},
+		"a rejection in an outage":       {ago(down, 8*second), -second, refused, "", false},
+		"an end in an outage":            {ago(down, 8*second), -second, loginRequired, "refresh rejected", false},
+		"any failure of an outage":       {ago(down, 8*second), -second, other, "", false},
+		"slow answers":                   {ago(sleepy, 4*second), -second, unavailable, "", false},
+		"one that was asked to wait":     {ago(limited, 0), second, unavailable, "", true},
+		"longer than it was asked to":    {ago(limited, 0), 5 * second, unavailable, "", false},
+		"an API that rejects all":        {ago(act{kind: storm}, second), -second / 2, refused, "", true},
+		"one that no longer does":        {ago(act{kind: storm}, second), second / 2, refused, "", false},
+		"a token rejected":               {ago(act{kind: rejected}, 0), second, refused, "", false},
+		"a token rejected too soon":      {hidden(ago(act{kind: rejected}, 0)), second, refused, "", true},
+		"a revocation, without a login":  {ago(act{kind: revoked}, 0), second, loginRequired, "refresh rejected", true},
+		"a revocation, for long":         {ago(act{kind: revoked}, 0), 10 * second, loginRequired, "refresh rejected", false},
+		"a sign-out":                     {ago(act{kind: signedOut}, second), -second / 2, loginRequired, "signed out", true},
+		"a sign-out that is made up for": {ago(act{kind: signedOut}, second), 5 * second, loginRequired, "signed out", false},
+		"another end than a sign-out":    {ago(act{kind: signedOut}, second), 0, loginRequired, "refresh rejected", false},
+		"a restart":                      {ago(act{kind: restart}, second), -second / 2, closed, "", true},
+		"a restart of another":           {ago(act{kind: restart, member: 1}, second), -second / 2, closed, "", false},
+		"a file emptied":                 {ago(act{kind: emptied}, 0), second, unavailable, "", false},
+		"a file damaged":                 {ago(act{kind: damaged}, 0), second, loginRequired, "no session", false},
+		"a clock set":                    {ago(act{kind: jumped}, second), 0, unavailable, "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := &model{canLogin: func(int) bool { return false }, windows: []*window{c.window}}
+			assert.Equal(t, c.explains, m.explains(c.window.failure(c.after, c.outcome, c.reason)))
+		})
+	}
+}
+
+// As long as the last token lives nobody has to wait for another.
+func TestModel_ALiveTokenIsServed(t *testing.T) {
+	for _, a := range []act{{kind: outage}, {kind: tooMany, span: time.Second}} {
+		w := ago(a, time.Second)
+		c := w.failure(0, unavailable, "")
+		assert.True(t, w.explains(c, false))
+		c.tokenDead = c.end.Add(time.Second)
+		assert.False(t, w.explains(c, false))
+	}
+}
+
+func TestModel_WhoCanSignOnIsNotRevoked(t *testing.T) {
+	w := ago(act{kind: revoked}, 0)
+	assert.False(t, w.explains(w.failure(time.Second, loginRequired, "refresh rejected"), true))
+}
+
+func TestModel_AWindowIsOpenUntilItIsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{canLogin: func(int) bool { return false }}
+		end := m.begin(act{kind: storm})
+		time.Sleep(time.Hour)
+		now := time.Now()
+		c := &call{begin: now.Add(-time.Second), end: now, outcome: refused}
+		assert.True(t, m.explains(c))
+		assert.True(t, m.rejects(c.begin, c.end))
+		end()
+		c.begin, c.end = now.Add(time.Minute), now.Add(time.Minute+time.Second)
+		assert.False(t, m.explains(c))
+		assert.False(t, m.rejects(c.begin, c.end))
+	})
+}
+
+// An invalidation that comes too soon after another has no effect, and that span
+// doubles.
+func TestModel_RejectionsInARow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{canLogin: func(int) bool { return false }}
+		for i, c := range []struct {
+			after  time.Duration
+			hidden bool
+		}{{0, false}, {5 * time.Second, false}, {5 * time.Second, true}, {5 * time.Second, true}, {time.Minute, false}} {
+			time.Sleep(c.after)
+			m.begin(act{kind: rejected})()
+			assert.Equal(t, c.hidden, m.windows[i].hidden, fmt.Sprint(i))
+		}
+	})
+}

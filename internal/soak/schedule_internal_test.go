@@ -1,0 +1,54 @@
+package main
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func first(n int, seed uint64) []act {
+	s := newSchedule(seed)
+	var acts []act
+	for range n {
+		acts = append(acts, s.next())
+	}
+	return acts
+}
+
+func TestSchedule_FollowsFromItsSeed(t *testing.T) {
+	assert.Equal(t, first(100, 7), first(100, 7))
+	assert.NotEqual(t, first(100, 7), first(100, 8))
+}
+
+func TestSchedule_EveryKindComesBeforeAnyComesAgain(t *testing.T) {
+	n := len(kinds())
+	acts := first(3*n, 1)
+	for round := range 3 {
+		var met []kind
+		for _, a := range acts[round*n : (round+1)*n] {
+			met = append(met, a.kind)
+		}
+		assert.ElementsMatch(t, kinds(), met)
+	}
+}
+
+func TestSchedule_StaysWithinBounds(t *testing.T) {
+	longest := 0
+	for _, a := range first(2000, 3) {
+		assert.Positive(t, a.gap)
+		assert.LessOrEqual(t, a.gap, 2*time.Second)
+		assert.LessOrEqual(t, a.span, 8*time.Second)
+		assert.Less(t, a.jump.Abs(), refreshLifetime, "a session that is dead by every clock has ended")
+		assert.Contains(t, []int{0, 1, 2, 3}, a.member)
+		if a.kind == tooMany {
+			assert.Zero(t, a.span%time.Second, "the wire has whole seconds")
+		}
+		if a.kind == outage && a.span > accessLifetime {
+			longest++
+		}
+	}
+	assert.Positive(t, longest, "some outages outlive a token")
+	assert.True(t, slices.ContainsFunc(first(100, 3), func(a act) bool { return a.jump < 0 }))
+}
