@@ -125,8 +125,8 @@ func (s *Source) saveGiven(ctx context.Context, read *record, epoch uint64) erro
 		return nil
 	}
 	s.ledger.unread, s.failure = false, nil
-	s.refreshQuietLocked(now)
 	s.announceAllLocked(now, s.savedLocked(generation, err, false, now))
+	s.wakeLocked() // who waits is served without waiting for the unlock
 	return nil
 }
 
