@@ -124,7 +124,10 @@ func (s *Source) saveGiven(ctx context.Context, read *record, epoch uint64) erro
 	if s.epoch != epoch {
 		return nil
 	}
-	s.ledger.unread, s.failure = false, nil
+	s.ledger.unread = false
+	if s.failure != nil && s.failure.reading {
+		s.failure = nil
+	}
 	s.announceAllLocked(now, s.savedLocked(generation, err, false, now))
 	s.wakeLocked() // who waits is served without waiting for the unlock
 	return nil
