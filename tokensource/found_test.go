@@ -1,13 +1,25 @@
 package tokensource_test
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/agsauth/agsauth/tokensource"
 )
 
 // What random stories of whole Sources have found, each told as shortly as it can be.
+
+// theirs is the record of a session that somebody else has signed on to.
+func (r *rig) theirs(generation int) string {
+	now := r.clock.Now()
+	return fmt.Sprintf(
+		`{"version":1,"generation":%d,"access_token":"theirs","refresh_token":"r-theirs","client_id":"PUB_1","issued_at":%q,"expires_at":%q,"started_at":%q}`,
+		generation, now.Format(time.RFC3339), now.Add(access).Format(time.RFC3339), now.Format(time.RFC3339))
+}
 
 // cut takes the store away but for its saves.
 func (s *lockedShelf) cut(err error) {
@@ -38,5 +50,20 @@ func TestFound_ARefusalIsNotForgottenForALookAtTheStore(t *testing.T) {
 		require.Equal(t, "a1 r1", shelf.pair())
 		r.wantUnavailable()
 		assert.Equal(t, 1, r.gw.count())
+	})
+}
+
+func TestFound_ASignOutThatIsStoredLateKeepsTheDevice(t *testing.T) {
+	onShelf(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig, shelf *lockedShelf) {
+		r.wantEnded(tokensource.NoSession)
+		shelf.put(r.theirs(1))
+		shelf.cut(errAway)
+		require.ErrorIs(t, r.src.SignOut(t.Context()), errAway)
+		shelf.cut(nil)
+		r.clock.Advance(2 * time.Second)
+		r.wantEnded(tokensource.SignedOut)
+		assert.NotNil(t, shelf.field("signed_out_at"))
+		assert.Equal(t, "PUB_1", shelf.field("client_id"))
+		assert.Zero(t, r.gw.count())
 	})
 }

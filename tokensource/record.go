@@ -2,6 +2,7 @@ package tokensource
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -83,6 +84,13 @@ func (r *record) encode() ([]byte, error) {
 
 // tombstone reports whether the record says that the session was signed out.
 func (r *record) tombstone() bool { return !r.SignedOutAt.IsZero() }
+
+// saveOver fills in what r does not tell of the device and the account from what it
+// is saved over.
+func (r *record) saveOver(former *record) {
+	r.ClientID = cmp.Or(r.ClientID, former.ClientID)
+	r.AccountID = cmp.Or(r.AccountID, former.AccountID)
+}
 
 // token returns the pair of a record that is no tombstone.
 func (r *record) token() *ags.Token {

@@ -43,6 +43,9 @@ func (s *Source) saveUnderLock(f *flight) func(now instant) {
 		return nil
 	}
 	rec, forced := s.toSave()
+	if read != nil && forced {
+		rec.saveOver(read)
+	}
 	generation, newer, err := s.commit(f.whole, rec, forced)
 	if newer != nil {
 		return s.adoption(newer)

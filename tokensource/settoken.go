@@ -99,8 +99,7 @@ func (s *Source) saveAtWill(ctx context.Context, rec *record, epoch uint64) (gen
 		return 0, leave, errSuperseded
 	}
 	if read != nil {
-		rec.ClientID = cmp.Or(rec.ClientID, read.ClientID)
-		rec.AccountID = cmp.Or(rec.AccountID, read.AccountID)
+		rec.saveOver(read)
 	}
 	generation, _, err = s.commit(values, rec, true)
 	return generation, leave, err
