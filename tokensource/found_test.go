@@ -13,6 +13,16 @@ import (
 
 // What random stories of whole Sources have found, each told as shortly as it can be.
 
+// onDeafShelf is a story with a Source on a store whose answers can get lost.
+func onDeafShelf(t *testing.T, tell func(*testing.T, *rig, *deafShelf)) {
+	t.Helper()
+	var shelf *deafShelf
+	story(t, func(_ *rig, c *tokensource.Config) {
+		shelf = &deafShelf{lockedShelf: newLockedShelf()}
+		c.Store = shelf
+	}, func(t *testing.T, r *rig) { tell(t, r, shelf) })
+}
+
 // theirs is the record of a session that somebody else has signed on to.
 func (r *rig) theirs(generation int) string {
 	now := r.clock.Now()
@@ -65,5 +75,34 @@ func TestFound_ASignOutThatIsStoredLateKeepsTheDevice(t *testing.T) {
 		assert.NotNil(t, shelf.field("signed_out_at"))
 		assert.Equal(t, "PUB_1", shelf.field("client_id"))
 		assert.Zero(t, r.gw.count())
+	})
+}
+
+func TestFound_ASignOutNextDoorEndsTheSessionThatItIsOf(t *testing.T) {
+	t.Run("though we do not know that it was saved", func(t *testing.T) {
+		onDeafShelf(t, func(t *testing.T, r *rig, shelf *deafShelf) {
+			r.want("a1")
+			shelf.deaf = true
+			require.ErrorIs(t, r.setToken()(t.Context()), errAway)
+			shelf.deaf = false
+			shelf.edit(t, func(f map[string]any) { // a neighbour has adopted a2, and signs out
+				f["generation"], f["signed_out_at"] = 7, r.clock.Now()
+				delete(f, "access_token")
+				delete(f, "refresh_token")
+			})
+			r.clock.Advance(2 * time.Second)
+			_, _ = r.ask()
+			r.wantEnded(tokensource.SignedOut)
+			assert.NotNil(t, shelf.field("signed_out_at"), "the sign-out was undone")
+			assert.Zero(t, r.gw.count())
+		})
+	})
+	t.Run("as the mark tells", func(t *testing.T) {
+		onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
+			r.want("a1")
+			require.NoError(t, r.src.SignOut(t.Context()))
+			assert.Equal(t, start.Format(time.RFC3339), shelf.field("started_at"))
+			assert.Zero(t, r.gw.count())
+		})
 	})
 }

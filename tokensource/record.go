@@ -86,8 +86,11 @@ func (r *record) encode() ([]byte, error) {
 func (r *record) tombstone() bool { return !r.SignedOutAt.IsZero() }
 
 // saveOver fills in what r does not tell of the device and the account from what it
-// is saved over.
+// is saved over. A tombstone tells which session it has ended.
 func (r *record) saveOver(former *record) {
+	if r.tombstone() {
+		r.StartedAt = former.StartedAt
+	}
 	r.ClientID = cmp.Or(r.ClientID, former.ClientID)
 	r.AccountID = cmp.Or(r.AccountID, former.AccountID)
 }
