@@ -1,6 +1,11 @@
 package tokensource
 
-import "time"
+import (
+	"slices"
+	"time"
+
+	"github.com/agsauth/agsauth/ags"
+)
 
 // The numbers of the use of a store.
 const (
@@ -45,9 +50,18 @@ func (s *Source) adopt(epoch uint64, rec *record) bool {
 		s.announceAllLocked(now, s.savedLocked(rec.Generation, nil, false, now))
 		return false
 	}
+	if s.outranLocked(rec) {
+		return false
+	}
 	take(now)
 	s.wakeLocked() // who waits is served without waiting for the unlock
 	return true
+}
+
+// outranLocked reports whether a record is of a pair that we have spent ourselves, and
+// whose successor was not saved yet: whatever its generation, it is no news.
+func (s *Source) outranLocked(rec *record) bool {
+	return slices.ContainsFunc(s.ledger.outrun, func(of ags.Secret) bool { return of.Reveal() == rec.AccessToken })
 }
 
 // descendsLocked reports whether a record is of the very session in memory: what
@@ -61,7 +75,7 @@ func (s *Source) descendsLocked(rec *record) bool {
 func (s *Source) adoption(rec *record) func(now instant) {
 	draw := s.draw()
 	return func(now instant) {
-		s.ledger.unread, s.ledger.unsaved, s.ledger.generation = false, false, rec.Generation
+		s.ledger.unread, s.ledger.unsaved, s.ledger.generation, s.ledger.outrun = false, false, rec.Generation, nil
 		if rec.tombstone() {
 			s.session, s.device = nil, device{rec.ClientID, rec.AccountID}
 			s.invalidated, s.failure = false, nil

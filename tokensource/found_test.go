@@ -1,6 +1,7 @@
 package tokensource_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/agsauth/agsauth/ags"
 	"github.com/agsauth/agsauth/tokensource"
 )
 
@@ -103,6 +105,44 @@ func TestFound_ASignOutNextDoorEndsTheSessionThatItIsOf(t *testing.T) {
 			require.NoError(t, r.src.SignOut(t.Context()))
 			assert.Equal(t, start.Format(time.RFC3339), shelf.field("started_at"))
 			assert.Zero(t, r.gw.count())
+		})
+	})
+}
+
+func TestFound_APairThatWeHaveSpentIsNoNews(t *testing.T) {
+	t.Run("stored by a note of ours that went unanswered", func(t *testing.T) {
+		onDeafShelf(t, func(t *testing.T, r *rig, shelf *deafShelf) {
+			r.want("a1")
+			shelf.fail(errAway)
+			require.ErrorIs(t, r.setToken()(t.Context()), errAway)
+			shelf.fail(nil)
+			shelf.deaf = true
+			r.gw.script = append(r.gw.script, func(context.Context, *ags.Token) error {
+				require.Equal(t, "a2 r2", shelf.pair(), "the note took effect")
+				shelf.deaf = false
+				shelf.fail(errAway)
+				return nil
+			})
+			r.clock.Advance(access)
+			r.want("a3")
+			shelf.fail(nil)
+			r.clock.Advance(2 * time.Second)
+			r.want("a3")
+			assert.Equal(t, "a3 r3", shelf.pair(), "the only pair that is good was given up for the one it was got for")
+			assert.Equal(t, []string{"r2"}, r.gw.presented())
+		})
+	})
+	t.Run("stored anew by somebody without our lock, who does not know", func(t *testing.T) {
+		onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
+			r.want("a1")
+			r.gw.script = append(r.gw.script, func(context.Context, *ags.Token) error {
+				shelf.edit(t, func(f map[string]any) { f["generation"] = 7 })
+				return nil
+			})
+			r.clock.Advance(access)
+			r.want("a2")
+			assert.Equal(t, "a2 r2", shelf.pair())
+			assert.Equal(t, []string{"r1"}, r.gw.presented())
 		})
 	})
 }

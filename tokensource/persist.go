@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"time"
+
+	"github.com/agsauth/agsauth/ags"
 )
 
 // ledger is what a Source knows of its store.
@@ -23,6 +25,7 @@ type ledger struct {
 	unsaved      bool // the store does not have what is in memory
 	forced       bool // what is unsaved is a human's wish, and goes over what others stored
 	saveFailures int
+	outrun       []ags.Secret // the access tokens of pairs that were spent since the last save
 	saveAt       horizon
 
 	down      bool
@@ -206,11 +209,17 @@ func (s *Source) commit(ctx context.Context, rec *record, force bool) (generatio
 		if loadErr != nil {
 			return 0, nil, loadErr
 		}
-		if read != nil && read.Generation > known && !force {
+		if read != nil && read.Generation > known && !force && !s.outran(read) {
 			return 0, read, nil
 		}
 	}
 	return 0, nil, &storeError{"save", err}
+}
+
+func (s *Source) outran(rec *record) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.outranLocked(rec)
 }
 
 // seenGeneration notes that a generation is stored, or may be.

@@ -253,6 +253,7 @@ func (s *Source) spend(f *flight, read *record, frozen bool) func(now instant) {
 	if err != nil {
 		return s.refreshFailed(f, current, read, err)
 	}
+	s.outrunBy(f.epoch, current)
 	next := s.newSession(arrival{token: answer, from: granted, at: sent, former: current, draw: s.draw()})
 	if signedOut(f) {
 		s.discard(f, answer)
@@ -275,6 +276,16 @@ func (s *Source) spend(f *flight, read *record, frozen bool) func(now instant) {
 		return s.adoption(newer)
 	}
 	return s.grant(f, next, generation, saveErr)
+}
+
+// outrunBy notes that a pair is spent. Stored again by a neighbour who does not know
+// that, or by a note of ours that went unanswered, it is no news.
+func (s *Source) outrunBy(epoch uint64, spent *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.epoch == epoch && s.ledger != nil {
+		s.ledger.outrun = append(s.ledger.outrun, spent.token.AccessToken)
+	}
 }
 
 // insists reports whether what is in memory is a human's wish that was not saved

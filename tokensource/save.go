@@ -9,7 +9,7 @@ func (s *Source) savedLocked(generation int64, err error, forced bool, now insta
 	}
 	if err == nil {
 		was := l.unsaved
-		l.generation, l.unsaved, l.forced, l.saveFailures = generation, false, false, 0
+		l.generation, l.unsaved, l.forced, l.saveFailures, l.outrun = generation, false, false, 0, nil
 		if was {
 			return []Event{{Kind: EventSaved}}
 		}
