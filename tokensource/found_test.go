@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -145,4 +146,25 @@ func TestFound_APairThatWeHaveSpentIsNoNews(t *testing.T) {
 			assert.Equal(t, []string{"r1"}, r.gw.presented())
 		})
 	})
+}
+
+func TestFound_WithoutTheLockOnlyADeadTokenIsRefreshed(t *testing.T) {
+	onShelf(t, func(_ *rig, c *tokensource.Config) { c.Rand = func() float64 { return 0.5 } },
+		func(t *testing.T, r *rig, shelf *lockedShelf) {
+			r.want("a1")
+			unlock, err := shelf.Lock(t.Context())
+			require.NoError(t, err)
+			r.clock.Advance(access)
+			collect := r.callers(t.Context(), 1)
+			r.clock.Advance(30 * time.Second) // LockTimeout; then a random wait
+			synctest.Wait()
+			require.Zero(t, r.gw.count())
+			// The clock of the one who rotates is ahead: it is due for refresh as it comes.
+			shelf.rotate(t, "theirs", r.clock.Now().Add(access+2*time.Minute))
+			r.clock.Advance(time.Second)
+			assert.Equal(t, answer{token: "theirs"}, collect()[0])
+			synctest.Wait()
+			assert.Zero(t, r.gw.count(), "it lives: its refresh can wait for the lock")
+			require.NoError(t, unlock())
+		})
 }

@@ -131,7 +131,9 @@ func (s *Source) refreshUnlocked(f *flight, err error) func(now instant) {
 		}
 	}
 	if loadErr == nil {
-		s.adopt(f.epoch, rec)
+		if s.adopt(f.epoch, rec) && s.alive() {
+			return nil // what is due of that can wait for the lock
+		}
 		s.heedAttempt(f.epoch, rec)
 		if end := s.rejectedEarlier(); end != nil {
 			return end
