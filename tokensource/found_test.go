@@ -168,3 +168,25 @@ func TestFound_WithoutTheLockOnlyADeadTokenIsRefreshed(t *testing.T) {
 			require.NoError(t, unlock())
 		})
 }
+
+func TestFound_WhatWasReadBeforeALongWaitIsReadAgain(t *testing.T) {
+	onShelf(t, func(_ *rig, c *tokensource.Config) { c.Rand = func() float64 { return 0.5 } },
+		func(t *testing.T, r *rig, shelf *lockedShelf) {
+			r.want("a1")
+			shelf.cut(errAway)
+			r.clock.Advance(access)
+			r.wantUnavailable()
+			r.clock.Advance(40 * time.Second)
+			collect := r.callers(t.Context(), 1) // given up: waits for the random second
+			shelf.cut(nil)                       // and the store is back, and locked by somebody
+			unlock, err := shelf.Lock(t.Context())
+			require.NoError(t, err)
+			r.clock.Advance(time.Second)
+			synctest.Wait()
+			shelf.rotate(t, "theirs", r.clock.Now().Add(2*access))
+			r.clock.Advance(30 * time.Second) // LockTimeout, and the lock was not had
+			assert.Equal(t, answer{token: "theirs"}, collect()[0])
+			assert.Zero(t, r.gw.count(), "r1 is spent")
+			require.NoError(t, unlock())
+		})
+}

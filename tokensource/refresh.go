@@ -116,12 +116,6 @@ func (s *Source) refreshUnlocked(f *flight, err error) func(now instant) {
 		return nil
 	}
 	rec, loadErr := s.load(f.ctx)
-	if leftAlone(loadErr) {
-		return s.passingFailure(f, loadErr)
-	}
-	if loadErr != nil && s.rejectedBefore() != nil {
-		return s.passingFailure(f, errors.Join(loadErr, s.rejectedBefore()))
-	}
 	if loadErr == nil && !errors.Is(err, errLockHeld) {
 		// The store is back, and with it all who were about to do the same.
 		unlock, lockErr := s.lock(f.ctx, s.cfg.settings().lockTimeout)
@@ -129,6 +123,13 @@ func (s *Source) refreshUnlocked(f *flight, err error) func(now instant) {
 		if lockErr == nil {
 			return s.refreshHoldingLock(f)
 		}
+		rec, loadErr = s.load(f.ctx) // what was read is old by now
+	}
+	if leftAlone(loadErr) {
+		return s.passingFailure(f, loadErr)
+	}
+	if loadErr != nil && s.rejectedBefore() != nil {
+		return s.passingFailure(f, errors.Join(loadErr, s.rejectedBefore()))
 	}
 	if loadErr == nil {
 		if s.adopt(f.epoch, rec) && s.alive() {
