@@ -190,3 +190,17 @@ func TestFound_WhatWasReadBeforeALongWaitIsReadAgain(t *testing.T) {
 			require.NoError(t, unlock())
 		})
 }
+
+func TestFound_ANoteThatWasTakenBackIsNotTakenForOneOfOurs(t *testing.T) {
+	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
+		r.want("a1")
+		r.gw.fail(errBusy, errUnauthorized)
+		r.clock.Advance(access)
+		r.wantUnavailable()
+		// Somebody else begins at that very instant, and dies.
+		shelf.edit(t, func(f map[string]any) { f["attempt_at"] = r.clock.Now() })
+		r.clock.Advance(time.Second)
+		assert.True(t, r.wantEnded(tokensource.RefreshRejected).OutcomeUnknown)
+		assert.Equal(t, 2, r.gw.count())
+	})
+}

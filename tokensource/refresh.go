@@ -241,7 +241,14 @@ func (s *Source) clearAttempt(f *flight, noted *record) {
 	}
 	cleared := *noted
 	cleared.AttemptAt = time.Time{}
-	_ = s.write(f.whole, &cleared)
+	if s.write(f.whole, &cleared) != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ledger.attemptAt.Equal(ours) {
+		s.ledger.attemptAt = time.Time{} // a note that is found now is somebody else's
+	}
 }
 
 // spend asks the gateway for a new pair and saves it. read is the record loaded
