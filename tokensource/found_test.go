@@ -204,3 +204,36 @@ func TestFound_ANoteThatWasTakenBackIsNotTakenForOneOfOurs(t *testing.T) {
 		assert.Equal(t, 2, r.gw.count())
 	})
 }
+
+func TestFound_AWishThatHasCometoNothingGoesOverNobody(t *testing.T) {
+	t.Run("rejected", func(t *testing.T) {
+		onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
+			r.want("a1")
+			shelf.fail(errAway)
+			require.ErrorIs(t, r.setToken()(t.Context()), errAway)
+			r.gw.script = append(r.gw.script, func(context.Context, *ags.Token) error {
+				shelf.fail(nil)
+				shelf.put(r.theirs(7))
+				return errUnauthorized
+			})
+			r.clock.Advance(access)
+			r.want("theirs")
+			assert.Equal(t, "theirs r-theirs", shelf.pair())
+			assert.Equal(t, []string{"r2"}, r.gw.presented())
+		})
+	})
+	t.Run("over by time", func(t *testing.T) {
+		onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
+			r.want("a1")
+			shelf.fail(errAway)
+			require.ErrorIs(t, r.setToken()(t.Context()), errAway)
+			r.clock.Advance(sliding)
+			shelf.fail(nil)
+			shelf.put(r.theirs(7))
+			_, _ = r.ask()
+			r.want("theirs")
+			assert.Equal(t, "theirs r-theirs", shelf.pair())
+			assert.Zero(t, r.gw.count())
+		})
+	})
+}

@@ -306,6 +306,16 @@ func (s *Source) insists(epoch uint64) bool {
 	return s.epoch == epoch && s.ledger.unsaved && s.ledger.forced
 }
 
+// insistNoMore lets what is in memory give way to what others have stored: it was
+// a human's wish, and has come to nothing.
+func (s *Source) insistNoMore(epoch uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.epoch == epoch {
+		s.ledger.forced = false
+	}
+}
+
 // grant returns how a new pair is published.
 func (s *Source) grant(f *flight, next *session, generation int64, saveErr error) func(now instant) {
 	draw := s.draw()
@@ -391,6 +401,7 @@ func (s *Source) refreshFailed(f *flight, current *session, read *record, err er
 		return s.remember(f, err)
 	}
 	if s.cfg.Store != nil {
+		s.insistNoMore(f.epoch)
 		rec, loadErr := s.load(f.whole)
 		if loadErr != nil {
 			return s.withholdRejection(f, err, loadErr)
