@@ -237,3 +237,17 @@ func TestFound_AWishThatHasCometoNothingGoesOverNobody(t *testing.T) {
 		})
 	})
 }
+
+func TestFound_ATokenOfTheConfigThatHasEndedGoesOverNobody(t *testing.T) {
+	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
+		shelf.cut(errAway)
+		r.want("a1")
+		r.clock.Advance(sliding)
+		shelf.cut(nil)
+		shelf.put(r.theirs(1)) // somebody else has signed on
+		_, _ = r.ask()
+		r.want("theirs")
+		assert.Equal(t, "theirs r-theirs", shelf.pair())
+		assert.Zero(t, r.gw.count())
+	})
+}

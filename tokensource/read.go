@@ -89,6 +89,10 @@ func (s *Source) givenWinsLocked(rec *record) bool {
 	if rec == nil {
 		return true
 	}
+	due := s.session.schedule()
+	if s.ended != nil || s.ledger.rejected != nil || endedBy(s.session, &due, s.watch.now()) != 0 {
+		return false // a session that has ended goes over nobody's
+	}
 	storedAt := rec.IssuedAt
 	if rec.tombstone() {
 		storedAt = rec.SignedOutAt
