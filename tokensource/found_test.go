@@ -251,3 +251,18 @@ func TestFound_ATokenOfTheConfigThatHasEndedGoesOverNobody(t *testing.T) {
 		assert.Zero(t, r.gw.count())
 	})
 }
+
+func TestFound_ANewerVersionIsLeftAloneThoughItCannotBeReadAnyMore(t *testing.T) {
+	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
+		shelf.put(`{"version":99}`)
+		r.want("a1")
+		shelf.cut(errAway)
+		r.clock.Advance(access)
+		for range 10 {
+			r.wantUnavailable()
+			r.clock.Advance(30 * time.Second)
+		}
+		assert.Zero(t, r.gw.count())
+		assert.EqualValues(t, 99, shelf.field("version"))
+	})
+}

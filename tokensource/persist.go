@@ -30,6 +30,7 @@ type ledger struct {
 
 	down      bool
 	givenUpAt horizon
+	illegible error // what was wrong with what was stored when it was last read
 }
 
 // storeError is a call of the store that failed for another reason than that
@@ -135,15 +136,15 @@ func (s *Source) load(ctx context.Context) (*record, error) {
 	data, err := bounded(ctx, s, s.cfg.settings().storeTimeout, "Store.Load", s.cfg.Store.Load, nil)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		s.storeAnswered()
+		s.storeAnswered(nil)
 		return nil, nil
 	case err != nil && ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case err != nil:
 		return nil, s.storeTrouble("load", err)
 	}
-	s.storeAnswered()
 	rec, err := decodeRecord(data)
+	s.storeAnswered(err)
 	if err == nil {
 		s.seenGeneration(rec.Generation)
 	}
@@ -260,10 +261,19 @@ func (s *Source) storeTrouble(op string, err error) error {
 	return err
 }
 
-func (s *Source) storeAnswered() {
+// storeAnswered notes that the store can be reached, and what is wrong with what it
+// has.
+func (s *Source) storeAnswered(illegible error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ledger.down = false
+	s.ledger.down, s.ledger.illegible = false, illegible
+}
+
+// stillIllegible returns what was wrong with what was stored when it was last read.
+func (s *Source) stillIllegible() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ledger.illegible
 }
 
 // storeGivenUp reports whether the store has been out of reach for so long that

@@ -125,6 +125,10 @@ func (s *Source) refreshUnlocked(f *flight, err error) func(now instant) {
 		}
 		rec, loadErr = s.load(f.ctx) // what was read is old by now
 	}
+	if loadErr != nil {
+		// What could not be read then is not written over unread now.
+		loadErr = errors.Join(loadErr, s.stillIllegible())
+	}
 	if leftAlone(loadErr) {
 		return s.passingFailure(f, loadErr)
 	}
