@@ -266,3 +266,26 @@ func TestFound_ANewerVersionIsLeftAloneThoughItCannotBeReadAnyMore(t *testing.T)
 		assert.EqualValues(t, 99, shelf.field("version"))
 	})
 }
+
+func TestFound_WhatIsSavedAlreadyIsNotSavedAgain(t *testing.T) {
+	onGatedShelf(t, func(t *testing.T, r *rig, shelf *gatedShelf) {
+		r.want("a1")
+		r.gw.script = append(r.gw.script, func(context.Context, *ags.Token) error { shelf.fail(errAway); return nil })
+		r.clock.Advance(access)
+		r.want("a2") // not saved
+		shelf.fail(nil)
+		shelf.edit(t, func(f map[string]any) { // somebody signs out
+			f["generation"], f["signed_out_at"] = 7, r.clock.Now()
+			delete(f, "access_token")
+		})
+		r.clock.Advance(2 * time.Second)
+		shelf.loading.close()
+		_, synced := begin(t, r.src.Sync)
+		r.want("a2") // and the save that is due waits for its turn
+		shelf.loading.open()
+		require.NoError(t, <-synced)
+		r.wantEnded(tokensource.SignedOut)
+		assert.EqualValues(t, 7, shelf.field("generation"))
+		assert.Equal(t, 1, r.gw.count())
+	})
+}

@@ -39,7 +39,7 @@ func (s *Source) saveUnderLock(f *flight) func(now instant) {
 	if err != nil {
 		return func(now instant) { s.announceAllLocked(now, s.savedLocked(0, err, false, now)) }
 	}
-	if s.adopt(f.epoch, read) {
+	if s.adopt(f.epoch, read) || !s.stillDue(doSave) {
 		return nil
 	}
 	rec, forced := s.toSave()
