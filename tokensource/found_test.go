@@ -289,3 +289,25 @@ func TestFound_WhatIsSavedAlreadyIsNotSavedAgain(t *testing.T) {
 		assert.Equal(t, 1, r.gw.count())
 	})
 }
+
+func TestFound_NobodyWaitsForALockThatIsItsOwn(t *testing.T) {
+	onShelf(t, func(_ *rig, c *tokensource.Config) { c.Rand = func() float64 { return 0.5 } },
+		func(t *testing.T, r *rig, shelf *lockedShelf) {
+			r.want("a1")
+			noted := shelf.attempts
+			load := func(err error) { shelf.mu.Lock(); defer shelf.mu.Unlock(); shelf.loadErr = err }
+			load(errAway) // the lock can be had, and the record cannot be read
+			r.clock.Advance(access)
+			r.wantUnavailable()
+			r.clock.Advance(40 * time.Second)
+			ctx, leave := context.WithCancel(t.Context())
+			collect := r.callers(ctx, 1) // given up: waits for the random second
+			load(nil)
+			r.clock.Advance(time.Second)
+			synctest.Wait()
+			leave()
+			assert.Equal(t, answer{token: "a2"}, collect()[0])
+			assert.Equal(t, noted+1, shelf.attempts, "and the attempt is noted, as ever under the lock")
+			assert.Equal(t, 1, r.gw.count())
+		})
+}

@@ -43,6 +43,12 @@ type storeError struct {
 func (e *storeError) Error() string { return e.op + " the session: " + e.err.Error() }
 func (e *storeError) Unwrap() error { return e.err }
 
+// failedTo reports whether err is a store's that failed at this.
+func failedTo(op string, err error) bool {
+	var e *storeError
+	return errors.As(err, &e) && e.op == op
+}
+
 func isStoreTrouble(err error) bool {
 	var e *storeError
 	return errors.As(err, &e) || leftAlone(err) || errors.Is(err, errDamaged) || errors.Is(err, errLockHeld) || errors.Is(err, errTurnTaken)

@@ -117,6 +117,9 @@ func (s *Source) refreshUnlocked(f *flight, err error) func(now instant) {
 	}
 	rec, loadErr := s.load(f.ctx)
 	if loadErr == nil && !errors.Is(err, errLockHeld) {
+		if failedTo("load", err) {
+			return s.refreshHoldingLock(f) // which was had all the time
+		}
 		// The store is back, and with it all who were about to do the same.
 		unlock, lockErr := s.lock(f.ctx, s.cfg.settings().lockTimeout)
 		defer func() { unlock(f.whole) }()
