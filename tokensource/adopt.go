@@ -58,8 +58,16 @@ func (s *Source) adopt(epoch uint64, rec *record) bool {
 	return true
 }
 
-// outranLocked reports whether a record is of a pair that we have spent ourselves, and
-// whose successor was not saved yet: whatever its generation, it is no news.
+// outrunLocked notes that there is something after a pair, which is not saved yet.
+// Found in the store, because a neighbour did not know, or a save of ours took effect
+// though it was not answered, the pair is no news.
+func (s *Source) outrunLocked(former *session) {
+	if s.ledger != nil && former != nil {
+		s.ledger.outrun = append(s.ledger.outrun, former.token.AccessToken)
+	}
+}
+
+// outranLocked reports whether a record is of such a pair, whatever its generation.
 func (s *Source) outranLocked(rec *record) bool {
 	return slices.ContainsFunc(s.ledger.outrun, func(of ags.Secret) bool { return of.Reveal() == rec.AccessToken })
 }

@@ -311,3 +311,20 @@ func TestFound_NobodyWaitsForALockThatIsItsOwn(t *testing.T) {
 			assert.Equal(t, 1, r.gw.count())
 		})
 }
+
+func TestFound_WhatAHumanHasReplacedIsNotGoneBackTo(t *testing.T) {
+	onDeafShelf(t, func(t *testing.T, r *rig, shelf *deafShelf) {
+		shelf.deaf = true
+		r.want("a1") // stored, though we do not know
+		require.Equal(t, "a1 r1", shelf.pair())
+		shelf.deaf = false
+		shelf.fail(errAway)
+		require.ErrorIs(t, r.src.SignOut(t.Context()), errAway)
+		require.ErrorIs(t, r.setToken()(t.Context()), errAway)
+		r.gw.fail(errUnauthorized)
+		r.clock.Advance(access)
+		r.wantEnded(tokensource.RefreshRejected)
+		assert.Equal(t, []string{"r2"}, r.gw.presented())
+		assert.Zero(t, r.events.count(tokensource.EventAdopted))
+	})
+}

@@ -25,7 +25,7 @@ type ledger struct {
 	unsaved      bool // the store does not have what is in memory
 	forced       bool // what is unsaved is a human's wish, and goes over what others stored
 	saveFailures int
-	outrun       []ags.Secret // the access tokens of pairs that were spent since the last save
+	outrun       []ags.Secret // the access tokens of pairs spent, or replaced by a human, since the last save
 	saveAt       horizon
 
 	down      bool

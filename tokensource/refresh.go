@@ -295,13 +295,12 @@ func (s *Source) spend(f *flight, read *record, frozen bool) func(now instant) {
 	return s.grant(f, next, generation, saveErr)
 }
 
-// outrunBy notes that a pair is spent. Stored again by a neighbour who does not know
-// that, or by a note of ours that went unanswered, it is no news.
+// outrunBy notes that a pair is spent.
 func (s *Source) outrunBy(epoch uint64, spent *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.epoch == epoch && s.ledger != nil {
-		s.ledger.outrun = append(s.ledger.outrun, spent.token.AccessToken)
+	if s.epoch == epoch {
+		s.outrunLocked(spent)
 	}
 }
 

@@ -56,6 +56,7 @@ func (s *Source) SetToken(ctx context.Context, t *ags.Token) error {
 	if s.ledger != nil {
 		s.ledger.unread = false
 	}
+	s.outrunLocked(s.session)
 	saved := s.savedLocked(generation, saveErr, true, now)
 	s.publishLocked(next, Event{Kind: EventTokenSet}, now)
 	s.announceAllLocked(now, saved)

@@ -47,6 +47,7 @@ func (s *Source) endHere() (unread bool, epoch uint64, former *ags.Token) {
 	if s.session != nil {
 		former = s.session.token
 	}
+	s.outrunLocked(s.session)
 	s.session, s.invalidated, s.failure = nil, false, nil
 	if l := s.ledger; l != nil {
 		// Until the mark is stored nothing is adopted from there.
