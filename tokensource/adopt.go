@@ -1,10 +1,9 @@
 package tokensource
 
 import (
+	"crypto/sha256"
 	"slices"
 	"time"
-
-	"github.com/agsauth/agsauth/ags"
 )
 
 // The numbers of the use of a store.
@@ -63,14 +62,17 @@ func (s *Source) adopt(epoch uint64, rec *record) bool {
 // though it was not answered, the pair is no news.
 func (s *Source) outrunLocked(former *session) {
 	if s.ledger != nil && former != nil {
-		s.ledger.outrun = append(s.ledger.outrun, former.token.AccessToken)
+		s.ledger.outrun = append(s.ledger.outrun, fingerprint(former.token.AccessToken.Reveal()))
 	}
 }
 
 // outranLocked reports whether a record is of such a pair, whatever its generation.
 func (s *Source) outranLocked(rec *record) bool {
-	return slices.ContainsFunc(s.ledger.outrun, func(of ags.Secret) bool { return of.Reveal() == rec.AccessToken })
+	return slices.Contains(s.ledger.outrun, fingerprint(rec.AccessToken))
 }
+
+// fingerprint stands for a token that is kept only to be known again.
+func fingerprint(token string) [sha256.Size]byte { return sha256.Sum256([]byte(token)) }
 
 // descendsLocked reports whether a record is of the very session in memory: what
 // a neighbour has made of a pair whose save took effect though it was not answered.

@@ -2,12 +2,11 @@ package tokensource
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
 	"time"
-
-	"github.com/agsauth/agsauth/ags"
 )
 
 // ledger is what a Source knows of its store.
@@ -25,7 +24,7 @@ type ledger struct {
 	unsaved      bool // the store does not have what is in memory
 	forced       bool // what is unsaved is a human's wish, and goes over what others stored
 	saveFailures int
-	outrun       []ags.Secret // the access tokens of pairs spent, or replaced by a human, since the last save
+	outrun       [][sha256.Size]byte // fingerprints of the pairs spent, or replaced by a human, since the last save
 	saveAt       horizon
 
 	down      bool
