@@ -1,8 +1,7 @@
-//go:build model
-
 package tokensource_test
 
 import (
+	"slices"
 	"time"
 
 	"github.com/agsauth/agsauth/ags"
@@ -176,12 +175,7 @@ func (p *proc) seenLocked(pr *pair) {
 
 // anyLocked reports whether something is true of a pair, however it came.
 func (p *proc) anyLocked(pr *pair, is func(*belief) bool) bool {
-	for _, b := range p.beliefs[pr] {
-		if is(b) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.beliefs[pr], is)
 }
 
 // allLocked reports whether it is true of it by all that is known.

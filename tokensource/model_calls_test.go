@@ -1,5 +1,3 @@
-//go:build model
-
 package tokensource_test
 
 import (
@@ -18,8 +16,8 @@ type caller struct {
 	cancel    context.CancelCauseFunc
 	cancelled bool
 	done      bool
+	revived   bool          // the clock was set while it waited, perhaps to when there was a live token
 	since     time.Duration // when a login was last under way, which may take as long as it likes
-	revived   bool          // its clock was set back, perhaps to when there was a live token
 }
 
 // call is any other call of a Source that may wait.
@@ -125,6 +123,7 @@ func (w *world) setToken(p *proc) {
 func (w *world) signOut(p *proc) {
 	w.mu.Lock()
 	p.wish = wish{signOut: true, unsaved: p.shelf != nil, n: p.wish.n + 1}
+	p.leaves = true
 	if p.current != nil {
 		p.gone[p.current.account] = true
 	}
@@ -215,7 +214,9 @@ func (w *world) close(p *proc, crash bool) {
 	w.mu.Lock()
 	p.closing, p.crashed = true, crash
 	if crash && p.shelf != nil {
-		p.shelf.giveBackLocked(p.shelf.hold)
+		for h := range p.shelf.taken {
+			p.shelf.giveBackLocked(h)
+		}
 	}
 	w.mu.Unlock()
 	w.begin(p, "close", func(context.Context) error { return p.src.Close() })

@@ -1,5 +1,3 @@
-//go:build model
-
 package tokensource_test
 
 import (
@@ -144,7 +142,7 @@ func (p *proc) endLocked(e tokensource.Event, of *pair) {
 			w.failLocked("7: %s: %s is given up (%s) though a clock says that it lives", p.name, of, e.Reason)
 		case rejected && p.shelf != nil && p.shelf.loaded == p.refusedAt:
 			w.failLocked("6: %s: given up for a rejection, and the store was not read again", p.name)
-		case rejected && p.shelf != nil && p.shelf.newest > e.Status.Generation && !of.follows(p.shelf.found):
+		case rejected && p.shelf != nil && p.shelf.newest > e.Status.Generation && !of.follows(p.shelf.found) && !p.had[p.shelf.found]:
 			w.failLocked("6: %s: given up for a rejection, though a newer pair is stored", p.name)
 		}
 	}
@@ -152,7 +150,7 @@ func (p *proc) endLocked(e tokensource.Event, of *pair) {
 		p.seenLocked(of)
 	}
 	p.ended, p.endedPair = e.Reason, of
-	p.wish.unsaved = p.wish.unsaved && e.Reason == tokensource.SignedOut
+	p.wish.unsaved = p.wish.unsaved && p.wish.signOut && e.Reason == tokensource.SignedOut
 	if !p.failure.login {
 		p.failure = memory{}
 	}

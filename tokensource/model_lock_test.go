@@ -1,5 +1,3 @@
-//go:build model
-
 package tokensource_test
 
 import "context"
@@ -25,7 +23,7 @@ func (s lockingDrawer) Lock(ctx context.Context) (func() error, error) {
 		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		s.hold = h
+		s.taken[h] = true
 		return nil
 	})
 	w.mu.Lock()
@@ -36,6 +34,7 @@ func (s lockingDrawer) Lock(ctx context.Context) (func() error, error) {
 		s.giveBackLocked(h) // it may have been had, and said not to be
 		return nil, err
 	}
+	s.hold = h
 	return func() error {
 		w.mu.Lock()
 		h.givingBack = true
@@ -53,6 +52,7 @@ func (s *drawer) giveBackLocked(h *hold) {
 		return
 	}
 	_ = h.unlock()
+	delete(s.taken, h)
 	if s.hold == h {
 		s.hold = nil
 	}

@@ -1,5 +1,3 @@
-//go:build model
-
 package tokensource_test
 
 import (
@@ -38,7 +36,7 @@ func (s *drawer) savedLocked(former *record, held *pair, now *record, of *pair) 
 		w.failLocked("5: %s: an access and a refresh token that are no pair are stored", p.name)
 	case held.follows(of) && !d.tampered && !w.house.keeps:
 		w.failLocked("5: %s: stores %s over %s, for which it was spent", p.name, of, held)
-	case p.ended != 0 && p.endedPair == of && held != nil && held.account != of.account && w.goodLocked(held) && !p.had[held] && !d.tampered:
+	case p.ended != 0 && p.endedPair == of && held != nil && held.account != of.account && w.goodLocked(held) && !p.had[held] && !p.claims[of] && !d.tampered:
 		w.failLocked("6: %s: stores %s, which has ended, over %s, which lives", p.name, of, held)
 	case !former.SignedOutAt.IsZero() && d.signed[of.account] && !d.tampered:
 		w.failLocked("6: %s: stores %s, and so undoes a sign-out", p.name, of)
@@ -79,7 +77,7 @@ func (w *world) tryLock(context.Context) (func() error, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, p := range append(w.procs[:], w.past...) {
-		if p != nil && p.shelf != nil && p.shelf.hold != nil {
+		if p != nil && p.shelf != nil && len(p.shelf.taken) > 0 {
 			return nil, errDisk
 		}
 	}

@@ -1,5 +1,3 @@
-//go:build model
-
 package tokensource_test
 
 import (
@@ -27,6 +25,8 @@ type proc struct {
 
 	current     *pair
 	had         map[*pair]bool // what was current once
+	claims      map[*pair]bool // the token of the Config, once it was held against what is stored
+	given       *pair
 	beliefs     map[*pair][]*belief
 	tried       map[*pair]bool // a save of it was tried
 	answered    map[*pair]bool // presented, and answered for good
@@ -39,6 +39,7 @@ type proc struct {
 	rejections  map[*pair][]moment
 	forced      moment // the invalidation that the last refresh for one's sake was for
 	gone        map[*account]bool
+	owed        map[*pair]bool // came after a sign-out, and is to be signed out too
 	warned      map[*account]bool
 	air         []*airborne
 	lost        *airborne // what was last lost on the way, and not yet for the second time
@@ -48,6 +49,7 @@ type proc struct {
 	ended       tokensource.Reason
 	endedPair   *pair
 	deleted     bool // the device
+	leaves      bool // it was signed out once
 	client      string
 	wish        wish
 }
@@ -91,7 +93,7 @@ func (w *world) start(who int) {
 	}
 	p := &proc{
 		w: w, n: len(w.past) + who, host: w.hosts[who],
-		beliefs: map[*pair][]*belief{}, tried: map[*pair]bool{}, had: map[*pair]bool{}, answered: map[*pair]bool{}, unknown: map[*pair]bool{},
+		beliefs: map[*pair][]*belief{}, tried: map[*pair]bool{}, had: map[*pair]bool{}, claims: map[*pair]bool{}, owed: map[*pair]bool{}, answered: map[*pair]bool{}, unknown: map[*pair]bool{},
 		invalidated: map[*pair]bool{}, rejections: map[*pair][]moment{}, gone: map[*account]bool{}, warned: map[*account]bool{},
 	}
 	p.name = fmt.Sprintf("%c%d", 'A'+who, len(w.past)+1)
@@ -105,7 +107,7 @@ func (w *world) start(who int) {
 		cfg.Login = p.login
 	}
 	if w.house.store {
-		p.shelf = &drawer{p: p, memory: w.peer(), calls: map[context.Context]string{}}
+		p.shelf = &drawer{p: p, memory: w.peer(), taken: map[*hold]bool{}, calls: map[context.Context]string{}}
 		cfg.Store = p.shelf
 		if w.house.locks {
 			cfg.Store = lockingDrawer{p.shelf}
@@ -116,7 +118,7 @@ func (w *world) start(who int) {
 		first, t := w.gw.signOnLocked(p, "PUB_1")
 		p.arrivedLocked(first, t, arrival{at: p.moment(), stored: true})
 		p.seenLocked(first)
-		p.client = "PUB_1"
+		p.client, p.given = "PUB_1", first
 		w.mu.Unlock()
 		cfg.Token = t
 	}
@@ -219,6 +221,9 @@ func (p *proc) landedLocked(f *airborne, answer *ags.Token, err error) {
 			p.arrivedLocked(next, answer, arrival{at: f.first, former: all[len(all)-1]})
 		}
 		p.answered[f.pair] = !p.w.house.keeps
+		if p.gone[f.pair.account] {
+			p.owed[p.w.gw.pairs[answer.AccessToken.Reveal()]] = true
+		}
 	default:
 		p.answered[f.pair] = true
 		p.wish.unsaved = p.wish.unsaved && !p.wish.of(f.pair) // it has come to nothing
@@ -238,13 +243,14 @@ func (r wire) SignOut(_ context.Context, t *ags.Token) error {
 	if p.crashed {
 		return errCrashed
 	}
-	if len(p.gone) == 0 { // what has come too late for a sign-out is signed out too
+	if !p.leaves { // what has come too late for a sign-out is signed out too
 		p.beganLocked("a sign-out")
 	}
 	pr := w.gw.pairs[t.AccessToken.Reveal()]
 	w.sayLocked("  %s: the gateway signs out %s", p.name, pr)
 	if pr != nil {
 		pr.account.over = true
+		delete(p.owed, pr)
 	}
 	return nil
 }
@@ -284,7 +290,3 @@ func (p *proc) dead() bool {
 	defer p.w.mu.Unlock()
 	return p.allLocked(p.current, func(b *belief) bool { return b.served.either(p.moment()) })
 }
-
-// graceOf is how much later than due an instant may come that the model does not
-// know to the nanosecond.
-const graceOf = 5 * time.Second

@@ -1,5 +1,3 @@
-//go:build model
-
 package tokensource_test
 
 import (
@@ -122,7 +120,7 @@ func (p *proc) endedLocked(ended *tokensource.LoginRequiredError) {
 // servableLocked reports whether there is a token that must be served.
 func (p *proc) servableLocked() bool {
 	now := p.moment()
-	return p.current != nil && !p.invalidated[p.current] && !p.gone[p.current.account] &&
+	return p.current != nil && p.ended != tokensource.SignedOut && !p.invalidated[p.current] && !p.gone[p.current.account] &&
 		p.allLocked(p.current, func(b *belief) bool { return !b.served.either(now) && !b.fixed.both(now) })
 }
 
@@ -170,7 +168,7 @@ func (p *proc) calledLocked(f *airborne) {
 // lockedRefreshLocked checks a refresh against what is stored.
 func (p *proc) lockedRefreshLocked(pr *pair) {
 	w, s := p.w, p.shelf
-	if w.house.locks && (s.hold == nil || s.troubled > 0) {
+	if w.house.locks && (s.hold == nil || s.hold.givingBack || s.troubled > 0) {
 		w.disk.unlocked = true
 		now := p.moment()
 		dead := p.anyLocked(pr, func(b *belief) bool { return b.served.either(now) })
@@ -188,8 +186,11 @@ func (p *proc) lockedRefreshLocked(pr *pair) {
 		}
 		return
 	}
-	if _, held := w.disk.storedLocked(); held.follows(pr) && !w.disk.tampered && !w.disk.unlocked && !w.house.keeps {
+	switch r, held := w.disk.storedLocked(); {
+	case held.follows(pr) && !w.disk.tampered && !w.disk.unlocked && !w.house.keeps:
 		w.failLocked("6: %s: presents %s, and %s is stored", p.name, pr, held)
+	case held == pr && r.AttemptAt.IsZero() && !s.unwritten && !w.disk.unlocked:
+		w.failLocked("15: %s: presents %s, and has not noted so", p.name, pr)
 	}
 }
 

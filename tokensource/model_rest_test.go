@@ -1,5 +1,3 @@
-//go:build model
-
 package tokensource_test
 
 import (
@@ -134,6 +132,9 @@ func (c *call) checkLocked(now time.Duration) {
 
 // checkLocked checks the calls of the gateway that are under way.
 func (p *proc) checkLocked(now time.Duration) {
+	for pr := range p.owed {
+		p.w.failLocked("12: %s: %s came after its sign-out, and is not signed out", p.name, pr)
+	}
 	if p.lost != nil && p.lostAt == now && p.lost.ctx.Err() == nil && len(p.air) == 0 {
 		p.w.failLocked("15: %s: the answer about %s was lost, and is not asked for again", p.name, p.lost.pair)
 	}
@@ -222,7 +223,11 @@ func (w *world) couldLiveLocked(p *proc) bool {
 		return false
 	}
 	r, held := w.disk.storedLocked()
-	return w.goodLocked(held) && !over(held) && r.Generation > 0 && !p.answered[held] && len(p.beliefs[held]) > 0
+	if !w.goodLocked(held) || p.answered[held] {
+		return false
+	}
+	b := w.believe(held, r.token(), arrival{at: p.moment(), stored: true})
+	return !over(held) && !b.over(p.moment()) && !b.fixed.either(p.moment()) && !b.refresh.either(p.moment())
 }
 
 // goodLocked reports whether the gateway would take a pair's refresh token.

@@ -1,5 +1,3 @@
-//go:build model
-
 package tokensource_test
 
 import (
@@ -121,12 +119,14 @@ var (
 
 // drawer is the store as one process has it.
 type drawer struct {
-	p      *proc
-	memory *store.Memory
-	hold   *hold                      // the lock, nil when the process does not have it
-	calls  map[context.Context]string // that are under way
-	loaded int                        // loads that were answered
-	clean  bool                       // the last load found nothing, or what can be read
+	p         *proc
+	memory    *store.Memory
+	hold      *hold                      // the lock, nil when the process does not have it
+	taken     map[*hold]bool             // the locks that it has, whether it was told so or not
+	calls     map[context.Context]string // that are under way
+	loaded    int                        // loads that were answered
+	unwritten bool                       // the last save failed
+	clean     bool                       // the last load found nothing, or what can be read
 
 	loadedAt            time.Duration // of the last of these
 	newest              int64         // the generation that it found
@@ -214,6 +214,9 @@ func (s *drawer) Load(ctx context.Context) (data []byte, err error) {
 	}
 	s.troubled, s.newest = 0, 0
 	s.clean = err != nil || parse(data) != nil
+	if p := s.p; s.clean && p.current == p.given && p.ended == 0 && !p.anyLocked(p.given, func(b *belief) bool { return b.over(p.moment()) }) {
+		p.claims[p.given] = true
+	}
 	s.loaded, s.loadedAt = s.loaded+1, w.fake.Elapsed()
 	if r := parse(data); err == nil && r != nil {
 		s.newest, s.found = r.Generation, w.gw.pairs[r.AccessToken]
@@ -251,7 +254,7 @@ func (s *drawer) Save(ctx context.Context, data []byte) error {
 		w.failLocked("5: %s: a record that nobody can read", s.p.name)
 	}
 	of := w.gw.pairs[r.AccessToken]
-	s.p.tried[of] = true
+	s.p.tried[of], s.unwritten = true, true
 	w.mu.Unlock()
 	err := s.call(ctx, "save", func() error {
 		w.mu.Lock()
@@ -272,6 +275,7 @@ func (s *drawer) Save(ctx context.Context, data []byte) error {
 	})
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	s.unwritten = s.unwritten && err != nil
 	if err == nil && s.p.wish.of(of) {
 		s.p.wish.unsaved = false
 	}
