@@ -328,3 +328,20 @@ func TestFound_WhatAHumanHasReplacedIsNotGoneBackTo(t *testing.T) {
 		assert.Zero(t, r.events.count(tokensource.EventAdopted))
 	})
 }
+
+func TestFound_WhoComesWhenTheClockIsSetBackIsServedWhatLives(t *testing.T) {
+	story(t, nil, func(t *testing.T, r *rig) {
+		r.gw.hold()
+		r.clock.Suspend(access)
+		_, err := r.ask() // and leaves
+		require.ErrorIs(t, err, context.Canceled)
+		r.clock.Suspend(-2 * time.Second)
+		r.want("a1")
+		r.clock.Suspend(2 * time.Second)
+		_, err = r.ask()
+		require.ErrorIs(t, err, context.Canceled, "no longer")
+		r.gw.release()
+		r.want("a2")
+		assert.Equal(t, 1, r.gw.count())
+	})
+}

@@ -153,7 +153,11 @@ func (s *Source) refreshQuietLocked(now instant) {
 	v := s.viewLocked()
 	d := decide(&v, now)
 	if !s.closed && !d.serve && v.flying && !s.overLocked() {
-		s.quiet.Store(&quiet{until: past(), crowd: &crowd{flight: s.work.flight, changed: s.work.changedLocked()}})
+		dead := past()
+		if v.session != nil && v.due.served.passedOnEither(now) {
+			dead = v.due.served
+		}
+		s.quiet.Store(&quiet{until: past(), crowd: &crowd{s.work.flight, s.work.changedLocked(), dead}})
 		return
 	}
 	if s.closed || !d.serve || d.act != doNothing || d.warn || d.end != v.ended {

@@ -55,6 +55,7 @@ type quiet struct {
 type crowd struct {
 	flight  *flight
 	changed <-chan struct{}
+	dead    horizon // of the token: a clock that is set back may bring it to life
 }
 
 // device is the identity that a session's sign-on was made with.
@@ -136,7 +137,7 @@ func (s *Source) wait(ctx context.Context) (*oauth2.Token, error) {
 
 // join finds out what to wait for.
 func (s *Source) join(ctx context.Context) outlook {
-	if q := s.quiet.Load(); q != nil && q.crowd != nil {
+	if q := s.quiet.Load(); q != nil && q.crowd != nil && s.watch.reached(q.crowd.dead) {
 		return outlook{flight: q.crowd.flight, changed: q.crowd.changed}
 	}
 	return s.look(ctx, nil)
