@@ -3,7 +3,6 @@ package tokensource
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"time"
 
 	"github.com/agsauth/agsauth/ags"
@@ -178,86 +177,6 @@ func (s *Source) stillDue(act action) bool {
 	return due
 }
 
-// noteAttempt stores that a refresh of the current pair is under way, so that
-// whoever finds the note after a crash knows that the token may be spent. It
-// returns the record as it is then stored; conflict says that somebody else has
-// written meanwhile, and that what is there must be loaded again. A store that
-// cannot be written does not stop the refresh: the session is worth more.
-func (s *Source) noteAttempt(f *flight, read *record) (stored *record, conflict bool) {
-	now := s.watch.now()
-	s.mu.Lock()
-	if s.epoch != f.epoch || s.session == nil {
-		s.mu.Unlock()
-		return read, false
-	}
-	note := recordOf(s.session, s.ledger.generation)
-	if read == nil || s.ledger.unsaved || read.Generation < s.ledger.generation {
-		note.Generation = max(s.ledger.generation, s.ledger.highest) + 1
-	} else {
-		s.heedAttemptLocked(read)
-	}
-	s.mu.Unlock()
-
-	note.AttemptAt = now.wall.Round(0).UTC()
-	err := s.write(f.whole, note)
-	if errors.Is(err, fs.ErrExist) {
-		return nil, true
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err != nil {
-		s.announceLocked(now, Event{Kind: EventStoreFailed, Err: err})
-		// It may have taken effect all the same: its generation is not used twice.
-		return note, false
-	}
-	if s.epoch == f.epoch {
-		s.announceAllLocked(now, s.savedLocked(note.Generation, nil, false, now))
-		s.ledger.attemptAt = note.AttemptAt
-	}
-	return note, false
-}
-
-// heedAttempt notes that somebody else has begun to refresh the current pair,
-// and has not finished: the token may be spent.
-func (s *Source) heedAttempt(epoch uint64, read *record) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.epoch == epoch && read != nil && read.Generation == s.ledger.generation {
-		s.heedAttemptLocked(read)
-	}
-}
-
-func (s *Source) heedAttemptLocked(read *record) {
-	if !read.AttemptAt.IsZero() && !read.AttemptAt.Equal(s.ledger.attemptAt) {
-		s.outcomeUnknown = true
-	}
-}
-
-// clearAttempt takes the note back, when the gateway has said that it did
-// nothing, and no earlier attempt is in doubt. That it may fail is of no harm: a note that stays says less than we
-// know, not something false.
-func (s *Source) clearAttempt(f *flight, noted *record) {
-	if noted == nil {
-		return
-	}
-	s.mu.Lock()
-	unknown, ours := s.outcomeUnknown, s.ledger.attemptAt
-	s.mu.Unlock()
-	if unknown || noted.AttemptAt.IsZero() || !noted.AttemptAt.Equal(ours) {
-		return
-	}
-	cleared := *noted
-	cleared.AttemptAt = time.Time{}
-	if s.write(f.whole, &cleared) != nil {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ledger.attemptAt.Equal(ours) {
-		s.ledger.attemptAt = time.Time{} // a note that is found now is somebody else's
-	}
-}
-
 // spend asks the gateway for a new pair and saves it. read is the record loaded
 // last. frozen says that what is stored must not be overwritten.
 func (s *Source) spend(f *flight, read *record, frozen bool) func(now instant) {
@@ -377,14 +296,6 @@ func (s *Source) ask(ctx context.Context, epoch uint64, current *session) (*ags.
 	}, nil)
 }
 
-func (s *Source) noteUnknown(epoch uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.epoch == epoch {
-		s.outcomeUnknown = true
-	}
-}
-
 // discard gets rid of a pair that came too late. After a sign-out its session is
 // to end at the gateway as well.
 func (s *Source) discard(f *flight, late *ags.Token) {
@@ -395,95 +306,3 @@ func (s *Source) discard(f *flight, late *ags.Token) {
 
 // signedOut reports whether a flight was abandoned because of a sign-out.
 func signedOut(f *flight) bool { return errors.Is(context.Cause(f.ctx), errSignedOut) }
-
-// refreshFailed sorts a failure: a rejection by the gateway ends the session,
-// but only when the store has nothing newer; anything else is remembered.
-func (s *Source) refreshFailed(f *flight, current *session, read *record, err error) func(now instant) {
-	if outcomeUnknown(err) {
-		s.noteUnknown(f.epoch)
-	}
-	s.clearAttempt(f, read)
-	if classifyRefresh(err) != terminal {
-		return s.remember(f, err)
-	}
-	if s.cfg.Store != nil {
-		s.insistNoMore(f.epoch)
-		rec, loadErr := s.load(f.whole)
-		if loadErr != nil {
-			return s.withholdRejection(f, err, loadErr)
-		}
-		if s.adopt(f.epoch, rec) {
-			return nil
-		}
-	}
-	return s.endRejected(current, err)
-}
-
-// endRejected ends the session with a rejection. A horizon that either clock has
-// seen pass says more than that.
-func (s *Source) endRejected(current *session, err error) func(now instant) {
-	return func(now instant) {
-		reason := horizonPassed(current, now)
-		if reason == 0 {
-			reason = RefreshRejected
-		}
-		s.endLocked(reason, err, now)
-	}
-}
-
-// withholdRejection keeps a rejection for when the store can be read: another
-// process may have spent the token and stored its successor. Until then the
-// gateway is not asked again with a token that it has rejected.
-func (s *Source) withholdRejection(f *flight, rejection, loadErr error) func(now instant) {
-	pass := s.passingFailure(f, errors.Join(loadErr, rejection))
-	if pass == nil {
-		return nil
-	}
-	return func(now instant) {
-		s.ledger.rejected = rejection
-		pass(now)
-	}
-}
-
-// rejectedBefore returns the rejection that was withheld, if one was.
-func (s *Source) rejectedBefore() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.ledger.rejected
-}
-
-// rejectedEarlier ends the session for a rejection that was withheld. The store
-// was read just now, and has nothing newer.
-func (s *Source) rejectedEarlier() func(now instant) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ledger.rejected == nil || s.session == nil {
-		return nil
-	}
-	return s.endRejected(s.session, s.ledger.rejected)
-}
-
-// passingFailure is remember for what is not the gateway's doing.
-func (s *Source) passingFailure(f *flight, err error) func(now instant) {
-	if f.ctx.Err() != nil {
-		return nil
-	}
-	return s.rememberAs(f, err, passing)
-}
-
-// remember keeps a failed attempt in mind until the next one is due, and makes
-// it the answer for all who wait.
-func (s *Source) remember(f *flight, err error) func(now instant) {
-	return s.rememberAs(f, err, classifyRefresh(err))
-}
-
-func (s *Source) rememberAs(f *flight, err error, c class) func(now instant) {
-	draw := s.draw()
-	return func(now instant) {
-		s.failure = s.failure.after(err, c, false, s.leftLocked(now), now, draw)
-		// Rejected by an API or not, the token in hand is the best there is.
-		s.invalidated = false
-		s.announceLocked(now, Event{Kind: EventRefreshFailed, Err: err, NextAt: s.failure.nextAt})
-		f.err = s.failure.unavailable()
-	}
-}

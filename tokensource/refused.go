@@ -1,0 +1,95 @@
+package tokensource
+
+import "errors"
+
+// refreshFailed sorts a failure: a rejection by the gateway ends the session,
+// but only when the store has nothing newer; anything else is remembered.
+func (s *Source) refreshFailed(f *flight, current *session, read *record, err error) func(now instant) {
+	if outcomeUnknown(err) {
+		s.noteUnknown(f.epoch)
+	}
+	s.clearAttempt(f, read)
+	if classifyRefresh(err) != terminal {
+		return s.remember(f, err)
+	}
+	if s.cfg.Store != nil {
+		s.insistNoMore(f.epoch)
+		rec, loadErr := s.load(f.whole)
+		if loadErr != nil {
+			return s.withholdRejection(f, err, loadErr)
+		}
+		if s.adopt(f.epoch, rec) {
+			return nil
+		}
+	}
+	return s.endRejected(current, err)
+}
+
+// endRejected ends the session with a rejection. A horizon that either clock has
+// seen pass says more than that.
+func (s *Source) endRejected(current *session, err error) func(now instant) {
+	return func(now instant) {
+		reason := horizonPassed(current, now)
+		if reason == 0 {
+			reason = RefreshRejected
+		}
+		s.endLocked(reason, err, now)
+	}
+}
+
+// withholdRejection keeps a rejection for when the store can be read: another
+// process may have spent the token and stored its successor. Until then the
+// gateway is not asked again with a token that it has rejected.
+func (s *Source) withholdRejection(f *flight, rejection, loadErr error) func(now instant) {
+	pass := s.passingFailure(f, errors.Join(loadErr, rejection))
+	if pass == nil {
+		return nil
+	}
+	return func(now instant) {
+		s.ledger.rejected = rejection
+		pass(now)
+	}
+}
+
+// rejectedBefore returns the rejection that was withheld, if one was.
+func (s *Source) rejectedBefore() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ledger.rejected
+}
+
+// rejectedEarlier ends the session for a rejection that was withheld. The store
+// was read just now, and has nothing newer.
+func (s *Source) rejectedEarlier() func(now instant) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ledger.rejected == nil || s.session == nil {
+		return nil
+	}
+	return s.endRejected(s.session, s.ledger.rejected)
+}
+
+// passingFailure is remember for what is not the gateway's doing.
+func (s *Source) passingFailure(f *flight, err error) func(now instant) {
+	if f.ctx.Err() != nil {
+		return nil
+	}
+	return s.rememberAs(f, err, passing)
+}
+
+// remember keeps a failed attempt in mind until the next one is due, and makes
+// it the answer for all who wait.
+func (s *Source) remember(f *flight, err error) func(now instant) {
+	return s.rememberAs(f, err, classifyRefresh(err))
+}
+
+func (s *Source) rememberAs(f *flight, err error, c class) func(now instant) {
+	draw := s.draw()
+	return func(now instant) {
+		s.failure = s.failure.after(err, c, false, s.leftLocked(now), now, draw)
+		// Rejected by an API or not, the token in hand is the best there is.
+		s.invalidated = false
+		s.announceLocked(now, Event{Kind: EventRefreshFailed, Err: err, NextAt: s.failure.nextAt})
+		f.err = s.failure.unavailable()
+	}
+}
