@@ -171,6 +171,11 @@ func (s *drawer) call(ctx context.Context, op string, effect func() error) error
 		ended := ctx.Done()
 		if f.deaf {
 			ended = nil
+			w.mu.Lock()
+			if s.troubled == 0 && op == "load" { // for the one who calls it has failed by then
+				s.troubled = w.fake.Elapsed() + 5*time.Second + 1
+			}
+			w.mu.Unlock()
 		}
 		select {
 		case <-released:
