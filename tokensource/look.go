@@ -137,6 +137,9 @@ func (s *Source) noticeLocked(d decision, now instant) (noticed, ended bool) {
 		s.endLocked(d.end, nil, now)
 		noticed, ended = true, true
 	}
+	if d.far {
+		s.warned = false
+	}
 	if d.warn {
 		noticed, s.warned = true, true
 		reason := FixedExpired

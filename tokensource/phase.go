@@ -76,6 +76,7 @@ type decision struct {
 	serve bool   // the access token may be handed out
 	end   Reason // why the session cannot be refreshed any more, 0 when it can
 	warn  bool   // the end is near, and was not announced
+	far   bool   // the end is not near, though it was announced: a clock was set, or the horizon has moved
 	act   action // what is to be started now
 }
 
@@ -106,6 +107,7 @@ func decide(v *view, now instant) decision {
 		return d
 	}
 	d.warn = !v.warned && v.due.warnAt.passedOnEither(now)
+	d.far = v.warned && !v.due.warnAt.add(-warnSlack).passedOnEither(now)
 	d.act = actLive(v, alive, now)
 	return d
 }
@@ -226,7 +228,9 @@ func nextChange(v *view, now instant) horizon {
 		if !v.flying {
 			consider(v.due.refreshAt)
 		}
-		if !v.warned {
+		if v.warned {
+			consider(v.due.warnAt.add(-warnSlack))
+		} else {
 			consider(v.due.warnAt)
 		}
 	}

@@ -38,6 +38,10 @@ const (
 	minWarnBefore  = 10 * time.Minute
 	maxWarnBefore  = 24 * time.Hour
 	warnBeforePart = 10
+
+	// An end that was announced is announced again when it has moved away by more
+	// than this, which is more than a clock is corrected by every day.
+	warnSlack = time.Minute
 )
 
 // session is a pair of tokens, and what its schedule follows from. It is made once
@@ -247,13 +251,14 @@ func winsTime(access, refresh, fixed horizon, life time.Duration) bool {
 }
 
 // warnBefore is how long before the end of a session it is announced: as
-// configured, or a tenth of its span, at most half of it.
+// configured, or a tenth of its span, at most half of it. It is not before the end
+// where a clock that was set says that the span is none.
 func warnBefore(end horizon, startedAt stamp, configured time.Duration) time.Duration {
 	if configured != 0 || !end.known() {
 		return configured
 	}
 	span := end.wall.sub(startedAt)
-	return min(max(span/warnBeforePart, minWarnBefore), maxWarnBefore, span/2)
+	return max(0, min(max(span/warnBeforePart, minWarnBefore), maxWarnBefore, span/2))
 }
 
 // refreshable reports whether there is a refresh token at all.
