@@ -150,15 +150,21 @@ func (s *Source) join(ctx context.Context) outlook {
 // others within 10 seconds (or half a token's life) have no effect, and that
 // span doubles, up to 5 minutes, while each new token is rejected early in its
 // life. Nor has it an effect without a refresh token, and while a failed refresh is
-// remembered. Invalidate does not wait and calls nobody.
+// remembered. After the gateway has rejected the refresh token it ends the serving of
+// the access token, as nothing else speaks for that. Invalidate does not wait and calls
+// nobody.
 func (s *Source) Invalidate(accessToken string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.watch.now()
 	switch {
-	case s.closed, s.session == nil, s.ended != nil, s.invalidated,
-		s.session.bearer.AccessToken != accessToken,
-		!s.session.refreshable() || !s.failure.retryAt().passedOnEither(now):
+	case s.closed, s.session == nil, s.invalidated, s.session.bearer.AccessToken != accessToken:
+		return
+	case s.ended != nil && s.ended.reason == RefreshRejected:
+		s.invalidated = true // the gateway and an API agree
+		s.wakeLocked()
+		return
+	case s.ended != nil, !s.session.refreshable(), !s.failure.retryAt().passedOnEither(now):
 		return
 	}
 	if next, admitted := s.rejections.admit(s.session, now); admitted {
