@@ -13,6 +13,7 @@ func SigningSecret(s *Server) []byte {
 // What the bounds are.
 const (
 	KeptPairs        = keptPairs
+	KeptSessions     = keptSessions
 	RecordedRequests = recordedRequests
 	RecordedBody     = recordedBody
 	MaxBody          = maxBody

@@ -12,6 +12,10 @@ import (
 // refreshed for hours takes of memory, and is more than a test looks back.
 const keptPairs = 512
 
+// keptSessions is how many sessions that are over are remembered with their tokens,
+// for the same reason. There may be as many more before the oldest are forgotten.
+const keptSessions = 64
+
 // session is what a sign-on begins.
 type session struct {
 	serial     int // 1 for the server's first
@@ -50,7 +54,34 @@ func (b *books) begin(now time.Time, a *account, d *device, tenant string) pair 
 	s := &session{serial: len(b.sessions) + 1, account: a, device: d, tenant: tenant}
 	s.fixedAt = b.issueInstant(now).Add(b.cfg.FixedLifetime)
 	b.sessions = append(b.sessions, s)
+	if s.serial%keptSessions == 0 {
+		b.forget(now)
+	}
 	return b.issue(now, s)
+}
+
+// forget drops the tokens of the sessions that have been over for longest.
+func (b *books) forget(now time.Time) {
+	var over []*session
+	for _, s := range b.sessions {
+		if len(s.tokens) > 0 && b.over(now, s) {
+			over = append(over, s)
+		}
+	}
+	for _, s := range over[:max(0, len(over)-keptSessions)] {
+		for _, token := range s.tokens {
+			delete(b.tokens, token)
+		}
+		s.tokens = nil
+	}
+}
+
+// over reports whether nothing can be had for any of a session's tokens any more.
+func (b *books) over(now time.Time, s *session) bool {
+	return !slices.ContainsFunc(s.tokens, func(token string) bool {
+		i := b.tokens[token]
+		return !i.expired(now) && (i.kind == accessToken || !s.ended)
+	})
 }
 
 // refresh exchanges a refresh token for a new pair. A token that was used before

@@ -142,6 +142,42 @@ func TestSession_OldestTokensAreForgotten(t *testing.T) {
 	})
 }
 
+func TestSession_OldestThatAreOverAreForgotten(t *testing.T) {
+	for name, c := range map[string]struct {
+		end   func(*testing.T, *agstest.Server, tokens)
+		known bool
+	}{
+		"signed out, and the access token run out": {func(t *testing.T, srv *agstest.Server, tok tokens) {
+			t.Helper()
+			signOut(t, srv, tok.Access)
+			time.Sleep(time.Hour)
+		}, false},
+		"run out":                    {func(*testing.T, *agstest.Server, tokens) { time.Sleep(30 * 24 * time.Hour) }, false},
+		"the access token not yet":   {func(t *testing.T, srv *agstest.Server, tok tokens) { t.Helper(); signOut(t, srv, tok.Access) }, true},
+		"the refresh token lives on": {func(*testing.T, *agstest.Server, tokens) { time.Sleep(time.Hour) }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv := startInMemory(t, agstest.Config{DeviceLimit: 2 * agstest.KeptSessions})
+				all := make([]tokens, 2*agstest.KeptSessions-1)
+				for i := range all {
+					all[i] = signOn(t, srv)
+				}
+				for _, tok := range all[1:] {
+					signOut(t, srv, tok.Access)
+				}
+				c.end(t, srv, all[0])
+				last := signOn(t, srv)
+				for tok, known := range map[*tokens]bool{&all[0]: c.known, &all[agstest.KeptSessions]: true, &last: true} {
+					_, is := srv.Inspect(tok.Refresh)
+					assert.Equal(t, known, is)
+				}
+				refresh(t, srv, last.Refresh).tokens(t, http.StatusOK)
+			})
+		})
+	}
+}
+
 func TestAccessEndsWithSession(t *testing.T) {
 	ends := map[string]func(*agstest.Server, tokens){
 		"sign-out":          func(srv *agstest.Server, tok tokens) { signOut(t, srv, tok.Access) },
