@@ -96,7 +96,9 @@ func (w *window) explains(c *call, canLogin bool) bool {
 		return gone && !canLogin && w.touches(c, reread+2*haste) ||
 			c.outcome == refused && w.hidden && w.touches(c, accessLifetime)
 	case signedOut:
-		gone := c.outcome == refused || c.outcome == loginRequired && c.reason == "signed out"
+		// The gateway is told before the file: who refreshes in between is rejected, and
+		// learns why when it looks into the file again.
+		gone := c.outcome == refused || c.outcome == loginRequired && (c.reason == "signed out" || c.reason == "refresh rejected")
 		return gone && w.touches(c, reread+haste)
 	case restart:
 		return c.outcome == closed && c.member == w.act.member && w.touches(c, 0)
