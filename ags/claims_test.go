@@ -34,6 +34,8 @@ func TestHasFixedClaim(t *testing.T) {
 		"null":                   {jwt(`{"fixed_exp":null}`), "", false},
 		"a list":                 {jwt(`{"fixed_exp":[1657465493]}`), "", false},
 		"never":                  {jwt(`{"exp":1654877093,"fixed_exp":9999999999}`), "", false},
+		"ten years":              {jwt(`{"exp":1654873493,"fixed_exp":1970233493}`), "", true},
+		"above ten years":        {jwt(`{"exp":1654873493,"fixed_exp":1970233494}`), "", false},
 		"claims not an object":   {jwt(`[1]`), "", false},
 		"claims not JSON":        {jwt(`{"fixed_exp":1657465493`), "", false},
 		"header not JSON":        {jwtWith(`{`, `{"fixed_exp":1657465493}`), "", false},

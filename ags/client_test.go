@@ -230,6 +230,11 @@ func TestSessionToken(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "st-1", s.Reveal())
 	w.only()
+	c, w = client(t, nil, reply(201, `{"sessionToken":"st-2"}`))
+	s, err = c.SessionToken(t.Context(), nil)
+	require.NoError(t, err, "created, as well as found")
+	assert.Equal(t, "st-2", s.Reveal())
+	w.only()
 	for _, body := range []string{`{}`, `{"sessionToken":""}`, `{"sessionToken":7}`, `{"sessionToken":null}`, `[]`} {
 		c, w := client(t, nil, reply(200, body))
 		s, err := c.SessionToken(t.Context(), nil)
@@ -240,8 +245,10 @@ func TestSessionToken(t *testing.T) {
 }
 
 func TestClient_UnexpectedStatusIsAProtocolError(t *testing.T) {
+	// Nothing is wrong with the body.
+	body := pair("sessionToken", "st-1")
 	for _, status := range []int{202, 204, 206, 300, 301, 302, 304, 307, 308} {
-		c, w := client(t, nil, reply(status, pair(), "Location", "https://other.example.com/"), reply(status, pair()), reply(status, pair()))
+		c, w := client(t, nil, reply(status, body, "Location", "https://other.example.com/"), reply(status, body), reply(status, body))
 		_, err := c.Refresh(t.Context(), held())
 		require.ErrorIs(t, err, ags.ErrProtocol, "%d", status)
 		assert.Equal(t, status, asError(t, err).Status)

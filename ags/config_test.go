@@ -2,6 +2,7 @@ package ags_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -86,6 +87,17 @@ func TestNew_RefusesWhatCannotBeMeant(t *testing.T) {
 			assert.NotContains(t, err.Error(), "hunter22")
 			assert.Regexp(t, "^ags: config: ", err.Error())
 		})
+	}
+}
+
+// RFC 9110, section 5.6.2.
+func TestNew_HeaderNamesAreTokens(t *testing.T) {
+	const token = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	for c := range rune(0x100) {
+		cfg := config(&wire{tb: t})
+		cfg.Header = http.Header{"X-" + string(c): {"v"}}
+		_, err := ags.New(cfg)
+		assert.Equal(t, strings.ContainsRune(token, c), err == nil, "%q: %v", c, err)
 	}
 }
 

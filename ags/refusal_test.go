@@ -104,6 +104,10 @@ func TestRefusal_Code(t *testing.T) {
 		`{"errorCode":"20007x"}`:                  0,
 		`{"errorCode":1.5}`:                       0,
 		`{"errorCode":1e99}`:                      0,
+		`{"errorCode":2147483647}`:                2147483647,
+		`{"errorCode":"2147483647"}`:              2147483647,
+		`{"errorCode":2147483648}`:                0,
+		`{"errorCode":"2147483648"}`:              0,
 		`{"errorCode":"99999999999"}`:             0,
 		`{"errorCode":{"code":1}}`:                0,
 		`{"errorCode":""}`:                        0,
@@ -183,6 +187,16 @@ func TestRefusal_SecretsAreRemovedFromMessages(t *testing.T) {
 	}
 }
 
+// Some write the escapes of a URL in lower case, and leave the letters as they are.
+func TestRefusal_LowerCaseIsOfTheEscapesAlone(t *testing.T) {
+	for _, echo := range []string{"PASS%2FWORD%3F", "PASS%2fWORD%3f"} {
+		c, w := client(t, nil, reply(403, toJSON(map[string]string{"message": "wrong: " + echo})))
+		_, err := c.SessionToken(t.Context(), []ags.Parameter{{Name: "password", Value: "PASS/WORD?"}})
+		w.only()
+		assert.Equal(t, "wrong: [redacted]", asError(t, err).Message)
+	}
+}
+
 func TestRefusal_PiecesOfSecretsAreRemoved(t *testing.T) {
 	token := jwt(`{"exp":1654877093,"jti":"4789023423714089478"}`)
 	c, w := client(t, nil, reply(403, toJSON(map[string]string{"message": "bad token " + token[:30] + "… of " + token[20:60]})))
@@ -235,6 +249,14 @@ func TestRefusal_SecretAtTheEndOfALongMessage(t *testing.T) {
 		assert.NotContains(t, e.Message, passwordMark[:2])
 		assert.LessOrEqual(t, utf8.RuneCountInString(e.Message), 200)
 	}
+}
+
+// 8 KiB of a text are looked at. Of one that ends there nothing is missing, and so
+// nothing need be taken for the beginning of a secret.
+func TestRefusal_EndOfTheLongestMessageIsKept(t *testing.T) {
+	message := strings.Repeat(" ", 8<<10-len("limit")) + "limit"
+	assert.Equal(t, "limit", refused(t, reply(403, toJSON(map[string]string{"message": message}))).Message)
+	assert.Empty(t, refused(t, reply(403, toJSON(map[string]string{"message": message + "s"}))).Message)
 }
 
 func TestRetryAfter(t *testing.T) {

@@ -315,6 +315,16 @@ func TestTokenAnswer_MillisecondClaims(t *testing.T) {
 	assertInstant(t, time.UnixMilli(1657465493250), token.FixedExpiresAt, "fixed")
 }
 
+// A number above 1e11 is milliseconds. That one is still a second, of the year 5138.
+func TestTokenAnswer_LastSecondOfAClaim(t *testing.T) {
+	const last = 100_000_000_000
+	date := time.Unix(last, 0).Add(-time.Hour).UTC().Format(http.TimeFormat)
+	body := pair("access_token", jwt(`{"exp":100000000000}`), "refresh_token", "opaque", "expires_in", nil)
+	token, err := refreshAt(t, issued, held(), body, "Date", date)
+	require.NoError(t, err)
+	assertInstant(t, issued.Add(time.Hour), token.ExpiresAt, "access")
+}
+
 func TestRefresh_KeepsWhatTheAnswerOmits(t *testing.T) {
 	old := claimed(100000, 2592000)
 	prev := &ags.Token{
@@ -394,6 +404,7 @@ func TestTokenAnswer_EachFaultHasItsError(t *testing.T) {
 		"other case":                {`{"Access_Token":"` + accessMark + `"}`, "no access_token"},
 		"a number for it":           {pair("access_token", 7), "access_token is not a string"},
 		"a line break in it":        {pair("access_token", accessMark+"\n"), "access_token has characters"},
+		"a DEL in it":               {pair("access_token", accessMark+"\x7f"), "access_token has characters"},
 		"a space in the other":      {pair("refresh_token", refreshMark+" "), "refresh_token has characters"},
 		"a list for the other":      {pair("refresh_token", []string{refreshMark}), "refresh_token is not a string"},
 		"another type":              {pair("token_type", "mac"), "token_type is not bearer"},
