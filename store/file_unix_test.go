@@ -24,10 +24,13 @@ const (
 	partFull     = "full"      // saves where there is room for little, and says how that went
 	partEndless  = "endless"   // saves until it is told to end, or killed
 	partReadOnly = "read-only" // saves where it may only read, and says how that went
+	partUnlisted = "unlisted"  // saves where it may not read the folder, and says how that went
 )
 
 func systemParts() map[string]part {
-	return map[string]part{partFull: playFull, partEndless: playEndless, partReadOnly: playReadOnly}
+	return map[string]part{
+		partFull: playFull, partEndless: playEndless, partReadOnly: playReadOnly, partUnlisted: playUnlisted,
+	}
 }
 
 // room is how many bytes a file may have where there is room for little.
@@ -65,15 +68,9 @@ func playEndless(ctx context.Context, f *store.File, in lines) error {
 }
 
 func playReadOnly(ctx context.Context, f *store.File, in lines) error {
-	// By its bare name, since the folders above may be closed to the other user.
-	if err := os.Chdir(filepath.Dir(f.Path)); err != nil {
+	f, err := asNobody(f)
+	if err != nil {
 		return err
-	}
-	f = &store.File{Path: filepath.Base(f.Path)}
-	if os.Geteuid() == 0 { // who may write everywhere
-		if err := syscall.Setuid(nobody); err != nil {
-			return err
-		}
 	}
 	if err := ready(in); err != nil {
 		return err
@@ -84,6 +81,41 @@ func playReadOnly(ctx context.Context, f *store.File, in lines) error {
 	}
 	_, lockErr := f.Lock(ctx)
 	return sayAll(err, f.Save(ctx, []byte("record-two")), f.Delete(ctx), f.SetAside(ctx, "damaged"), lockErr)
+}
+
+func playUnlisted(ctx context.Context, f *store.File, in lines) error {
+	f, err := asNobody(f)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Load(ctx); err != nil {
+		return err
+	}
+	// Now it may make and replace files in the folder, but neither list nor sync it.
+	if err := os.Chmod(".", 0o300); err != nil {
+		return err
+	}
+	unsynced := []error{f.Save(ctx, []byte("record-two")), f.Save(ctx, []byte("record-three"))}
+	if err := os.Chmod(".", 0o700); err != nil {
+		return err
+	}
+	if err := ready(in); err != nil {
+		return err
+	}
+	return sayAll(append(unsynced, f.Save(ctx, []byte("record-four")))...)
+}
+
+// asNobody makes the process one of a user who may not do everything, and returns
+// f for it: by its bare name, since the folders above may be closed to that user.
+func asNobody(f *store.File) (*store.File, error) {
+	if err := os.Chdir(filepath.Dir(f.Path)); err != nil {
+		return nil, err
+	}
+	f = &store.File{Path: filepath.Base(f.Path)}
+	if os.Geteuid() == 0 {
+		return f, syscall.Setuid(nobody)
+	}
+	return f, nil
 }
 
 // nobody is the user who has nothing but what it is given.
@@ -141,15 +173,23 @@ func TestFile_DiskFull(t *testing.T) {
 	assert.Equal(t, []string{".session.json.guard", "session.json"}, files(t, filepath.Dir(f.Path)), "nothing is left behind")
 }
 
+// giveAway gives a folder, and what is in it, to the user that asNobody becomes.
+func giveAway(t *testing.T, folder string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		return
+	}
+	require.NoError(t, os.Chown(folder, nobody, nobody))
+	for _, name := range files(t, folder) {
+		require.NoError(t, os.Chown(filepath.Join(folder, name), nobody, nobody))
+	}
+}
+
 func TestFile_ReadOnlyFolder(t *testing.T) {
 	f := saveOne(t)
 	folder := filepath.Dir(f.Path)
 	names := files(t, folder)
-	if os.Geteuid() == 0 {
-		for _, name := range []string{folder, f.Path, filepath.Join(folder, ".session.json.guard")} {
-			require.NoError(t, os.Chown(name, nobody, nobody))
-		}
-	}
+	giveAway(t, folder)
 	require.NoError(t, os.Chmod(folder, 0o500))
 	t.Cleanup(func() { _ = os.Chmod(folder, 0o700) })
 	p := start(t, partReadOnly, f.Path)
@@ -161,6 +201,29 @@ func TestFile_ReadOnlyFolder(t *testing.T) {
 	require.NoError(t, p.Wait())
 	assert.Equal(t, names, files(t, folder))
 	assertRecord(t, f.Path, "record-one")
+}
+
+// A record that is in its place, in a folder that cannot be synced, is saved for all
+// who look, but not to be relied on: an error says so, and who saves again may. What
+// could not be swept then is swept as soon as it can be.
+func TestFile_FolderThatCannotBeSynced(t *testing.T) {
+	f := saveOne(t)
+	folder := filepath.Dir(f.Path)
+	leftover := filepath.Join(folder, ".session.json.123.tmp")
+	require.NoError(t, os.WriteFile(leftover, []byte("left over"), 0o600))
+	giveAway(t, folder)
+	t.Cleanup(func() { _ = os.Chmod(folder, 0o700) })
+	p := start(t, partUnlisted, f.Path)
+	assertRecord(t, f.Path, "record-three")
+	assert.FileExists(t, leftover)
+	p.goOn(t)
+	for range 2 {
+		assertSays(t, p, "not permitted")
+	}
+	assertSays(t, p, "fine")
+	require.NoError(t, p.Wait())
+	assertRecord(t, f.Path, "record-four")
+	assert.NoFileExists(t, leftover)
 }
 
 func TestFile_MadeForThisUserAlone(t *testing.T) {

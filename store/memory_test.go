@@ -61,6 +61,8 @@ func TestMemory_Aside(t *testing.T) {
 		{"v2-Old_3", "v2-Old_3"},
 		{"../../etc/passwd", "______etc_passwd"},
 		{"2026-03-04T12:00:00Z", "2026-03-04T12_00_00Z"},
+		{"azAZ09", "azAZ09"},
+		{"`{@[/:", "______"},
 		{"é", "_"},
 		{"\xff", "_.1"},
 		{strings.Repeat("x", 33), strings.Repeat("x", 32)},
