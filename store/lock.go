@@ -28,10 +28,7 @@ func guarded(ctx context.Context, op, target string, change func() error) error 
 		return endedOr(ctx, op, err)
 	}
 	err = change()
-	if unlockErr := release(); unlockErr != nil {
-		return errors.Join(err, failed(op, unlockErr))
-	}
-	return err
+	return errors.Join(err, failed(op, release()))
 }
 
 // take locks the file at path, which it makes if there is none, and never

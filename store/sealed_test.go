@@ -175,9 +175,10 @@ func TestSealed_Misuse(t *testing.T) {
 		spoil func(*store.Sealed)
 		why   string
 	}{
-		"no name":  {func(s *store.Sealed) { s.Name = "" }, "Sealed.Name is empty"},
-		"no keys":  {func(s *store.Sealed) { s.Keys = nil }, "Sealed.Keys is empty"},
-		"zero key": {func(s *store.Sealed) { s.Keys = append(s.Keys, store.Key{}) }, "Sealed.Keys[1] is the zero Key"},
+		"no name":                  {func(s *store.Sealed) { s.Name = "" }, "Sealed.Name is empty"},
+		"no keys":                  {func(s *store.Sealed) { s.Keys = nil }, "Sealed.Keys is empty"},
+		"zero key":                 {func(s *store.Sealed) { s.Keys = append(s.Keys, store.Key{}) }, "Sealed.Keys[1] is the zero Key"},
+		"zero key that is to seal": {func(s *store.Sealed) { s.Keys[0] = store.Key{} }, "Sealed.Keys[0] is the zero Key"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := full()
