@@ -137,12 +137,9 @@ func (f *Fake) fireNextLocked() {
 	t.c <- f.wall
 }
 
-// afterLocked returns the reading of the monotonic side d from now.
+// afterLocked returns the reading of the monotonic side d from now, or forever.
 func (f *Fake) afterLocked(d time.Duration) time.Duration {
-	if d > forever-f.elapsed {
-		return forever
-	}
-	return f.elapsed + d
+	return f.elapsed + min(d, forever-f.elapsed)
 }
 
 // moveLocked moves both sides so that the monotonic one shows elapsed.
