@@ -3,6 +3,7 @@ package tokensource
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -62,6 +63,7 @@ func TestWinsTime(t *testing.T) {
 		{"two seconds of a short life are not", h(time.Minute), never(), h(time.Minute + 2*time.Second), time.Minute, false},
 		{"more are", h(time.Minute), never(), h(time.Minute + 2*time.Second + 1), time.Minute, true},
 		{"a fifth of a very short life is not", h(time.Second), never(), h(1200 * time.Millisecond), time.Second, false},
+		{"more is", h(time.Second), never(), h(1200*time.Millisecond + 1), time.Second, true},
 		{"beyond it", h(2 * time.Hour), never(), h(time.Hour), time.Hour, false},
 		{"no access expiry: the refresh token's counts", never(), h(time.Hour), h(2 * time.Hour), time.Hour, true},
 		{"neither", never(), never(), h(time.Hour), time.Hour, false},
@@ -123,6 +125,51 @@ func TestRejections(t *testing.T) {
 	assert.True(t, admitted(last, last+30*time.Minute), "late in its life")
 	last = r.last.mono
 	assert.True(t, admitted(last, last+10*time.Second), "and the interval is short again")
+}
+
+func TestRejections_TheIntervalOfAShortLife(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		life, want time.Duration
+	}{
+		{"ten seconds", time.Hour, 10 * time.Second},
+		{"at most half of a life", 6 * time.Second, 3 * time.Second},
+		{"ten seconds of a life that nobody knows", 0, 10 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tok := &ags.Token{AccessToken: ags.NewSecret("a"), IssuedAt: base}
+			if tt.life > 0 {
+				tok.ExpiresAt = base.Add(tt.life)
+			}
+			s := newSession(arrival{token: tok, at: at(0)}, &settings{})
+			first, admitted := (*rejections)(nil).admit(s, at(0))
+			require.True(t, admitted)
+			_, admitted = first.admit(s, at(tt.want-1))
+			assert.False(t, admitted)
+			_, admitted = first.admit(s, at(tt.want))
+			assert.True(t, admitted)
+		})
+	}
+}
+
+func TestLostAnswer(t *testing.T) {
+	cut := io.ErrUnexpectedEOF
+	for name, tt := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"no answer":             {&ags.Error{}, true},
+		"never sent":            {&ags.Error{NotSent: true}, false},
+		"granted, and cut off":  {&ags.Error{Status: 200, Err: cut}, true},
+		"created, and cut off":  {&ags.Error{Status: 201, Err: cut}, true},
+		"granted, but garbled":  {&ags.Error{Status: 200, Malformed: true}, false},
+		"refused, and cut off":  {&ags.Error{Status: 400, Err: cut}, false},
+		"busy, and cut off":     {&ags.Error{Status: 503, Err: cut}, false},
+		"somebody else's error": {errors.New("boom"), false},
+	} {
+		_, lost := lostAnswer(tt.err)
+		assert.Equal(t, tt.want, lost, name)
+	}
 }
 
 func TestOutcomeUnknown(t *testing.T) {

@@ -2,6 +2,7 @@ package tokensource
 
 import (
 	"context"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -132,6 +133,9 @@ func TestStamp(t *testing.T) {
 		assert.Greater(t, after, stampOf(base))
 		assert.Equal(t, after, after.add(time.Hour))
 		assert.Equal(t, before, before.add(-time.Hour))
+		const last = math.MaxInt64 / int64(time.Second) // not all of this second can be told
+		assert.Equal(t, after, stampOf(time.Unix(last, 999_999_999)))
+		assert.Equal(t, before, stampOf(time.Unix(-last, 0)))
 		assert.Positive(t, after.sub(before))
 		assert.Negative(t, before.sub(after))
 		assert.Equal(t, after, never().wall, "and is reached no sooner than never is")

@@ -105,6 +105,7 @@ func TestStore_TheTokenOfTheConfigAgainstWhatIsStored(t *testing.T) {
 				given := r.gw.grant()
 				given.AccessToken, given.IssuedAt = ags.NewSecret("given"), start
 				tt.give(given)
+				r.clock.Advance(time.Minute)
 				r.restart(func(_ *rig, c *tokensource.Config) { c.Token = given }, shelf)
 				r.want(tt.want)
 				assert.Contains(t, shelf.pair(), tt.want)
