@@ -38,6 +38,7 @@ func TestNew_BaseURL(t *testing.T) {
 		{url: "https://gw.example.com/#"},
 		{url: "https://user:hunter22@gw.example.com:port"},
 		{url: "https://:443"},
+		{url: "http://[::1%25\xec]"},
 		{url: "gw.example.com"},
 		{url: ""},
 	} {

@@ -51,7 +51,7 @@ func (p Paths) resolve(base *url.URL) (Paths, error) {
 func parseBase(raw string, allowInsecure bool) (*url.URL, error) {
 	base, err := url.Parse(raw)
 	switch {
-	case err != nil || base.Hostname() == "":
+	case err != nil || base.Hostname() == "" || !isURL(base.String()):
 		return nil, errors.New("ags: config: BaseURL is not a URL with a host")
 	case base.User != nil:
 		return nil, errors.New("ags: config: BaseURL has user information")
@@ -66,6 +66,13 @@ func parseBase(raw string, allowInsecure bool) (*url.URL, error) {
 	default:
 		return base, nil
 	}
+}
+
+// isURL reports whether what was read as a URL, and written again, can still be
+// read: the zone of an address may have octets that are not written as they were.
+func isURL(written string) bool {
+	_, err := url.Parse(written)
+	return err == nil
 }
 
 // isLoopback reports whether host is this machine, by its name or as a literal
