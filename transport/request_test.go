@@ -138,9 +138,12 @@ func TestRoundTrip_NoHeaderGrowsIntoAnother(t *testing.T) {
 		}
 		return ok().response(), nil
 	})
-	tr := &transport.Transport{Source: newSource("t"), Base: base, Header: http.Header{"X-Ours": {"o"}}}
-	_, err := get(t, urlAPI).with("X-One", "1").with("X-Two", "1", "2").through(t, tr)
+	ours := []string{"o", "p"} // one array behind two headers, as Clone makes them, but with room
+	tr := &transport.Transport{Source: newSource("t"), Base: base, Header: http.Header{"X-Ours": ours[:1], "X-Also": ours[1:]}}
+	theirs := []string{"1", "2", "3"}
+	_, err := get(t, urlAPI).with("X-One", theirs[:1]...).with("X-Two", theirs[1:]...).through(t, tr)
 	assert.NoError(t, err)
+	assert.Equal(t, []string{"o", "p"}, ours)
 }
 
 func TestInvariant16_OwnAuthorizationIsLeftAlone(t *testing.T) {
@@ -163,6 +166,26 @@ func TestInvariant16_OwnAuthorizationIsLeftAlone(t *testing.T) {
 			require.Len(t, base.seen, 1)
 			assert.Equal(t, header, base.seen[0].req.Header)
 			source.assertAsked(t, 0)
+		})
+	}
+}
+
+// Be it the caller's or one of Header.
+func TestInvariant16_NoOtherHeaderIsTakenForAnAuthorization(t *testing.T) {
+	for _, name := range []string{"Proxy-Authorization", "Www-Authenticate", "X-Authorization", "Cache-Control"} {
+		t.Run(name, func(t *testing.T) {
+			for given, from := range map[string]struct{ caller, ours http.Header }{
+				"by the caller": {caller: http.Header{name: {"own"}}},
+				"by Header":     {ours: http.Header{name: {"own"}}},
+			} {
+				base := newBase(ok())
+				c := get(t, urlAPI)
+				c.Header = from.caller
+				_, err := c.through(t, &transport.Transport{Source: newSource("t"), Base: base, Header: from.ours})
+				require.NoError(t, err)
+				require.Len(t, base.seen, 1)
+				assert.Equal(t, http.Header{"Authorization": {"Bearer t"}, name: {"own"}}, base.seen[0].req.Header, given)
+			}
 		})
 	}
 }
