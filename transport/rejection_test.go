@@ -68,6 +68,7 @@ func TestRejection_ByStatusAndCode(t *testing.T) {
 		{"part of the code", 403, `{"code":"99999:4031"}`, false},
 		{"another way to write the number", 403, `{"code":1024.0}`, false},
 		{"an array", 403, `[{"code":1024}]`, false},
+		{"an array of a name and a code", 403, `["code",1024]`, false},
 		{"a string", 403, `"99999:403"`, false},
 		{"empty", 403, ``, false},
 		{"no JSON", 403, `<html>code 1024</html>`, false},
@@ -190,6 +191,20 @@ func TestLegacyRejections(t *testing.T) {
 		a := &answer{status: 200, media: "text/plain", text: codeBody}
 		assertJudged(t, &transport.Transport{LegacyRejections: true}, http.MethodGet, a, false)
 	})
+	for name, a := range map[string]*answer{
+		"empty":             {status: 200},
+		"longer":            {status: 200, text: padded(4097)},
+		"of unknown length": {status: 200, text: codeBody, length: -1},
+	} {
+		t.Run(name+", and so not touched", func(t *testing.T) {
+			a.media = jsonMedia
+			tr := &transport.Transport{Source: newSource("t"), Base: newBase(a), LegacyRejections: true}
+			resp, err := get(t, urlAPI).through(t, tr)
+			require.NoError(t, err)
+			assert.Same(t, a.body, resp.Body)
+			assert.Zero(t, a.body.read.Load())
+		})
+	}
 	t.Run("unless asked for", func(t *testing.T) {
 		a := &answer{status: 200, media: jsonMedia, text: codeBody}
 		assertJudged(t, &transport.Transport{}, http.MethodGet, a, false)
