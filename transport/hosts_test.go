@@ -41,6 +41,9 @@ func TestAllowHosts_Entries(t *testing.T) {
 		{"api.example.com:443", "https://api.example.com/", true},
 		{"api.example.com:443", "https://api.example.com:443/", true},
 		{"api.example.com:", "https://api.example.com:8443/", true},
+		{"localhost:80", "http://localhost/", true},
+		{"localhost:80", "https://localhost/", false},
+		{"localhost:443", "http://localhost/", false},
 
 		{".example.com", "https://api.example.com/", true},
 		{".example.com", "https://v2.api.example.com/", true},
@@ -48,6 +51,8 @@ func TestAllowHosts_Entries(t *testing.T) {
 		{".example.com.", "https://api.example.com/", true},
 		{".example.com", "https://example.com/", false},
 		{".example.com", "https://badexample.com/", false},
+		{".example.com", "https://.example.com/", false}, // the name below it is empty
+		{".e", "https://a.e/", true},
 		{".example.com", "https://example.com.evil.com/", false},
 		{".example.com:8443", "https://api.example.com:8443/", true},
 		{".example.com:8443", "https://api.example.com/", false},
