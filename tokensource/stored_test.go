@@ -76,6 +76,40 @@ func TestStore_ACallBrokenOffIsNoTroubleOfTheStore(t *testing.T) {
 	})
 }
 
+func TestStore_WithoutTheLockAnEmptyStoreHasNothingToHeed(t *testing.T) {
+	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
+		r.want("a1")
+		unlock, err := shelf.Lock(t.Context())
+		require.NoError(t, err)
+		shelf.put("")
+		r.clock.Advance(access)
+		collect := r.callers(t.Context(), 1)
+		r.clock.Advance(30 * time.Second) // LockTimeout
+		assert.Equal(t, answer{token: "a2"}, collect()[0])
+		assert.Equal(t, "a2 r2", shelf.pair())
+		assert.Equal(t, 1, r.gw.count())
+		require.NoError(t, unlock())
+	})
+}
+
+func TestStore_ANoteThatWasTakenBackUnansweredLeavesNoDoubt(t *testing.T) {
+	onDeafShelf(t, func(t *testing.T, r *rig, shelf *deafShelf) {
+		r.want("a1")
+		r.gw.script = append(r.gw.script, func(context.Context, *ags.Token) error {
+			shelf.deaf = true
+			return errBusy
+		})
+		r.gw.fail(errUnauthorized)
+		r.clock.Advance(access)
+		r.wantUnavailable()
+		require.Nil(t, shelf.field("attempt_at"))
+		shelf.deaf = false
+		r.clock.Advance(time.Second)
+		assert.False(t, r.wantEnded(tokensource.RefreshRejected).OutcomeUnknown)
+		assert.Equal(t, 2, r.gw.count())
+	})
+}
+
 // onHeldTurn is a story in which a Sync has the turn, and does not give it back
 // until the store answers. The store is waited for for a day.
 func onHeldTurn(t *testing.T, tell func(*testing.T, *rig)) {
@@ -127,7 +161,7 @@ func TestStore_ATurnThatIsNotHad(t *testing.T) {
 }
 
 func TestSetToken_WaitsForItsTurnUntilClose(t *testing.T) {
-	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
+	onShelf(t, nil, func(t *testing.T, r *rig, _ *lockedShelf) {
 		r.want("a1")
 		r.gw.hold()
 		r.clock.Advance(access)

@@ -15,7 +15,7 @@ import (
 // What a Login, the log, and a caller who leaves are told of an end.
 
 func TestLogin_IsMadeWithinTheMarginBeforeTheEndOfATokenThatCannotBeRefreshed(t *testing.T) {
-	atTheDesk(t, func(r *rig, c *tokensource.Config) {
+	atTheDesk(t, func(_ *rig, c *tokensource.Config) {
 		c.Token.RefreshToken = ags.Secret{}
 	}, func(t *testing.T, r *rig, d *desk) {
 		r.clock.Advance(access - 5*time.Minute)
