@@ -89,6 +89,12 @@ func TestNewSession_WhatAnAnswerDoesNotTellIsKept(t *testing.T) {
 			assert.Equal(t, tt.want, []string{next.ClientID, next.AccountID, next.RefreshToken.Reveal()})
 		})
 	}
+	t.Run("a new horizon of the refresh token that is kept", func(t *testing.T) {
+		answer := pair(at(time.Hour), 72*time.Hour, 0)
+		answer.RefreshToken = ags.Secret{}
+		next := newSession(arrival{token: answer, from: granted, at: at(time.Hour), former: former}, &settings{}).token
+		assert.Equal(t, base.Add(73*time.Hour), next.RefreshExpiresAt)
+	})
 }
 
 func TestSource_WhatIsServedIsServedWithoutTheLock(t *testing.T) {

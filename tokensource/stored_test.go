@@ -41,6 +41,40 @@ func TestStore_ARecordOfTheSameGenerationIsNotNewer(t *testing.T) {
 	})
 }
 
+func TestStore_ARefreshThatIsNotSavedGivesWayHoweverOftenThatFailed(t *testing.T) {
+	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
+		r.want("a1")
+		r.gw.script = append(r.gw.script, func(context.Context, *ags.Token) error { shelf.fail(errAway); return nil })
+		r.clock.Advance(access)
+		r.want("a2")
+		for range 3 {
+			r.clock.Advance(time.Minute)
+			r.want("a2")
+		}
+		require.GreaterOrEqual(t, r.events.count(tokensource.EventStoreFailed), 3)
+		shelf.fail(nil)
+		shelf.put(r.theirs(7)) // no wish of a human went before it
+		r.clock.Advance(time.Minute)
+		_, _ = r.ask()
+		r.want("theirs")
+		assert.Equal(t, "theirs r-theirs", shelf.pair())
+		assert.Equal(t, 1, r.gw.count())
+	})
+}
+
+func TestSignOut_OfATokenOfTheConfigThatNobodyHasAskedFor(t *testing.T) {
+	var gw *signer
+	onShelf(t, func(r *rig, c *tokensource.Config) {
+		gw = &signer{gateway: r.gw}
+		c.Refresher = gw
+	}, func(t *testing.T, r *rig, shelf *lockedShelf) {
+		require.NoError(t, r.src.SignOut(t.Context()))
+		assert.Equal(t, []string{"a1"}, gw.signedOut)
+		assert.NotNil(t, shelf.field("signed_out_at"))
+		r.wantEnded(tokensource.SignedOut)
+	})
+}
+
 func TestStore_AnAttemptIsNotedInAStoreThatIsBack(t *testing.T) {
 	onShelf(t, func(_ *rig, c *tokensource.Config) { c.Rand = func() float64 { return 0.5 } },
 		func(t *testing.T, r *rig, shelf *lockedShelf) {
