@@ -24,6 +24,7 @@ func TestAllowHosts_Entries(t *testing.T) {
 		{"api.example.com", "https://api.example.com/", true},
 		{"api.example.com", "https://API.Example.COM/", true},
 		{"API.example.com", "https://api.example.com/", true},
+		{"abcdefghijklmnopqrstuvwxyz.example", "https://ABCDEFGHIJKLMNOPQRSTUVWXYZ.example/", true},
 		{"api.example.com", "https://api.example.com./", true},
 		{"api.example.com.", "https://api.example.com/", true},
 		{"api.example.com", "https://api.example.com:8443/", true},
