@@ -59,11 +59,13 @@ func TestConfig_WhoIsToBeToldOrAskedAloneIs(t *testing.T) {
 		kept := (&Config{Logger: logger}).setup()
 		assert.True(t, kept.listening())
 		assert.Same(t, logger, kept.logger())
+		assert.NotPanics(t, func() { kept.onEvent(Event{}) })
 	})
 	t.Run("and what is left out takes no room", func(t *testing.T) {
 		kept := (&Config{Refresher: granter{}}).setup()
 		assert.Nil(t, kept.options)
 		assert.Nil(t, kept.logger())
+		assert.NotPanics(t, func() { kept.onEvent(Event{}) })
 		assert.Less(t, kept.draw(), 1.0)
 	})
 }
