@@ -114,13 +114,27 @@ type tap struct {
 // RoundTrip passes a request on, and takes down which token it has and whether that was
 // rejected.
 func (t *tap) RoundTrip(req *http.Request) (*http.Response, error) {
-	begin := time.Now()
-	t.member.uses(t.stage.srv, strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer "))
+	begin, token := time.Now(), strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer ")
+	t.member.uses(t.stage.srv, token)
 	resp, err := t.stage.base.RoundTrip(req)
-	if err == nil && resp.StatusCode == http.StatusForbidden && !t.stage.model.rejects(begin, time.Now()) {
+	if err != nil || resp.StatusCode != http.StatusForbidden {
+		return resp, err
+	}
+	end := time.Now()
+	if info, ok := t.stage.srv.Inspect(token); ok && diedOnTheWay(info.ExpiresAt, begin, end) {
+		callOf(req.Context()).onTheWay = true
+	} else if !t.stage.model.rejects(begin, end) {
 		t.stage.book.violated("member %d sent a token that was rejected, though nothing was made to reject it", t.member.index)
 	}
 	return resp, err
+}
+
+// callKey is under which a call goes along with its request's context.
+type callKey struct{}
+
+func callOf(ctx context.Context) *call {
+	c, _ := ctx.Value(callKey{}).(*call)
+	return c
 }
 
 // uses notes a token. What becomes of it is asked of the gateway, once.

@@ -76,6 +76,25 @@ func TestModel_ALiveTokenIsServed(t *testing.T) {
 	}
 }
 
+// On a machine that has too much to do a token may die between a request and its answer.
+func TestModel_ATokenThatDiesOnTheWay(t *testing.T) {
+	dies := time.Now()
+	for name, c := range map[string]struct {
+		begin, end time.Duration // counted from its end
+		died       bool
+	}{
+		"on a long way":            {-300 * time.Millisecond, 0, true},
+		"on a way of usual length": {-200 * time.Millisecond, 0, false},
+		"not yet":                  {-300 * time.Millisecond, -1, false},
+		"before":                   {0, time.Second, false},
+	} {
+		assert.Equal(t, c.died, diedOnTheWay(dies, dies.Add(c.begin), dies.Add(c.end)), name)
+	}
+	m := &model{}
+	assert.True(t, m.explains(&call{outcome: refused, onTheWay: true}))
+	assert.False(t, m.explains(&call{outcome: unavailable, onTheWay: true}))
+}
+
 func TestModel_WhoCanSignOnIsNotRevoked(t *testing.T) {
 	w := ago(act{kind: revoked}, 0)
 	assert.False(t, w.explains(w.failure(time.Second, loginRequired, "refresh rejected"), true))

@@ -151,7 +151,7 @@ func (s *stage) call(ctx context.Context, m *member) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	c := &call{member: m.index, begin: time.Now()}
-	err := m.get(ctx, s.srv.URL+"/api/profile")
+	err := m.get(context.WithValue(ctx, callKey{}, c), s.srv.URL+"/api/profile")
 	c.end, c.tokenDead = time.Now(), m.tokenDead()
 	c.take(err)
 	s.book.called(c, c.outcome == served || s.model.explains(c))
