@@ -120,7 +120,7 @@ func (s *stage) check(samples []sample) {
 	if most := int(time.Since(s.book.began)/soonest) + 2*total(acts.Acts) + members; stats.Refreshes > most {
 		s.book.violated("%d refreshes, and no more than %d were called for", stats.Refreshes, most)
 	}
-	if heap, goroutines := grown(samples); heap > heapGrowth || goroutines > moreGoroutines {
+	if heap, goroutines := grown(samples); heap > heapGrowth+int64(stats.Refreshes)*keptOfRefresh || goroutines > moreGoroutines {
 		s.book.violated("grown by %d KiB and %d goroutines", heap>>10, goroutines)
 	}
 }

@@ -12,13 +12,16 @@ import (
 const (
 	// sampled is how often memory and goroutines are looked at.
 	sampled = 5 * time.Second
-	// warmUp is what it takes until all that is bounded has grown to its bound: the
-	// records of the fake gateway, connections.
+	// warmUp is what it takes until what is bounded has grown to its bound: connections,
+	// and the fake API's records of its requests.
 	warmUp = 30 * time.Second
 	// heapGrowth is how much more memory the later samples may have than the earlier
 	// ones, and moreGoroutines how many more goroutines.
 	heapGrowth     = 8 << 20
 	moreGoroutines = 100
+	// keptOfRefresh is what the fake gateway keeps of each refresh, with its sign-on's
+	// share, of which there are too few in an hour for it to begin to forget them.
+	keptOfRefresh = 4 << 10
 )
 
 // sample is what is in use at an instant, garbage left out.
