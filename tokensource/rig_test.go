@@ -129,7 +129,8 @@ func (r *rig) wantUnavailable() *tokensource.UnavailableError {
 	return later
 }
 
-// callers starts n callers, and returns how to collect what they were told.
+// callers starts n callers, and returns how to collect what they were told, once
+// all has come to rest: events are told after callers.
 func (r *rig) callers(ctx context.Context, n int) func() []answer {
 	answers := make([]answer, n)
 	var wg sync.WaitGroup
@@ -143,7 +144,7 @@ func (r *rig) callers(ctx context.Context, n int) func() []answer {
 		})
 	}
 	synctest.Wait()
-	return func() []answer { wg.Wait(); return answers }
+	return func() []answer { wg.Wait(); synctest.Wait(); return answers }
 }
 
 type answer struct {
