@@ -106,7 +106,11 @@ func (w *window) explains(c *call, canLogin bool) bool {
 		return c.outcome == refused && w.hidden && w.touches(c, accessLifetime)
 	case revoked:
 		gone := c.outcome == refused || c.outcome == loginRequired && c.reason == "refresh rejected"
-		return gone && !canLogin && w.touches(c, reread+2*haste) ||
+		tail := reread + 2*haste
+		if w.hidden { // who can sign on learns of it when its token dies
+			tail += accessLifetime
+		}
+		return gone && !canLogin && w.touches(c, tail) ||
 			c.outcome == refused && w.hidden && w.touches(c, accessLifetime)
 	case signedOut:
 		// The gateway is told before the file: who refreshes in between is rejected, and

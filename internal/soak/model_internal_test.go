@@ -47,6 +47,7 @@ func TestModel_WhatCouldNotBeHelped(t *testing.T) {
 		"a token rejected":               {ago(act{kind: rejected}, 0), second, refused, "", false},
 		"a token rejected too soon":      {hidden(ago(act{kind: rejected}, 0)), second, refused, "", true},
 		"a revocation, without a login":  {ago(act{kind: revoked}, 0), second, loginRequired, "refresh rejected", true},
+		"a revocation, noticed late":     {hidden(ago(act{kind: revoked}, 0)), 8 * second, loginRequired, "refresh rejected", true},
 		"a revocation, for long":         {ago(act{kind: revoked}, 0), 10 * second, loginRequired, "refresh rejected", false},
 		"a sign-out":                     {ago(act{kind: signedOut}, second), -second / 2, loginRequired, "signed out", true},
 		"a sign-out that is made up for": {ago(act{kind: signedOut}, second), 5 * second, loginRequired, "signed out", false},
