@@ -20,7 +20,7 @@ func (s *Source) noteAttempt(f *flight, read *record) (stored *record, conflict 
 	}
 	note := recordOf(s.session, s.ledger.generation)
 	if read == nil || s.ledger.unsaved || read.Generation < s.ledger.generation {
-		note.Generation = max(s.ledger.generation, s.ledger.highest) + 1
+		note.Generation = s.nextGenerationLocked()
 	} else {
 		s.heedAttemptLocked(read)
 	}
@@ -62,8 +62,8 @@ func (s *Source) heedAttemptLocked(read *record) {
 }
 
 // clearAttempt takes the note back, when the gateway has said that it did
-// nothing, and no earlier attempt is in doubt. That it may fail is of no harm: a note that stays says less than we
-// know, not something false.
+// nothing, and no earlier attempt is in doubt. That it may fail is of no harm: a
+// note that stays says less than we know, not something false.
 func (s *Source) clearAttempt(f *flight, noted *record) {
 	if noted == nil {
 		return
@@ -83,13 +83,5 @@ func (s *Source) clearAttempt(f *flight, noted *record) {
 	defer s.mu.Unlock()
 	if s.ledger.attemptAt.Equal(ours) {
 		s.ledger.attemptAt = time.Time{} // a note that is found now is somebody else's
-	}
-}
-
-func (s *Source) noteUnknown(epoch uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.epoch == epoch {
-		s.outcomeUnknown = true
 	}
 }

@@ -239,8 +239,10 @@ func (s *Source) seenGeneration(generation int64) {
 func (s *Source) nextGeneration() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return max(s.ledger.generation, s.ledger.highest) + 1
+	return s.nextGenerationLocked()
 }
+
+func (s *Source) nextGenerationLocked() int64 { return max(s.ledger.generation, s.ledger.highest) + 1 }
 
 func (s *Source) knownGeneration() int64 {
 	s.mu.Lock()

@@ -189,7 +189,7 @@ func (s *Source) spend(f *flight, read *record, frozen bool) func(now instant) {
 	if err != nil {
 		return s.refreshFailed(f, current, read, err)
 	}
-	s.outrunBy(f.epoch, current)
+	s.during(f.epoch, func() { s.outrunLocked(current) })
 	next := s.newSession(arrival{token: answer, from: granted, at: sent, former: current, draw: s.draw()})
 	if signedOut(f) {
 		s.discard(f, answer)
@@ -214,12 +214,13 @@ func (s *Source) spend(f *flight, read *record, frozen bool) func(now instant) {
 	return s.grant(f, next, generation, saveErr)
 }
 
-// outrunBy notes that a pair is spent.
-func (s *Source) outrunBy(epoch uint64, spent *session) {
+// during does something under the lock, unless SetToken or SignOut have overtaken
+// the epoch.
+func (s *Source) during(epoch uint64, do func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.epoch == epoch {
-		s.outrunLocked(spent)
+		do()
 	}
 }
 
@@ -229,16 +230,6 @@ func (s *Source) insists(epoch uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.epoch == epoch && s.ledger.unsaved && s.ledger.forced
-}
-
-// insistNoMore lets what is in memory give way to what others have stored: it was
-// a human's wish, and has come to nothing.
-func (s *Source) insistNoMore(epoch uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.epoch == epoch {
-		s.ledger.forced = false
-	}
 }
 
 // grant returns how a new pair is published.
@@ -284,7 +275,7 @@ func (s *Source) ask(ctx context.Context, epoch uint64, current *session) (*ags.
 	return bounded(ags.WithoutRetry(ctx), s, s.cfg.settings().refreshTimeout, "Refresher.Refresh", func(ctx context.Context) (*ags.Token, error) {
 		answer, err := s.cfg.Refresher.Refresh(ctx, current.token)
 		if lost, ok := lostAnswer(err); ok && ctx.Err() == nil {
-			s.noteUnknown(epoch)
+			s.during(epoch, func() { s.outcomeUnknown = true })
 			// One flow of calls, one identifier in the platform's logs.
 			ctx = ags.WithCorrelationID(ctx, lost.CorrelationID)
 			answer, err = s.cfg.Refresher.Refresh(ctx, current.token)

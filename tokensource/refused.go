@@ -6,14 +6,15 @@ import "errors"
 // but only when the store has nothing newer; anything else is remembered.
 func (s *Source) refreshFailed(f *flight, current *session, read *record, err error) func(now instant) {
 	if outcomeUnknown(err) {
-		s.noteUnknown(f.epoch)
+		s.during(f.epoch, func() { s.outcomeUnknown = true })
 	}
 	s.clearAttempt(f, read)
 	if classifyRefresh(err) != terminal {
 		return s.remember(f, err)
 	}
 	if s.cfg.Store != nil {
-		s.insistNoMore(f.epoch)
+		// What was a human's wish has come to nothing, and gives way to what others stored.
+		s.during(f.epoch, func() { s.ledger.forced = false })
 		rec, loadErr := s.load(f.whole)
 		if loadErr != nil {
 			return s.withholdRejection(f, err, loadErr)
