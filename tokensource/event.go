@@ -27,7 +27,7 @@ const (
 	// EventLoginFailed says that Login failed. NextAt is when it is run again.
 	EventLoginFailed
 	// EventEnding says that the session will end soon: Reason is why, and NextAt
-	// when. It comes once a session.
+	// when. It comes once a session; and again, when the end has moved away since.
 	EventEnding
 	// EventEnded says that the session has ended. It comes once a session.
 	EventEnded

@@ -106,7 +106,7 @@ func decide(v *view, now instant) decision {
 		}
 		return d
 	}
-	d.warn = !v.warned && v.due.warnAt.passedOnEither(now)
+	d.warn = !v.warned && v.due.ending(now)
 	d.far = v.warned && !v.due.warnAt.add(-warnSlack).passedOnEither(now)
 	d.act = actLive(v, alive, now)
 	return d

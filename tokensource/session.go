@@ -150,6 +150,14 @@ func (s *session) schedule() schedule {
 	return sc
 }
 
+// ending reports whether a clock sees the end near, and still to come. One that sees it
+// passed, while the other does not, was set, or has slept through it: the gateway is
+// asked, and there is nothing to announce ahead of time.
+func (sc *schedule) ending(now instant) bool {
+	wall := stampOf(now.wall)
+	return wall >= sc.warnAt.wall && wall < sc.end.wall || now.mono >= sc.warnAt.mono && now.mono < sc.end.mono
+}
+
 // slack is how long before its expiry an access token is served for the last time.
 func slack(t *ags.Token) time.Duration {
 	return min(maxExpirySlack, max(0, t.ExpiresAt.Sub(t.IssuedAt))/expirySlackPart)
