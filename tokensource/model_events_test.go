@@ -31,12 +31,14 @@ func (p *proc) told(e tokensource.Event) {
 	case tokensource.EventEnded:
 		p.endLocked(e, of)
 	case tokensource.EventEnding:
-		if of != nil && p.warned[of.account] && !w.clockSet { // it may have moved away since
+		if of == nil {
+			break
+		}
+		former, again := p.warned[of.account]
+		if again && !w.clockSet && e.NextAt.Sub(former).Abs() <= time.Minute { // else a grant has moved it
 			w.failLocked("7: %s: the end of a session is announced twice ahead of time", p.name)
 		}
-		if of != nil {
-			p.warned[of.account] = true
-		}
+		p.warned[of.account] = e.NextAt
 	case tokensource.EventStoreFailed, tokensource.EventSaved, tokensource.EventUnlocked:
 		p.failure.count = 0 // it may have been forgotten
 		p.wish.unsaved = p.wish.unsaved && e.Kind != tokensource.EventSaved

@@ -39,8 +39,8 @@ type proc struct {
 	rejections  map[*pair][]moment
 	forced      moment // the invalidation that the last refresh for one's sake was for
 	gone        map[*account]bool
-	owed        map[*pair]bool // came after a sign-out, and is to be signed out too
-	warned      map[*account]bool
+	owed        map[*pair]bool         // came after a sign-out, and is to be signed out too
+	warned      map[*account]time.Time // the end that was announced
 	air         []*airborne
 	lost        *airborne // what was last lost on the way, and not yet for the second time
 	lostAt      time.Duration
@@ -94,7 +94,7 @@ func (w *world) start(who int) {
 	p := &proc{
 		w: w, n: len(w.past) + who, host: w.hosts[who],
 		beliefs: map[*pair][]*belief{}, tried: map[*pair]bool{}, had: map[*pair]bool{}, claims: map[*pair]bool{}, owed: map[*pair]bool{}, answered: map[*pair]bool{}, unknown: map[*pair]bool{},
-		invalidated: map[*pair]bool{}, rejections: map[*pair][]moment{}, gone: map[*account]bool{}, warned: map[*account]bool{},
+		invalidated: map[*pair]bool{}, rejections: map[*pair][]moment{}, gone: map[*account]bool{}, warned: map[*account]time.Time{},
 	}
 	p.name = fmt.Sprintf("%c%d", 'A'+who, len(w.past)+1)
 	cfg := tokensource.Config{
