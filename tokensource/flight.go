@@ -1,6 +1,9 @@
 package tokensource
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // flight is one refresh, login, or use of the store, on a goroutine of its own,
 // for all who wait for it. There is one at a time.
@@ -18,6 +21,12 @@ type flight struct {
 
 	err    error // what those who waited are told; nil: look again. Not changed once landed
 	landed bool  // guarded by Source.mu
+	// overtook is the flight for the former session that a SetToken has given up, while
+	// what it hands in is not in use yet. Guarded by Source.mu.
+	overtook *flight
+	// signedOut says that SignOut has ended the session that it is for. Guarded by
+	// Source.mu.
+	signedOut bool
 }
 
 // launchLocked starts a flight. Invariant: work.flight is nil before, and not nil
@@ -97,6 +106,9 @@ func (s *Source) abandonLocked(cause error) {
 	s.epoch++
 	if f := s.flightLocked(); f != nil {
 		f.cancel(cause)
+		for errors.Is(cause, errSignedOut) && f != nil {
+			f.signedOut, f = true, f.overtook
+		}
 		s.work.flight = nil
 		s.refreshQuietLocked(s.watch.now()) // nobody joins those who wait for it
 	}

@@ -232,6 +232,29 @@ func TestOvertaken_WhatASignOutFindsUnderWayIsSignedOutToo(t *testing.T) {
 			assert.Equal(t, []string{"a2"}, gw.signedOut)
 		})
 	})
+	t.Run("though another session was being handed in", func(t *testing.T) {
+		var gw *signer
+		onShelf(t, func(r *rig, c *tokensource.Config) {
+			gw = &signer{gateway: r.gw}
+			c.Refresher = gw
+		}, func(t *testing.T, r *rig, shelf *lockedShelf) {
+			r.want("a1")
+			r.gw.hold()
+			r.clock.Advance(access)
+			collect := r.callers(t.Context(), 1)
+			_, set := begin(t, r.setToken())
+			_, setAgain := begin(t, r.setToken()) // both wait for their turn
+			_, came := begin(t, r.src.SignOut)
+			assert.ErrorIs(t, collect()[0].err, tokensource.ErrLoginRequired)
+			r.gw.release()
+			require.ErrorContains(t, <-set, "came in between")
+			require.ErrorContains(t, <-setAgain, "came in between")
+			require.NoError(t, <-came)
+			synctest.Wait()
+			assert.Equal(t, []string{"a1", "a4"}, gw.signedOut)
+			assert.NotNil(t, shelf.field("signed_out_at"))
+		})
+	})
 	t.Run("though another session was handed in since", func(t *testing.T) {
 		var gw *signer
 		story(t, func(r *rig, c *tokensource.Config) {

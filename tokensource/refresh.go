@@ -191,8 +191,7 @@ func (s *Source) spend(f *flight, read *record, frozen bool) func(now instant) {
 	}
 	s.during(f.epoch, func() { s.outrunLocked(current) })
 	next := s.newSession(arrival{token: answer, from: granted, at: sent, former: current, draw: s.draw()})
-	if signedOut(f) {
-		s.discard(f, answer)
+	if s.discard(f, answer) {
 		return nil
 	}
 	generation, newer, saveErr := int64(0), (*record)(nil), error(nil)
@@ -289,11 +288,12 @@ func (s *Source) ask(ctx context.Context, epoch uint64, current *session) (*ags.
 
 // discard gets rid of a pair that came too late. After a sign-out its session is
 // to end at the gateway as well.
-func (s *Source) discard(f *flight, late *ags.Token) {
-	if signedOut(f) {
+func (s *Source) discard(f *flight, late *ags.Token) (signedOut bool) {
+	s.mu.Lock()
+	signedOut = f.signedOut
+	s.mu.Unlock()
+	if signedOut {
 		_ = s.signOutAtGateway(f.whole, late)
 	}
+	return signedOut
 }
-
-// signedOut reports whether a flight was abandoned because of a sign-out.
-func signedOut(f *flight) bool { return errors.Is(context.Cause(f.ctx), errSignedOut) }

@@ -74,8 +74,11 @@ func (s *Source) SetToken(ctx context.Context, t *ags.Token) error {
 func (s *Source) overtake(ctx context.Context) (f *flight, former device) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	overtook := s.flightLocked()
 	s.abandonLocked(errSuperseded)
-	return s.takeOffLocked(ctx, doSave), s.device
+	f = s.takeOffLocked(ctx, doSave)
+	f.overtook = overtook
+	return f, s.device
 }
 
 // saveAtWill saves what a human asked for over whatever is stored, unless a later
