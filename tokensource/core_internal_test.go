@@ -50,26 +50,32 @@ func TestFixedHorizon(t *testing.T) {
 
 func TestWinsTime(t *testing.T) {
 	h := func(d time.Duration) horizon { return at(d).horizon() }
+	ahead := func(h horizon, wall time.Duration) horizon { return horizon{h.wall.add(wall), h.mono} }
 	for _, tt := range []struct {
 		name                   string
 		access, refresh, fixed horizon
 		life                   time.Duration
-		want                   bool
+		want, futile           bool
 	}{
-		{"no fixed horizon", h(time.Hour), never(), never(), time.Hour, true},
-		{"far from it", h(time.Hour), never(), h(2 * time.Hour), time.Hour, true},
-		{"a hundredth of the life is not worth it", h(time.Hour), never(), h(time.Hour + 36*time.Second), time.Hour, false},
-		{"more is", h(time.Hour), never(), h(time.Hour + 36*time.Second + 1), time.Hour, true},
-		{"two seconds of a short life are not", h(time.Minute), never(), h(time.Minute + 2*time.Second), time.Minute, false},
-		{"more are", h(time.Minute), never(), h(time.Minute + 2*time.Second + 1), time.Minute, true},
-		{"a fifth of a very short life is not", h(time.Second), never(), h(1200 * time.Millisecond), time.Second, false},
-		{"more is", h(time.Second), never(), h(1200*time.Millisecond + 1), time.Second, true},
-		{"beyond it", h(2 * time.Hour), never(), h(time.Hour), time.Hour, false},
-		{"no access expiry: the refresh token's counts", never(), h(time.Hour), h(2 * time.Hour), time.Hour, true},
-		{"neither", never(), never(), h(time.Hour), time.Hour, false},
+		{"no fixed horizon", h(time.Hour), never(), never(), time.Hour, true, false},
+		{"far from it", h(time.Hour), never(), h(2 * time.Hour), time.Hour, true, false},
+		{"a hundredth of the life is not worth it", h(time.Hour), never(), h(time.Hour + 36*time.Second), time.Hour, false, true},
+		{"more is", h(time.Hour), never(), h(time.Hour + 36*time.Second + 1), time.Hour, true, false},
+		{"two seconds of a short life are not", h(time.Minute), never(), h(time.Minute + 2*time.Second), time.Minute, false, true},
+		{"more are", h(time.Minute), never(), h(time.Minute + 2*time.Second + 1), time.Minute, true, false},
+		{"a fifth of a very short life is not", h(time.Second), never(), h(1200 * time.Millisecond), time.Second, false, true},
+		{"more is", h(time.Second), never(), h(1200*time.Millisecond + 1), time.Second, true, false},
+		{"beyond it", h(2 * time.Hour), never(), h(time.Hour), time.Hour, false, true},
+		{"no access expiry: the refresh token's counts", never(), h(time.Hour), h(2 * time.Hour), time.Hour, true, false},
+		{"neither", never(), never(), h(time.Hour), time.Hour, false, true},
+		{"a wall clock set forward is not believed alone", ahead(h(time.Hour), time.Hour), never(), h(2 * time.Hour), time.Hour, false, false},
+		{"nor a monotonic one that was set", h(time.Hour), never(), ahead(h(2*time.Hour), time.Hour), time.Hour, true, false},
+		{"both of them are", ahead(h(time.Hour), time.Hour-36*time.Second), never(), horizon{h(2 * time.Hour).wall, h(time.Hour + 36*time.Second).mono}, time.Hour, false, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			assert.Equal(t, tt.want, winsTime(tt.access, tt.refresh, tt.fixed, tt.life))
+			wins, futile := winsTime(tt.access, tt.refresh, tt.fixed, tt.life)
+			assert.Equal(t, tt.want, wins)
+			assert.Equal(t, tt.futile, futile)
 		})
 	}
 }

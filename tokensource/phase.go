@@ -140,7 +140,7 @@ func endedBy(s *session, due *schedule, now instant) Reason {
 		return RefreshExpired
 	case !s.refreshable() && due.served.passedOnEither(now):
 		return RefreshExpired
-	case !due.winsTime && due.served.passedOnBoth(now):
+	case due.futile && due.served.passedOnBoth(now):
 		// What a refresh could still win is less than it costs.
 		return FixedExpired
 	default:

@@ -150,7 +150,7 @@ func requireOver(rt *rapid.T, s *session, end Reason, now instant) {
 	in := look(s)
 	switch end {
 	case FixedExpired:
-		require.True(rt, in.fixed.passedOnBoth(now) || !in.winsTime && in.served.passedOnBoth(now), "given up though a clock disagrees")
+		require.True(rt, in.fixed.passedOnBoth(now) || in.futile && in.served.passedOnBoth(now), "given up though a clock disagrees")
 	case RefreshExpired:
 		require.True(rt, in.refresh.passedOnBoth(now) || !in.refreshable && in.served.passedOnEither(now), "given up though a clock disagrees")
 	case NoSession, RefreshRejected, SignedOut:

@@ -72,6 +72,7 @@ type schedule struct {
 	warnAt    horizon       // from when the end is to be announced
 	end       horizon       // what warnAt announces
 	winsTime  bool          // a refresh can move the access token's expiry
+	futile    bool          // it cannot, and both clocks say so
 }
 
 // origin is where a pair came from, which tells how its horizons translate to
@@ -146,7 +147,7 @@ func (s *session) schedule() schedule {
 	if s.from == handedIn && issuedAt.sub(s.came.wall) > issueTolerance {
 		sc.refreshAt = s.came
 	}
-	sc.winsTime = winsTime(access, refresh, s.fixed, sc.life)
+	sc.winsTime, sc.futile = winsTime(access, refresh, s.fixed, sc.life)
 	return sc
 }
 
@@ -243,19 +244,22 @@ func margin(life, configured time.Duration, draw float64) time.Duration {
 }
 
 // winsTime reports whether a refresh could move the expiry that counts: not when
-// that already reaches the fixed horizon, or nearly so.
-func winsTime(access, refresh, fixed horizon, life time.Duration) bool {
+// that already reaches the fixed horizon, or nearly so. A wall clock that says so
+// alone may be wrong: futile is that the other one does, too.
+func winsTime(access, refresh, fixed horizon, life time.Duration) (wins, futile bool) {
 	if !fixed.known() {
-		return true
+		return true, false
 	}
 	reach := access
 	if !reach.known() {
 		reach = refresh
 	}
 	if !reach.known() {
-		return false
+		return false, true
 	}
-	return fixed.wall.sub(reach.wall) > max(life/100, min(2*time.Second, life/5))
+	least := max(life/100, min(2*time.Second, life/5))
+	wins = fixed.wall.sub(reach.wall) > least
+	return wins, !wins && fixed.mono-reach.mono <= least
 }
 
 // warnBefore is how long before the end of a session it is announced: as
