@@ -66,6 +66,27 @@ func TestFound_ARefusalIsNotForgottenForALookAtTheStore(t *testing.T) {
 	})
 }
 
+func TestFound_WhatANeighbourHasMadeOfOurPairIsNewerWhateverItsClockSays(t *testing.T) {
+	onDeafShelf(t, func(t *testing.T, r *rig, shelf *deafShelf) {
+		shelf.cut(errAway)
+		shelf.deaf = true
+		r.want("a1")
+		r.clock.Advance(access)
+		r.want("a2") // and stored, though we do not know: the store is not readable
+		require.Equal(t, "a2 r2", shelf.pair())
+		shelf.edit(t, func(f map[string]any) {
+			f["generation"] = f["generation"].(float64) + 1
+			f["access_token"], f["refresh_token"] = "a3", "r3"
+			f["issued_at"] = r.clock.Now().Add(-3 * time.Minute).Format(time.RFC3339)
+		})
+		shelf.cut(nil)
+		shelf.deaf = false
+		require.NoError(t, r.src.Sync(t.Context()))
+		assert.Equal(t, "a3 r3", shelf.pair())
+		r.want("a3")
+	})
+}
+
 func TestFound_ASignOutThatIsStoredLateKeepsTheDevice(t *testing.T) {
 	onShelf(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.wantEnded(tokensource.NoSession)
