@@ -26,12 +26,16 @@ func (s *stage) play(ctx context.Context, script *schedule) {
 		if !s.awaitWell(ctx) || !pause(ctx, a.gap) || !s.awaitWell(ctx) {
 			return
 		}
+		if a.kind == jumped && !s.awaitSpan(ctx) {
+			return
+		}
 		if a.kind.needsAgreement() {
 			var ok bool
 			if a.token, ok = s.agreed(ctx); !ok {
 				return
 			}
 		}
+		a.jump = s.tame(a.jump)
 		end := s.model.begin(a)
 		err := s.perform(ctx, a)
 		end()
@@ -50,7 +54,7 @@ func (s *stage) awaitWell(ctx context.Context) bool {
 		}
 		if !told && time.Since(begin) > recovery {
 			told = true
-			s.book.violated("not well again after %s: %s", recovery, ill)
+			s.book.violated("not well again", "after %s: %s", recovery, ill)
 		}
 		if !pause(ctx, glance) {
 			return false
@@ -88,7 +92,7 @@ func (s *stage) agreed(ctx context.Context) (token string, ok bool) {
 		}
 		if !told && time.Since(begin) > recovery {
 			told = true
-			s.book.violated("the members do not come to use the same token")
+			s.book.violated("not of one mind", "the members do not come to use the same token")
 		}
 		if !pause(ctx, glance) {
 			return "", false
@@ -98,6 +102,30 @@ func (s *stage) agreed(ctx context.Context) (token string, ok bool) {
 
 // youth is when nobody is about to refresh a token yet.
 const youth = soonest - 400*time.Millisecond
+
+// turn is how long before the end of a session the clock is left alone, until there is
+// another: an end that is learnt while it is off, by less than a minute, stays off.
+const turn = 20 * time.Second
+
+// awaitSpan waits until a session is not about to end.
+func (s *stage) awaitSpan(ctx context.Context) bool {
+	for time.Until(s.model.end()) < turn {
+		if !pause(ctx, glance) {
+			return false
+		}
+	}
+	return s.awaitWell(ctx)
+}
+
+// tame turns a jump of the clock that would pass the session's end into one that goes
+// back: by that clock the session would be over, and what it is worth to who is started
+// or adopts then is the vectors' to say.
+func (s *stage) tame(jump time.Duration) time.Duration {
+	if end := s.model.end(); jump > 0 && !end.IsZero() && jump > time.Until(end)-turn {
+		return -jump
+	}
+	return jump
+}
 
 // perform does what an act is, and returns when it is over.
 func (s *stage) perform(ctx context.Context, a act) error {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 // options are what a run is told.
 type options struct {
 	span    time.Duration
+	horizon time.Duration
 	seed    uint64
 	callers int
 	json    bool
@@ -26,10 +28,14 @@ type options struct {
 func main() {
 	var o options
 	flag.DurationVar(&o.span, "for", 2*time.Minute, "how long it goes on")
-	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano())%1_000_000, "what the schedule follows from")
+	flag.DurationVar(&o.horizon, "horizon", 0, "how long a session lasts that nothing ends (default 48m, or what a shorter run reaches twice)")
+	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano())%1_000_000, "what the schedules follow from")
 	flag.IntVar(&o.callers, "callers", 200, "how many call at a time")
 	flag.BoolVar(&o.json, "json", false, "print the summary as JSON, and nothing else")
 	flag.Parse()
+	if o.horizon == 0 {
+		o.horizon = horizonOf(o.span)
+	}
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer cancel()
 	ok, err := run(ctx, o, os.Stdout)
@@ -42,6 +48,15 @@ func main() {
 	}
 }
 
+// horizonOf returns how long a session lasts where nobody says it: as long as it should,
+// if a run is longer, and otherwise what it reaches twice.
+func horizonOf(span time.Duration) time.Duration {
+	if span > fixedLifetime {
+		return fixedLifetime
+	}
+	return max(span*3/8, shortLifetime).Truncate(time.Second)
+}
+
 // run soaks, and prints what has come of it. ok is that nothing was violated.
 func run(ctx context.Context, o options, out io.Writer) (ok bool, err error) {
 	quiet()
@@ -49,48 +64,71 @@ func run(ctx context.Context, o options, out io.Writer) (ok bool, err error) {
 	if o.json {
 		say = io.Discard
 	}
-	fmt.Fprintf(say, "soak for %s with %d callers, --seed %d\n", o.span, o.callers, o.seed)
-	b := newBook(say)
-	begin := take(b.began)
-	s, err := build(ctx, b)
-	if err != nil {
-		return false, err
+	fmt.Fprintf(say, "soak for %s with %d callers, --horizon %s --seed %d\n", o.span, o.callers, o.horizon, o.seed)
+	whole := newBook("all", say)
+	begin := take(whole.began)
+	var stages []*stage
+	for _, c := range casts(o.horizon) {
+		s, err := build(ctx, c, say)
+		if err != nil {
+			return false, err
+		}
+		stages = append(stages, s)
 	}
-	samples := s.soak(ctx, o)
-	sum := s.sum(o, samples)
-	if err := s.close(); err != nil {
-		b.violated("at the end: %v", err)
+	samples := soak(ctx, o, stages)
+	sum := &summary{Seed: o.seed, Span: time.Since(whole.began), Callers: o.callers, Begin: begin}
+	for _, s := range stages {
+		sum.Stages = append(sum.Stages, s.sum())
 	}
-	sum.Begin, sum.End = begin, settled(b.began, begin.Goroutines)
-	if sum.End.Goroutines > begin.Goroutines {
-		b.violated("%d goroutines are left behind", sum.End.Goroutines-begin.Goroutines)
+	sum.HeapGrowth, sum.MoreRunning = grown(samples)
+	if sum.HeapGrowth > sum.heapAllowed() || sum.MoreRunning > moreGoroutines {
+		whole.violated("grown", "by %d KiB and %d goroutines", sum.HeapGrowth>>10, sum.MoreRunning)
 	}
-	sum.sums, sum.Texts = b.read()
+	for _, s := range stages {
+		if err := s.close(); err != nil {
+			whole.violated("at the end", "%s: %v", s.name, err)
+		}
+	}
+	sum.End = settled(whole.began, begin.Goroutines)
+	if more := sum.End.Goroutines - begin.Goroutines; more > 0 {
+		whole.violated("left behind", "%d goroutines", more)
+	}
+	n, texts := whole.read()
+	sum.Violations, sum.Texts = n.Violations, texts
 	if o.json {
-		return sum.Violations == 0, json.NewEncoder(out).Encode(sum)
+		return sum.ok(), json.NewEncoder(out).Encode(sum)
 	}
 	sum.print(out)
-	return sum.Violations == 0, nil
+	return sum.ok(), nil
 }
 
 // soak is the run itself. It returns what was sampled.
-func (s *stage) soak(ctx context.Context, o options) []sample {
-	t := s.begin(ctx, o.callers)
-	// Callers go on until all are well: who is not asked does not refresh.
-	defer t.end()
+func soak(ctx context.Context, o options, stages []*stage) []sample {
 	playing, cancel := context.WithTimeout(ctx, o.span)
 	defer cancel()
 	var wg sync.WaitGroup
-	wg.Go(func() { s.play(playing, newSchedule(o.seed)) })
+	for _, s := range stages {
+		wg.Go(func() { s.soak(ctx, playing, o.callers/len(stages), newSchedule(o.seed, s.kinds)) })
+	}
+	samples := watch(playing, time.Now())
+	wg.Wait()
+	return samples
+}
+
+// soak plays the script while playing lasts, with callers at work.
+func (s *stage) soak(ctx, playing context.Context, callers int, script *schedule) {
+	t := s.begin(ctx, callers)
+	// Callers go on until all are well: who is not asked does not refresh.
+	defer t.end()
+	var wg sync.WaitGroup
 	wg.Go(func() { s.report(playing) })
-	samples := watch(playing, s.book.began)
+	s.play(playing, script)
 	wg.Wait()
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), recovery)
 	defer cancel()
 	if !s.awaitWell(last) {
-		s.book.violated("not well at the end: %s", s.ill())
+		s.book.violated("not well again", "at the end: %s", s.ill())
 	}
-	return samples
 }
 
 // settled waits for what is just about to end, and returns what is in use then.
@@ -105,22 +143,30 @@ func settled(began time.Time, goroutines int) sample {
 }
 
 // check adds to the violations what can be told of the whole only.
-func (s *stage) check(samples []sample) {
+func (s *stage) check() {
 	stats := s.srv.Stats()
 	if stats.Reuses > 0 {
-		s.book.violated("%d refresh tokens were spent twice", stats.Reuses)
+		s.book.violated("spent twice", "%d refresh tokens", stats.Reuses)
 	}
 	if stats.Devices != 1 {
-		s.book.violated("%d devices were registered", stats.Devices)
+		s.book.violated("devices", "%d were registered", stats.Devices)
 	}
 	if n := s.srv.MaxInFlight(agstest.Refresh); n > 1 {
-		s.book.violated("%d refreshes were under way at a time", n)
+		s.book.violated("at a time", "%d refreshes were under way", n)
 	}
 	acts, _ := s.book.read()
 	if most := int(time.Since(s.book.began)/soonest) + 2*total(acts.Acts) + members; stats.Refreshes > most {
-		s.book.violated("%d refreshes, and no more than %d were called for", stats.Refreshes, most)
+		s.book.violated("too many", "%d refreshes, and no more than %d were called for", stats.Refreshes, most)
 	}
-	if heap, goroutines := grown(samples); heap > heapGrowth+int64(stats.Refreshes)*keptOfRefresh || goroutines > moreGoroutines {
-		s.book.violated("grown by %d KiB and %d goroutines", heap>>10, goroutines)
+	for _, l := range s.model.reached(time.Now()) {
+		if silent := s.model.unwarned(l); len(silent) > 0 {
+			s.book.violated("not warned", "of the end at %s by members %v", s.book.since(l.end), silent)
+		}
+	}
+	if slices.ContainsFunc(s.kinds, kind.endsSessions) {
+		return
+	}
+	for _, l := range s.model.cutShort() {
+		s.book.violated("session lost", "it was to end at %s, and was another's before", s.book.since(l.end))
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/agsauth/agsauth/agstest"
 	"github.com/agsauth/agsauth/store"
 	"github.com/agsauth/agsauth/tokensource"
 	"github.com/agsauth/agsauth/transport"
@@ -50,7 +49,7 @@ func (s *stage) enter(index int) (*member, error) {
 func (s *stage) start(m *member) (*life, error) {
 	cfg := tokensource.Config{
 		Refresher: s.gateway, Store: &store.File{Path: s.file}, Clock: s.clock,
-		RefreshTimeout: 3 * time.Second, OnEvent: s.book.told,
+		RefreshTimeout: 3 * time.Second, OnEvent: func(e tokensource.Event) { s.told(m, &e) },
 	}
 	if m.index == signer {
 		cfg.Login = tokensource.SignOnWith(s.gateway, asDave(""))
@@ -115,16 +114,16 @@ type tap struct {
 // rejected.
 func (t *tap) RoundTrip(req *http.Request) (*http.Response, error) {
 	begin, token := time.Now(), strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer ")
-	t.member.uses(t.stage.srv, token)
+	t.member.uses(t.stage, token)
 	resp, err := t.stage.base.RoundTrip(req)
 	if err != nil || resp.StatusCode != http.StatusForbidden {
 		return resp, err
 	}
 	end := time.Now()
-	if info, ok := t.stage.srv.Inspect(token); ok && diedOnTheWay(info.ExpiresAt, begin, end) {
+	if info, ok := t.stage.srv.Inspect(token); ok && diedOnTheWay(&info, begin, end) {
 		callOf(req.Context()).onTheWay = true
 	} else if !t.stage.model.rejects(begin, end) {
-		t.stage.book.violated("member %d sent a token that was rejected, though nothing was made to reject it", t.member.index)
+		t.stage.book.violated("dead token sent", "by member %d: it was rejected, though nothing was made to reject it", t.member.index)
 	}
 	return resp, err
 }
@@ -138,16 +137,37 @@ func callOf(ctx context.Context) *call {
 }
 
 // uses notes a token. What becomes of it is asked of the gateway, once.
-func (m *member) uses(srv *agstest.Server, token string) {
+func (m *member) uses(s *stage, token string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.used == token {
 		return
 	}
 	m.used = token
-	if info, ok := srv.Inspect(token); ok && info.ExpiresAt.After(m.dead) {
-		m.dead = info.ExpiresAt
+	info, ok := s.srv.Inspect(token)
+	if !ok {
+		return
 	}
+	s.model.sees(info.FixedExpiresAt)
+	if dies := dies(&info); dies.After(m.dead) {
+		m.dead = dies
+	}
+}
+
+// told takes down what a member says.
+func (s *stage) told(m *member, e *tokensource.Event) {
+	s.book.told(e)
+	if e.Kind == tokensource.EventEnding && e.Reason == tokensource.FixedExpired {
+		s.model.warned(m.index, e.NextAt)
+	}
+}
+
+// cause is why a call failed.
+func (c *call) cause() string {
+	if c.reason != "" {
+		return string(c.outcome) + " (" + c.reason + ")"
+	}
+	return string(c.outcome)
 }
 
 // take notes what came of a call.

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/agsauth/agsauth/agstest"
 )
 
 // How long the platform's tokens live, and what follows from it for the model.
@@ -11,6 +13,8 @@ const (
 	accessLifetime  = 4 * time.Second
 	refreshLifetime = 192 * time.Second
 	fixedLifetime   = 48 * time.Minute
+	// shortLifetime is how short a session may be for all that is said here to hold.
+	shortLifetime = 30 * time.Second
 
 	// soonest is when a token is replaced at the earliest, where nothing is wrong with
 	// it: half a life, and a fifth of that for the spreading, before its end.
@@ -18,6 +22,9 @@ const (
 	// servedShort is how long before its end an access token may no longer be
 	// served: a tenth of its life, and what an answer takes on a busy machine.
 	servedShort = accessLifetime/10 + 300*time.Millisecond
+	// notWorthIt is how long before its session's end an access token may expire for no
+	// other to be asked for.
+	notWorthIt = accessLifetime / 5
 	// longestBackoff is the longest wait between attempts with a dead token: 10 s and
 	// a quarter, and what the next attempt takes.
 	longestBackoff = 12500*time.Millisecond + haste
@@ -44,6 +51,13 @@ const (
 	other         outcome = "other"
 )
 
+// Why a login is required, in the library's words.
+const (
+	fixedExpired    = "fixed horizon passed"
+	refreshRejected = "refresh rejected"
+	signedOutReason = "signed out"
+)
+
 // call is one that failed.
 type call struct {
 	member     int
@@ -63,10 +77,23 @@ type call struct {
 // too much else to do. Tokens are handed out until a tenth of their life is left.
 const busyTrip = accessLifetime / 20
 
-// diedOnTheWay reports whether a token that dies at an instant was good when it was
-// sent, and that the answer came later is nobody's fault.
-func diedOnTheWay(dies, begin, end time.Time) bool {
-	return begin.Before(dies) && !end.Before(dies) && end.Sub(begin) > busyTrip
+// dies returns when a token is dead: when its session is, at the latest.
+func dies(token *agstest.TokenInfo) time.Time {
+	if token.FixedExpiresAt.Before(token.ExpiresAt) {
+		return token.FixedExpiresAt
+	}
+	return token.ExpiresAt
+}
+
+// diedOnTheWay reports whether a token was good when it was sent, and that the answer
+// came after its death is nobody's fault. Up to a fixed horizon it is handed out to the
+// last.
+func diedOnTheWay(token *agstest.TokenInfo, begin, end time.Time) bool {
+	dies, least := dies(token), busyTrip
+	if dies.Before(token.ExpiresAt) {
+		least = 0
+	}
+	return begin.Before(dies) && !end.Before(dies) && end.Sub(begin) > least
 }
 
 // window is the time of one act: until it is over, to is zero.
@@ -105,7 +132,7 @@ func (w *window) explains(c *call, canLogin bool) bool {
 	case rejected:
 		return c.outcome == refused && w.hidden && w.touches(c, accessLifetime)
 	case revoked:
-		gone := c.outcome == refused || c.outcome == loginRequired && c.reason == "refresh rejected"
+		gone := c.outcome == refused || c.outcome == loginRequired && c.reason == refreshRejected
 		tail := reread + 2*haste
 		if w.hidden { // who can sign on learns of it when its token dies
 			tail += accessLifetime
@@ -115,7 +142,7 @@ func (w *window) explains(c *call, canLogin bool) bool {
 	case signedOut:
 		// The gateway is told before the file: who refreshes in between is rejected, and
 		// learns why when it looks into the file again.
-		gone := c.outcome == refused || c.outcome == loginRequired && (c.reason == "signed out" || c.reason == "refresh rejected")
+		gone := c.outcome == refused || c.outcome == loginRequired && (c.reason == signedOutReason || c.reason == refreshRejected)
 		return gone && w.touches(c, reread+haste)
 	case restart:
 		return c.outcome == closed && c.member == w.act.member && w.touches(c, 0)
@@ -125,15 +152,29 @@ func (w *window) explains(c *call, canLogin bool) bool {
 	return false
 }
 
+// lifetime is a session's, as the gateway has it.
+type lifetime struct {
+	seenAt time.Time // when a token of it was first used
+	end    time.Time // its fixed horizon
+}
+
+// warning is what a member says of an end to come.
+type warning struct {
+	member  int
+	at, end time.Time
+}
+
 // model knows what was made to go wrong, and says what may fail for it. It is safe
 // for concurrent use.
 type model struct {
 	canLogin func(member int) bool
 
-	mu       sync.Mutex // guards all below
-	windows  []*window  // the latest, oldest first
-	interval time.Duration
-	lastAt   time.Time // when an invalidation was last called for
+	mu        sync.Mutex // guards all below
+	windows   []*window  // the latest, oldest first
+	lifetimes []lifetime // of all sessions, oldest first
+	warnings  []warning
+	interval  time.Duration
+	lastAt    time.Time // when an invalidation was last called for
 }
 
 // kept is how many windows are looked at: the others have long been over.
@@ -184,7 +225,87 @@ func (m *model) explains(c *call) bool {
 			return true
 		}
 	}
-	return false
+	return m.endedLocked(c)
+}
+
+// sees notes a session, by the fixed horizon of a token that is used.
+func (m *model) sees(end time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if n := len(m.lifetimes); n == 0 || end.After(m.lifetimes[n-1].end) {
+		m.lifetimes = append(m.lifetimes, lifetime{time.Now(), end})
+	}
+}
+
+// warned notes that a member has said when the session will end.
+func (m *model) warned(member int, end time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.warnings = append(m.warnings, warning{member, time.Now(), end})
+}
+
+// end returns the fixed horizon of the session that was begun last; zero if there is
+// none yet.
+func (m *model) end() time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.lifetimes) == 0 {
+		return time.Time{}
+	}
+	return m.lifetimes[len(m.lifetimes)-1].end
+}
+
+// reached returns the sessions whose fixed horizon has passed before an instant.
+func (m *model) reached(at time.Time) []lifetime {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(m.lifetimes), func(l lifetime) bool { return l.end.After(at) })
+}
+
+// unwarned returns the members that have not said ahead of time that a session ends.
+func (m *model) unwarned(l lifetime) (silent []int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for member := range members {
+		if !slices.ContainsFunc(m.warnings, func(w warning) bool {
+			return w.member == member && w.at.Before(l.end) && w.end.Sub(l.end).Abs() < time.Second
+		}) {
+			silent = append(silent, member)
+		}
+	}
+	return silent
+}
+
+// cutShort returns the sessions that were replaced before they were about to end.
+func (m *model) cutShort() (early []lifetime) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i, l := range m.lifetimes[:max(0, len(m.lifetimes)-1)] {
+		if m.lifetimes[i+1].seenAt.Before(l.end.Add(-accessLifetime)) {
+			early = append(early, l)
+		}
+	}
+	return early
+}
+
+// endedLocked reports whether a call failed because the fixed horizon had passed. Who can
+// sign on does so before it, unless the gateway is down; the others learn of the new
+// session when they look into the file.
+func (m *model) endedLocked(c *call) bool {
+	if c.outcome != loginRequired || c.reason != fixedExpired && c.reason != refreshRejected {
+		return false
+	}
+	// Who goes on with the last but one has not noticed the last yet.
+	return slices.ContainsFunc(m.lifetimes[max(0, len(m.lifetimes)-2):], func(l lifetime) bool {
+		end := &window{from: l.end.Add(-notWorthIt - servedShort), to: l.end.Add(reread + 2*haste)}
+		canLogin := m.canLogin(c.member)
+		for _, w := range m.windows {
+			if w.act.kind == outage && w.from.Before(end.to) && end.from.Before(w.until(longestBackoff)) {
+				end.to, canLogin = w.until(longestBackoff+reread+2*haste), false
+			}
+		}
+		return !canLogin && end.touches(c, 0)
+	})
 }
 
 // rejects reports whether an API may reject a token at an instant: in all other

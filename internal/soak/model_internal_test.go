@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/agsauth/agsauth/agstest"
 )
 
 // ago is a window that began a minute ago, and was over after so long.
@@ -37,7 +39,7 @@ func TestModel_WhatCouldNotBeHelped(t *testing.T) {
 		"long after it":                  {ago(down, 8*second), 20 * second, unavailable, "", false},
 		"before it":                      {ago(down, 8*second), -9 * second, unavailable, "", false},
 		"a rejection in an outage":       {ago(down, 8*second), -second, refused, "", false},
-		"an end in an outage":            {ago(down, 8*second), -second, loginRequired, "refresh rejected", false},
+		"an end in an outage":            {ago(down, 8*second), -second, loginRequired, refreshRejected, false},
 		"any failure of an outage":       {ago(down, 8*second), -second, other, "", false},
 		"slow answers":                   {ago(sleepy, 4*second), -second, unavailable, "", false},
 		"one that was asked to wait":     {ago(limited, 0), second, unavailable, "", true},
@@ -46,12 +48,12 @@ func TestModel_WhatCouldNotBeHelped(t *testing.T) {
 		"one that no longer does":        {ago(act{kind: storm}, second), second / 2, refused, "", false},
 		"a token rejected":               {ago(act{kind: rejected}, 0), second, refused, "", false},
 		"a token rejected too soon":      {hidden(ago(act{kind: rejected}, 0)), second, refused, "", true},
-		"a revocation, without a login":  {ago(act{kind: revoked}, 0), second, loginRequired, "refresh rejected", true},
-		"a revocation, noticed late":     {hidden(ago(act{kind: revoked}, 0)), 8 * second, loginRequired, "refresh rejected", true},
-		"a revocation, for long":         {ago(act{kind: revoked}, 0), 10 * second, loginRequired, "refresh rejected", false},
-		"a sign-out":                     {ago(act{kind: signedOut}, second), -second / 2, loginRequired, "signed out", true},
-		"a sign-out that is made up for": {ago(act{kind: signedOut}, second), 5 * second, loginRequired, "signed out", false},
-		"a refresh just before it":       {ago(act{kind: signedOut}, second), 0, loginRequired, "refresh rejected", true},
+		"a revocation, without a login":  {ago(act{kind: revoked}, 0), second, loginRequired, refreshRejected, true},
+		"a revocation, noticed late":     {hidden(ago(act{kind: revoked}, 0)), 8 * second, loginRequired, refreshRejected, true},
+		"a revocation, for long":         {ago(act{kind: revoked}, 0), 10 * second, loginRequired, refreshRejected, false},
+		"a sign-out":                     {ago(act{kind: signedOut}, second), -second / 2, loginRequired, signedOutReason, true},
+		"a sign-out that is made up for": {ago(act{kind: signedOut}, second), 5 * second, loginRequired, signedOutReason, false},
+		"a refresh just before it":       {ago(act{kind: signedOut}, second), 0, loginRequired, refreshRejected, true},
 		"another end than a sign-out":    {ago(act{kind: signedOut}, second), 0, loginRequired, "refresh token expired", false},
 		"a restart":                      {ago(act{kind: restart}, second), -second / 2, closed, "", true},
 		"a restart of another":           {ago(act{kind: restart, member: 1}, second), -second / 2, closed, "", false},
@@ -82,23 +84,100 @@ func TestModel_ATokenThatDiesOnTheWay(t *testing.T) {
 	dies := time.Now()
 	for name, c := range map[string]struct {
 		begin, end time.Duration // counted from its end
+		fixed      bool
 		died       bool
 	}{
-		"on a long way":            {-300 * time.Millisecond, 0, true},
-		"on a way of usual length": {-200 * time.Millisecond, 0, false},
-		"not yet":                  {-300 * time.Millisecond, -1, false},
-		"before":                   {0, time.Second, false},
+		"on a long way":              {-300 * time.Millisecond, 0, false, true},
+		"on a way of usual length":   {-200 * time.Millisecond, 0, false, false},
+		"not yet":                    {-300 * time.Millisecond, -1, false, false},
+		"before":                     {0, time.Second, false, false},
+		"of its session":             {-time.Millisecond, 0, true, true},
+		"of its session, not yet":    {-time.Millisecond, -1, true, false},
+		"of its session, and before": {0, time.Second, true, false},
 	} {
-		assert.Equal(t, c.died, diedOnTheWay(dies, dies.Add(c.begin), dies.Add(c.end)), name)
+		token := agstest.TokenInfo{ExpiresAt: dies, FixedExpiresAt: dies.Add(time.Hour)}
+		if c.fixed {
+			token.ExpiresAt, token.FixedExpiresAt = dies.Add(time.Hour), dies
+		}
+		assert.Equal(t, c.died, diedOnTheWay(&token, dies.Add(c.begin), dies.Add(c.end)), name)
 	}
 	m := &model{}
 	assert.True(t, m.explains(&call{outcome: refused, onTheWay: true}))
 	assert.False(t, m.explains(&call{outcome: unavailable, onTheWay: true}))
 }
 
+// Who cannot sign on learns a little later that somebody has, at the fixed horizon.
+func TestModel_TheFixedHorizon(t *testing.T) {
+	const second = time.Second
+	horizon := time.Now().Add(-time.Minute)
+	down := func(from time.Duration) []*window {
+		return []*window{{act: act{kind: outage}, from: horizon.Add(from), to: horizon.Add(from + 6*second)}}
+	}
+	for name, c := range map[string]struct {
+		after    time.Duration
+		member   int
+		reason   string
+		windows  []*window
+		explains bool
+	}{
+		"of a token that expired before it":   {-second, 0, fixedExpired, nil, true},
+		"just after it":                       {second, 0, fixedExpired, nil, true},
+		"rejected just after it":              {second, 0, refreshRejected, nil, true},
+		"long before it":                      {-2 * second, 0, fixedExpired, nil, false},
+		"long after it":                       {6 * second, 0, fixedExpired, nil, false},
+		"another reason":                      {second, 0, signedOutReason, nil, false},
+		"of who can sign on":                  {second, signer, fixedExpired, nil, false},
+		"of who cannot, as the gateway is":    {second, signer, fixedExpired, down(-second), true},
+		"while it is down":                    {second, 0, fixedExpired, down(-second), true},
+		"a back-off after it was down":        {20 * second, 0, fixedExpired, down(-second), true},
+		"a back-off, and it was down before":  {6 * second, 0, fixedExpired, down(-30 * second), false},
+		"long after, and it was down by then": {8 * second, 0, fixedExpired, down(6 * second), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := &model{canLogin: func(member int) bool { return member == signer }, windows: c.windows}
+			m.sees(horizon)
+			m.sees(horizon.Add(-time.Hour)) // who was late to notice
+			m.sees(horizon.Add(time.Hour))
+			end := horizon.Add(c.after)
+			failed := &call{member: c.member, begin: end.Add(-time.Millisecond), end: end, outcome: loginRequired, reason: c.reason}
+			assert.Equal(t, c.explains, m.explains(failed))
+			failed.outcome = unavailable
+			assert.False(t, (&model{canLogin: m.canLogin, lifetimes: m.lifetimes}).explains(failed))
+			m.sees(horizon.Add(2 * time.Hour))
+			failed.outcome = loginRequired
+			assert.False(t, m.explains(failed), "once nobody can use it any more")
+		})
+	}
+}
+
+// A session that is replaced before its time was lost, and its end is to be announced
+// by all.
+func TestModel_TheLifetimesOfSessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{}
+		assert.Zero(t, m.end())
+		first, second := time.Now().Add(time.Minute), time.Now().Add(2*time.Minute)
+		m.sees(first)
+		assert.Equal(t, first, m.end())
+		time.Sleep(time.Minute - accessLifetime)
+		m.warned(0, first)
+		m.warned(1, first.Add(time.Minute)) // of another
+		m.sees(second)
+		assert.Empty(t, m.cutShort())
+		assert.Empty(t, m.reached(time.Now()))
+		time.Sleep(accessLifetime)
+		m.warned(2, first) // too late
+		reached := m.reached(time.Now())
+		assert.Len(t, reached, 1)
+		assert.Equal(t, []int{1, 2, 3}, m.unwarned(reached[0]))
+		m.sees(second.Add(time.Hour))
+		assert.Equal(t, []lifetime{m.lifetimes[1]}, m.cutShort())
+	})
+}
+
 func TestModel_WhoCanSignOnIsNotRevoked(t *testing.T) {
 	w := ago(act{kind: revoked}, 0)
-	assert.False(t, w.explains(w.failure(time.Second, loginRequired, "refresh rejected"), true))
+	assert.False(t, w.explains(w.failure(time.Second, loginRequired, refreshRejected), true))
 }
 
 func TestModel_AWindowIsOpenUntilItIsClosed(t *testing.T) {

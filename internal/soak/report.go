@@ -17,53 +17,90 @@ const reported = 30 * time.Second
 
 // summary is what is said at the end.
 type summary struct {
-	Seed      uint64        `json:"seed"`
-	Span      time.Duration `json:"for_ns"`
-	Callers   int           `json:"callers"`
-	Refreshes int           `json:"refreshes"`
-	Logins    int           `json:"logins"`
+	Seed        uint64         `json:"seed"`
+	Span        time.Duration  `json:"for_ns"`
+	Callers     int            `json:"callers"`
+	Stages      []part         `json:"stages"`
+	Begin       sample         `json:"begin"`
+	End         sample         `json:"end"`
+	HeapGrowth  int64          `json:"heap_growth"`
+	MoreRunning int            `json:"goroutine_growth"`
+	Violations  map[string]int `json:"violations"` // of what belongs to no stage
+	Texts       []string       `json:"violation_texts"`
+}
+
+// part is what is said of one stage.
+type part struct {
+	Name      string `json:"name"`
+	Refreshes int    `json:"refreshes"`
+	Logins    int    `json:"logins"`
+	Reached   int    `json:"horizons_reached"`
 	sums
-	Texts       []string `json:"violation_texts"`
-	Begin       sample   `json:"begin"`
-	End         sample   `json:"end"`
-	HeapGrowth  int64    `json:"heap_growth"`
-	MoreRunning int      `json:"goroutine_growth"`
+	Texts []string `json:"violation_texts"`
 }
 
 // report says every half-minute how things stand.
 func (s *stage) report(ctx context.Context) {
 	for pause(ctx, reported) {
 		n, _ := s.book.read()
-		fmt.Fprintf(s.book.say, "%7s  %d calls, %d refreshes, %d logins, %d faults, failed: %d allowed, %d unexplained\n",
-			s.book.at(), n.Calls, s.srv.Stats().Refreshes, s.srv.Stats().Sessions, total(n.Acts), n.Allowed, n.Unexplained)
+		s.book.tell("%d calls, %d refreshes, %d logins, %d faults, failed: %d allowed, %d unexplained",
+			n.Calls, s.srv.Stats().Refreshes, s.srv.Stats().Sessions, total(n.Acts), n.Allowed, n.Unexplained)
 	}
 }
 
-// sum looks at the whole, while the gateway can still be asked.
-func (s *stage) sum(o options, samples []sample) *summary {
-	s.check(samples)
-	sum := &summary{Seed: o.seed, Span: time.Since(s.book.began), Callers: o.callers}
-	sum.Refreshes, sum.Logins = s.srv.Stats().Refreshes, s.srv.Count(agstest.SignOn)
-	sum.HeapGrowth, sum.MoreRunning = grown(samples)
-	return sum
+// sum looks at a stage as a whole, while its gateway can still be asked.
+func (s *stage) sum() part {
+	s.check()
+	p := part{Name: s.name, Refreshes: s.srv.Stats().Refreshes, Logins: s.srv.Count(agstest.SignOn)}
+	p.Reached = len(s.model.reached(time.Now()))
+	p.sums, p.Texts = s.book.read()
+	return p
+}
+
+// heapAllowed is how much more memory may be in use later on.
+func (s *summary) heapAllowed() int64 {
+	allowed := int64(heapGrowth)
+	for _, p := range s.Stages {
+		allowed += int64(p.Refreshes) * keptOfRefresh
+	}
+	return allowed
+}
+
+// ok reports whether nothing was violated.
+func (s *summary) ok() bool {
+	return len(s.Violations) == 0 && !slices.ContainsFunc(s.Stages, func(p part) bool { return len(p.Violations) > 0 })
 }
 
 func (s *summary) print(out io.Writer) {
+	fmt.Fprintf(out, "\n%d callers for %s, --seed %d\n", s.Callers, s.Span.Round(time.Second), s.Seed)
+	for _, p := range s.Stages {
+		p.print(out)
+	}
 	fmt.Fprintf(out, `
-seed              %d
-calls             %d by %d callers in %s, the slowest %s
+goroutines        %d at the start, %d at the end
+heap              %d KiB at the start, %d KiB at the end, grown by %d KiB in between
+other violations  %s
+`, s.Begin.Goroutines, s.End.Goroutines, s.Begin.Heap>>10, s.End.Heap>>10, s.HeapGrowth>>10, list(s.Violations))
+	printTexts(out, s.Texts)
+}
+
+func (p *part) print(out io.Writer) {
+	fmt.Fprintf(out, `
+%s
+calls             %d, the slowest %s
 refreshes         %d
-logins            %d
+logins            %d, %d fixed horizons reached
 faults survived   %d: %s
 failed calls      %d allowed (%s), %d unexplained
 events            %s
-goroutines        %d at the start, %d at the end
-heap              %d KiB at the start, %d KiB at the end, grown by %d KiB in between
-violations        %d
-`, s.Seed, s.Calls, s.Callers, s.Span.Round(time.Second), s.Slowest.Round(time.Millisecond), s.Refreshes, s.Logins,
-		total(s.Acts), list(s.Acts), s.Allowed, list(s.Failures), s.Unexplained, list(s.Events),
-		s.Begin.Goroutines, s.End.Goroutines, s.Begin.Heap>>10, s.End.Heap>>10, s.HeapGrowth>>10, s.Violations)
-	for _, text := range s.Texts {
+violations        %s
+`, p.Name, p.Calls, p.Slowest.Round(time.Millisecond), p.Refreshes, p.Logins, p.Reached,
+		total(p.Acts), list(p.Acts), p.Allowed, list(p.Failures), p.Unexplained, list(p.Events), list(p.Violations))
+	printTexts(out, p.Texts)
+}
+
+func printTexts(out io.Writer, texts []string) {
+	for _, text := range texts {
 		fmt.Fprintln(out, "  ", text)
 	}
 }
@@ -77,6 +114,9 @@ func total(of map[string]int) (n int) {
 
 // list returns "2 of this, 3 of that".
 func list(of map[string]int) string {
+	if len(of) == 0 {
+		return "none"
+	}
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(of)) {
 		parts = append(parts, fmt.Sprintf("%d %s", of[name], name))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -31,6 +32,9 @@ func kinds() []kind {
 	}
 }
 
+// endsSessions reports whether a session is over then, before its time.
+func (k kind) endsSessions() bool { return k == revoked || k == signedOut }
+
 // rejects reports whether an API rejects tokens then.
 func (k kind) rejects() bool { return k == storm || k == rejected || k == revoked || k == signedOut }
 
@@ -52,15 +56,18 @@ type act struct {
 // schedule is what goes wrong, one after the other. Equal seeds give equal ones.
 type schedule struct {
 	random *rand.Rand
+	kinds  []kind
 	deck   []kind
 }
 
-func newSchedule(seed uint64) *schedule { return &schedule{random: rand.New(rand.NewPCG(seed, 0))} }
+func newSchedule(seed uint64, kinds []kind) *schedule {
+	return &schedule{random: rand.New(rand.NewPCG(seed, 0)), kinds: kinds}
+}
 
 // next returns the next act. Every kind comes once before any comes again.
 func (s *schedule) next() act {
 	if len(s.deck) == 0 {
-		s.deck = kinds()
+		s.deck = slices.Clone(s.kinds)
 		s.random.Shuffle(len(s.deck), func(i, j int) { s.deck[i], s.deck[j] = s.deck[j], s.deck[i] })
 	}
 	a := act{kind: s.deck[0]}

@@ -9,7 +9,10 @@ import (
 )
 
 func first(n int, seed uint64) []act {
-	s := newSchedule(seed)
+	return firstOf(newSchedule(seed, kinds()), n)
+}
+
+func firstOf(s *schedule, n int) []act {
 	var acts []act
 	for range n {
 		acts = append(acts, s.next())
@@ -32,6 +35,14 @@ func TestSchedule_EveryKindComesBeforeAnyComesAgain(t *testing.T) {
 		}
 		assert.ElementsMatch(t, kinds(), met)
 	}
+}
+
+func TestSchedule_OfSomeKindsOnly(t *testing.T) {
+	for _, c := range casts(time.Hour) {
+		ends := slices.ContainsFunc(firstOf(newSchedule(1, c.kinds), 100), func(a act) bool { return a.kind.endsSessions() })
+		assert.Equal(t, c.name == "restless", ends, c.name)
+	}
+	assert.Len(t, kinds(), len(casts(time.Hour)[1].kinds)+2, "a cast has kinds of its own")
 }
 
 func TestSchedule_StaysWithinBounds(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,8 +25,26 @@ const (
 	signer = members - 1
 )
 
+// cast is what there is to one stage and not to another.
+type cast struct {
+	name string
+	// kinds are what goes wrong on it.
+	kinds []kind
+	// fixedLifetime is how long a session lasts that nothing ends.
+	fixedLifetime time.Duration
+}
+
+// casts are the two that are soaked: in one sessions are ended, long before their time,
+// by all that can end one; in the other a session goes through everything else until it
+// has reached its fixed horizon.
+func casts(horizon time.Duration) []cast {
+	lasting := slices.DeleteFunc(kinds(), kind.endsSessions)
+	return []cast{{"restless", kinds(), fixedLifetime}, {"lasting", lasting, horizon}}
+}
+
 // stage is a platform, and the members that use it.
 type stage struct {
+	cast
 	srv     *agstest.Server
 	clock   *jumpy
 	folder  string
@@ -38,11 +57,11 @@ type stage struct {
 }
 
 // build sets the stage, and signs on.
-func build(ctx context.Context, b *book) (*stage, error) {
-	s := &stage{clock: newJumpy(), book: b, base: &http.Transport{MaxIdleConnsPerHost: 1024}}
+func build(ctx context.Context, c cast, say io.Writer) (*stage, error) {
+	s := &stage{cast: c, clock: newJumpy(), book: newBook(c.name, say), base: &http.Transport{MaxIdleConnsPerHost: 1024}}
 	s.model = &model{canLogin: func(member int) bool { return member == signer }}
 	s.srv = agstest.NewServer(agstest.Config{
-		AccessLifetime: accessLifetime, RefreshLifetime: refreshLifetime, FixedLifetime: fixedLifetime,
+		AccessLifetime: accessLifetime, RefreshLifetime: refreshLifetime, FixedLifetime: c.fixedLifetime,
 		// An answer that is lost can be had once more; a refresh token that is
 		// spent twice later than that ends the session, and is found out.
 		ReuseGrace:            2 * time.Second,
