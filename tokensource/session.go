@@ -144,10 +144,10 @@ func (s *session) schedule() schedule {
 		sc.spaced = s.came.add(max(minSpacing, sc.life/spacingPart))
 	}
 	sc.refreshAt = latest(first.add(-s.margin), sc.spaced)
-	if s.from == handedIn && issuedAt.sub(s.came.wall) > issueTolerance {
-		sc.refreshAt = s.came
-	}
 	sc.winsTime, sc.futile = winsTime(access, refresh, s.fixed, sc.life)
+	if s.from == handedIn && sc.winsTime && issuedAt.sub(s.came.wall) > issueTolerance {
+		sc.refreshAt = s.came // the gateway is asked; where it is not, no Login is run for it either
+	}
 	return sc
 }
 
