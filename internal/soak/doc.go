@@ -13,6 +13,9 @@
 // What goes wrong, and in what order, follows from --seed, which is printed; when it does
 // depends on the machine.
 //
+// When the machine stands still, or its disk, is felt and told as well: a token of 4
+// seconds is not refreshed in time by who cannot write for that long.
+//
 // What may fail is told by a model that knows the script, and what the gateway knows
 // of its tokens, but nothing of how the library works. Whatever fails beyond that, a
 // token that is sent dead, a session that does not recover or is lost, an end without a

@@ -117,13 +117,18 @@ func soak(ctx context.Context, o options, stages []*stage) []sample {
 
 // soak plays the script while playing lasts, with callers at work.
 func (s *stage) soak(ctx, playing context.Context, callers int, script *schedule) {
+	feeling, stop := context.WithCancel(context.WithoutCancel(ctx))
 	t := s.begin(ctx, callers)
-	// Callers go on until all are well: who is not asked does not refresh.
-	defer t.end()
 	var wg sync.WaitGroup
+	wg.Go(func() { s.feel(feeling) })
 	wg.Go(func() { s.report(playing) })
+	// Callers go on until all are well: who is not asked does not refresh.
+	defer func() {
+		t.end()
+		stop()
+		wg.Wait()
+	}()
 	s.play(playing, script)
-	wg.Wait()
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), recovery)
 	defer cancel()
 	if !s.awaitWell(last) {

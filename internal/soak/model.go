@@ -164,6 +164,12 @@ type warning struct {
 	at, end time.Time
 }
 
+// stood is how often the machine stood still.
+type stood struct {
+	Times   int           `json:"times"`
+	Longest time.Duration `json:"longest_ns"`
+}
+
 // model knows what was made to go wrong, and says what may fail for it. It is safe
 // for concurrent use.
 type model struct {
@@ -173,6 +179,9 @@ type model struct {
 	windows   []*window  // the latest, oldest first
 	lifetimes []lifetime // of all sessions, oldest first
 	warnings  []warning
+	stalls    []*window // when the machine stood still, the latest
+	stood     stood
+	beatAt    time.Time // when it was last seen that it does not
 	interval  time.Duration
 	lastAt    time.Time // when an invalidation was last called for
 }
@@ -225,7 +234,46 @@ func (m *model) explains(c *call) bool {
 			return true
 		}
 	}
-	return m.endedLocked(c)
+	return m.endedLocked(c) || m.stalledLocked(c)
+}
+
+// standstills returns how often the machine stood still.
+func (m *model) standstills() stood {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.stood
+}
+
+// beats notes that the machine is there.
+func (m *model) beats(at time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if w := m.stallLocked(at); w != nil {
+		m.stood.Times++
+		m.stood.Longest = max(m.stood.Longest, w.to.Sub(w.from)-beat)
+		m.stalls = append(m.stalls, w)
+		m.stalls = m.stalls[max(0, len(m.stalls)-kept):]
+	}
+	m.beatAt = at
+}
+
+// stallLocked returns the span without a beat until an instant, if it is too long.
+func (m *model) stallLocked(at time.Time) *window {
+	if m.beatAt.IsZero() || at.Sub(m.beatAt) <= beat+stall {
+		return nil
+	}
+	return &window{from: m.beatAt, to: at}
+}
+
+// stalledLocked reports whether a token was not had in time because the machine stood
+// still, or does still.
+func (m *model) stalledLocked(c *call) bool {
+	stalls := m.stalls
+	if w := m.stallLocked(time.Now()); w != nil {
+		stalls = append(slices.Clone(stalls), w)
+	}
+	return c.outcome == unavailable && !c.end.Before(c.tokenDead.Add(-servedShort)) &&
+		slices.ContainsFunc(stalls, func(w *window) bool { return w.touches(c, longestBackoff) })
 }
 
 // sees notes a session, by the fixed horizon of a token that is used.

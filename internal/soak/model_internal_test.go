@@ -11,6 +11,8 @@ import (
 	"github.com/agsauth/agsauth/agstest"
 )
 
+const second = time.Second
+
 // ago is a window that began a minute ago, and was over after so long.
 func ago(a act, lasted time.Duration) *window {
 	from := time.Now().Add(-time.Minute)
@@ -24,7 +26,6 @@ func (w *window) failure(after time.Duration, what outcome, reason string) *call
 }
 
 func TestModel_WhatCouldNotBeHelped(t *testing.T) {
-	const second = time.Second
 	hidden := func(w *window) *window { w.hidden = true; return w }
 	down, sleepy, limited := act{kind: outage}, act{kind: slow}, act{kind: tooMany, span: 2 * second}
 	for name, c := range map[string]struct {
@@ -108,7 +109,6 @@ func TestModel_ATokenThatDiesOnTheWay(t *testing.T) {
 
 // Who cannot sign on learns a little later that somebody has, at the fixed horizon.
 func TestModel_TheFixedHorizon(t *testing.T) {
-	const second = time.Second
 	horizon := time.Now().Add(-time.Minute)
 	down := func(from time.Duration) []*window {
 		return []*window{{act: act{kind: outage}, from: horizon.Add(from), to: horizon.Add(from + 6*second)}}
@@ -172,6 +172,36 @@ func TestModel_TheLifetimesOfSessions(t *testing.T) {
 		assert.Equal(t, []int{1, 2, 3}, m.unwarned(reached[0]))
 		m.sees(second.Add(time.Hour))
 		assert.Equal(t, []lifetime{m.lifetimes[1]}, m.cutShort())
+	})
+}
+
+// A machine that stands still refreshes nothing.
+func TestModel_AMachineThatStandsStill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{}
+		late := func(what outcome, dead time.Duration) bool {
+			now := time.Now()
+			return m.explains(&call{begin: now.Add(-time.Millisecond), end: now, outcome: what, tokenDead: now.Add(-dead)})
+		}
+		for range 10 {
+			m.beats(time.Now())
+			time.Sleep(beat + stall)
+			assert.False(t, late(unavailable, second), "as it should be")
+		}
+		assert.Zero(t, m.standstills())
+		m.beats(time.Now())
+		time.Sleep(2 * time.Second)
+		assert.True(t, late(unavailable, second), "it does still")
+		m.beats(time.Now())
+		assert.True(t, late(unavailable, second))
+		assert.False(t, late(unavailable, -second), "it had a token")
+		assert.False(t, late(loginRequired, second))
+		assert.Equal(t, stood{1, 2*time.Second - beat}, m.standstills())
+		for range 60 {
+			time.Sleep(beat)
+			m.beats(time.Now())
+		}
+		assert.False(t, late(unavailable, second), "long ago")
 	})
 }
 

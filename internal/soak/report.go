@@ -35,6 +35,7 @@ type part struct {
 	Refreshes int    `json:"refreshes"`
 	Logins    int    `json:"logins"`
 	Reached   int    `json:"horizons_reached"`
+	Stood     stood  `json:"machine_stood_still"`
 	sums
 	Texts []string `json:"violation_texts"`
 }
@@ -52,7 +53,7 @@ func (s *stage) report(ctx context.Context) {
 func (s *stage) sum() part {
 	s.check()
 	p := part{Name: s.name, Refreshes: s.srv.Stats().Refreshes, Logins: s.srv.Count(agstest.SignOn)}
-	p.Reached = len(s.model.reached(time.Now()))
+	p.Reached, p.Stood = len(s.model.reached(time.Now())), s.model.standstills()
 	p.sums, p.Texts = s.book.read()
 	return p
 }
@@ -91,11 +92,12 @@ calls             %d, the slowest %s
 refreshes         %d
 logins            %d, %d fixed horizons reached
 faults survived   %d: %s
+machine stalled   %d times, for %s at the longest
 failed calls      %d allowed (%s), %d unexplained
 events            %s
 violations        %s
 `, p.Name, p.Calls, p.Slowest.Round(time.Millisecond), p.Refreshes, p.Logins, p.Reached,
-		total(p.Acts), list(p.Acts), p.Allowed, list(p.Failures), p.Unexplained, list(p.Events), list(p.Violations))
+		total(p.Acts), list(p.Acts), p.Stood.Times, p.Stood.Longest.Round(time.Millisecond), p.Allowed, list(p.Failures), p.Unexplained, list(p.Events), list(p.Violations))
 	printTexts(out, p.Texts)
 }
 
