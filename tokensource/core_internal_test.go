@@ -69,7 +69,7 @@ func TestWinsTime(t *testing.T) {
 		{"no access expiry: the refresh token's counts", never(), h(time.Hour), h(2 * time.Hour), time.Hour, true, false},
 		{"neither", never(), never(), h(time.Hour), time.Hour, false, true},
 		{"a wall clock set forward is not believed alone", ahead(h(time.Hour), time.Hour), never(), h(2 * time.Hour), time.Hour, false, false},
-		{"nor a monotonic one that was set", h(time.Hour), never(), ahead(h(2*time.Hour), time.Hour), time.Hour, true, false},
+		{"nor a monotonic one that was set", h(time.Hour), never(), ahead(h(time.Hour), time.Hour), time.Hour, true, false},
 		{"both of them are", ahead(h(time.Hour), time.Hour-36*time.Second), never(), horizon{h(2 * time.Hour).wall, h(time.Hour + 36*time.Second).mono}, time.Hour, false, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -75,8 +75,8 @@ func (s *Source) readNothingNew(epoch uint64, rec *record) {
 
 // givenWins reports whether the token of the Config, or what has come of it, goes
 // before what is stored: at the first look only, when nothing is stored, or what
-// is stored is older, or somebody else's. Of one session the pair that was spent is the
-// older one, whatever the clocks of two hosts say.
+// is stored is older, or somebody else's. Of one session the generation tells which is
+// older, and not the clocks of two hosts.
 func (s *Source) givenWins(rec *record) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -94,8 +94,8 @@ func (s *Source) givenWinsLocked(rec *record) bool {
 	if s.ended != nil || s.ledger.rejected != nil || endedBy(s.session, &due, s.watch.now()) != 0 {
 		return false // a session that has ended goes over nobody's
 	}
-	if s.descendsLocked(rec) { // a save of ours that was not answered took effect
-		return s.outranLocked(rec)
+	if s.descendsLocked(rec) {
+		return false // a save of ours took effect though it was not answered
 	}
 	storedAt := rec.IssuedAt
 	if rec.tombstone() {
