@@ -286,8 +286,8 @@ func (s *Source) ask(ctx context.Context, epoch uint64, current *session) (*ags.
 	}, nil)
 }
 
-// discard gets rid of a pair that came too late. After a sign-out its session is
-// to end at the gateway as well.
+// discard gets rid of a pair that came too late. After a sign-out, which it reports,
+// its session is to end at the gateway as well.
 func (s *Source) discard(f *flight, late *ags.Token) (signedOut bool) {
 	s.mu.Lock()
 	signedOut = f.signedOut
