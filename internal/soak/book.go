@@ -52,7 +52,7 @@ func (b *book) called(c *call, explained bool) {
 	case c.outcome == served:
 	case explained:
 		b.sums.Allowed++
-		b.sums.Failures[string(c.outcome)]++
+		b.sums.Failures[c.allowed()]++
 	default:
 		b.sums.Unexplained++
 		b.violatedLocked("call failed: "+c.cause(), fmt.Sprintf("member %d, after %s, its last token dying in %s: %s",

@@ -18,7 +18,7 @@
 //
 // What may fail is told by a model that knows the script, and what the gateway knows
 // of its tokens, but nothing of how the library works. Whatever fails beyond that, a
-// token that is sent dead, a session that does not recover or is lost, an end without a
-// warning, a refresh token spent twice, and memory or goroutines that grow, is a
-// violation, and the exit status is 1.
+// token that is sent dead, a session that does not recover, one that is lost on the
+// lasting stage, an end without a warning, a refresh token spent twice, and memory or
+// goroutines that grow, is a violation, and the exit status is 1.
 package main

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -30,7 +31,7 @@ func main() {
 	flag.DurationVar(&o.span, "for", 2*time.Minute, "how long it goes on")
 	flag.DurationVar(&o.horizon, "horizon", 0, "how long a session lasts that nothing ends (default 48m, or what a shorter run reaches twice)")
 	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano())%1_000_000, "what the schedules follow from")
-	flag.IntVar(&o.callers, "callers", 200, "how many call at a time")
+	flag.IntVar(&o.callers, "callers", 200, "how many call at a time; a few at least")
 	flag.BoolVar(&o.json, "json", false, "print the summary as JSON, and nothing else")
 	flag.Parse()
 	if o.horizon == 0 {
@@ -49,7 +50,7 @@ func main() {
 }
 
 // horizonOf returns how long a session lasts where nobody says it: as long as it should,
-// if a run is longer, and otherwise what it reaches twice.
+// if a run is longer, and otherwise what it reaches twice, if it is not too short.
 func horizonOf(span time.Duration) time.Duration {
 	if span > fixedLifetime {
 		return fixedLifetime
@@ -70,10 +71,13 @@ func run(ctx context.Context, o options, out io.Writer) (ok bool, err error) {
 	var stages []*stage
 	for _, c := range casts(o.horizon) {
 		s, err := build(ctx, c, say)
+		stages = append(stages, s)
 		if err != nil {
+			for _, s := range stages {
+				err = errors.Join(err, s.close())
+			}
 			return false, err
 		}
-		stages = append(stages, s)
 	}
 	samples := soak(ctx, o, stages)
 	sum := &summary{Seed: o.seed, Span: time.Since(whole.began), Callers: o.callers, Begin: begin}
@@ -108,7 +112,7 @@ func soak(ctx context.Context, o options, stages []*stage) []sample {
 	defer cancel()
 	var wg sync.WaitGroup
 	for _, s := range stages {
-		wg.Go(func() { s.soak(ctx, playing, o.callers/len(stages), newSchedule(o.seed, s.kinds)) })
+		wg.Go(func() { s.soak(ctx, playing, max(members, o.callers/len(stages)), newSchedule(o.seed, s.kinds)) })
 	}
 	samples := watch(playing, time.Now())
 	wg.Wait()

@@ -79,6 +79,13 @@ func TestRun_FindsALostSession(t *testing.T) {
 		assert.Equal(t, 2*lost, sums.Violations["session lost"])
 		assert.Zero(t, sums.Violations["not warned"])
 	}
+	// One that was ended in good time is not one that has reached its horizon.
+	restless := staged(t, casts(time.Hour)[0])
+	restless.model.lifetimes = []lifetime{{time.Now().Add(-time.Hour), time.Now()}, {time.Now().Add(-time.Minute), time.Now().Add(time.Hour)}}
+	p := restless.sum()
+	assert.Zero(t, p.Reached)
+	assert.Empty(t, p.Violations)
+
 	s := staged(t, casts(time.Hour)[1])
 	s.model.sees(time.Now())
 	s.check()

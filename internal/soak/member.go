@@ -72,6 +72,7 @@ func (s *stage) start(m *member) (*life, error) {
 
 // restart ends one life and begins the next.
 func (s *stage) restart(m *member) error {
+	s.model.restarted(m.index)
 	next, err := s.start(m)
 	if err != nil {
 		return err
@@ -160,6 +161,14 @@ func (s *stage) told(m *member, e *tokensource.Event) {
 	if e.Kind == tokensource.EventEnding && e.Reason == tokensource.FixedExpired {
 		s.model.warned(m.index, e.NextAt)
 	}
+}
+
+// allowed is how a call failed that could not be helped.
+func (c *call) allowed() string {
+	if c.stalled {
+		return string(c.outcome) + " on a machine that stood still"
+	}
+	return string(c.outcome)
 }
 
 // cause is why a call failed.

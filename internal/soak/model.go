@@ -70,7 +70,9 @@ type call struct {
 	// onTheWay says that a token was sent alive, and died before it was answered,
 	// because the machine was too busy to carry it.
 	onTheWay bool
-	text     string
+	// stalled says that nothing else explains it than that the machine stood still.
+	stalled bool
+	text    string
 }
 
 // busyTrip is what a request and its answer take on loopback only when the machine has
@@ -234,7 +236,11 @@ func (m *model) explains(c *call) bool {
 			return true
 		}
 	}
-	return m.endedLocked(c) || m.stalledLocked(c)
+	if m.endedLocked(c) {
+		return true
+	}
+	c.stalled = m.stalledLocked(c)
+	return c.stalled
 }
 
 // standstills returns how often the machine stood still.
@@ -292,6 +298,14 @@ func (m *model) warned(member int, end time.Time) {
 	m.warnings = append(m.warnings, warning{member, time.Now(), end})
 }
 
+// restarted forgets what a member has said of an end to come: it is to be said anew.
+func (m *model) restarted(member int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := time.Now()
+	m.warnings = slices.DeleteFunc(m.warnings, func(w warning) bool { return w.member == member && w.end.After(now) })
+}
+
 // end returns the fixed horizon of the session that was begun last; zero if there is
 // none yet.
 func (m *model) end() time.Time {
@@ -303,11 +317,13 @@ func (m *model) end() time.Time {
 	return m.lifetimes[len(m.lifetimes)-1].end
 }
 
-// reached returns the sessions whose fixed horizon has passed before an instant.
+// reached returns the sessions that have lasted until their fixed horizon, before an
+// instant.
 func (m *model) reached(at time.Time) []lifetime {
+	early := m.cutShort()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(m.lifetimes), func(l lifetime) bool { return l.end.After(at) })
+	return slices.DeleteFunc(slices.Clone(m.lifetimes), func(l lifetime) bool { return l.end.After(at) || slices.Contains(early, l) })
 }
 
 // unwarned returns the members that have not said ahead of time that a session ends.
@@ -346,6 +362,9 @@ func (m *model) endedLocked(c *call) bool {
 	// Who goes on with the last but one has not noticed the last yet.
 	return slices.ContainsFunc(m.lifetimes[max(0, len(m.lifetimes)-2):], func(l lifetime) bool {
 		end := &window{from: l.end.Add(-notWorthIt - servedShort), to: l.end.Add(reread + 2*haste)}
+		if c.reason == refreshRejected {
+			end.from = l.end // the gateway rejects nobody before
+		}
 		canLogin := m.canLogin(c.member)
 		for _, w := range m.windows {
 			if w.act.kind == outage && w.from.Before(end.to) && end.from.Before(w.until(longestBackoff)) {

@@ -123,6 +123,7 @@ func TestModel_TheFixedHorizon(t *testing.T) {
 		"of a token that expired before it":   {-second, 0, fixedExpired, nil, true},
 		"just after it":                       {second, 0, fixedExpired, nil, true},
 		"rejected just after it":              {second, 0, refreshRejected, nil, true},
+		"rejected before it":                  {-second / 2, 0, refreshRejected, nil, false},
 		"long before it":                      {-2 * second, 0, fixedExpired, nil, false},
 		"long after it":                       {6 * second, 0, fixedExpired, nil, false},
 		"another reason":                      {second, 0, signedOutReason, nil, false},
@@ -170,6 +171,11 @@ func TestModel_TheLifetimesOfSessions(t *testing.T) {
 		reached := m.reached(time.Now())
 		assert.Len(t, reached, 1)
 		assert.Equal(t, []int{1, 2, 3}, m.unwarned(reached[0]))
+		m.warned(3, second)
+		m.restarted(3)
+		m.restarted(0)
+		assert.Equal(t, []int{1, 2, 3}, m.unwarned(reached[0]), "that has passed")
+		assert.Equal(t, []int{0, 2, 3}, m.unwarned(lifetime{end: second}), "it is to be said again")
 		m.sees(second.Add(time.Hour))
 		assert.Equal(t, []lifetime{m.lifetimes[1]}, m.cutShort())
 	})
