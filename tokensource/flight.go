@@ -2,7 +2,8 @@ package tokensource
 
 import (
 	"context"
-	"errors"
+
+	"github.com/agsauth/agsauth/ags"
 )
 
 // flight is one refresh, login, or use of the store, on a goroutine of its own,
@@ -24,9 +25,12 @@ type flight struct {
 	// overtook is the flight for the former session that a SetToken has given up, while
 	// what it hands in is not in use yet. Guarded by Source.mu.
 	overtook *flight
-	// signedOut says that SignOut has ended the session that it is for. Guarded by
+	// signedOut says that SignOut has ended the session that it is for, and brought is
+	// the pair that it has come back with, and that is not in use yet. Whichever of the
+	// two is there first leaves it to the other to sign that pair out. Guarded by
 	// Source.mu.
 	signedOut bool
+	brought   *ags.Token
 }
 
 // launchLocked starts a flight. Invariant: work.flight is nil before, and not nil
@@ -106,9 +110,6 @@ func (s *Source) abandonLocked(cause error) {
 	s.epoch++
 	if f := s.flightLocked(); f != nil {
 		f.cancel(cause)
-		for errors.Is(cause, errSignedOut) && f != nil {
-			f.signedOut, f = true, f.overtook
-		}
 		s.work.flight = nil
 		s.refreshQuietLocked(s.watch.now()) // nobody joins those who wait for it
 	}

@@ -1,6 +1,7 @@
 package tokensource_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"testing"
@@ -81,13 +82,14 @@ type signer struct {
 	*gateway
 	signedOut []string
 	err       error
+	errOf     map[string]error // by access token
 }
 
 func (s *signer) SignOut(_ context.Context, t *ags.Token) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.signedOut = append(s.signedOut, t.AccessToken.Reveal())
-	return s.err
+	return cmp.Or(s.errOf[t.AccessToken.Reveal()], s.err)
 }
 
 func TestSignOut_HereThereAndInTheStore(t *testing.T) {

@@ -255,6 +255,77 @@ func TestOvertaken_WhatASignOutFindsUnderWayIsSignedOutToo(t *testing.T) {
 			assert.NotNil(t, shelf.field("signed_out_at"))
 		})
 	})
+	t.Run("a pair that is saved", func(t *testing.T) {
+		var gw *signer
+		var shelf *gatedShelf
+		story(t, func(r *rig, c *tokensource.Config) {
+			gw, shelf = &signer{gateway: r.gw}, &gatedShelf{lockedShelf: newLockedShelf()}
+			c.Refresher, c.Store = gw, shelf
+		}, func(t *testing.T, r *rig) {
+			r.want("a1")
+			shelf.unlocking.close()
+			r.clock.Advance(access)
+			collect := r.callers(t.Context(), 1)
+			require.Equal(t, "a2 r2", shelf.pair())
+			gw.errOf = map[string]error{"a2": ags.ErrUnauthorized} // a2 was of a1's session, after all
+			_, came := begin(t, r.src.SignOut)
+			collect()
+			shelf.unlocking.open()
+			require.NoError(t, <-came)
+			synctest.Wait()
+			assert.Equal(t, []string{"a1", "a2"}, gw.signedOut)
+			assert.NotNil(t, shelf.field("signed_out_at"))
+		})
+	})
+	t.Run("a login that is saved", func(t *testing.T) {
+		var gw *signer
+		var shelf *gatedShelf
+		story(t, func(r *rig, c *tokensource.Config) {
+			gw, shelf = &signer{gateway: r.gw}, &gatedShelf{lockedShelf: newLockedShelf()}
+			c.Token, c.Refresher, c.Store = nil, gw, shelf
+			c.Login = func(context.Context, *tokensource.LoginRequiredError) (*ags.Token, error) {
+				shelf.unlocking.close()
+				return r.gw.signOn(), nil
+			}
+		}, func(t *testing.T, r *rig) {
+			collect := r.callers(t.Context(), 1)
+			require.Equal(t, "a2 r2", shelf.pair())
+			_, came := begin(t, r.src.SignOut)
+			collect()
+			shelf.unlocking.open()
+			require.NoError(t, <-came)
+			assert.Equal(t, []string{"a2"}, gw.signedOut)
+			assert.NotNil(t, shelf.field("signed_out_at"))
+		})
+	})
+	t.Run("a pair that is saved, and another session was being handed in", func(t *testing.T) {
+		var gw *signer
+		var shelf *gatedShelf
+		story(t, func(r *rig, c *tokensource.Config) {
+			gw, shelf = &signer{gateway: r.gw}, &gatedShelf{lockedShelf: newLockedShelf()}
+			c.Refresher, c.Store = gw, shelf
+		}, func(t *testing.T, r *rig) {
+			r.want("a1")
+			r.gw.script = append(r.gw.script, func(context.Context, *ags.Token) error {
+				shelf.loading.close() // of the SetToken, which has its turn next
+				return nil
+			})
+			r.gw.hold()
+			r.clock.Advance(access)
+			collect := r.callers(t.Context(), 1)
+			_, set := begin(t, r.setToken())
+			r.gw.release()
+			synctest.Wait()
+			require.Equal(t, "a3 r3", shelf.pair())
+			gw.errOf = map[string]error{"a3": errAway}
+			_, came := begin(t, r.src.SignOut)
+			collect()
+			shelf.loading.open()
+			require.ErrorContains(t, <-set, "came in between")
+			require.ErrorIs(t, <-came, errAway)
+			assert.Equal(t, []string{"a1", "a3"}, gw.signedOut)
+		})
+	})
 	t.Run("though another session was handed in since", func(t *testing.T) {
 		var gw *signer
 		story(t, func(r *rig, c *tokensource.Config) {

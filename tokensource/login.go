@@ -76,12 +76,14 @@ func (s *Source) loggedIn(f *flight, next *session) func(now instant) {
 	if next.schedule().served.passedOnEither(s.watch.now()) {
 		return s.loginFailed(f, errDeadAnswer)
 	}
+	if !s.bring(f, next.token) {
+		return nil
+	}
 	generation, newer, err := int64(0), (*record)(nil), error(nil)
 	if s.cfg.Store != nil && !s.overtaken(f.epoch) {
 		generation, newer, err = s.commit(f.whole, recordOf(next, 0), false)
 	}
 	if s.overtaken(f.epoch) {
-		s.discard(f, next.token)
 		return nil
 	}
 	if newer != nil {
@@ -121,7 +123,7 @@ func (s *Source) ending() *LoginRequiredError {
 // forgotten the one that we were.
 func (s *Source) runLogin(ctx context.Context, f *flight, ended *LoginRequiredError) (*ags.Token, error) {
 	ctx = context.WithValue(ctx, loginKey{}, s)
-	late := func(answer *ags.Token) { s.discard(f, answer) }
+	late := func(answer *ags.Token) { s.bring(f, answer) }
 	call := func(ctx context.Context) (*ags.Token, error) {
 		answer, err := s.cfg.Login(ctx, ended)
 		if err == nil && (answer == nil || answer.AccessToken.IsZero()) {

@@ -191,7 +191,7 @@ func (s *Source) spend(f *flight, read *record, frozen bool) func(now instant) {
 	}
 	s.during(f.epoch, func() { s.outrunLocked(current) })
 	next := s.newSession(arrival{token: answer, from: granted, at: sent, former: current, draw: s.draw()})
-	if s.discard(f, answer) {
+	if !s.bring(f, answer) {
 		return nil
 	}
 	generation, newer, saveErr := int64(0), (*record)(nil), error(nil)
@@ -204,7 +204,6 @@ func (s *Source) spend(f *flight, read *record, frozen bool) func(now instant) {
 		generation, newer, saveErr = s.commit(f.whole, recordOf(next, 0), s.insists(f.epoch))
 	}
 	if s.overtaken(f.epoch) {
-		s.discard(f, answer)
 		return nil
 	}
 	if newer != nil {
@@ -286,14 +285,18 @@ func (s *Source) ask(ctx context.Context, epoch uint64, current *session) (*ags.
 	}, nil)
 }
 
-// discard gets rid of a pair that came too late. After a sign-out, which it reports,
-// its session is to end at the gateway as well.
-func (s *Source) discard(f *flight, late *ags.Token) (signedOut bool) {
+// bring notes the pair that a flight has come back with, and reports whether it is
+// wanted. After a SignOut it is not, and is signed out as well; a SignOut that comes
+// before it is in use finds it.
+func (s *Source) bring(f *flight, pair *ags.Token) (wanted bool) {
 	s.mu.Lock()
-	signedOut = f.signedOut
-	s.mu.Unlock()
-	if signedOut {
-		_ = s.signOutAtGateway(f.whole, late)
+	wanted = !f.signedOut
+	if wanted {
+		f.brought = pair
 	}
-	return signedOut
+	s.mu.Unlock()
+	if !wanted {
+		_ = s.signOutAtGateway(f.whole, pair)
+	}
+	return wanted
 }

@@ -23,7 +23,7 @@ func (s *Source) SignOut(ctx context.Context) error {
 	}
 	defer leave()
 	defer s.deliver(ctx)
-	unread, epoch, former := s.endHere()
+	unread, epoch, former, late := s.endHere()
 	s.deliver(ctx)
 	if unread && former == nil {
 		former = s.readFormer(ctx, epoch)
@@ -31,17 +31,30 @@ func (s *Source) SignOut(ctx context.Context) error {
 	if former != nil {
 		err = callError(ctx, "sign out", s.signOutAtGateway(ctx, former))
 	}
+	for _, pair := range late {
+		// Rejected, it was of the session that is signed out already.
+		if lateErr := s.signOutAtGateway(ctx, pair); !errors.Is(lateErr, ags.ErrUnauthorized) {
+			err = errors.Join(err, callError(ctx, "sign out", lateErr))
+		}
+	}
 	if s.cfg.Store != nil {
 		err = errors.Join(err, callError(ctx, "sign out", s.saveTombstone(ctx, epoch)))
 	}
 	return err
 }
 
-// endHere is the local part of a sign-out.
-func (s *Source) endHere() (unread bool, epoch uint64, former *ags.Token) {
+// endHere is the local part of a sign-out. late are pairs that were had for the session,
+// and are not in use yet.
+func (s *Source) endHere() (unread bool, epoch uint64, former *ags.Token, late []*ags.Token) {
 	now := s.watch.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for f := s.flightLocked(); f != nil; f = f.overtook {
+		f.signedOut = true
+		if f.brought != nil {
+			late = append(late, f.brought)
+		}
+	}
 	s.abandonLocked(errSignedOut)
 	unread = s.ledger != nil && s.ledger.unread
 	if s.session != nil {
@@ -55,7 +68,7 @@ func (s *Source) endHere() (unread bool, epoch uint64, former *ags.Token) {
 	}
 	s.endLocked(SignedOut, nil, now)
 	s.wakeLocked()
-	return unread, s.epoch, former
+	return unread, s.epoch, former, late
 }
 
 // readFormer finds out whose session it is that is stored, when nobody has asked
