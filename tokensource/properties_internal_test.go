@@ -36,7 +36,7 @@ func TestProperty_TheScheduleOfAPair(t *testing.T) {
 			spaced = now.add(max(250*time.Millisecond, life/4)).horizon()
 		}
 		switch at := wall(s.refreshAt); {
-		case !fromGateway && s.winsTime && token.IssuedAt.Sub(now.wall) > time.Minute:
+		case !fromGateway && s.winsTime && s.refreshable && token.IssuedAt.Sub(now.wall) > time.Minute:
 			assert.Equal(rt, now.horizon(), s.refreshAt, "issued in the future: due at once")
 		case at.Equal(wall(spaced)):
 			assert.False(rt, first.Add(-most).After(wall(spaced)), "put off for the spacing, which was over")

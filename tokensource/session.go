@@ -145,18 +145,17 @@ func (s *session) schedule() schedule {
 	}
 	sc.refreshAt = latest(first.add(-s.margin), sc.spaced)
 	sc.winsTime, sc.futile = winsTime(access, refresh, s.fixed, sc.life)
-	if s.from == handedIn && sc.winsTime && issuedAt.sub(s.came.wall) > issueTolerance {
+	if s.from == handedIn && s.refreshable() && sc.winsTime && issuedAt.sub(s.came.wall) > issueTolerance {
 		sc.refreshAt = s.came // the gateway is asked; where it is not, no Login is run for it either
 	}
 	return sc
 }
 
-// ending reports whether a clock sees the end near, and still to come. One that sees it
-// passed, while the other does not, was set, or has slept through it: the gateway is
-// asked, and there is nothing to announce ahead of time.
+// ending reports whether the end is near, by either clock, and by both still to come.
+// Where one has seen it pass it was set, or the other has slept through it: the gateway
+// is asked, and there is nothing to announce ahead of time.
 func (sc *schedule) ending(now instant) bool {
-	wall := stampOf(now.wall)
-	return wall >= sc.warnAt.wall && wall < sc.end.wall || now.mono >= sc.warnAt.mono && now.mono < sc.end.mono
+	return sc.warnAt.passedOnEither(now) && !sc.end.passedOnEither(now)
 }
 
 // slack is how long before its expiry an access token is served for the last time.
