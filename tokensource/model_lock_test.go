@@ -15,6 +15,8 @@ func (s lockingDrawer) Lock(ctx context.Context) (func() error, error) {
 	w, begun, before := s.p.w, s.p.w.fake.Elapsed(), s.answered()
 	w.mu.Lock()
 	s.lockedIn, s.lockBegan = 0, begun+1
+	s.lockCalls++
+	latest := s.lockCalls
 	w.mu.Unlock()
 	h := &hold{}
 	err := s.call(ctx, "lock", func() (err error) {
@@ -28,7 +30,9 @@ func (s lockingDrawer) Lock(ctx context.Context) (func() error, error) {
 	})
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s.lockedIn, s.lockBegan = w.fake.Elapsed()-begun, 0
+	if latest == s.lockCalls { // and not one that was given up, and that another has followed
+		s.lockedIn, s.lockBegan = w.fake.Elapsed()-begun, 0
+	}
 	if err != nil {
 		s.troubleLocked(before)
 		s.giveBackLocked(h) // it may have been had, and said not to be

@@ -133,6 +133,7 @@ type drawer struct {
 	found               *pair         // and its pair
 	troubled            time.Duration // since when lock and load have failed; 0 is not
 	formerly, recovered time.Duration // since when they had, and until when
+	lockCalls           int           // how often it was asked for
 	lockBegan           time.Duration // since when the lock is waited for; 0 is not
 	lockedIn            time.Duration // how long the last wait for the lock was
 }
@@ -214,8 +215,11 @@ func (s *drawer) Load(ctx context.Context) (data []byte, err error) {
 		s.troubleLocked(before)
 		return nil, err
 	}
-	if s.troubled > 0 {
-		s.formerly, s.recovered = s.troubled, w.fake.Elapsed()
+	if now := w.fake.Elapsed(); s.troubled > 0 {
+		if s.formerly == 0 || s.recovered < now { // else it came, and went, and came
+			s.formerly = s.troubled
+		}
+		s.recovered = now
 	}
 	s.troubled, s.newest = 0, 0
 	s.clean = err != nil || parse(data) != nil

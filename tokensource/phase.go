@@ -200,6 +200,8 @@ func actLive(v *view, alive bool, now instant) action {
 	case due && useful && (retry || v.loginFailed):
 		return doRefresh
 	case due && !useful && retry && v.canLogin && ageing:
+		// On the word of the wall clock alone: beside a monotonic one that has slept it is
+		// right, and where it was set forward a sign-on ahead of time does no harm.
 		return doLogin
 	}
 	if v.unsaved && v.saveAt.passedOnEither(now) {
