@@ -190,13 +190,24 @@ func TestOvertaken_AnIdentityReadLateIsNotTheNextSessions(t *testing.T) {
 	})
 }
 
+// onGatedSigner is such a story with a gateway that can be signed out of.
+func onGatedSigner(t *testing.T, set func(*rig, *tokensource.Config, *gatedShelf), tell func(*testing.T, *rig, *signer, *gatedShelf)) {
+	t.Helper()
+	var gw *signer
+	var shelf *gatedShelf
+	story(t, func(r *rig, c *tokensource.Config) {
+		gw, shelf = &signer{gateway: r.gw}, &gatedShelf{lockedShelf: newLockedShelf()}
+		shelf.t = r.t
+		c.Refresher, c.Store = gw, shelf
+		if set != nil {
+			set(r, c, shelf)
+		}
+	}, func(t *testing.T, r *rig) { tell(t, r, gw, shelf) })
+}
+
 func TestOvertaken_WhatASignOutFindsUnderWayIsSignedOutToo(t *testing.T) {
 	t.Run("a pair that is being saved", func(t *testing.T) {
-		var gw *signer
-		onShelf(t, func(r *rig, c *tokensource.Config) {
-			gw = &signer{gateway: r.gw}
-			c.Refresher = gw
-		}, func(t *testing.T, r *rig, shelf *lockedShelf) {
+		onGatedSigner(t, nil, func(t *testing.T, r *rig, gw *signer, shelf *gatedShelf) {
 			r.want("a1")
 			r.gw.script = append(r.gw.script, func(context.Context, *ags.Token) error { shelf.hold(); return nil })
 			r.clock.Advance(access)
@@ -233,11 +244,7 @@ func TestOvertaken_WhatASignOutFindsUnderWayIsSignedOutToo(t *testing.T) {
 		})
 	})
 	t.Run("though another session was being handed in", func(t *testing.T) {
-		var gw *signer
-		onShelf(t, func(r *rig, c *tokensource.Config) {
-			gw = &signer{gateway: r.gw}
-			c.Refresher = gw
-		}, func(t *testing.T, r *rig, shelf *lockedShelf) {
+		onGatedSigner(t, nil, func(t *testing.T, r *rig, gw *signer, shelf *gatedShelf) {
 			r.want("a1")
 			r.gw.hold()
 			r.clock.Advance(access)
@@ -256,12 +263,7 @@ func TestOvertaken_WhatASignOutFindsUnderWayIsSignedOutToo(t *testing.T) {
 		})
 	})
 	t.Run("a pair that is saved", func(t *testing.T) {
-		var gw *signer
-		var shelf *gatedShelf
-		story(t, func(r *rig, c *tokensource.Config) {
-			gw, shelf = &signer{gateway: r.gw}, &gatedShelf{lockedShelf: newLockedShelf()}
-			c.Refresher, c.Store = gw, shelf
-		}, func(t *testing.T, r *rig) {
+		onGatedSigner(t, nil, func(t *testing.T, r *rig, gw *signer, shelf *gatedShelf) {
 			r.want("a1")
 			shelf.unlocking.close()
 			r.clock.Advance(access)
@@ -278,16 +280,14 @@ func TestOvertaken_WhatASignOutFindsUnderWayIsSignedOutToo(t *testing.T) {
 		})
 	})
 	t.Run("a login that is saved", func(t *testing.T) {
-		var gw *signer
-		var shelf *gatedShelf
-		story(t, func(r *rig, c *tokensource.Config) {
-			gw, shelf = &signer{gateway: r.gw}, &gatedShelf{lockedShelf: newLockedShelf()}
-			c.Token, c.Refresher, c.Store = nil, gw, shelf
+		login := func(r *rig, c *tokensource.Config, shelf *gatedShelf) {
+			c.Token = nil
 			c.Login = func(context.Context, *tokensource.LoginRequiredError) (*ags.Token, error) {
 				shelf.unlocking.close()
 				return r.gw.signOn(), nil
 			}
-		}, func(t *testing.T, r *rig) {
+		}
+		onGatedSigner(t, login, func(t *testing.T, r *rig, gw *signer, shelf *gatedShelf) {
 			collect := r.callers(t.Context(), 1)
 			require.Equal(t, "a2 r2", shelf.pair())
 			_, came := begin(t, r.src.SignOut)
@@ -299,12 +299,7 @@ func TestOvertaken_WhatASignOutFindsUnderWayIsSignedOutToo(t *testing.T) {
 		})
 	})
 	t.Run("a pair that is saved, and another session was being handed in", func(t *testing.T) {
-		var gw *signer
-		var shelf *gatedShelf
-		story(t, func(r *rig, c *tokensource.Config) {
-			gw, shelf = &signer{gateway: r.gw}, &gatedShelf{lockedShelf: newLockedShelf()}
-			c.Refresher, c.Store = gw, shelf
-		}, func(t *testing.T, r *rig) {
+		onGatedSigner(t, nil, func(t *testing.T, r *rig, gw *signer, shelf *gatedShelf) {
 			r.want("a1")
 			r.gw.script = append(r.gw.script, func(context.Context, *ags.Token) error {
 				shelf.loading.close() // of the SetToken, which has its turn next
