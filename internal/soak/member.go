@@ -173,8 +173,8 @@ func (c *call) allowed() string {
 
 // cause is why a call failed.
 func (c *call) cause() string {
-	if c.reason != "" {
-		return string(c.outcome) + " (" + c.reason + ")"
+	if c.reason != 0 {
+		return string(c.outcome) + " (" + c.reason.String() + ")"
 	}
 	return string(c.outcome)
 }
@@ -190,7 +190,7 @@ func (c *call) take(err error) {
 	_, passing := errors.AsType[*tokensource.UnavailableError](err)
 	switch {
 	case isEnded:
-		c.outcome, c.reason = loginRequired, ended.Reason.String()
+		c.outcome, c.reason = loginRequired, ended.Reason
 	case passing:
 		c.outcome = unavailable
 	case errors.Is(err, tokensource.ErrClosed):

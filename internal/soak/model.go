@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/agsauth/agsauth/agstest"
+	"github.com/agsauth/agsauth/tokensource"
 )
 
 // How long the platform's tokens live, and what follows from it for the model.
@@ -51,19 +52,12 @@ const (
 	other         outcome = "other"
 )
 
-// Why a login is required, in the library's words.
-const (
-	fixedExpired    = "fixed horizon passed"
-	refreshRejected = "refresh rejected"
-	signedOutReason = "signed out"
-)
-
 // call is one that failed.
 type call struct {
 	member     int
 	begin, end time.Time
 	outcome    outcome
-	reason     string
+	reason     tokensource.Reason // why a login is required; 0 where none is
 	// tokenDead is when the last token that was used by this member dies, as the
 	// gateway has it.
 	tokenDead time.Time
@@ -134,7 +128,7 @@ func (w *window) explains(c *call, canLogin bool) bool {
 	case rejected:
 		return c.outcome == refused && w.hidden && w.touches(c, accessLifetime)
 	case revoked:
-		gone := c.outcome == refused || c.outcome == loginRequired && c.reason == refreshRejected
+		gone := c.outcome == refused || c.outcome == loginRequired && c.reason == tokensource.RefreshRejected
 		tail := reread + 2*haste
 		if w.hidden { // who can sign on learns of it when its token dies
 			tail += accessLifetime
@@ -144,7 +138,7 @@ func (w *window) explains(c *call, canLogin bool) bool {
 	case signedOut:
 		// The gateway is told before the file: who refreshes in between is rejected, and
 		// learns why when it looks into the file again.
-		gone := c.outcome == refused || c.outcome == loginRequired && (c.reason == signedOutReason || c.reason == refreshRejected)
+		gone := c.outcome == refused || c.outcome == loginRequired && (c.reason == tokensource.SignedOut || c.reason == tokensource.RefreshRejected)
 		return gone && w.touches(c, reread+haste)
 	case restart:
 		return c.outcome == closed && c.member == w.act.member && w.touches(c, 0)
@@ -356,13 +350,13 @@ func (m *model) cutShort() (early []lifetime) {
 // sign on does so before it, unless the gateway is down; the others learn of the new
 // session when they look into the file.
 func (m *model) endedLocked(c *call) bool {
-	if c.outcome != loginRequired || c.reason != fixedExpired && c.reason != refreshRejected {
+	if c.outcome != loginRequired || c.reason != tokensource.FixedExpired && c.reason != tokensource.RefreshRejected {
 		return false
 	}
 	// Who goes on with the last but one has not noticed the last yet.
 	return slices.ContainsFunc(m.lifetimes[max(0, len(m.lifetimes)-2):], func(l lifetime) bool {
 		end := &window{from: l.end.Add(-notWorthIt - servedShort), to: l.end.Add(reread + 2*haste)}
-		if c.reason == refreshRejected {
+		if c.reason == tokensource.RefreshRejected {
 			end.from = l.end // the gateway rejects nobody before
 		}
 		canLogin := m.canLogin(c.member)

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/agsauth/agsauth/agstest"
+	"github.com/agsauth/agsauth/tokensource"
 )
 
 const second = time.Second
@@ -20,7 +21,7 @@ func ago(a act, lasted time.Duration) *window {
 }
 
 // failure is a call that failed so long after the window was over.
-func (w *window) failure(after time.Duration, what outcome, reason string) *call {
+func (w *window) failure(after time.Duration, what outcome, reason tokensource.Reason) *call {
 	end := w.to.Add(after)
 	return &call{begin: end.Add(-time.Millisecond), end: end, outcome: what, reason: reason, tokenDead: end.Add(-time.Second)}
 }
@@ -32,35 +33,35 @@ func TestModel_WhatCouldNotBeHelped(t *testing.T) {
 		window   *window
 		after    time.Duration
 		outcome  outcome
-		reason   string
+		reason   tokensource.Reason
 		explains bool
 	}{
-		"a dead token in an outage":      {ago(down, 8*second), -second, unavailable, "", true},
-		"a back-off after it":            {ago(down, 8*second), 10 * second, unavailable, "", true},
-		"long after it":                  {ago(down, 8*second), 20 * second, unavailable, "", false},
-		"before it":                      {ago(down, 8*second), -9 * second, unavailable, "", false},
-		"a rejection in an outage":       {ago(down, 8*second), -second, refused, "", false},
-		"an end in an outage":            {ago(down, 8*second), -second, loginRequired, refreshRejected, false},
-		"any failure of an outage":       {ago(down, 8*second), -second, other, "", false},
-		"slow answers":                   {ago(sleepy, 4*second), -second, unavailable, "", false},
-		"one that was asked to wait":     {ago(limited, 0), second, unavailable, "", true},
-		"longer than it was asked to":    {ago(limited, 0), 5 * second, unavailable, "", false},
-		"an API that rejects all":        {ago(act{kind: storm}, second), -second / 2, refused, "", true},
-		"one that no longer does":        {ago(act{kind: storm}, second), second / 2, refused, "", false},
-		"a token rejected":               {ago(act{kind: rejected}, 0), second, refused, "", false},
-		"a token rejected too soon":      {hidden(ago(act{kind: rejected}, 0)), second, refused, "", true},
-		"a revocation, without a login":  {ago(act{kind: revoked}, 0), second, loginRequired, refreshRejected, true},
-		"a revocation, noticed late":     {hidden(ago(act{kind: revoked}, 0)), 8 * second, loginRequired, refreshRejected, true},
-		"a revocation, for long":         {ago(act{kind: revoked}, 0), 10 * second, loginRequired, refreshRejected, false},
-		"a sign-out":                     {ago(act{kind: signedOut}, second), -second / 2, loginRequired, signedOutReason, true},
-		"a sign-out that is made up for": {ago(act{kind: signedOut}, second), 5 * second, loginRequired, signedOutReason, false},
-		"a refresh just before it":       {ago(act{kind: signedOut}, second), 0, loginRequired, refreshRejected, true},
-		"another end than a sign-out":    {ago(act{kind: signedOut}, second), 0, loginRequired, "refresh token expired", false},
-		"a restart":                      {ago(act{kind: restart}, second), -second / 2, closed, "", true},
-		"a restart of another":           {ago(act{kind: restart, member: 1}, second), -second / 2, closed, "", false},
-		"a file emptied":                 {ago(act{kind: emptied}, 0), second, unavailable, "", false},
-		"a file damaged":                 {ago(act{kind: damaged}, 0), second, loginRequired, "no session", false},
-		"a clock set":                    {ago(act{kind: jumped}, second), 0, unavailable, "", false},
+		"a dead token in an outage":      {ago(down, 8*second), -second, unavailable, 0, true},
+		"a back-off after it":            {ago(down, 8*second), 10 * second, unavailable, 0, true},
+		"long after it":                  {ago(down, 8*second), 20 * second, unavailable, 0, false},
+		"before it":                      {ago(down, 8*second), -9 * second, unavailable, 0, false},
+		"a rejection in an outage":       {ago(down, 8*second), -second, refused, 0, false},
+		"an end in an outage":            {ago(down, 8*second), -second, loginRequired, tokensource.RefreshRejected, false},
+		"any failure of an outage":       {ago(down, 8*second), -second, other, 0, false},
+		"slow answers":                   {ago(sleepy, 4*second), -second, unavailable, 0, false},
+		"one that was asked to wait":     {ago(limited, 0), second, unavailable, 0, true},
+		"longer than it was asked to":    {ago(limited, 0), 5 * second, unavailable, 0, false},
+		"an API that rejects all":        {ago(act{kind: storm}, second), -second / 2, refused, 0, true},
+		"one that no longer does":        {ago(act{kind: storm}, second), second / 2, refused, 0, false},
+		"a token rejected":               {ago(act{kind: rejected}, 0), second, refused, 0, false},
+		"a token rejected too soon":      {hidden(ago(act{kind: rejected}, 0)), second, refused, 0, true},
+		"a revocation, without a login":  {ago(act{kind: revoked}, 0), second, loginRequired, tokensource.RefreshRejected, true},
+		"a revocation, noticed late":     {hidden(ago(act{kind: revoked}, 0)), 8 * second, loginRequired, tokensource.RefreshRejected, true},
+		"a revocation, for long":         {ago(act{kind: revoked}, 0), 10 * second, loginRequired, tokensource.RefreshRejected, false},
+		"a sign-out":                     {ago(act{kind: signedOut}, second), -second / 2, loginRequired, tokensource.SignedOut, true},
+		"a sign-out that is made up for": {ago(act{kind: signedOut}, second), 5 * second, loginRequired, tokensource.SignedOut, false},
+		"a refresh just before it":       {ago(act{kind: signedOut}, second), 0, loginRequired, tokensource.RefreshRejected, true},
+		"another end than a sign-out":    {ago(act{kind: signedOut}, second), 0, loginRequired, tokensource.RefreshExpired, false},
+		"a restart":                      {ago(act{kind: restart}, second), -second / 2, closed, 0, true},
+		"a restart of another":           {ago(act{kind: restart, member: 1}, second), -second / 2, closed, 0, false},
+		"a file emptied":                 {ago(act{kind: emptied}, 0), second, unavailable, 0, false},
+		"a file damaged":                 {ago(act{kind: damaged}, 0), second, loginRequired, tokensource.NoSession, false},
+		"a clock set":                    {ago(act{kind: jumped}, second), 0, unavailable, 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := &model{canLogin: func(int) bool { return false }, windows: []*window{c.window}}
@@ -73,7 +74,7 @@ func TestModel_WhatCouldNotBeHelped(t *testing.T) {
 func TestModel_ALiveTokenIsServed(t *testing.T) {
 	for _, a := range []act{{kind: outage}, {kind: tooMany, span: time.Second}} {
 		w := ago(a, time.Second)
-		c := w.failure(0, unavailable, "")
+		c := w.failure(0, unavailable, 0)
 		assert.True(t, w.explains(c, false))
 		c.tokenDead = c.end.Add(time.Second)
 		assert.False(t, w.explains(c, false))
@@ -116,23 +117,23 @@ func TestModel_TheFixedHorizon(t *testing.T) {
 	for name, c := range map[string]struct {
 		after    time.Duration
 		member   int
-		reason   string
+		reason   tokensource.Reason
 		windows  []*window
 		explains bool
 	}{
-		"of a token that expired before it":   {-second, 0, fixedExpired, nil, true},
-		"just after it":                       {second, 0, fixedExpired, nil, true},
-		"rejected just after it":              {second, 0, refreshRejected, nil, true},
-		"rejected before it":                  {-second / 2, 0, refreshRejected, nil, false},
-		"long before it":                      {-2 * second, 0, fixedExpired, nil, false},
-		"long after it":                       {6 * second, 0, fixedExpired, nil, false},
-		"another reason":                      {second, 0, signedOutReason, nil, false},
-		"of who can sign on":                  {second, signer, fixedExpired, nil, false},
-		"of who cannot, as the gateway is":    {second, signer, fixedExpired, down(-second), true},
-		"while it is down":                    {second, 0, fixedExpired, down(-second), true},
-		"a back-off after it was down":        {20 * second, 0, fixedExpired, down(-second), true},
-		"a back-off, and it was down before":  {6 * second, 0, fixedExpired, down(-30 * second), false},
-		"long after, and it was down by then": {8 * second, 0, fixedExpired, down(6 * second), false},
+		"of a token that expired before it":   {-second, 0, tokensource.FixedExpired, nil, true},
+		"just after it":                       {second, 0, tokensource.FixedExpired, nil, true},
+		"rejected just after it":              {second, 0, tokensource.RefreshRejected, nil, true},
+		"rejected before it":                  {-second / 2, 0, tokensource.RefreshRejected, nil, false},
+		"long before it":                      {-2 * second, 0, tokensource.FixedExpired, nil, false},
+		"long after it":                       {6 * second, 0, tokensource.FixedExpired, nil, false},
+		"another reason":                      {second, 0, tokensource.SignedOut, nil, false},
+		"of who can sign on":                  {second, signer, tokensource.FixedExpired, nil, false},
+		"of who cannot, as the gateway is":    {second, signer, tokensource.FixedExpired, down(-second), true},
+		"while it is down":                    {second, 0, tokensource.FixedExpired, down(-second), true},
+		"a back-off after it was down":        {20 * second, 0, tokensource.FixedExpired, down(-second), true},
+		"a back-off, and it was down before":  {6 * second, 0, tokensource.FixedExpired, down(-30 * second), false},
+		"long after, and it was down by then": {8 * second, 0, tokensource.FixedExpired, down(6 * second), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := &model{canLogin: func(member int) bool { return member == signer }, windows: c.windows}
@@ -213,7 +214,7 @@ func TestModel_AMachineThatStandsStill(t *testing.T) {
 
 func TestModel_WhoCanSignOnIsNotRevoked(t *testing.T) {
 	w := ago(act{kind: revoked}, 0)
-	assert.False(t, w.explains(w.failure(time.Second, loginRequired, refreshRejected), true))
+	assert.False(t, w.explains(w.failure(time.Second, loginRequired, tokensource.RefreshRejected), true))
 }
 
 func TestModel_AWindowIsOpenUntilItIsClosed(t *testing.T) {
