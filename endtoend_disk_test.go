@@ -41,6 +41,14 @@ func TestEndToEnd_FileIsPrivate(t *testing.T) {
 type fickle struct {
 	*store.Memory
 	loadFails, saveFails atomic.Bool
+	repaired             atomic.Bool // something, which it has not told yet
+}
+
+func (f *fickle) Notices() []error {
+	if f.repaired.Swap(false) {
+		return []error{errors.New("its mode was 0660, and is 0600 again")}
+	}
+	return nil
 }
 
 var errDisk = errors.New("input/output error")

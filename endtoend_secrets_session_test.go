@@ -109,6 +109,7 @@ func (q *inquiry) storeTrouble(ctx context.Context, h *house, src *tokensource.S
 		fails.Store(false)
 		q.look(ctx, src)
 	}
+	disk.repaired.Store(true)
 	for _, record := range []string{
 		`{"version":1,"generation":99999999,"access_token":"` + marked("access"),
 		`{"version":99,"access_token":"` + marked("access") + `"}`,
@@ -174,7 +175,13 @@ func (q *inquiry) panics(h *house) {
 		}
 		q.ask("tokensource.Source.SignOut", func() []any { return []any{src.SignOut(h.t.Context())} })
 		q.look(h.t.Context(), src)
-		require.NoError(q.t, src.Close(), name)
+		q.ask("tokensource.Source.Close", func() []any {
+			err := src.Close()
+			if name != "Store" { // which cannot save anything
+				require.NoError(q.t, err, name)
+			}
+			return []any{err}
+		})
 	}
 	require.Positive(q.t, met)
 	require.Contains(q.t, q.said.String(), `"where":"Login"`, "that it panicked is logged")

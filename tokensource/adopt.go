@@ -34,14 +34,14 @@ func (s *Source) adopt(epoch uint64, rec *record) bool {
 	}
 	defer s.refreshQuietLocked(now) // there may be something to serve, now that it is known what is stored
 	if s.givenWinsLocked(rec) {
-		s.ledger.unread, s.ledger.unsaved = false, true
+		s.ledger.unread, s.ledger.pending = false, max(s.ledger.pending, saveRetry)
 		if rec != nil {
 			s.ledger.generation = max(s.ledger.generation, rec.Generation)
 		}
 		return false
 	}
 	s.ledger.unread = false
-	if rec == nil || rec.Generation <= s.ledger.generation || s.ledger.unsaved && s.ledger.forced && !s.descendsLocked(rec) {
+	if rec == nil || rec.Generation <= s.ledger.generation || s.ledger.pending == saveOverwrite && !s.descendsLocked(rec) {
 		return false
 	}
 	if s.session != nil && rec.AccessToken == s.session.token.AccessToken.Reveal() && !rec.tombstone() {
@@ -85,7 +85,7 @@ func (s *Source) descendsLocked(rec *record) bool {
 func (s *Source) adoption(rec *record) func(now instant) {
 	draw := s.draw()
 	return func(now instant) {
-		s.ledger.unread, s.ledger.unsaved, s.ledger.generation, s.ledger.outrun = false, false, rec.Generation, nil
+		s.ledger.unread, s.ledger.pending, s.ledger.generation, s.ledger.outrun = false, saveNothing, rec.Generation, nil
 		if rec.tombstone() {
 			s.session, s.device = nil, device{rec.ClientID, rec.AccountID}
 			s.invalidated, s.failure = false, nil

@@ -8,18 +8,18 @@ import (
 
 // noteAttempt stores that a refresh of the current pair is under way, so that
 // whoever finds the note after a crash knows that the token may be spent. It
-// returns the record as it is then stored; conflict says that somebody else has
-// written meanwhile, and that what is there must be loaded again. A store that
-// cannot be written does not stop the refresh: the session is worth more.
-func (s *Source) noteAttempt(f *flight, read *record) (stored *record, conflict bool) {
+// returns the record as it is then stored. The error Is fs.ErrExist when another
+// process has stored a record meanwhile, which must be loaded; any other says that
+// the store does not take the note.
+func (s *Source) noteAttempt(f *flight, read *record) (stored *record, err error) {
 	now := s.watch.now()
 	s.mu.Lock()
 	if s.epoch != f.epoch || s.session == nil {
 		s.mu.Unlock()
-		return read, false
+		return read, nil
 	}
 	note := recordOf(s.session, s.ledger.generation)
-	if read == nil || s.ledger.unsaved || read.Generation < s.ledger.generation {
+	if read == nil || s.ledger.pending != saveNothing || read.Generation < s.ledger.generation {
 		note.Generation = s.nextGenerationLocked()
 	} else {
 		s.heedAttemptLocked(read)
@@ -27,22 +27,22 @@ func (s *Source) noteAttempt(f *flight, read *record) (stored *record, conflict 
 	s.mu.Unlock()
 
 	note.AttemptAt = now.wall.Round(0).UTC()
-	err := s.write(f.whole, note)
+	err = s.write(f.whole, note)
 	if errors.Is(err, fs.ErrExist) {
-		return nil, true
+		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
 		s.announceLocked(now, Event{Kind: EventStoreFailed, Err: err})
 		// It may have taken effect all the same: its generation is not used twice.
-		return note, false
+		return note, err
 	}
 	if s.epoch == f.epoch {
 		s.announceAllLocked(now, s.savedLocked(note.Generation, nil, false, now))
 		s.ledger.attemptAt = note.AttemptAt
 	}
-	return note, false
+	return note, nil
 }
 
 // heedAttempt notes that somebody else has begun to refresh the current pair,

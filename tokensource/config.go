@@ -81,6 +81,12 @@ type asider interface {
 	SetAside(ctx context.Context, suffix string) error
 }
 
+// noticer is what a [Store] may be besides: it tells what it has noticed, and repaired
+// by itself, since it was last asked.
+type noticer interface {
+	Notices() []error
+}
+
 // Config says what a Source works with. Its zero values are the defaults; only
 // Refresher is required.
 type Config struct {

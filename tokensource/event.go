@@ -39,6 +39,10 @@ const (
 	// EventUnlocked says that a refresh is made without the store's lock, which
 	// could not be had for so long that the session would have stood still.
 	EventUnlocked
+	// EventStoreRepaired says that the Store has found something wrong with what it
+	// keeps, and has put it right: a file that other users had permissions to, for
+	// one. Err says what.
+	EventStoreRepaired
 )
 
 // String returns the kind in words.
@@ -66,6 +70,8 @@ func (k Kind) String() string {
 		return "saved"
 	case EventUnlocked:
 		return "refreshing without the lock"
+	case EventStoreRepaired:
+		return "store repaired"
 	}
 	return "unknown"
 }
@@ -78,7 +84,7 @@ func (k Kind) level() slog.Level {
 		return slog.LevelDebug
 	case EventRefreshFailed, EventTokenSet, EventLoggedIn:
 		return slog.LevelInfo
-	case EventLoginFailed, EventEnding, EventEnded, EventStoreFailed, EventUnlocked:
+	case EventLoginFailed, EventEnding, EventEnded, EventStoreFailed, EventUnlocked, EventStoreRepaired:
 		return slog.LevelWarn
 	}
 	return slog.LevelInfo

@@ -62,6 +62,8 @@ func (s *Source) fly(f *flight) {
 		s.flyLogin(f)
 	case doSave:
 		s.flySave(f)
+	case doSignOut:
+		s.flySignOut(f)
 	}
 }
 

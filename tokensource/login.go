@@ -87,6 +87,7 @@ func (s *Source) loggedIn(f *flight, next *session) func(now instant) {
 		return nil
 	}
 	if newer != nil {
+		s.signOutIfEnded(next.token, newer)
 		return s.adoption(newer)
 	}
 	draw := s.draw()

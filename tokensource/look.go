@@ -77,7 +77,7 @@ func (s *Source) lookOn(ctx context.Context) (changed <-chan struct{}, next time
 func (s *Source) overLocked() bool {
 	final := s.ended != nil && (s.ended.reason == SignedOut || s.cfg.Login == nil)
 	act := s.work.flight.act
-	return final && (act == doRefresh || act == doSave)
+	return final && (act == doRefresh || act == doSave || act == doSignOut)
 }
 
 // awaitDelivery returns the outlook's error, once what was noticed has been told
@@ -123,8 +123,12 @@ func (s *Source) viewLocked() view {
 		v.due = s.session.schedule()
 	}
 	if l := s.ledger; l != nil {
-		v.stored, v.unread, v.unsaved = true, l.unread && !l.alone, l.unsaved
+		v.stored, v.unread, v.unsaved = true, l.unread && !l.alone, l.pending != saveNothing
 		v.saveAt, v.rereadAt = l.saveAt, l.rereadAt
+		if l.signOuts != nil && s.canSignOut() && !v.unsaved {
+			// Not before the mark of the sign-out is stored.
+			v.signOuts, v.signOutAt = true, l.signOuts.nextAt
+		}
 	}
 	return v
 }

@@ -28,7 +28,7 @@ func (s *drawer) savedLocked(former *record, held *pair, now *record, of *pair) 
 		w.failLocked("6: %s: generation %d is given to two pairs, of which one is no news", p.name, now.Generation)
 	case of == tombstone && (now.AccessToken != "" || now.RefreshToken != "" || now.SignedOutAt.IsZero()):
 		w.failLocked("5: %s: tokens in a mark of a sign-out, or of nobody", p.name)
-	case of == tombstone && !p.wish.signOut:
+	case of == tombstone && !p.wish.signOut && (former.SignedOutAt.IsZero() || now.Generation != former.Generation):
 		w.failLocked("5: %s: stores that somebody has signed out, and nobody has", p.name)
 	case of == tombstone && former.ClientID != "" && now.ClientID == "":
 		w.failLocked("5: %s: a sign-out forgets the device", p.name)
@@ -40,6 +40,11 @@ func (s *drawer) savedLocked(former *record, held *pair, now *record, of *pair) 
 		w.failLocked("6: %s: stores %s, which has ended, over %s, which lives", p.name, of, held)
 	case !former.SignedOutAt.IsZero() && d.signed[of.account] && !d.tampered:
 		w.failLocked("6: %s: stores %s, and so undoes a sign-out", p.name, of)
+	}
+	for _, pending := range former.SignOutPending {
+		if pr := w.gw.pairs[pending.AccessToken]; pr != nil && !pr.account.over && !now.hasPending(pending.AccessToken) {
+			w.failLocked("5: %s: the gateway is not told to sign out %s, nor will it be", p.name, pr)
+		}
 	}
 	for _, other := range w.procs {
 		if other != nil && other != p && d.numbers[now.Generation] != of {

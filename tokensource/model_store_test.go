@@ -80,6 +80,19 @@ type record struct {
 	StartedAt        time.Time `json:"started_at,omitzero"`
 	AttemptAt        time.Time `json:"attempt_at,omitzero"`
 	SignedOutAt      time.Time `json:"signed_out_at,omitzero"`
+	SignOutPending   []struct {
+		AccessToken string `json:"access_token"`
+	} `json:"sign_out_pending,omitempty"`
+}
+
+// hasPending reports whether the gateway is still to be told to sign out a pair.
+func (r *record) hasPending(accessToken string) bool {
+	for _, p := range r.SignOutPending {
+		if p.AccessToken == accessToken {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *record) token() *ags.Token {

@@ -21,16 +21,31 @@ type ledger struct {
 	attemptAt time.Time // what this Source last noted
 	rejected  error     // a rejection that waits for the store to be readable
 
-	unsaved      bool // the store does not have what is in memory
-	forced       bool // what is unsaved is a human's wish, and goes over what others stored
+	pending      pendingSave
 	saveFailures int
 	outrun       [][sha256.Size]byte // fingerprints of the pairs spent, or replaced by a human, since the last save
 	saveAt       horizon
 
-	down      bool
-	givenUpAt horizon
+	// outages says for each operation of the store that fails from when on the store
+	// counts as given up for it. Nil means that the operation works.
+	outages   [storeOperations]*horizon
+	lockless  bool  // it was announced that the operating system has no lock for the store
 	illegible error // what was wrong with what was stored when it was last read
+
+	signOuts *signOutQueue // what the gateway is still to be told; nil when nothing is
 }
+
+// pendingSave says what the store still lacks of what is in memory.
+type pendingSave uint8
+
+const (
+	saveNothing   pendingSave = iota // the store has it, or has something newer
+	saveRetry                        // to be saved, unless others have stored something newer
+	saveOverwrite                    // an explicit SetToken or SignOut: saved over whatever is stored
+)
+
+// yield makes what is still to be saved give way to what others have stored.
+func (l *ledger) yield() { l.pending = min(l.pending, saveRetry) }
 
 // storeError is a call of the store that failed for another reason than that
 // there is nothing, or something newer: the store is away, slow, or full.
@@ -113,17 +128,36 @@ func (s *Source) lock(ctx context.Context, limit time.Duration) (unlock func(con
 	release, err := bounded(ctx, s, limit, "Store.Lock", locker.Lock, late)
 	switch {
 	case err == nil:
+		s.storeWorks(lockOperation)
+		s.announceNotices()
 		return func(ctx context.Context) { s.unlock(ctx, release) }, nil
 	case errors.Is(err, errors.ErrUnsupported):
+		s.noLocking(err)
 		return func(context.Context) {}, nil
 	case ctx.Err() != nil:
 		err = context.Cause(ctx)
 	case errors.Is(err, errTimeout):
 		err = errLockHeld
 	default:
-		err = s.storeTrouble("lock", err)
+		err = s.storeTrouble(lockOperation, err)
 	}
 	return func(context.Context) {}, err
+}
+
+// noLocking announces, once, that the operating system has no lock for the store where
+// it is. Work goes on without one.
+func (s *Source) noLocking(err error) {
+	var refused *fs.PathError // a store that has no lock by its nature says less
+	if !errors.As(err, &refused) {
+		return
+	}
+	now := s.watch.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ledger.lockless {
+		s.ledger.lockless = true
+		s.announceLocked(now, Event{Kind: EventUnlocked, Err: &storeError{"lock", err}})
+	}
 }
 
 func (s *Source) unlock(ctx context.Context, release func() error) {
@@ -145,15 +179,55 @@ func (s *Source) load(ctx context.Context) (*record, error) {
 		return nil, nil
 	case err != nil && ctx.Err() != nil:
 		return nil, context.Cause(ctx)
+	case isDamaged(err):
+		s.storeAnswered(errDamaged)
+		return nil, errDamaged
 	case err != nil:
-		return nil, s.storeTrouble("load", err)
+		return nil, s.storeTrouble(loadOperation, err)
 	}
 	rec, err := decodeRecord(data)
 	s.storeAnswered(err)
+	s.announceNotices()
 	if err == nil {
-		s.seenGeneration(rec.Generation)
+		s.observe(rec)
 	}
 	return rec, err
+}
+
+// damaged is what an error of a Store may be besides: it says that what is stored
+// cannot be anybody's record.
+type damaged interface{ Damaged() bool }
+
+func isDamaged(err error) bool {
+	var e damaged
+	return errors.As(err, &e) && e.Damaged()
+}
+
+// observe notes what a record says beyond its pair: its generation, and the pairs
+// that are still to be signed out at the gateway.
+func (s *Source) observe(rec *record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ledger.highest = max(s.ledger.highest, rec.Generation)
+	s.ledger.signOuts = s.ledger.signOuts.observe(rec.SignOutPending)
+}
+
+// observeSignOuts notes that the stored record has exactly these pairs for the gateway.
+func (s *Source) observeSignOuts(stored []storedPair) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ledger.signOuts = s.ledger.signOuts.observe(stored)
+}
+
+// announceNotices tells what the store says that it has repaired by itself.
+func (s *Source) announceNotices() {
+	store, ok := s.cfg.Store.(noticer)
+	if !ok {
+		return
+	}
+	for _, err := range store.Notices() {
+		s.announce(Event{Kind: EventStoreRepaired, Err: err})
+	}
 }
 
 // loadAside is load for who holds the lock too: a damaged record is set aside,
@@ -182,18 +256,33 @@ func (s *Source) loadAside(ctx context.Context) (*record, error) {
 // write saves a record. Who calls it has the turn. The error Is fs.ErrExist when
 // the record is not the one loaded last, else it is a storeError.
 func (s *Source) write(ctx context.Context, rec *record) error {
+	rec.SignOutPending = s.prepareWrite(rec)
 	data, err := rec.encode()
 	if err != nil {
 		return &storeError{"encode", err}
 	}
-	s.seenGeneration(rec.Generation) // whatever comes of it: an error may come after it took effect
 	_, err = bounded(ctx, s, s.cfg.settings().storeTimeout, "Store.Save", func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, s.cfg.Store.Save(ctx, data)
 	}, nil)
-	if err == nil || errors.Is(err, fs.ErrExist) {
-		return err
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		s.saveTrouble(err)
+		return &storeError{"save", err}
 	}
-	return &storeError{"save", err}
+	s.storeWorks(saveOperation)
+	if err == nil {
+		s.observeSignOuts(rec.SignOutPending)
+	}
+	return err
+}
+
+// prepareWrite notes the generation of a record that is about to be saved, whatever
+// comes of that: an error may come after the save took effect. It returns the pairs
+// that the record is to keep for the gateway.
+func (s *Source) prepareWrite(rec *record) []storedPair {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ledger.highest = max(s.ledger.highest, rec.Generation)
+	return s.ledger.signOuts.pending()
 }
 
 // maxConflicts is how often a save is tried that finds somebody else's instead
@@ -228,13 +317,6 @@ func (s *Source) outran(rec *record) bool {
 	return s.outranLocked(rec)
 }
 
-// seenGeneration notes that a generation is stored, or may be.
-func (s *Source) seenGeneration(generation int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ledger.highest = max(s.ledger.highest, generation)
-}
-
 // nextGeneration returns one that no record has had.
 func (s *Source) nextGeneration() int64 {
 	s.mu.Lock()
@@ -248,46 +330,4 @@ func (s *Source) knownGeneration() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.ledger.generation
-}
-
-// storeTrouble notes since when the store has been out of reach, and announces
-// it when it has just become so. One that was last seen to have a record that is to
-// be left alone is not given up, however long it stays away.
-func (s *Source) storeTrouble(op string, err error) error {
-	err = &storeError{op, err}
-	now := s.watch.now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.ledger.down {
-		s.ledger.down, s.ledger.givenUpAt = true, now.add(s.cfg.settings().lockTimeout).horizon()
-		s.announceLocked(now, Event{Kind: EventStoreFailed, Err: err})
-	}
-	if leftAlone(err) {
-		s.ledger.givenUpAt = never()
-	}
-	return err
-}
-
-// storeAnswered notes that the store can be reached, and what is wrong with what it
-// has.
-func (s *Source) storeAnswered(illegible error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ledger.down, s.ledger.illegible = false, illegible
-}
-
-// stillIllegible returns what was wrong with what was stored when it was last read.
-func (s *Source) stillIllegible() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.ledger.illegible
-}
-
-// storeGivenUp reports whether the store has been out of reach for so long that
-// a session without a live token is refreshed without its lock.
-func (s *Source) storeGivenUp() bool {
-	now := s.watch.now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.ledger.down && s.ledger.givenUpAt.passedOnEither(now)
 }

@@ -47,6 +47,7 @@ const (
 	doRefresh        // spend the refresh token
 	doLogin          // run the LoginFunc
 	doSave           // make up for a save that failed
+	doSignOut        // tell the gateway of a sign-out that it does not know of yet
 )
 
 // view is all that a decision depends on, but for the time.
@@ -68,6 +69,9 @@ type view struct {
 	retryAt  horizon // no attempt before: the back-off after one that failed
 	saveAt   horizon // no further save before
 	rereadAt horizon // an ended session is not read again before
+
+	signOuts  bool    // the gateway is still to be told of a sign-out
+	signOutAt horizon // it is not told before
 }
 
 // decision is what a view comes to at an instant.
@@ -186,6 +190,9 @@ func actEnded(v *view, end Reason, now instant) action {
 	if v.canLogin && end != SignedOut && v.retryAt.passedOnEither(now) {
 		return doLogin
 	}
+	if v.signOuts && v.signOutAt.passedOnEither(now) {
+		return doSignOut
+	}
 	if v.stored && v.rereadAt.passedOnEither(now) {
 		return doRead
 	}
@@ -206,6 +213,9 @@ func actLive(v *view, alive bool, now instant) action {
 	}
 	if v.unsaved && v.saveAt.passedOnEither(now) {
 		return doSave
+	}
+	if v.signOuts && v.signOutAt.passedOnEither(now) {
+		return doSignOut
 	}
 	return doNothing
 }
@@ -243,6 +253,9 @@ func nextChange(v *view, now instant) horizon {
 		}
 		if v.stored {
 			consider(v.rereadAt)
+		}
+		if v.signOuts {
+			consider(v.signOutAt)
 		}
 	}
 	return next

@@ -67,9 +67,9 @@ func (s *Source) readNothingNew(epoch uint64, rec *record) {
 		s.failure = nil
 	}
 	s.ledger.rereadAt = now.add(rereadInterval).horizon()
-	if rec == nil && s.session != nil && !s.ledger.unsaved {
+	if rec == nil && s.session != nil && s.ledger.pending == saveNothing {
 		// Somebody has emptied the store. What is in memory is still good.
-		s.ledger.unsaved, s.ledger.saveAt = true, now.horizon()
+		s.ledger.pending, s.ledger.saveAt = saveRetry, now.horizon()
 	}
 }
 

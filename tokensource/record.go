@@ -50,6 +50,45 @@ type record struct {
 	AttemptAt time.Time `json:"attempt_at,omitzero"`
 	// SignedOutAt makes this a tombstone.
 	SignedOutAt time.Time `json:"signed_out_at,omitzero"`
+
+	// SignOutPending are the pairs that the gateway is still to be told to sign out.
+	// They are stored before the gateway is told, so that a process that dies in
+	// between leaves the rest to whoever reads the record next. Every writer keeps
+	// those that it has read.
+	SignOutPending []storedPair `json:"sign_out_pending,omitempty"`
+}
+
+// storedPair is what the gateway must be told to sign out a pair that is not the
+// record's own any more.
+type storedPair struct {
+	AccessToken  string    `json:"access_token"`
+	RefreshToken string    `json:"refresh_token,omitempty"`
+	TokenType    string    `json:"token_type,omitempty"`
+	ClientID     string    `json:"client_id,omitempty"`
+	AccountID    string    `json:"account_id,omitempty"`
+	ExpiresAt    time.Time `json:"expires_at,omitzero"`
+}
+
+func storedPairOf(t *ags.Token) storedPair {
+	return storedPair{
+		AccessToken:  t.AccessToken.Reveal(),
+		RefreshToken: t.RefreshToken.Reveal(),
+		TokenType:    t.TokenType,
+		ClientID:     t.ClientID,
+		AccountID:    t.AccountID,
+		ExpiresAt:    utc(t.ExpiresAt),
+	}
+}
+
+func (p storedPair) token() *ags.Token {
+	return &ags.Token{
+		AccessToken:  ags.NewSecret(p.AccessToken),
+		RefreshToken: ags.NewSecret(p.RefreshToken),
+		TokenType:    p.TokenType,
+		ClientID:     p.ClientID,
+		AccountID:    p.AccountID,
+		ExpiresAt:    p.ExpiresAt,
+	}
 }
 
 // decodeRecord reads a record. Its errors say nothing of what is in it, which

@@ -3,6 +3,7 @@ package tokensource
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"time"
 
 	"github.com/agsauth/agsauth/ags"
@@ -62,8 +63,13 @@ func (s *Source) refreshHoldingLock(f *flight) func(now instant) {
 		if !s.stillDue(doRefresh) {
 			return nil // or a note would be left on a pair that nobody refreshes
 		}
-		rec, conflict := s.noteAttempt(f, rec)
-		if !conflict {
+		rec, err = s.noteAttempt(f, rec)
+		switch {
+		case errors.Is(err, fs.ErrExist):
+		case err != nil && !s.mayRefreshUnsaved():
+			// The answer could not be stored either, and may be the only good pair.
+			return s.passingFailure(f, err)
+		default:
 			return s.spend(f, rec, false)
 		}
 	}
@@ -97,21 +103,47 @@ func (s *Source) refreshPastHolder(f *flight, limit time.Duration) func(now inst
 }
 
 // refreshWithoutStore decides what to do when the lock, or the record, cannot be
-// had. As long as there is a live token that can wait. Without one the session
-// would stand still for as long as the store does: so when that has lasted, the
-// refresh is made all the same.
+// had. As long as there is a live token the refresh can wait, but not to the very end
+// for a store that has refused for long: nobody is to wait for the refresh then.
+// Without a live token the session would stand still for as long as the store does: so
+// when that has lasted, the refresh is made without the store.
 func (s *Source) refreshWithoutStore(f *flight, err error) func(now instant) {
-	if s.alive() || leftAlone(err) || !s.storeGivenUp() {
+	if leftAlone(err) || !s.storeGivenUp() || s.alive() && !s.isLastCall() {
 		return s.passingFailure(f, err)
 	}
 	return s.refreshUnlocked(f, err)
 }
 
+// mayRefreshUnsaved reports whether a refresh is made though the store does not take
+// the note of it, and so is not expected to take the new pair either. A live token
+// makes it wait, unless an API has rejected that token.
+func (s *Source) mayRefreshUnsaved() bool {
+	s.mu.Lock()
+	invalidated := s.invalidated
+	s.mu.Unlock()
+	return !s.alive() || invalidated || s.storeGivenUp() && s.isLastCall()
+}
+
+// isLastCall reports whether the live token is so near its expiry that a refresh that
+// waits for the store any longer would make callers wait.
+func (s *Source) isLastCall() bool {
+	now, timeout := s.watch.now(), s.cfg.settings().refreshTimeout
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.session != nil && s.session.lastCall(timeout).passedOnEither(now)
+}
+
 // refreshUnlocked refreshes without the lock, after a random wait that keeps
 // processes in the same position apart.
 func (s *Source) refreshUnlocked(f *flight, err error) func(now instant) {
+	if s.alive() {
+		// A store that cannot be read is only given up for a token that is dead.
+		if _, loadErr := s.load(f.ctx); loadErr != nil {
+			return s.passingFailure(f, loadErr)
+		}
+	}
 	s.announce(Event{Kind: EventUnlocked, Err: err})
-	if s.pause(f.ctx, time.Duration(s.draw()*float64(maxUnlockedWait))) != nil {
+	if s.pause(f.ctx, time.Duration(s.draw()*float64(s.unlockedWait()))) != nil {
 		return nil
 	}
 	rec, loadErr := s.load(f.ctx)
@@ -147,6 +179,18 @@ func (s *Source) refreshUnlocked(f *flight, err error) func(now instant) {
 		}
 	}
 	return s.spend(f, rec, errors.Is(loadErr, errDamaged))
+}
+
+// unlockedWait is the longest random wait before a refresh without the lock: at most a
+// quarter of what a live token still lives.
+func (s *Source) unlockedWait() time.Duration {
+	now := s.watch.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if left := s.leftLocked(now); left > 0 {
+		return min(maxUnlockedWait, left/4)
+	}
+	return maxUnlockedWait
 }
 
 // patience is how long a flight waits for somebody else's: not long as long as
@@ -207,6 +251,7 @@ func (s *Source) spend(f *flight, read *record, frozen bool) func(now instant) {
 		return nil
 	}
 	if newer != nil {
+		s.signOutIfEnded(answer, newer)
 		return s.adoption(newer)
 	}
 	return s.grant(f, next, generation, saveErr)
@@ -227,7 +272,7 @@ func (s *Source) during(epoch uint64, do func()) {
 func (s *Source) insists(epoch uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.epoch == epoch && s.ledger.unsaved && s.ledger.forced
+	return s.epoch == epoch && s.ledger.pending == saveOverwrite
 }
 
 // grant returns how a new pair is published.
@@ -291,11 +336,16 @@ func (s *Source) ask(ctx context.Context, epoch uint64, current *session) (*ags.
 func (s *Source) bring(f *flight, pair *ags.Token) (wanted bool) {
 	s.mu.Lock()
 	wanted = !f.signedOut
-	if wanted {
+	marked := s.ledger == nil || s.ledger.pending != saveOverwrite
+	switch {
+	case wanted:
 		f.brought = pair
+	case !marked && s.canSignOut():
+		// The mark of the sign-out is stored before the gateway is told.
+		s.ledger.signOuts = s.ledger.signOuts.add(pair)
 	}
 	s.mu.Unlock()
-	if !wanted {
+	if !wanted && marked {
 		_ = s.signOutAtGateway(f.whole, pair)
 	}
 	return wanted

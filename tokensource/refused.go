@@ -13,8 +13,8 @@ func (s *Source) refreshFailed(f *flight, current *session, read *record, err er
 		return s.remember(f, err)
 	}
 	if s.cfg.Store != nil {
-		// What was a human's wish has come to nothing, and gives way to what others stored.
-		s.during(f.epoch, func() { s.ledger.forced = false })
+		// The explicit SetToken has come to nothing, and gives way to what others stored.
+		s.during(f.epoch, s.ledger.yield)
 		rec, loadErr := s.load(f.whole)
 		if loadErr != nil {
 			return s.withholdRejection(f, err, loadErr)

@@ -52,8 +52,18 @@ func story(t *testing.T, set func(*rig, *tokensource.Config), tell func(*testing
 		r.src = r.source(set)
 		tell(t, r)
 		r.gw.release()
-		require.NoError(t, r.src.Close())
+		closeSource(t, r.src)
 	})
+}
+
+// closeSource closes a Source. The only error that it may return then is of a session
+// that could not be saved.
+func closeSource(t *testing.T, src *tokensource.Source) {
+	t.Helper()
+	if err := src.Close(); err != nil {
+		require.ErrorContains(t, err, "the session is not saved")
+		require.True(t, src.Status().Unsaved)
+	}
 }
 
 func newRig(t *testing.T) *rig {

@@ -1,5 +1,7 @@
 package tokensource
 
+import "context"
+
 // savedLocked notes how a save went, and returns what is to be announced of
 // it once what was saved is published.
 func (s *Source) savedLocked(generation int64, err error, forced bool, now instant) []Event {
@@ -8,14 +10,17 @@ func (s *Source) savedLocked(generation int64, err error, forced bool, now insta
 		return nil
 	}
 	if err == nil {
-		was := l.unsaved
-		l.generation, l.unsaved, l.forced, l.saveFailures, l.outrun = generation, false, false, 0, nil
-		if was {
+		was := l.pending
+		l.generation, l.pending, l.saveFailures, l.outrun = generation, saveNothing, 0, nil
+		if was != saveNothing {
 			return []Event{{Kind: EventSaved}}
 		}
 		return nil
 	}
-	l.unsaved, l.forced = true, l.unsaved && l.forced || forced
+	l.pending = max(l.pending, saveRetry)
+	if forced {
+		l.pending = saveOverwrite
+	}
 	next := now.add(min(saveRetryInterval<<min(l.saveFailures, maxDoublings), maxSaveRetryInterval))
 	l.saveAt = next.horizon()
 	l.saveFailures++
@@ -43,14 +48,24 @@ func (s *Source) saveUnderLock(f *flight) func(now instant) {
 		return nil
 	}
 	rec, forced := s.toSave()
-	if read != nil && forced {
-		rec.saveOver(read)
-	}
-	generation, newer, err := s.commit(f.whole, rec, forced)
+	generation, newer, err := s.saveRecord(f.whole, rec, forced, read, f.epoch)
 	if newer != nil {
 		return s.adoption(newer)
 	}
 	return func(now instant) { s.announceAllLocked(now, s.savedLocked(generation, err, forced, now)) }
+}
+
+// saveRecord saves what toSave has returned over what was just read.
+func (s *Source) saveRecord(
+	ctx context.Context, rec *record, forced bool, read *record, epoch uint64,
+) (generation int64, newer *record, err error) {
+	if read != nil && forced {
+		rec.saveOver(read)
+	}
+	if rec.tombstone() {
+		s.replaceStored(read, epoch)
+	}
+	return s.commit(ctx, rec, forced)
 }
 
 // toSave returns the record of what is in memory: a pair, or a tombstone.
@@ -58,7 +73,7 @@ func (s *Source) toSave() (rec *record, forced bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.session == nil {
-		return &record{ClientID: s.device.clientID, AccountID: s.device.accountID, SignedOutAt: s.ended.at.UTC()}, s.ledger.forced
+		return &record{ClientID: s.device.clientID, AccountID: s.device.accountID, SignedOutAt: s.ended.at.UTC()}, s.ledger.pending == saveOverwrite
 	}
-	return recordOf(s.session, 0), s.ledger.forced
+	return recordOf(s.session, 0), s.ledger.pending == saveOverwrite
 }

@@ -272,6 +272,14 @@ func warnBefore(end horizon, startedAt stamp, configured time.Duration) time.Dur
 	return max(0, min(max(span/warnBeforePart, minWarnBefore), maxWarnBefore, span/2))
 }
 
+// lastCall returns from when a refresh of a live token is made without a store that
+// was given up: in the last half of the margin, and at most two timeouts before the
+// token is not served any more. Until then it waits, for the store may be back.
+func (s *session) lastCall(refreshTimeout time.Duration) horizon {
+	due := s.schedule()
+	return due.served.add(-min(s.margin/2, 2*refreshTimeout))
+}
+
 // refreshable reports whether there is a refresh token at all.
 func (s *session) refreshable() bool { return !s.token.RefreshToken.IsZero() }
 

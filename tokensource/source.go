@@ -3,6 +3,7 @@ package tokensource
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -101,7 +102,9 @@ func (s *Source) newSession(a arrival) *session {
 // all who wait, until ctx ends, which ends the wait of this caller alone; the
 // error is then the cause of ctx's end. It is [*UnavailableError] when no token
 // can be had for now, [*LoginRequiredError] when the session has ended, and
-// [ErrClosed] after Close.
+// [ErrClosed] after Close. A ctx with a deadline says that the caller has time: while
+// nothing but the store's lock is missing, it is waited for instead of
+// [*UnavailableError] being returned.
 func (s *Source) TokenContext(ctx context.Context) (*oauth2.Token, error) {
 	if q := s.quiet.Load(); q != nil && !s.watch.reached(q.until) {
 		return q.bearer, nil
@@ -117,6 +120,12 @@ func (s *Source) wait(ctx context.Context) (*oauth2.Token, error) {
 		switch {
 		case o.bearer != nil:
 			return o.bearer, nil
+		case o.flight == nil && isWaitedFor(ctx, o.err):
+			if err := s.awaitAttempt(ctx); err != nil {
+				return nil, fmt.Errorf("%w: %w", err, o.err)
+			}
+			o = s.look(ctx, nil)
+			continue
 		case o.flight == nil:
 			return nil, s.awaitDelivery(ctx, o)
 		case s.inLogin(ctx):
@@ -133,6 +142,23 @@ func (s *Source) wait(ctx context.Context) (*oauth2.Token, error) {
 		}
 		o = s.look(ctx, o.flight)
 	}
+}
+
+// isWaitedFor reports whether a caller who is told err waits for the next attempt all
+// the same: one whose context has a deadline, where the lock was all that was missing.
+func isWaitedFor(ctx context.Context, err error) bool {
+	var unavailable *UnavailableError
+	_, limited := ctx.Deadline()
+	return limited && errors.As(err, &unavailable) && failedTo("lock", unavailable.Err) && !leftAlone(err)
+}
+
+// awaitAttempt waits until the next attempt is due, or returns the cause of ctx's end.
+func (s *Source) awaitAttempt(ctx context.Context) error {
+	now := s.watch.now()
+	s.mu.Lock()
+	wait := s.failure.retryAt().left(now)
+	s.mu.Unlock()
+	return s.pause(ctx, wait)
 }
 
 // join finds out what to wait for.
@@ -189,41 +215,6 @@ func (s *Source) LoginRequired() <-chan struct{} {
 		}
 	}
 	return s.required
-}
-
-// Close ends the Source: it starts nothing more, answers all who wait with
-// ErrClosed, and ends a login that is under way. A refresh under way is waited
-// for until it is answered and saved, as the answer may hold the only pair that
-// is still good; no longer than RefreshTimeout and StoreTimeout together. If that
-// is not enough Close returns an error, and what is left ends by itself. What is
-// stored stays stored. Further calls of Close wait as the first does.
-func (s *Source) Close() error {
-	s.mu.Lock()
-	if !s.closed {
-		s.closed = true
-		s.quiet.Store(nil)
-		s.work.close()
-	}
-	w := s.work
-	idle := w == nil || w.active == 0
-	s.mu.Unlock()
-	if idle {
-		return nil
-	}
-	landed := make(chan struct{})
-	go func() {
-		defer close(landed)
-		w.wg.Wait()
-	}()
-	set := s.cfg.settings()
-	timer := s.watch.newTimer(set.refreshTimeout + set.storeTimeout)
-	defer timer.Stop()
-	select {
-	case <-landed:
-		return nil
-	case <-timer.C():
-		return errors.New("tokensource: closed, but a refresh or a call of the store is still under way")
-	}
 }
 
 // draw returns a random number from [0,1).

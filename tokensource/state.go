@@ -36,7 +36,9 @@ func (s *Source) endLocked(reason Reason, err error, now instant) {
 	s.ended = &ending{reason: reason, at: endAt(s.session, reason, now), err: err}
 	if s.ledger != nil {
 		s.ledger.rejected = nil
-		s.ledger.forced = s.ledger.forced && reason == SignedOut // a session that has ended goes over nobody's
+		if reason != SignedOut {
+			s.ledger.yield() // a session that has ended never overwrites a stored record
+		}
 	}
 	if !s.failure.ofLogin() {
 		s.failure = nil

@@ -109,8 +109,10 @@ func (s *step) playable(withStore bool) error {
 
 // known reports whether there is such a behaviour.
 func (b *behaviour) known() bool {
-	words := []string{"", "works", "fails", "hangs"}
-	return slices.Contains(words, b.Load) && slices.Contains(words, b.Lock) && slices.Contains(append(words, "lost"), b.Save)
+	known := func(word, also string) bool {
+		return slices.Contains([]string{"", "works", "fails", "hangs", also}, word)
+	}
+	return known(b.Load, "repairs") && known(b.Save, "lost") && known(b.Lock, "unsupported")
 }
 
 // checkExpected returns what is wrong with what is expected.

@@ -57,7 +57,7 @@ func TestVectors_TheFormatIsDescribed(t *testing.T) {
 func words(t *testing.T) []string {
 	t.Helper()
 	all := []string{
-		"works", "fails", "hangs", "lost", "pair", "tombstone", "nothing", "damaged", "newer_version",
+		"works", "fails", "hangs", "lost", "repairs", "unsupported", "pair", "tombstone", "nothing", "damaged", "newer_version",
 		"store", "timeout", "other", "unsent", "cut_off", "not_the_gateway",
 	}
 	n := len(all)

@@ -132,8 +132,8 @@ type restart struct {
 	Token *pair `json:"token,omitempty"`
 }
 
-// behaviour says how a store's calls go from now on: "works", "fails", "hangs",
-// and for a save "lost". Empty is as before.
+// behaviour says how a store's calls go from now on: "works", "fails", "hangs"; for a
+// load "repairs", for a save "lost", and for a lock "unsupported". Empty is as before.
 type behaviour struct {
 	Load string `json:"load,omitempty"`
 	Save string `json:"save,omitempty"`
@@ -146,6 +146,7 @@ type neighbour struct {
 	LogsIn        *pair  `json:"logs_in,omitempty"`
 	Generation    *int64 `json:"generation,omitempty"` // of what it stores
 	SignsOut      bool   `json:"signs_out,omitempty"`
+	BeginsSignOut bool   `json:"begins_sign_out,omitempty"`
 	Empties       bool   `json:"empties,omitempty"`
 	NotesAttempt  bool   `json:"notes_attempt,omitempty"`
 	TakesLock     bool   `json:"takes_lock,omitempty"`
@@ -227,6 +228,8 @@ type stored struct {
 	Generation   *int64  `json:"generation,omitempty"`
 	Attempt      bool    `json:"attempt,omitempty"`
 	ClientID     *string `json:"client_id,omitempty"`
+	// SignOutPending are the access tokens that the gateway is still to be told of.
+	SignOutPending []string `json:"sign_out_pending,omitempty"`
 }
 
 // seconds is a span, or an instant counted from the vector's beginning, to the

@@ -54,6 +54,8 @@ func kindOf(k tokensource.Kind) string {
 		return "saved"
 	case tokensource.EventUnlocked:
 		return "unlocked"
+	case tokensource.EventStoreRepaired:
+		return "store_repaired"
 	}
 	return k.String()
 }

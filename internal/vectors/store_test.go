@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"sync"
 	"testing/synctest"
 	"time"
@@ -23,7 +24,8 @@ type cell struct {
 	unlock    func() error // of the neighbour, while it has the lock
 	mu        sync.Mutex   // guards all below
 	how       behaviour
-	forgotten bool // Delete was called, which no Source does
+	repairs   []error // that the store has made, and not told of
+	forgotten bool    // Delete was called, which no Source does
 }
 
 // open returns what a Source is given: its own view of the record.
@@ -63,7 +65,21 @@ func (s *sharedStore) Load(ctx context.Context) ([]byte, error) {
 	if err := s.behave(ctx, func(b behaviour) string { return b.Load }); err != nil {
 		return nil, err
 	}
+	s.cell.mu.Lock()
+	if s.cell.how.Load == "repairs" {
+		s.cell.how.Load, s.cell.repairs = "", append(s.cell.repairs, errors.New("its mode was 0660, and is 0600 again"))
+	}
+	s.cell.mu.Unlock()
 	return s.memory.Load(ctx)
+}
+
+// Notices returns what the store has repaired by itself since it was last asked.
+func (s *sharedStore) Notices() []error {
+	s.cell.mu.Lock()
+	defer s.cell.mu.Unlock()
+	repairs := s.cell.repairs
+	s.cell.repairs = nil
+	return repairs
 }
 
 func (s *sharedStore) Save(ctx context.Context, record []byte) error {
@@ -86,8 +102,14 @@ func (s *sharedStore) Delete(context.Context) error {
 }
 
 func (s *sharedStore) Lock(ctx context.Context) (func() error, error) {
-	if s.cell.noLock {
+	s.cell.mu.Lock()
+	unsupported := s.cell.how.Lock == "unsupported"
+	s.cell.mu.Unlock()
+	switch {
+	case s.cell.noLock:
 		return nil, errors.ErrUnsupported
+	case unsupported:
+		return nil, &fs.PathError{Op: "lock", Path: "session.lock", Err: errors.ErrUnsupported}
 	}
 	if err := s.behave(ctx, func(b behaviour) string { return b.Lock }); err != nil {
 		return nil, err
@@ -175,6 +197,12 @@ func (c *cell) act(ctx context.Context, n *neighbour) error {
 			"version": 1, "generation": generation, "signed_out_at": now.wall,
 			"client_id": r["client_id"], "account_id": r["account_id"],
 		})
+	case n.BeginsSignOut && r != nil:
+		return c.save(ctx, record{
+			"version": 1, "generation": generation, "signed_out_at": now.wall,
+			"client_id": r["client_id"], "account_id": r["account_id"],
+			"sign_out_pending": []record{{"access_token": r["access_token"], "refresh_token": r["refresh_token"], "expires_at": r["expires_at"]}},
+		})
 	case n.NotesAttempt && r != nil:
 		r["attempt_at"] = now.wall
 		return c.save(ctx, r)
@@ -211,15 +239,20 @@ func (c *cell) takeLock(ctx context.Context) (err error) {
 // stored returns what is stored, in the vectors' words.
 func (c *cell) stored(ctx context.Context) *stored {
 	r, raw := c.load(ctx)
-	name := func(field string) string {
-		value, _ := r[field].(string)
+	nameOf := func(value any) string {
 		c.g.mu.Lock()
 		defer c.g.mu.Unlock()
-		return c.g.names[value]
+		return c.g.names[text(value)]
 	}
+	name := func(field string) string { return nameOf(r[field]) }
 	generation, client := r.number(), text(r["client_id"])
 	refresh := name("refresh_token")
 	s := &stored{Generation: &generation, ClientID: &client, RefreshToken: &refresh}
+	pending, _ := r["sign_out_pending"].([]any)
+	for _, entry := range pending {
+		pair, _ := entry.(map[string]any)
+		s.SignOutPending = append(s.SignOutPending, nameOf(pair["access_token"]))
+	}
 	_, signedOut := r["signed_out_at"]
 	version, _ := r["version"].(float64)
 	switch {

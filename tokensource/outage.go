@@ -1,0 +1,89 @@
+package tokensource
+
+import "slices"
+
+// storeOperation is a kind of call of the store, as far as it can fail by itself.
+type storeOperation uint8
+
+const (
+	lockOperation storeOperation = iota
+	loadOperation
+	saveOperation
+	storeOperations
+)
+
+func (o storeOperation) String() string {
+	return [...]string{"lock", "load", "save"}[o]
+}
+
+// storeTrouble notes since when an operation of the store has failed, and announces
+// it when the store worked until now. A store that was last seen to have a record
+// that must be left alone is not given up, however long it fails.
+func (s *Source) storeTrouble(op storeOperation, cause error) error {
+	err := &storeError{op.String(), cause}
+	now := s.watch.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.outageLocked(op, now) {
+		s.announceLocked(now, Event{Kind: EventStoreFailed, Err: err})
+	}
+	if leftAlone(err) {
+		s.ledger.outages[op] = new(never())
+	}
+	return err
+}
+
+// saveTrouble is storeTrouble for a save, which its caller announces.
+func (s *Source) saveTrouble(err error) {
+	now := s.watch.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.outageLocked(saveOperation, now)
+	if leftAlone(err) {
+		s.ledger.outages[saveOperation] = new(never())
+	}
+}
+
+// outageLocked notes that an operation of the store has failed. It reports whether
+// all of them worked until now.
+func (s *Source) outageLocked(op storeOperation, now instant) (first bool) {
+	l := s.ledger
+	first = l.outages == [storeOperations]*horizon{}
+	if l.outages[op] == nil {
+		l.outages[op] = new(now.add(s.cfg.settings().lockTimeout).horizon())
+	}
+	return first
+}
+
+// storeWorks notes that an operation of the store has succeeded.
+func (s *Source) storeWorks(op storeOperation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ledger.outages[op] = nil
+}
+
+// storeAnswered notes that the store can be read, and what is wrong with what it
+// has.
+func (s *Source) storeAnswered(illegible error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ledger.outages[loadOperation], s.ledger.illegible = nil, illegible
+}
+
+// stillIllegible returns what was wrong with what was stored when it was last read.
+func (s *Source) stillIllegible() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ledger.illegible
+}
+
+// storeGivenUp reports whether an operation of the store has failed for so long
+// that the session goes on without it.
+func (s *Source) storeGivenUp() bool {
+	now := s.watch.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.ledger.outages[:], func(givenUpAt *horizon) bool {
+		return givenUpAt != nil && givenUpAt.passedOnEither(now)
+	})
+}

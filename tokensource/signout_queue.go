@@ -1,0 +1,124 @@
+package tokensource
+
+import (
+	"slices"
+
+	"github.com/agsauth/agsauth/ags"
+)
+
+// signOutQueue holds the pairs that the gateway is still to be told to sign out, and
+// when it is told next. A nil queue is empty. It is guarded by Source.mu.
+//
+// The stored record holds the same pairs, so that a process that dies before the
+// gateway has answered leaves them to whoever reads the record next.
+type signOutQueue struct {
+	entries  []signOutEntry
+	failures int
+	nextAt   horizon
+}
+
+// signOutEntry is one pair of a signOutQueue.
+type signOutEntry struct {
+	pair  storedPair
+	state signOutState
+}
+
+type signOutState uint8
+
+const (
+	signOutNew    signOutState = iota // the gateway is to be told; the stored record does not have the pair
+	signOutStored                     // the gateway is to be told; the stored record has the pair
+	signOutTold                       // the gateway has answered; the pair is to be taken out of the record
+)
+
+// add returns the queue with a further pair, of which the gateway is told at once.
+func (q *signOutQueue) add(t *ags.Token) *signOutQueue {
+	return q.with(signOutEntry{pair: storedPairOf(t), state: signOutNew})
+}
+
+func (q *signOutQueue) with(e signOutEntry) *signOutQueue {
+	if q == nil {
+		q = &signOutQueue{nextAt: past()}
+	}
+	if q.find(e.pair) == nil {
+		q.entries = append(q.entries, e)
+	}
+	return q
+}
+
+func (q *signOutQueue) find(pair storedPair) *signOutEntry {
+	if q == nil {
+		return nil
+	}
+	i := slices.IndexFunc(q.entries, func(e signOutEntry) bool { return e.pair.AccessToken == pair.AccessToken })
+	if i < 0 {
+		return nil
+	}
+	return &q.entries[i]
+}
+
+// observe returns the queue as it is once the stored record is known to have exactly
+// these pairs: what another process has told the gateway meanwhile is not in it any
+// more, and neither is what this one has told and taken out of the record.
+func (q *signOutQueue) observe(stored []storedPair) *signOutQueue {
+	isStored := func(e signOutEntry) bool {
+		return slices.ContainsFunc(stored, func(p storedPair) bool { return p.AccessToken == e.pair.AccessToken })
+	}
+	if q != nil {
+		q.entries = slices.DeleteFunc(q.entries, func(e signOutEntry) bool { return e.state != signOutNew && !isStored(e) })
+	}
+	for _, pair := range stored {
+		q = q.with(signOutEntry{pair: pair, state: signOutStored})
+		if e := q.find(pair); e.state == signOutNew {
+			e.state = signOutStored
+		}
+	}
+	return q.orNil()
+}
+
+// told returns the queue after the gateway has answered for a pair. One that the stored
+// record has is kept until it is taken out of that.
+func (q *signOutQueue) told(pair storedPair) *signOutQueue {
+	e := q.find(pair)
+	if e == nil {
+		return q
+	}
+	if e.state == signOutStored {
+		e.state = signOutTold
+	}
+	q.entries = slices.DeleteFunc(q.entries, func(e signOutEntry) bool {
+		return e.state == signOutNew && e.pair.AccessToken == pair.AccessToken
+	})
+	return q.orNil()
+}
+
+func (q *signOutQueue) orNil() *signOutQueue {
+	if q == nil || len(q.entries) == 0 {
+		return nil
+	}
+	return q
+}
+
+// postpone notes that an attempt has left something in the queue.
+func (q *signOutQueue) postpone(now instant) {
+	if q == nil {
+		return
+	}
+	q.nextAt = now.add(min(saveRetryInterval<<min(q.failures, maxDoublings), maxSaveRetryInterval)).horizon()
+	q.failures++
+}
+
+// pending returns the pairs that the gateway is still to be told of: those that the
+// stored record must have.
+func (q *signOutQueue) pending() []storedPair {
+	var pairs []storedPair
+	if q == nil {
+		return nil
+	}
+	for _, e := range q.entries {
+		if e.state != signOutTold {
+			pairs = append(pairs, e.pair)
+		}
+	}
+	return pairs
+}
