@@ -102,7 +102,13 @@ func (q *inquiry) configs(h *house) {
 		return []any{err, tokensource.Config{Token: markedToken(), Store: &store.Memory{}}}
 	})
 	secret, parameter := ags.NewSecret(marked("secret")), ags.Parameter{Name: "pin", Value: marked("value")}
-	for name, v := range map[string]any{"ags.Secret": secret, "ags.Parameter": parameter} {
+	cfg := ags.Config{
+		BaseURL: "https://dave:" + marked("password") + "@gw.example.com", Parameters: []ags.Parameter{parameter},
+		Header: http.Header{"Token": {marked("header")}},
+	}
+	for name, v := range map[string]any{
+		"ags.Secret": secret, "ags.Parameter": parameter, "ags.SignOnRequest": markedSignOn(), "ags.Config": cfg,
+	} {
 		q.ask(name+".String", func() []any { return []any{v.(fmt.Stringer).String()} })
 		q.ask(name+".GoString", func() []any { return []any{v.(fmt.GoStringer).GoString()} })
 		q.ask(name+".Format", func() []any { return []any{fmt.Sprintf("%s", v), v} })
@@ -111,6 +117,10 @@ func (q *inquiry) configs(h *house) {
 			return []any{string(text), err}
 		})
 	}
+	client, err := ags.New(ags.Config{BaseURL: h.srv.URL, TenantID: "t", Parameters: cfg.Parameters, Header: cfg.Header})
+	require.NoError(q.t, err)
+	q.ask("ags.Client.String", func() []any { return []any{client.String(), client, *client} })
+	q.ask("ags.Client.GoString", func() []any { return []any{client.GoString()} })
 	q.ask("ags.NewSecret", func() []any { return []any{secret, &secret} })
 	q.ask("ags.Secret.IsZero", func() []any { return []any{secret.IsZero()} })
 	q.use("ags.Secret.Reveal", func() { require.Contains(q.t, secret.Reveal(), secretMark) })

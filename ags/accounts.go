@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"strings"
 )
 
 // AccountChoiceError is how a sign-on fails when several accounts match: with a
@@ -149,8 +150,10 @@ func readAccount(raw json.RawMessage, shared Secret) (Account, error) {
 // written into a string, and the token in it, taken out.
 func readInformation(raw json.RawMessage) (json.RawMessage, Secret) {
 	var s string
-	if json.Unmarshal(raw, &s) == nil && json.Valid([]byte(s)) {
-		raw = json.RawMessage(s)
+	if json.Unmarshal(raw, &s) == nil {
+		if s = strings.TrimPrefix(s, byteOrderMark); json.Valid([]byte(s)) {
+			raw = json.RawMessage(s)
+		}
 	}
 	o, err := decodeObject(raw)
 	if err != nil {

@@ -18,7 +18,8 @@ type answer struct {
 	op, correlationID string
 	sentAt            time.Time // just before the request was sent
 
-	status   int // 0 for no answer
+	received bool // there is an answer, whatever its status
+	status   int
 	header   http.Header
 	body     []byte
 	tooLarge bool  // the body is longer than answerLimit
@@ -28,7 +29,7 @@ type answer struct {
 // receive takes a response in, and closes it. The body is read here, within the
 // attempt, as one that is cut off makes the attempt one to repeat.
 func (a *answer) receive(resp *http.Response) {
-	a.status, a.header = resp.StatusCode, resp.Header
+	a.received, a.status, a.header = true, resp.StatusCode, resp.Header
 	if resp.Body == nil {
 		return
 	}
@@ -43,8 +44,10 @@ func (a *answer) receive(resp *http.Response) {
 // text quotes nothing of the answer.
 type answerError struct {
 	text string
-	code int   // the platform's, if there is one all the same
-	cut  error // not nil: the answer was cut off on the way, by this
+	code int // the platform's, if there is one all the same
+	// rejection is set when it is the platform's own way to reject a token after all.
+	rejection bool
+	cut       error // not nil: the answer was cut off on the way, by this
 }
 
 // Error returns the text.
@@ -53,6 +56,10 @@ func (e *answerError) Error() string { return e.text }
 func wrong(text string) error { return &answerError{text: text} }
 
 func cutOff(by error) error { return &answerError{text: "the answer was cut off", cut: by} }
+
+// hasStatus reports whether the answer has a status that HTTP knows. What a garbled
+// line, or a middleware's empty response, is read as has none.
+func (a *answer) hasStatus() bool { return a.status >= 100 && a.status <= 599 }
 
 // unexpected is the error for a status that the call never has.
 func (a *answer) unexpected() error {
@@ -71,9 +78,15 @@ func (a *answer) whole() error {
 	}
 }
 
-// trimmed returns the body without the white space around it: that which JSON has,
-// of which bytes.TrimSpace knows more.
-func (a *answer) trimmed() []byte { return bytes.Trim(a.body, " \t\r\n") }
+// trimmed returns the body without a byte order mark before it, and without the white
+// space around it: that which JSON has, of which bytes.TrimSpace knows more.
+func (a *answer) trimmed() []byte {
+	return bytes.Trim(bytes.TrimPrefix(a.body, []byte(byteOrderMark)), " \t\r\n")
+}
+
+// byteOrderMark is that of UTF-8. RFC 8259, section 8.1, lets a reader of JSON ignore
+// one.
+const byteOrderMark = "\ufeff"
 
 // object returns the JSON object that the body is.
 func (a *answer) object() (object, error) {

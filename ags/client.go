@@ -1,10 +1,12 @@
 package ags
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"time"
@@ -17,15 +19,17 @@ import (
 // concurrently.
 //
 // Every call waits for the gateway's answer, and between attempts on the
-// configured clock. What ends it early is its context alone: give it one with a
-// deadline. The values of the context go along with the request, but not the
-// hooks of net/http/httptrace, which would be shown the tokens.
+// configured clock. Each attempt ends after [Config.Timeout]; the call's context can
+// end all of them earlier. The values of the context go along with the request, but
+// not the hooks of net/http/httptrace, which would be shown the tokens.
 //
 // A call that the gateway refused, or that it could not be reached for, fails
 // with an [*Error]. One that cannot be made at all, for a fault in what it was
 // given, fails with an error of no class, and nothing is sent.
 type Client struct {
-	hidden hidden[settings] // they hold parameters
+	// A function, because the settings hold parameters: nothing that prints by
+	// reflection follows one.
+	settings func() *settings
 }
 
 // settings are what a Client was made with, checked and complete. They do not
@@ -37,14 +41,19 @@ type settings struct {
 	header     http.Header
 	service    string
 	parameters []requestParameter
-	secrets    []string // those among the configured header's values
+	secrets    []string      // those among the configured header's values
+	timeout    time.Duration // of an attempt
 	retry      Retry
 	random     func() float64 // safe for concurrent use
 	bare       bool
 	empty      bool
 }
 
-func (c *Client) settings() *settings { return c.hidden.get() }
+// String returns what the client is, and nothing of its settings.
+func (c *Client) String() string { return "ags.Client" }
+
+// GoString returns what String does.
+func (c *Client) GoString() string { return c.String() }
 
 // New returns a client for the gateway that cfg describes. It makes no call. The
 // error says what is wrong with cfg.
@@ -65,6 +74,9 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Timeout < 0 {
+		return nil, errors.New("ags: config: Timeout is negative")
+	}
 	parameters, err := encodeParameters(cfg.Parameters)
 	if err != nil {
 		return nil, fmt.Errorf("ags: config: %w", err)
@@ -72,12 +84,13 @@ func New(cfg Config) (*Client, error) {
 	s := settings{
 		base: transportOf(cfg.HTTPClient), clock: cfg.Clock, urls: urls, header: header, service: cfg.AuthServiceID,
 		parameters: parameters, secrets: secretValues(cfg.Header), retry: retry,
-		random: rand.Float64, bare: cfg.BareRefreshToken, empty: cfg.OmitParameters,
+		timeout: cmp.Or(cfg.Timeout, defaultTimeout),
+		random:  rand.Float64, bare: cfg.BareRefreshToken, empty: cfg.OmitParameters,
 	}
 	if s.clock == nil {
 		s.clock = clock.Real{}
 	}
-	return &Client{hideValue(s)}, nil
+	return &Client{func() *settings { return &s }}, nil
 }
 
 // transportOf returns the transport of a client, or one like the usual one.
@@ -87,6 +100,7 @@ func transportOf(c *http.Client) http.RoundTripper {
 	}
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         newDialer().DialContext,
 		ForceAttemptHTTP2:   true,
 		TLSHandshakeTimeout: 10 * time.Second,
 		IdleConnTimeout:     90 * time.Second,
@@ -95,7 +109,8 @@ func transportOf(c *http.Client) http.RoundTripper {
 }
 
 // SignOnRequest is what a sign-on says. The same one can serve for the first
-// sign-on of a device and, with the ClientID filled in, for all later ones.
+// sign-on of a device and, with the ClientID filled in, for all later ones. It prints
+// as its names alone, with the limits of [Parameter].
 type SignOnRequest struct {
 	// Parameters are what the operator's service wants to know. Nil means those
 	// of [Config.Parameters]; others are sent instead of these, not besides.
@@ -108,13 +123,27 @@ type SignOnRequest struct {
 	DeviceInformation json.RawMessage
 }
 
+// String returns the names of the parameters, and the ClientID.
+func (r SignOnRequest) String() string {
+	return fmt.Sprintf("ags.SignOnRequest{Parameters: %v, ClientID: %q}", r.Parameters, r.ClientID)
+}
+
+// GoString returns what String does.
+func (r SignOnRequest) GoString() string { return r.String() }
+
+// Format writes what String returns, whatever the verb.
+func (r SignOnRequest) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, r.String()) }
+
+// MarshalText returns what String does, and never an error.
+func (r SignOnRequest) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
 // Discover asks which sign-on services there are. It needs no AuthServiceID. A
 // gateway without services answers 404, which is an [*Error] with that Status.
 //
 // Where discovery wants a token of its own, in a header called "token", make a
 // Client for it that has it in [Config.Header].
 //
-// Repeated is all that passes: no answer, a 429, a 5xx.
+// Discover repeats all transient failures: no answer, a 408, 425 or 429, a 5xx.
 func (c *Client) Discover(ctx context.Context) (*Discovery, error) {
 	k := &call{
 		op: "discover", method: http.MethodGet, url: c.settings().urls.Discovery,
@@ -126,8 +155,8 @@ func (c *Client) Discover(ctx context.Context) (*Discovery, error) {
 // SignOn signs on with a user's credentials. Where several accounts match the
 // error is an [*AccountChoiceError].
 //
-// Repeated is only a request that was never written, and one answered with 429 or
-// 503: each sign-on may register a device.
+// SignOn repeats only a request that was never written, and one that was answered with
+// a 429, or with a 503 of the gateway's own: each sign-on may register a device.
 func (c *Client) SignOn(ctx context.Context, r SignOnRequest) (*Token, error) {
 	k, err := c.signOnCall("sign on", c.settings().urls.SignOn, r)
 	if err != nil {
@@ -188,10 +217,10 @@ func (c *Client) SignOnWithSessionToken(ctx context.Context, r SignOnRequest) (*
 // and account identifiers; the fixed horizon, while it lies ahead; and, if no other
 // is given, the refresh token itself, with its horizon while that lies ahead.
 //
-// The refresh token may be good for one use. Repeated is all that passes; but an
-// answer that was lost on the way is asked for once more only, and at once: the
-// gateway may have spent the token already. An error that follows one has
-// OutcomeUnknown.
+// The refresh token may be good for one use. Refresh repeats all transient failures;
+// but it asks only once more, and at once, for an answer that was lost on the way: the
+// gateway may have spent the token already. An error that follows a lost answer, or
+// one that was not the gateway's, has OutcomeUnknown.
 func (c *Client) Refresh(ctx context.Context, t *Token) (*Token, error) {
 	const op = "refresh"
 	if t == nil || !isCredential(t.RefreshToken.Reveal()) {

@@ -3,7 +3,11 @@ package ags
 import (
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,12 +16,14 @@ import (
 
 // Config says which gateway a [Client] talks to, and how. BaseURL and TenantID
 // are needed; AuthServiceID is, for every call but discovery. New copies what it
-// is given.
+// is given. It prints as the names of its header fields and parameters, without their
+// values, with the limits of [Parameter].
 type Config struct {
 	// BaseURL is where the gateway is: a scheme, a host, and a port and a path
 	// where there are any. The path stands before those of Paths. It has no user
 	// information, no query and no fragment. The scheme is https; http will do
-	// for "localhost" and loopback addresses, and see AllowInsecure.
+	// for "localhost", in exactly this spelling, and loopback addresses; and see
+	// AllowInsecure.
 	BaseURL string
 	// AuthServiceID is the operator's sign-on service, as discovery names it. It
 	// may hold spaces.
@@ -39,14 +45,24 @@ type Config struct {
 
 	// HTTPClient gives the transport. Of the client itself a copy is used, whose
 	// redirect policy, cookie jar and timeout are set aside: redirects are never
-	// followed, there are no cookies, and what bounds a call is its context. Each
+	// followed, there are no cookies, and Timeout bounds each attempt. Each
 	// request has a connection of its own, which is not used again: what might
 	// follow an answer there would end up in the standard log. Others of the
 	// transport's connections are never closed. Nil, or one without a Transport,
 	// means a transport of the Client's own with the usual settings: never
 	// [http.DefaultTransport], which a program may have replaced by one that
 	// needs this very Client for its tokens.
+	//
+	// It is also the way to trust a private certificate authority: give a client
+	// whose Transport has a TLSClientConfig with RootCAs.
+	//
+	// The Client's own transport dials each address of the gateway's host for 5
+	// seconds at most, so that one that does not answer costs no more than that.
 	HTTPClient *http.Client
+	// Timeout bounds each attempt of a call, from dialling to the last byte of the
+	// answer, whatever the call's context. Zero means 30 seconds; a negative one is
+	// an error from New. It is measured on Clock.
+	Timeout time.Duration
 	// Retry bounds what is tried again. See [WithoutRetry].
 	Retry Retry
 
@@ -62,10 +78,30 @@ type Config struct {
 
 	// Paths are those of the calls, for a deployment that has others.
 	Paths Paths
-	// Clock tells the instants, and the waits between attempts are made on it. Nil
-	// means the system's.
+	// Clock tells the instants; Timeout, and the waits between attempts, are measured on
+	// it. Nil means the system's.
 	Clock clock.Clock
 }
+
+// String returns the gateway's host, the service and the tenant, and the names of the
+// header fields and of the parameters.
+func (c Config) String() string {
+	host := "?"
+	if base, err := url.Parse(c.BaseURL); err == nil {
+		host = base.Host // BaseURL may have a password in it, as long as New has not refused that
+	}
+	return fmt.Sprintf("ags.Config{host %q, AuthServiceID: %q, TenantID: %q, Header: %q, Parameters: %v}",
+		host, c.AuthServiceID, c.TenantID, slices.Sorted(maps.Keys(c.Header)), c.Parameters)
+}
+
+// GoString returns what String does.
+func (c Config) GoString() string { return c.String() }
+
+// Format writes what String returns, whatever the verb.
+func (c Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }
+
+// MarshalText returns what String does, and never an error.
+func (c Config) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
 // Retry bounds how a call that failed in passing is repeated. The waits grow
 // from Min, doubling, to Cap, each taken at between 3/4 and 5/4; a Retry-After of

@@ -23,7 +23,9 @@ func TestNew_BaseURL(t *testing.T) {
 		{url: "https://gw.example.com/edge/v1", want: "https://gw.example.com/edge/v1/ags/refresh"},
 		{url: "https://gw.example.com/edge%20x/", want: "https://gw.example.com/edge%20x/ags/refresh"},
 		{url: "http://localhost:8080", want: "http://localhost:8080/ags/refresh"},
-		{url: "http://LocalHost", want: "http://LocalHost/ags/refresh"},
+		{url: "http://LocalHost"}, // net/http sends it to a proxy
+		{url: "http://localhost."},
+		{url: "https://LocalHost", want: "https://LocalHost/ags/refresh"},
 		{url: "http://127.8.9.10", want: "http://127.8.9.10/ags/refresh"},
 		{url: "http://[::1]:80", want: "http://[::1]:80/ags/refresh"},
 		{url: "http://gw.example.com"},

@@ -14,16 +14,18 @@ import (
 var (
 	// ErrUnauthorized says that the credentials are dead: wrong ones at a
 	// sign-on, a spent or withdrawn refresh token at a refresh. Only a new
-	// sign-on helps. It is a 401, or a 403 with code 20003 (device deleted) or
-	// 20020 (token validity check failed).
+	// sign-on helps. It is a 401; a 403 with one of the codes 20003, 20006 and
+	// 1016 (device deleted) and 20020 (token validity check failed); or a 403 or
+	// 200 with one of the codes 99999, 1024 and 1025, by which the platform's
+	// APIs reject a token.
 	ErrUnauthorized = errors.New("ags: unauthorized")
 	// ErrForbidden says that the gateway knows the caller and refuses: account
 	// suspended, device disabled, device limit, a blocked location. The session
 	// is not ended by it; the operator, or the user, can change what it is about.
 	// It is a 403 with any other code.
 	ErrForbidden = errors.New("ags: forbidden")
-	// ErrUnavailable says that the gateway could not answer now: a 429, a 5xx,
-	// or no answer at all. Try later.
+	// ErrUnavailable says that the gateway could not answer now: a 408, a 425, a
+	// 429, a 5xx, or no answer at all. Try later.
 	ErrUnavailable = errors.New("ags: unavailable")
 	// ErrProtocol says that the answer is not one that the gateway gives: a
 	// proxy's page, a redirect, a body cut off, a token without an expiry that
@@ -31,10 +33,18 @@ var (
 	ErrProtocol = errors.New("ags: protocol error")
 )
 
-// The codes of a 403 that say that the credentials are dead.
+// The platform's codes that say that the credentials are dead. Those of a deleted
+// device differ between releases and front ends; see also deviceDeletedName. The last
+// three are those by which the platform's APIs reject a token: 99999 is written
+// "99999:403".
 const (
-	codeDeviceDeleted = 20003
-	codeTokenInvalid  = 20020
+	codeDeviceDeleted      = 20003
+	codeDeviceDeletedToo   = 20006
+	codeDeviceDeletedOlder = 1016
+	codeTokenInvalid       = 20020
+	codeTokenRejected      = 99999
+	codeTokenExpired       = 1024
+	codeTokenExpiredToo    = 1025
 )
 
 // Error is a call of the gateway that failed. Its text and fields carry no
@@ -42,7 +52,8 @@ const (
 type Error struct {
 	// Op is the call: "discover", "sign on", "refresh", …
 	Op string
-	// Status is the HTTP status of the answer, 0 when there was none.
+	// Status is the HTTP status of the answer, 0 when there was none. With
+	// Malformed it may be one that HTTP does not have.
 	Status int
 	// Code is the platform's own numeric code, 0 when it gave none.
 	Code int
@@ -62,18 +73,23 @@ type Error struct {
 	// written: the gateway cannot have acted on it. Without it, and with a
 	// Status of 0, it may have.
 	NotSent bool
-	// OutcomeUnknown is set when the answer to an earlier attempt of the same
-	// call was lost on the way. The gateway may have done then what this error
-	// says it did not: a refresh token that it rejects now may be spent for a
-	// pair that never arrived.
+	// NotFromGateway is set when the status is a 408 or a 5xx and the body is not the
+	// gateway's: a JSON object with a code or a message. Something between wrote
+	// the answer, and the gateway may have acted on the request.
+	NotFromGateway bool
+	// OutcomeUnknown is set when the gateway's own answer to an earlier attempt of the
+	// same call did not arrive: it was lost on the way, or replaced by one with
+	// NotFromGateway. The gateway may have done then what this error says it did
+	// not: a refresh token that it rejects now may be spent for a pair that never
+	// arrived.
 	OutcomeUnknown bool
 	// Err is the cause, where there is one beneath: of the network or of the
-	// context. It has the cause's text, cleaned as Message is, and Is those of
-	// its kinds that can hold no secret: [context.Canceled],
-	// [context.DeadlineExceeded] and the context's own cause, [io.EOF],
+	// context. Its text says of what kind the cause is, and Err Is those of its kinds
+	// that can hold no secret: [context.Canceled], [context.DeadlineExceeded]
+	// (also after [Config.Timeout]) and the context's own cause, [io.EOF],
 	// [io.ErrUnexpectedEOF] for an answer that was cut off, [net.ErrClosed], a
-	// [syscall.Errno]. It is a [net.Error]. The cause itself is not given away,
-	// since a transport may have put the request into it.
+	// [syscall.Errno]. It is a [net.Error]. Neither the cause itself nor its text
+	// is passed on: a transport may quote the request in it, or the answer.
 	Err error
 }
 
@@ -116,9 +132,9 @@ func (e *Error) class() error {
 	switch {
 	case e.Malformed:
 		return ErrProtocol
-	case e.Status == 0, e.Status == http.StatusTooManyRequests, e.Status >= http.StatusInternalServerError:
+	case e.Status == 0, isPassing(e.Status):
 		return ErrUnavailable
-	case e.Status == http.StatusUnauthorized, e.Status == http.StatusForbidden && e.endsSession():
+	case e.Status == http.StatusUnauthorized, e.endsSession():
 		return ErrUnauthorized
 	case e.Status == http.StatusForbidden:
 		return ErrForbidden
@@ -129,13 +145,35 @@ func (e *Error) class() error {
 	}
 }
 
-func (e *Error) endsSession() bool {
-	return e.Code == codeDeviceDeleted || e.Code == codeTokenInvalid
+// isPassing reports whether a status says that the same request may succeed later.
+func isPassing(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return true
+	default:
+		return status >= http.StatusInternalServerError
+	}
 }
 
-// DeviceDeleted reports whether err says that the device is not known any more
-// (code 20003): the next sign-on must be a first one, without a client identifier.
+// endsSession reports whether the code says that the credentials are dead.
+func (e *Error) endsSession() bool {
+	switch e.Code {
+	case codeDeviceDeleted, codeDeviceDeletedToo, codeDeviceDeletedOlder, codeTokenInvalid:
+		return e.Status == http.StatusForbidden
+	case codeTokenRejected, codeTokenExpired, codeTokenExpiredToo:
+		return e.Status == http.StatusForbidden || e.Status == http.StatusOK
+	default:
+		return false
+	}
+}
+
+// DeviceDeleted reports whether err says that the device is not known any more (a 403
+// with code 20003, 20006 or 1016): the next sign-on must be a first one, without a
+// client identifier.
 func DeviceDeleted(err error) bool {
 	var e *Error
-	return errors.As(err, &e) && !e.Malformed && e.Status == http.StatusForbidden && e.Code == codeDeviceDeleted
+	if !errors.As(err, &e) || e.Malformed || e.Status != http.StatusForbidden {
+		return false
+	}
+	return e.Code == codeDeviceDeleted || e.Code == codeDeviceDeletedToo || e.Code == codeDeviceDeletedOlder
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
 	"slices"
 	"time"
 
@@ -62,10 +61,12 @@ type exchange struct {
 	answer     answer // to the last attempt
 	notSent    bool   // the last attempt did not reach the wire
 	lost       bool   // the last attempt may have, and has no whole answer
+	unanswered bool   // the last attempt may have, and the answer is not the gateway's
 	wanted     bool   // the last attempt is to be repeated
 	err        error  // what the last attempt came to, nil for a success
 	anySent    bool   // some attempt may have reached the wire
 	lostBefore bool   // the answer to an attempt before the last was lost
+	unknown    bool   // so it was, or it was not the gateway's
 }
 
 // run makes the attempts and returns what the last of them came to.
@@ -100,7 +101,8 @@ func (x *exchange) run(ctx context.Context) error {
 func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 	x.answer = answer{op: x.call.op, correlationID: x.correlationID}
 	x.lostBefore = x.lostBefore || x.lost
-	x.notSent, x.lost, x.wanted = false, false, false
+	x.unknown = x.unknown || x.lost || x.unanswered
+	x.notSent, x.lost, x.unanswered, x.wanted = false, false, false, false
 	ctx := req.Context()
 	if ctx.Err() != nil {
 		x.notSent = true
@@ -112,6 +114,8 @@ func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 	// Round(0): the instants of a token are wall-clock ones; they are stored.
 	x.answer.sentAt = x.settings.clock.Now().Round(0)
 	var seen sighting
+	ctx, stop := withTimeout(ctx, x.settings.clock, x.settings.timeout)
+	defer stop()
 	req = req.WithContext(seen.watch(ctx))
 	// One connection, one answer. What follows an answer on a connection that is
 	// kept, such as the rest of one whose length was told too short, net/http
@@ -124,10 +128,11 @@ func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		x.notSent = !seen.maybeSent(err)
 		x.anySent = x.anySent || !x.notSent
-		return nil, err
+		return nil, timedOut(ctx, err)
 	}
 	x.anySent = true
 	x.answer.receive(resp)
+	x.answer.cut = timedOut(ctx, x.answer.cut)
 	return &http.Response{StatusCode: resp.StatusCode, Header: http.Header{}, Body: http.NoBody, Request: req}, nil
 }
 
@@ -148,9 +153,14 @@ func (x *exchange) checkRetry(ctx context.Context, _ *http.Response, err error) 
 // place of an answer.
 func (x *exchange) judge(ctx context.Context, err error) {
 	a := &x.answer
-	if a.status == 0 {
+	if !a.received {
 		x.lost = !x.notSent
 		x.fail(&Error{NotSent: !x.anySent, Err: x.cause(ctx, err)})
+		return
+	}
+	if !a.hasStatus() {
+		x.unanswered = true
+		x.fail(&Error{Status: a.status, Message: "this is no HTTP status", Malformed: true})
 		return
 	}
 	if a.status >= http.StatusBadRequest {
@@ -159,12 +169,13 @@ func (x *exchange) judge(ctx context.Context, err error) {
 			x.lost = e.Malformed
 			e.Err = x.cause(ctx, a.cut).and(io.ErrUnexpectedEOF)
 		}
+		x.unanswered = x.lost || e.NotFromGateway
 		x.fail(e)
 		return
 	}
 	x.err = x.read(a)
 	if w, ok := errors.AsType[*answerError](x.err); ok {
-		e := &Error{Status: a.status, Code: w.code, Message: w.text, Malformed: true}
+		e := &Error{Status: a.status, Code: w.code, Message: w.text, Malformed: !w.rejection}
 		if w.cut != nil {
 			x.lost = true
 			e.Err = x.cause(ctx, w.cut).and(io.ErrUnexpectedEOF)
@@ -176,21 +187,21 @@ func (x *exchange) judge(ctx context.Context, err error) {
 // fail makes e what the attempt came to.
 func (x *exchange) fail(e *Error) {
 	e.Op, e.CorrelationID = x.call.op, x.correlationID
-	e.OutcomeUnknown = x.lostBefore && x.call.policy != reading
+	e.OutcomeUnknown = x.unknown && x.call.policy != reading
 	x.err = e
 }
 
-// cause returns what may be told of err. net/http's own wrapping is taken off,
-// which says no more than where the gateway is.
-func (x *exchange) cause(ctx context.Context, err error) *cause {
-	for {
-		wrapped, ok := errors.AsType[*url.Error](err)
-		if !ok || wrapped.Err == nil {
-			break
-		}
-		err = wrapped.Err
+// timedOut returns the timeoutError in the place of what it made an attempt fail with.
+func timedOut(ctx context.Context, err error) error {
+	if t, ok := errors.AsType[timeoutError](context.Cause(ctx)); ok && err != nil {
+		return t
 	}
-	c := newCause(err, x.clean.text(err.Error()))
+	return err
+}
+
+// cause returns what may be told of err.
+func (x *exchange) cause(ctx context.Context, err error) *cause {
+	c := newCause(err)
 	if ctx.Err() != nil {
 		return ended(ctx, c)
 	}

@@ -1,9 +1,12 @@
 package ags
 
 import (
+	"cmp"
 	"encoding/json"
+	"maps"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,13 +15,15 @@ import (
 // retryAfterLimit is how much of a Retry-After is believed.
 const retryAfterLimit = 5 * time.Minute
 
-// refusal returns the error for an answer whose status is 400 or more. With one
-// of passing trouble any body will do, a proxy's page too. Any other is a
-// decision, about a session perhaps, and to be the gateway's it has to have a
-// body of JSON, or none.
+// refusal returns the error for an answer whose status is 400 or more. With a status
+// of passing trouble any body will do, a proxy's page too. Any other status is a
+// decision, about a session perhaps, and to be the gateway's it must have a body of
+// JSON, or none.
 func (a *answer) refusal(clean scrubber, now time.Time) *Error {
 	e := &Error{Status: a.status, RetryAfter: retryAfter(a.header, now)}
-	decision := a.status != http.StatusTooManyRequests && a.status < http.StatusInternalServerError
+	decision := !isPassing(a.status)
+	// A 429 or a 425 turned the request away unlooked at, whoever wrote it.
+	e.NotFromGateway = a.status == http.StatusRequestTimeout || a.status >= http.StatusInternalServerError
 	if err := a.whole(); err != nil {
 		e.Message, e.Malformed = err.Error(), decision
 		return e
@@ -32,12 +37,30 @@ func (a *answer) refusal(clean scrubber, now time.Time) *Error {
 	_ = json.Unmarshal(body, &o) // JSON of another shape says nothing more
 	var message string
 	e.Code, message = o.refusal()
+	e.NotFromGateway = e.NotFromGateway && e.Code == 0 && message == ""
 	e.Message = clean.text(message)
 	return e
 }
 
-// refusal returns the code and the message of a body that has them.
+// refusal returns the code and the message of a body that has them, itself or one
+// level down, as {"error":{"code":20003}} has.
 func (o object) refusal() (code int, message string) {
+	code, message = o.codeAndMessage()
+	for _, name := range slices.Sorted(maps.Keys(o)) {
+		if code != 0 && message != "" {
+			break
+		}
+		var inner object
+		if json.Unmarshal(o[name], &inner) != nil {
+			continue
+		}
+		innerCode, innerMessage := inner.codeAndMessage()
+		code, message = cmp.Or(code, innerCode), cmp.Or(message, innerMessage)
+	}
+	return code, message
+}
+
+func (o object) codeAndMessage() (code int, message string) {
 	for _, name := range []string{"errorCode", "code", "resultCode"} {
 		if code = parseCode(o[name]); code != 0 {
 			break
@@ -54,13 +77,24 @@ func (o object) refusal() (code int, message string) {
 	return code, ""
 }
 
-// parseCode reads a code that is a number, a string that holds one, or one that
-// begins with one and a colon, as "99999:403" does. Zero is none.
+// deviceDeletedName stands for codeDeviceDeleted in the answers of some front ends.
+const deviceDeletedName = "DEVICE_DELETED"
+
+// parseCode reads a code that is a number, or a string that begins with one, perhaps
+// after a letter, and ends there or has a colon next: 20003, "20003", "N20003",
+// "99999:403". Zero is none.
 func parseCode(raw json.RawMessage) int {
 	var s string
 	if json.Unmarshal(raw, &s) == nil {
 		s, _, _ = strings.Cut(s, ":")
-		if n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 32); err == nil {
+		s = strings.TrimSpace(s)
+		if s == deviceDeletedName {
+			return codeDeviceDeleted
+		}
+		if len(s) > 1 && isLetter(s[0]) && isDigit(s[1]) {
+			s = s[1:]
+		}
+		if n, err := strconv.ParseInt(s, 10, 32); err == nil {
 			return int(n)
 		}
 		return 0
@@ -71,6 +105,10 @@ func parseCode(raw json.RawMessage) int {
 	}
 	return int(v)
 }
+
+func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 // retryAfter returns how long a Retry-After asks to be left alone: seconds, or a
 // date, which is read against the answer's own Date, because the two clocks may

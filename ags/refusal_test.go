@@ -46,8 +46,20 @@ func TestRefusal_Class(t *testing.T) {
 		{"no code", ``, []int{403}, ags.ErrForbidden},
 		{"the code that ends a session, elsewhere", withCode("20003"), []int{400, 404, 409}, nil},
 		{"a mistake", `{"message":"no"}`, []int{400, 404, 409, 422}, nil},
-		{"too many, or trouble", `{}`, []int{429, 500, 502, 503, 504, 599}, ags.ErrUnavailable},
-		{"the same from a proxy", html, []int{429, 500, 502, 503, 504, 599}, ags.ErrUnavailable},
+		{"device deleted, by an older code", withCode("1016"), []int{403}, ags.ErrUnauthorized},
+		{"device deleted, by a code of its own", withCode("20006"), []int{403}, ags.ErrUnauthorized},
+		{"device deleted, in words", `{"code":"DEVICE_DELETED"}`, []int{403}, ags.ErrUnauthorized},
+		{"token rejected as by an API", `{"resultCode":"99999:403","result":"Bearer Token Expired"}`, []int{200, 403}, ags.ErrUnauthorized},
+		{"token expired", withCode("1024"), []int{200, 403}, ags.ErrUnauthorized},
+		{"token expired, too", withCode(`"N1025"`), []int{200, 403}, ags.ErrUnauthorized},
+		{"one level down", `{"error":{"code":"N20003"}}`, []int{403}, ags.ErrUnauthorized},
+		{"token rejected as by an API, elsewhere", withCode(`"99999:404"`), []int{404, 409}, nil},
+		{"an error object that is no rejection", withCode("20020"), []int{200}, ags.ErrProtocol},
+		{"after a byte order mark", "\ufeff" + withCode("20003"), []int{403}, ags.ErrUnauthorized},
+		{"nothing but a byte order mark", "\ufeff", []int{401}, ags.ErrUnauthorized},
+		{"too many, or trouble", `{}`, []int{408, 425, 429, 500, 502, 503, 504, 599}, ags.ErrUnavailable},
+		{"the same from a proxy", html, []int{408, 425, 429, 500, 502, 503, 504, 520, 522, 524, 599}, ags.ErrUnavailable},
+		{"no status that HTTP knows", withCode("20003"), []int{0, -1, 42, 600, 999}, ags.ErrProtocol},
 		{"from a firewall", html, []int{400, 401, 403, 404, 407, 451}, ags.ErrProtocol},
 		{"plain text", "Forbidden", []int{401, 403}, ags.ErrProtocol},
 		{"JSON with white space that is none of JSON's", "{}\v", []int{401, 403}, ags.ErrProtocol},
@@ -109,9 +121,18 @@ func TestRefusal_Code(t *testing.T) {
 		`{"errorCode":2147483648}`:                0,
 		`{"errorCode":"2147483648"}`:              0,
 		`{"errorCode":"99999999999"}`:             0,
-		`{"errorCode":{"code":1}}`:                0,
+		`{"errorCode":{"code":1}}`:                1,
+		`{"errorCode":"N20003"}`:                  20003,
+		`{"errorCode":"n99999:403"}`:              99999,
+		`{"code":"DEVICE_DELETED"}`:               20003,
+		`{"code":"DEVICE_DISABLED"}`:              0,
+		`{"errorCode":"NN20003"}`:                 0,
+		`{"errorCode":"N"}`:                       0,
 		`{"errorCode":""}`:                        0,
-		`{"error":{"code":1}}`:                    0,
+		`{"error":{"code":1}}`:                    1,
+		`{"error":{"error":{"code":1}}}`:          0,
+		`{"b":{"code":2},"a":{"code":1}}`:         1,
+		`{"code":3,"a":{"code":1}}`:               3,
 		`[20007]`:                                 0,
 		`20007`:                                   0,
 		`{"ERRORCODE":20007}`:                     0,
@@ -290,6 +311,9 @@ func TestRetryAfter(t *testing.T) {
 
 func TestDeviceDeleted(t *testing.T) {
 	assert.True(t, ags.DeviceDeleted(refused(t, reply(403, `{"errorCode":20003}`))))
+	assert.True(t, ags.DeviceDeleted(refused(t, reply(403, `{"errorCode":20006}`))))
+	assert.True(t, ags.DeviceDeleted(refused(t, reply(403, `{"errorCode":"N1016"}`))))
+	assert.True(t, ags.DeviceDeleted(refused(t, reply(403, `{"code":"DEVICE_DELETED"}`))))
 	assert.False(t, ags.DeviceDeleted(refused(t, reply(403, `{"errorCode":20020}`))))
 	assert.False(t, ags.DeviceDeleted(refused(t, reply(401, `{"errorCode":20003}`))))
 	assert.False(t, ags.DeviceDeleted(io.EOF))

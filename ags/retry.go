@@ -14,12 +14,12 @@ import (
 type policy uint8
 
 const (
-	// reading changes nothing: all that passes is repeated.
+	// reading changes nothing: it repeats all transient failures.
 	reading policy = iota
-	// creating may register another device each time: repeated is what never
-	// reached the gateway, and what it turned away unlooked at.
+	// creating may register another device each time: it repeats only what never
+	// reached the gateway, and what was turned away unlooked at.
 	creating
-	// spending uses up a token. All that passes is repeated; an answer that was
+	// spending uses up a token. It repeats all transient failures; an answer that was
 	// lost is asked for once more and at once, while the gateway may still
 	// remember whom it was for.
 	spending
@@ -36,7 +36,7 @@ func (x *exchange) delay() (time.Duration, bool) {
 	switch x.call.policy {
 	case reading:
 	case creating:
-		again = x.notSent || e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable
+		again = x.notSent || e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable && !e.NotFromGateway
 	case spending:
 		if x.lost {
 			return 0, !x.lostBefore

@@ -30,17 +30,20 @@ type scrubber struct{ secrets []string }
 
 // text returns at most 200 printable characters of s, in which every secret,
 // and every longer piece of one, is replaced: as it is, and as JSON, a URL, HTML
-// or Go's own quoting would write it.
+// or Go's own quoting would write it, in upper and lower case. Where one is found only
+// after the text was decoded, in one of these ways or several, from base64 or from
+// hexadecimal digits, all of the text is replaced.
 func (c scrubber) text(s string) string {
 	s = printable(s)
 	cut := len(s) > scrubLimit
 	if cut {
 		s = s[:scrubLimit]
 	}
+	folded := foldCase(s)
 	hidden := make([]bool, len(s))
 	longest := 0
 	for _, form := range c.forms() {
-		hide(hidden, s, form)
+		mask(hidden, folded, foldCase(form))
 		longest = max(longest, len(form))
 	}
 	keep := len(s)
@@ -48,7 +51,11 @@ func (c scrubber) text(s string) string {
 		// What stands at the cut may be the beginning of a secret.
 		keep = max(0, keep-longest)
 	}
-	return shorten(cover(s[:keep], hidden))
+	s = replaceMasked(s[:keep], hidden)
+	if c.isEncodedIn(s) {
+		return redacted
+	}
+	return shorten(s)
 }
 
 // forms returns the spellings of the secrets to look for.
@@ -69,12 +76,12 @@ func (c scrubber) forms() []string {
 	return slices.Compact(forms)
 }
 
-// hide marks the bytes of s that belong to secret or to a longer piece of it.
+// mask marks the bytes of s that belong to secret or to a longer piece of it.
 // Marks, rather than replacements, so that secrets that overlap are all found.
 //
 // A short secret is hidden where it stands as a word. Within words it stands by
 // chance, as "en" does in "credentials", and a hole there would tell what it is.
-func hide(hidden []bool, s, secret string) {
+func mask(hidden []bool, s, secret string) {
 	n := min(len(secret), pieceLength)
 	pieces := make(map[string]bool, len(secret)-n+1)
 	for i := range len(secret) - n + 1 {
@@ -96,8 +103,8 @@ func isWord(s string, from, to int) bool {
 	return !unicode.IsLetter(before) && !unicode.IsDigit(before) && !unicode.IsLetter(after) && !unicode.IsDigit(after)
 }
 
-// cover returns s with each row of hidden bytes replaced.
-func cover(s string, hidden []bool) string {
+// replaceMasked returns s with each row of hidden bytes replaced.
+func replaceMasked(s string, hidden []bool) string {
 	var b strings.Builder
 	for i := range len(s) {
 		switch {

@@ -16,10 +16,10 @@ const redacted = "[redacted]"
 // compared with ==, which would compare addresses; reflect.DeepEqual compares
 // what they hold.
 type Secret struct {
-	// A pointer, not a string: fmt calls no methods on the unexported fields of
-	// a struct that holds a Secret, but prints what it finds in them, and what
-	// it then finds is an address.
-	value *string
+	// Masked, because some printers call no methods and follow pointers, such as
+	// the one behind testify's assert.Equal. Behind a pointer, because fmt calls no
+	// methods on what is in an unexported field, and then prints an address.
+	masked *string
 }
 
 // NewSecret returns a secret that holds value.
@@ -27,20 +27,20 @@ func NewSecret(value string) Secret {
 	if value == "" {
 		return Secret{}
 	}
-	return Secret{value: &value}
+	return Secret{masked: new(theMask().cover(value))}
 }
 
 // Reveal returns what the secret holds. Every place where one leaves the
 // library calls it, and nothing else does.
 func (s Secret) Reveal() string {
-	if s.value == nil {
+	if s.masked == nil {
 		return ""
 	}
-	return *s.value
+	return theMask().uncover(*s.masked)
 }
 
 // IsZero reports whether the secret is empty.
-func (s Secret) IsZero() bool { return s.value == nil }
+func (s Secret) IsZero() bool { return s.masked == nil }
 
 // String returns "[redacted]".
 func (Secret) String() string { return redacted }
@@ -57,9 +57,11 @@ func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 // Parameter is one of the name and value pairs that the gateway hands on to the
 // operator's own sign-on service. Which names there are is told by
 // [Client.Discover]; a name may repeat, and the order is kept. It prints as its
-// name alone: the value may be a password. Only where fmt calls no methods can
-// that not be kept: for one in an unexported field of another struct, and for the
-// verbs %p and %w, which are not for values.
+// name alone: the value may be a password. That cannot be kept where no methods are
+// called: for a Parameter in an unexported field of another struct, for the verbs %p
+// and %w, which are not for values, and for printers that read exported fields by
+// reflection, as testify's assert.Equal does when two structs differ. Compare
+// Parameters in tests by their names.
 type Parameter struct {
 	Name, Value string
 }

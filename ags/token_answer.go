@@ -57,7 +57,7 @@ func readPair(o object) (*Token, error) {
 	}
 	if t.AccessToken.IsZero() {
 		code, _ := o.refusal()
-		return nil, &answerError{text: "the answer has no access_token", code: code}
+		return nil, &answerError{text: "the answer has no access_token", code: code, rejection: isTokenRejection(o)}
 	}
 	if t.RefreshToken, err = o.credential("refresh_token"); err != nil {
 		return nil, err
@@ -78,6 +78,14 @@ func readPair(o object) (*Token, error) {
 		return nil, err
 	}
 	return &t, nil
+}
+
+// isTokenRejection reports whether an answer is the platform's rejection of a token,
+// which some operators' front ends send with status 200.
+func isTokenRejection(o object) bool {
+	code, _ := o.refusal()
+	rejected := Error{Status: http.StatusOK, Code: code}
+	return rejected.endsSession()
 }
 
 // spans are the lifetimes that an answer tells, zero for those it does not.

@@ -76,9 +76,11 @@ func isURL(written string) bool {
 }
 
 // isLoopback reports whether host is this machine, by its name or as a literal
-// address. No name is looked up: an answer could be another the next time.
+// address: exactly those hosts that net/http never sends to a proxy. In particular
+// "LOCALHOST" and "localhost." go to the proxy of HTTP_PROXY, in clear. No name is
+// looked up: an answer could be another the next time.
 func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
+	if host == "localhost" {
 		return true
 	}
 	ip, err := netip.ParseAddr(host)

@@ -124,7 +124,7 @@ func refreshed() *ags.Token {
 func wireTokenOf(t *testing.T, token *ags.Token, body string, at time.Time) *wireToken {
 	t.Helper()
 	var raw map[string]any
-	require.NoError(t, json.Unmarshal([]byte(body), &raw))
+	require.NoError(t, json.Unmarshal([]byte(strings.TrimPrefix(body, "\ufeff")), &raw))
 	assert.Equal(t, raw["access_token"], token.AccessToken.Reveal())
 	assertInstant(t, at, token.IssuedAt, "issued")
 	_, given := raw["refresh_token"]

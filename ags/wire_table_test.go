@@ -130,9 +130,10 @@ func grantAnswers() map[string]wireAnswer {
 	neither := func(t *wireToken) { t.refresh, t.fixed = 0, 0 }
 	tenDays := func(t *wireToken) { t.fixed = 240 * time.Hour }
 	return map[string]wireAnswer{
-		"refresh-200":              granted(nil),
-		"refresh-201":              granted(nil),
-		"refresh-200-milliseconds": granted(nil),
+		"refresh-200":                 granted(nil),
+		"refresh-200-byte-order-mark": granted(nil),
+		"refresh-201":                 granted(nil),
+		"refresh-200-milliseconds":    granted(nil),
 		"refresh-200-milliseconds-alone": granted(func(t *wireToken) {
 			const ms = 680 * time.Millisecond
 			t.access, t.refresh, t.fixed = hour+ms, twoDays+ms, thirtyDays+ms
@@ -198,6 +199,10 @@ func refusalAnswers() map[string]wireAnswer {
 		"refresh-429-long":    busy(429, "", 5*time.Minute),
 		"refresh-500":         busy(500, "internal error", 0),
 		"refresh-502":         busy(502, "the answer is text/html, not JSON", 0),
+		"refresh-408":         busy(408, "the answer is text/plain, not JSON", 0),
+		"refresh-425":         busy(425, "too early", 0),
+		"refresh-503-proxy":   busy(503, "the answer is text/plain, not JSON", 0),
+		"refresh-524":         busy(524, "the answer is text/plain, not JSON", 0),
 		"refresh-503":         busy(503, "", 2*time.Minute),
 		"refresh-503-cut-off": busy(503, "the answer was cut off", 0),
 		"refresh-504":         busy(504, "the answer is text/plain, not JSON", 0),
@@ -225,7 +230,14 @@ func codeAnswers() map[string]wireAnswer {
 		"refresh-403-resultCode-number":       denied("unauthorized", 403, 20020, invalid),
 		"refresh-403-resultCode-string":       denied("unauthorized", 403, 20020, invalid),
 		"refresh-403-first-code-wins":         denied("forbidden", 403, 20007, "device limit reached"),
-		"refresh-403-front-door":              denied("forbidden", 403, 99999, "Bearer Token Expired"),
+		"refresh-403-front-door":              denied("unauthorized", 403, 99999, "Bearer Token Expired"),
+		"refresh-403-letter":                  denied("unauthorized", 403, 20003, "device deleted"),
+		"refresh-403-nested":                  denied("unauthorized", 403, 20003, "device deleted"),
+		"refresh-403-in-words":                denied("unauthorized", 403, 20003, "device deleted"),
+		"refresh-403-1016":                    denied("unauthorized", 403, 1016, "device deleted"),
+		"refresh-403-20006":                   denied("unauthorized", 403, 20006, "device deleted"),
+		"refresh-403-1024":                    denied("unauthorized", 403, 1024, "token expired"),
+		"refresh-200-rejection":               denied("unauthorized", 200, 99999, "the answer has no access_token"),
 		"refresh-403-echo": denied("unauthorized", 403, 20020,
 			"Bearer [redacted] is not valid for [redacted]"),
 	}
