@@ -16,7 +16,7 @@ const maxHops = 100
 // request which should carry one, but names no place safe for it.
 func (t *Transport) mayCarry(req *http.Request) (bool, error) {
 	switch {
-	case len(t.AllowHosts) > 0 && !t.listed(req.URL):
+	case len(t.AllowHosts) > 0 && !t.isListed(req):
 		return false, nil
 	case req.Response != nil:
 		return t.mayFollow(req), nil
@@ -41,7 +41,7 @@ func (t *Transport) mayFollow(req *http.Request) bool {
 	plain := req.URL.Scheme != "https"
 	for hop := req; ; hop = hop.Response.Request {
 		switch {
-		case !sameOrigin(hop.URL, first.URL) && !t.listed(hop.URL),
+		case !isSameOrigin(hop, first) && !t.isListed(hop),
 			!t.secure(hop.URL),
 			has(hop.Header, authorization),
 			plain && hop.URL.Scheme == "https":
@@ -50,6 +50,27 @@ func (t *Transport) mayFollow(req *http.Request) bool {
 			return true
 		}
 	}
+}
+
+// isSameOrigin reports whether two requests go to one host, also by the name that their
+// Host fields say.
+func isSameOrigin(a, b *http.Request) bool {
+	return sameOrigin(a.URL, b.URL) && sameOrigin(named(a), named(b))
+}
+
+// isListed reports whether AllowHosts has entries for the host of a request's URL, and
+// for that of its Host field. A reverse proxy passes on the one that it was sent, and a
+// server goes by it.
+func (t *Transport) isListed(req *http.Request) bool {
+	return t.listed(req.URL) && (req.Host == "" || t.listed(named(req)))
+}
+
+// named returns a request's URL as its Host field would have it.
+func named(req *http.Request) *url.URL {
+	if req.Host == "" {
+		return req.URL
+	}
+	return &url.URL{Scheme: req.URL.Scheme, Host: req.Host}
 }
 
 // firstOf returns the request that the caller made and that redirects turned into
@@ -72,8 +93,10 @@ func (t *Transport) secure(u *url.URL) bool {
 	return u.Scheme == "https" || t.AllowInsecure || isLoopback(u.Hostname())
 }
 
+// isLoopback reports whether a host is this machine: exactly those that net/http never
+// sends to a proxy. In particular "LOCALHOST" and "localhost." go to that of HTTP_PROXY.
 func isLoopback(host string) bool {
-	if sameHost(host, "localhost") {
+	if host == "localhost" {
 		return true
 	}
 	addr, err := netip.ParseAddr(host)

@@ -199,12 +199,8 @@ func TestHTTP_JudgingEndsWithTheRequest(t *testing.T) {
 		return resp, err
 	})
 	source := newSource("new")
-	resp, err := get(t, a.URL+"/1").under(ctx).through(t, &transport.Transport{Source: source, Base: reading})
-	require.NoError(t, err)
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
+	_, err := get(t, a.URL+"/1").under(ctx).through(t, &transport.Transport{Source: source, Base: reading})
 	assert.ErrorIs(t, err, context.Canceled)
-	assert.Equal(t, `{"message":"`, string(text))
 	a.assertRequests(t, "GET /1 Bearer new")
 	source.assertAsked(t, 1)
 }

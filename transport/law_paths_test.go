@@ -179,7 +179,7 @@ func TestLaw_ContextEnds(t *testing.T) {
 		half := forbidden(`{"message":"`)
 		half.slowly = x.thenGone
 		x.answered(half)
-		x.getsBroken(half, errGone, "old")
+		x.fails(errGone, "old")
 	})
 	onTrial(t, "when the answer has just been seen to be a rejection", func(x *trial) {
 		half := forbidden(codeBody[:40])

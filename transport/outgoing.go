@@ -1,6 +1,9 @@
 package transport
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"io"
 	"maps"
 	"net/http"
@@ -8,6 +11,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 )
 
@@ -77,8 +81,8 @@ func (t *Transport) send(req *http.Request, out *outgoing, body io.ReadCloser, c
 	out.req.Header[authorization] = out.value[:]
 	out.req.Body = body
 	returned := false
-	if body != nil && !closesNothing(body) {
-		out.body.ReadCloser = body
+	if body != nil && needsGuard(req, body) {
+		out.body.src = body
 		out.req.Body = &out.body
 		defer func() {
 			if !returned {
@@ -86,7 +90,7 @@ func (t *Transport) send(req *http.Request, out *outgoing, body io.ReadCloser, c
 			}
 		}()
 	}
-	resp, err := t.base().RoundTrip(&out.req)
+	resp, err := t.roundTrip(&out.req)
 	returned = true
 	if resp != nil {
 		resp.Request = req
@@ -108,22 +112,90 @@ func has(header http.Header, name string) bool {
 	return false
 }
 
-// guardedBody is a request's body that is closed once, whoever closes it.
+// guardedBody is a request's body that is closed once, whoever closes it, and that can
+// be taken from the base that reads it. The zero value guards nothing.
 type guardedBody struct {
-	io.ReadCloser
+	src    io.ReadCloser
 	closed atomic.Bool
+	taken  atomic.Bool
+	mu     sync.Mutex // held while src is read
 }
 
+// errTaken ends the reading of a body that is sent again.
+var errTaken = errors.New("transport: the request is sent again")
+
+// Read reads the body, unless it was taken away.
+func (b *guardedBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.taken.Load() {
+		return 0, errTaken
+	}
+	return b.src.Read(p)
+}
+
+// Close closes the body, the first time that it is called.
 func (b *guardedBody) Close() error {
 	if b.closed.Swap(true) {
 		return nil
 	}
-	return b.ReadCloser.Close()
+	return b.src.Close()
 }
 
-// closesNothing reports whether closing body has no effect. Such a one needs no
-// guard, and must have none: net/http looks at the type of a body, and writes
-// one in memory together with the header.
+// take makes every further Read fail, closes the body, and waits until a Read under way
+// has returned, or returns the cause of ctx's end. A base may still read the body when
+// it has returned an answer: one that came early.
+func (b *guardedBody) take(ctx context.Context) error {
+	if b.src == nil {
+		return nil
+	}
+	b.taken.Store(true)
+	_ = b.Close() // a Read that waits for something returns then
+	if b.mu.TryLock() {
+		b.mu.Unlock()
+		return nil
+	}
+	idle := make(chan struct{})
+	go func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		close(idle)
+	}()
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// needsGuard reports whether a body must be guarded. One in memory that net/http itself
+// has made a GetBody for needs none: that one returns a reader of its own. It must
+// have none, either: net/http looks at the type of a body, and writes one in memory
+// together with the header.
+func needsGuard(req *http.Request, body io.ReadCloser) bool {
+	return !closesNothing(body) || req.GetBody != nil && body != http.NoBody && !standardGetBody()[codeOf(req.GetBody)]
+}
+
+// standardGetBody has the code of the functions that net/http makes for bodies in
+// memory.
+//
+//nolint:gochecknoglobals // found out once
+var standardGetBody = sync.OnceValue(func() map[uintptr]bool {
+	known := map[uintptr]bool{}
+	for _, body := range []io.Reader{strings.NewReader("x"), bytes.NewReader([]byte("x")), bytes.NewBufferString("x")} {
+		if req, err := http.NewRequest(http.MethodPost, "/", body); err == nil {
+			known[codeOf(req.GetBody)] = true
+		}
+	}
+	return known
+})
+
+// codeOf returns where the code of a function is: closures of one function literal have
+// the same.
+func codeOf(f func() (io.ReadCloser, error)) uintptr { return reflect.ValueOf(f).Pointer() }
+
+// closesNothing reports whether closing body has no effect.
 func closesNothing(body io.ReadCloser) bool {
 	if body == http.NoBody {
 		return true

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"sync/atomic"
@@ -11,15 +12,15 @@ import (
 const peekLimit = 4 << 10
 
 // peekAt lets judge see resp with the beginning of its body, no more of it than
-// judge reads, and gives resp back what was read. If judge panics, no caller will
-// ever have resp, and its body is closed.
-func peekAt(resp *http.Response, judge func(*http.Response) bool) bool {
+// judge reads, and gives resp back what was read. cut reports whether the body ended
+// in an error. If judge panics, no caller will ever have resp, and its body is closed.
+func peekAt(resp *http.Response, judge func(*http.Response) bool) (verdict, cut bool) {
 	seen := *resp
 	if resp.Body == nil {
 		seen.Body = http.NoBody
-		return judge(&seen)
+		return judge(&seen), false
 	}
-	p := &peek{src: resp.Body}
+	p := &peek{src: resp.Body, resp: resp, seen: &seen}
 	seen.Body = p
 	judged := false
 	defer func() {
@@ -27,20 +28,22 @@ func peekAt(resp *http.Response, judge func(*http.Response) bool) bool {
 			_ = resp.Body.Close()
 		}
 	}()
-	verdict := judge(&seen)
+	verdict = judge(&seen)
 	judged = true
 	resp.Body = p.whole()
-	return verdict
+	return verdict, p.err != nil && !errors.Is(p.err, io.EOF)
 }
 
 // peek reads the beginning of a body, and remembers it.
 type peek struct {
-	src  io.ReadCloser
-	head []byte // what was read, at most peekLimit
-	err  error  // what src returned last, behind head
+	src        io.ReadCloser
+	resp, seen *http.Response // whose body src is, and the copy that is looked at
+	head       []byte         // what was read, at most peekLimit
+	err        error          // what src returned last, behind head
 }
 
-// Read reads on in the body, up to the limit, where it ends.
+// Read reads on in the body, up to the limit, where it ends. At the end of the body
+// itself the trailers are known.
 func (p *peek) Read(b []byte) (int, error) {
 	if p.err != nil {
 		return 0, p.err
@@ -50,6 +53,9 @@ func (p *peek) Read(b []byte) (int, error) {
 	}
 	n, err := p.src.Read(b[:min(len(b), peekLimit-len(p.head))])
 	p.head, p.err = append(p.head, b[:n]...), err
+	if err != nil {
+		p.seen.Trailer = p.resp.Trailer
+	}
 	return n, err
 }
 

@@ -7,15 +7,14 @@ import (
 	"net/http"
 )
 
-// drainLimit is how much of a rejected response is read so that its connection
-// can be used again. Beyond it a new connection is cheaper.
-const drainLimit = 64 << 10
-
 // replay is what is done about a rejection: the source is told, and if it then
 // has another token, the request is sent with that. The second answer stands. In
-// every other case the first one does, open and unread, unless req's context is
-// over: who made the request is not waiting for an answer then.
-func (t *Transport) replay(req *http.Request, first *http.Response, sent *credential) (*http.Response, error) {
+// every other case the first one does, as it came, unless req's context is over: whoever
+// made the request is not waiting for an answer then.
+//
+// Nothing is held while the source is waited for: the first answer is read into memory
+// when it is small. Otherwise its connection is given up in the moment of the replay.
+func (t *Transport) replay(req *http.Request, first *http.Response, out *outgoing, sent *credential) (*http.Response, error) {
 	settled := false
 	defer func() {
 		if !settled && first.Body != nil {
@@ -30,6 +29,9 @@ func (t *Transport) replay(req *http.Request, first *http.Response, sent *creden
 		settled = true
 		return first, nil
 	}
+	if first.Body != nil && first.Body != http.NoBody && first.ContentLength <= holdLimit {
+		first.Body = hold(first.Body)
+	}
 	next, err := t.credential(req.Context())
 	if req.Context().Err() != nil {
 		return nil, context.Cause(req.Context())
@@ -43,12 +45,18 @@ func (t *Transport) replay(req *http.Request, first *http.Response, sent *creden
 		settled = true
 		return first, nil // nothing about req has changed, so this cannot be
 	}
+	// Before GetBody: it may rewind the very reader that the first body reads.
+	if err := out.body.take(req.Context()); err != nil {
+		return nil, err
+	}
 	body, err := bodyAgain(req)
 	settled = true
 	if err != nil {
 		return first, nil
 	}
-	discard(first)
+	if first.Body != nil {
+		_ = first.Body.Close()
+	}
 	return t.send(req, again, body, next)
 }
 
@@ -67,16 +75,4 @@ func bodyAgain(req *http.Request) (io.ReadCloser, error) {
 		err = errors.New("transport: GetBody returned none")
 	}
 	return body, err
-}
-
-// discard is done with a response, and leaves its connection in good order if
-// that is little work.
-func discard(resp *http.Response) {
-	if resp.Body == nil {
-		return
-	}
-	defer resp.Body.Close()
-	if resp.ContentLength <= drainLimit {
-		_, _ = io.CopyN(io.Discard, resp.Body, drainLimit)
-	}
 }

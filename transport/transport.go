@@ -35,8 +35,13 @@
 package transport
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"sync/atomic"
 
 	"golang.org/x/oauth2"
@@ -51,7 +56,9 @@ type Transport struct {
 	// Source gives the tokens. Without one every request fails.
 	Source oauth2.TokenSource
 
-	// Base sends the requests. Nil means [http.DefaultTransport].
+	// Base sends the requests. Nil means [http.DefaultTransport]; but a Transport that
+	// is installed as that, itself or within another RoundTripper, sends its requests
+	// through a transport of its own with the usual settings.
 	Base http.RoundTripper
 
 	// AllowHosts names the hosts that get the token. With none, it goes to the
@@ -96,16 +103,30 @@ type Transport struct {
 	// response nor keep it.
 	IsRejection func(*http.Response) bool
 
+	own     atomic.Pointer[http.Transport] // in the place of a default that leads back here
+	closing atomic.Bool                    // CloseIdleConnections is running
+
 	// cached is the credential used last: its header value is made once a token.
 	cached atomic.Pointer[credential]
 }
 
+// String returns the names of the header fields, and nothing of their values.
+func (t *Transport) String() string {
+	return fmt.Sprintf("transport.Transport{AllowHosts: %q, Header: %q}", t.AllowHosts, slices.Sorted(maps.Keys(t.Header)))
+}
+
+// GoString returns what String does.
+func (t *Transport) GoString() string { return t.String() }
+
+// Format writes what String returns, whatever the verb.
+func (t *Transport) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, t.String()) }
+
 // RoundTrip sends req with a token, and once more with another if the first is
 // rejected and req's body, if it has one, can be had again by GetBody. The first
-// answer, unread, is returned when the source has no other token.
+// answer, as it came, is returned when the source has no other token.
 //
 // It waits for the source, for Base, for the beginning of the body of a 403 that
-// may be a rejection, and for the first 64 KiB of one that is. The end of req's
+// may be a rejection, and up to 250 ms for the body of one that is. The end of req's
 // context ends the waiting, except for a source without TokenContext. The error
 // is then the context's cause. An error of the source's is wrapped, one of Base's
 // returned as it is; none of ours has a token in it.
@@ -140,23 +161,46 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	handedOver = true
 	resp, err := t.send(req, out, req.Body, cred)
-	if err != nil || resp == nil || !t.rejected(resp) {
+	if err != nil || resp == nil {
 		return resp, err
 	}
-	return t.replay(req, resp, cred)
+	rejected, cut := t.rejected(resp)
+	switch {
+	case rejected:
+		return t.replay(req, resp, out, cred)
+	case cut && req.Context().Err() != nil:
+		_ = resp.Body.Close()
+		return nil, context.Cause(req.Context())
+	default:
+		return resp, nil
+	}
 }
 
 // CloseIdleConnections closes those of Base, if it can; it is what
 // [http.Client.CloseIdleConnections] calls.
 func (t *Transport) CloseIdleConnections() {
+	if own := t.own.Load(); own != nil {
+		own.CloseIdleConnections()
+	}
+	if t.closing.Swap(true) {
+		return // called by the default that this Transport is a part of
+	}
+	defer t.closing.Store(false)
 	if base, ok := t.base().(interface{ CloseIdleConnections() }); ok {
 		base.CloseIdleConnections()
 	}
 }
 
-// pass sends the caller's request as it is.
+// pass sends the caller's request as it is. Its body is closed even if the base panics.
 func (t *Transport) pass(req *http.Request) (*http.Response, error) {
-	resp, err := t.base().RoundTrip(req)
+	returned := false
+	defer func() {
+		if !returned && req.Body != nil {
+			_ = req.Body.Close()
+		}
+	}()
+	resp, err := t.roundTrip(req)
+	returned = true
 	if resp != nil {
 		resp.Request = req
 	}

@@ -69,20 +69,6 @@ func (x *trial) gets(want *answer, tokens ...string) {
 	x.base.assertTokens(x.t, tokens...)
 }
 
-// getsBroken is gets of an answer that ends with an error.
-func (x *trial) getsBroken(want *answer, end error, tokens ...string) {
-	x.t.Helper()
-	resp, err := x.through(x.t, x.tr)
-	require.NoError(x.t, err)
-	assert.Zero(x.t, want.body.closed.Load(), "times the response was closed")
-	text, err := io.ReadAll(resp.Body)
-	assert.Equal(x.t, end, err)
-	assert.Equal(x.t, want.text, string(text))
-	assert.NoError(x.t, resp.Body.Close())
-	x.base.assertDone(x.t, nil)
-	x.base.assertTokens(x.t, tokens...)
-}
-
 // fails asserts that the caller is given this very error, by requests with these
 // tokens.
 func (x *trial) fails(want error, tokens ...string) {

@@ -64,7 +64,7 @@ func wireVerdicts() map[string]verdict {
 		"403-99999-no-length":    rejected,
 		"403-99999-cut-off":      rejected,
 		"403-99999-problem-json": rejected,
-		"403-99999-in-text":      stands,
+		"403-99999-in-text":      rejected,
 
 		"403-1024-resultCode-number": rejected,
 		"403-1024-resultCode-string": rejected,
