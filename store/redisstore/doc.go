@@ -24,7 +24,8 @@
 //
 // The channel "agsauth:{NAME}:unlocked" tells of releases. The record has no time
 // to live, for a session must outlast any pause; what ends it is recorded in it.
-// Delete removes it.
+// One that somebody gives it is taken away by the next Save, and from a damaged
+// record by SetAside. Delete removes the record.
 //
 // The bytes are in clear, in the server's memory, in its files and backups, and to
 // whoever may read the key or MONITOR. To encrypt them wrap the Store in a
@@ -73,7 +74,7 @@
 // A user that has no more rights than are needed, for one session (for all of them
 // write * for NAME):
 //
-//	ACL SETUSER agsauth on >PASSWORD resetkeys ~agsauth:{NAME}:* resetchannels &agsauth:{NAME}:* -@all +eval +evalsha +get +set +del +exists +rename +pexpire +pttl +hget +hmget +hset +hstrlen +pubsub|numsub +publish +subscribe
+//	ACL SETUSER agsauth on >PASSWORD resetkeys ~agsauth:{NAME}:* resetchannels &agsauth:{NAME}:* -@all +eval +evalsha +get +set +del +exists +rename +pexpire +pttl +persist +hget +hmget +hset +hstrlen +pubsub|numsub +publish +subscribe
 //
 // In a cluster the client needs some more, for itself:
 //

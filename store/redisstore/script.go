@@ -28,6 +28,12 @@ return {'strange'}`
 
 	// ARGV: the new version, the new data, and each version that may be replaced,
 	// '' for none.
+	//
+	// HSET keeps a time to live that somebody has given the record. A new hash has
+	// none. It is written only after the first HSET has shown that the server takes
+	// it: within a script that has written, memory is not refused any more. PERSIST
+	// would do as well, but needs a right that users made for earlier versions of
+	// this package do not have.
 	saveScript = `
 local now = redis.call('HGET', KEYS[1], 'version')
 if now == ARGV[1] then
@@ -36,9 +42,16 @@ end
 if now == '' or not now and redis.call('EXISTS', KEYS[1]) == 1 then
 	return {'strange'}
 end
+local function write()
+	redis.call('HSET', KEYS[1], 'version', ARGV[1], 'data', ARGV[2])
+end
 for i = 3, #ARGV do
 	if ARGV[i] == (now or '') then
-		redis.call('HSET', KEYS[1], 'version', ARGV[1], 'data', ARGV[2])
+		write()
+		if redis.call('PTTL', KEYS[1]) >= 0 then
+			redis.call('DEL', KEYS[1])
+			write()
+		end
 		return {'saved'}
 	end
 end
@@ -48,7 +61,9 @@ return {'conflict'}`
 redis.call('DEL', KEYS[1])
 return {'deleted'}`
 
-	// The second key is a new one each time: if it is there, this was done.
+	// The second key is a new one each time: if it is there, this was done. RENAME
+	// keeps a time to live. That it may not be taken away is no reason to leave a
+	// damaged record where it is, so PERSIST is by pcall.
 	asideScript = `
 if redis.call('EXISTS', KEYS[2]) == 1 then
 	return {'aside'}
@@ -57,6 +72,7 @@ if redis.call('EXISTS', KEYS[1]) == 0 then
 	return {'nothing'}
 end
 redis.call('RENAME', KEYS[1], KEYS[2])
+redis.pcall('PERSIST', KEYS[2])
 return {'aside'}`
 
 	// ARGV: the token, the lease in milliseconds.

@@ -74,7 +74,8 @@ func (s *Store) Load(ctx context.Context) ([]byte, error) {
 
 // Save stores data, of 1 MiB at most, in place of the record that this value last
 // loaded or saved. If another is stored it changes nothing, and returns an error
-// that Is [io/fs.ErrExist].
+// that Is [io/fs.ErrExist]. If somebody has given the record a time to live, that
+// is taken away.
 //
 // After any other error the record may be the old one or the new one, as an
 // answer may be lost on its way. To save again is safe: what this value may have
