@@ -14,6 +14,10 @@ import (
 
 // Config says where a session is kept. Client and Name are required; the zero
 // values of all else are the defaults.
+//
+// A client keeps its options, and the password with them, in its own fields. fmt
+// does not print them, but what follows pointers does, such as testify when it
+// compares two Configs. A [Store] shows nothing of its client to either.
 type Config struct {
 	// Client is the connection to Redis or Valkey: a [*redis.Client], also one of
 	// Sentinel's, or a [*redis.ClusterClient]. It may be shared with whatever else

@@ -140,7 +140,7 @@ func newScripts() scripts {
 
 // run runs a script. It returns when the client does, which is not when ctx ends.
 func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, args ...any) (answer, error) {
-	words, err := script.Run(ctx, s.cfg.Client, keys, args...).StringSlice()
+	words, err := script.Run(ctx, s.client(), keys, args...).StringSlice()
 	if err != nil {
 		return answer{}, err
 	}

@@ -19,6 +19,10 @@ import (
 // Nothing runs, and no connection is taken, but during a call, and from a Lock
 // to its unlock. So there is nothing to close.
 type Store struct {
+	// client returns Config.Client. It is a function because the client's options
+	// hold a password, and what prints a value by following its pointers, as
+	// testify does, stops at a function. Client is nil in cfg.
+	client func() redis.UniversalClient
 	cfg    Config
 	names  names
 	script scripts
@@ -43,8 +47,11 @@ func New(cfg Config) (*Store, error) {
 		return nil, err
 	}
 	cfg.fill()
+	client := cfg.Client
+	cfg.Client = nil
 	return &Store{
-		cfg: cfg, names: cfg.names(), script: newScripts(),
+		client: func() redis.UniversalClient { return client },
+		cfg:    cfg, names: cfg.names(), script: newScripts(),
 		turn: newGate(), busy: newGate(), known: []string{""},
 	}, nil
 }

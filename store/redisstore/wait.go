@@ -118,7 +118,7 @@ const subscribed = 0
 // subscribe, or the connection is lost. It ends with ctx.
 func (s *Store) listen(ctx context.Context) <-chan int {
 	bell := make(chan int, 1)
-	subscription := s.cfg.Client.Subscribe(ctx) // to nothing yet, which connects to nothing
+	subscription := s.client().Subscribe(ctx) // to nothing yet, which connects to nothing
 	// To close it is what ends its wait.
 	over := context.AfterFunc(ctx, func() { _ = subscription.Close() })
 	go func() {
