@@ -1,5 +1,5 @@
 // Package redisstore keeps one session where many hosts can share it: in Redis or
-// Valkey. It needs Redis 6 or later, or any Valkey; one server, Sentinel or a
+// Valkey. It needs Redis 6.2 or later, or any Valkey; one server, Sentinel or a
 // cluster.
 //
 //	client := redis.NewClient(&redis.Options{Addr: "redis.example:6379", TLSConfig: tls})
@@ -9,7 +9,9 @@
 //
 // A [Store] makes the promises of package store: a record is whole, nothing is
 // overwritten unseen, "nothing stored" is said only when it is so, and no error
-// holds any of the record. Its Lock keeps a hundred replicas from refreshing one
+// holds any of the record. Errors of the server and of the client are told in this
+// package's own words, as a client quotes what it cannot read; a server's begins
+// with its code, and redis.HasErrorPrefix works on it. Its Lock keeps a hundred replicas from refreshing one
 // session at the same time: one asks the gateway, and the others find it done.
 //
 // # What is kept
@@ -30,6 +32,10 @@
 // The bytes are in clear, in the server's memory, in its files and backups, and to
 // whoever may read the key or MONITOR. To encrypt them wrap the Store in a
 // store.Sealed.
+//
+// go-redis has a logger, which writes to standard error by default, and may quote an
+// answer that it cannot read. It belongs to the whole program, so this package
+// leaves it alone: see redis.SetLogger, and Disable of its package logging.
 //
 // # What a lease can do, and what not
 //
@@ -69,7 +75,8 @@
 // "maxmemory-policy noeviction" is the one to choose. The volatile policies are as
 // good, as the record has no time to live, though the lock may be evicted; with the
 // others the record may be, which is like a restart without persistence. A server
-// that is full refuses to save, and the pair stays in the memory of who has it.
+// that is full refuses to lock and to save, and the pair stays in the memory of
+// the process that has it.
 //
 // A user that has no more rights than are needed, for one session (for all of them
 // write * for NAME):
@@ -81,7 +88,10 @@
 //	ACL SETUSER agsauth +cluster|slots +cluster|shards +command +ping +readonly
 //
 // Without +subscribe, +publish or the channel those who wait for the lock look for
-// it every [Config.PollInterval], which works as well, only slower.
+// it every [Config.PollInterval], which works as well, only slower. Without
+// +persist a damaged record that is set aside keeps a time to live. [Store.Check]
+// finds any other right that is missing. The first [Store.Lock] finds those without
+// which the session cannot be stored, before a sign-on is spent on it.
 //
 // # What it costs
 //

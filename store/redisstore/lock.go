@@ -21,7 +21,11 @@ const (
 
 // Lock waits until no other holds the lock, be it through this value, another one
 // or on another host, and takes it. The wait ends with ctx, whose cause is then
-// returned; it also ends when the server cannot be asked.
+// returned; it also ends when the server cannot be asked, or refuses writes.
+//
+// The first Lock also checks that the user may run the commands that the Store
+// needs, and so does one that follows the denial of a right. If some are missing
+// it takes no lock, and its error names them: see [Store.Check].
 //
 // From then on the lock is renewed, until what is returned is called, which gives
 // it back. That takes 5 seconds at most, and its error Is [ErrLeaseLost] if the
@@ -45,12 +49,17 @@ func (s *Store) Lock(ctx context.Context) (unlock func() error, err error) {
 // attempt takes the lock if it is free. If not, left is what the holder's lease
 // has left, negative if that has no end.
 func (s *Store) attempt(ctx context.Context, token string) (held bool, left time.Duration, err error) {
-	after := context.WithoutCancel(ctx)
+	after, keys := context.WithoutCancel(ctx), []string{s.names.lock}
+	checks := !s.checked.Load()
+	if checks {
+		keys = append(keys, s.names.record)
+	}
 	a, err := await(ctx, nil, func(ctx context.Context) (answer, error) {
-		return s.run(ctx, s.script.acquire, []string{s.names.lock}, token, s.cfg.Lease.Milliseconds())
+		return s.run(ctx, s.script.acquire.Run, keys, token, s.cfg.Lease.Milliseconds())
 	}, func(a answer, err error, received bool) {
 		// The caller goes without the lock. So it must not be left held.
-		if err != nil && !refused(err) || a.verdict == isHeld && !received {
+		kept := a.verdict == isHeld && received
+		if !kept && !notTaken(a, err) {
 			_, _ = s.runRelease(after, token)
 		}
 	})
@@ -58,13 +67,24 @@ func (s *Store) attempt(ctx context.Context, token string) (held bool, left time
 	case err != nil:
 		return false, 0, err
 	case a.verdict == isHeld:
+		if checks {
+			s.checked.Store(true)
+		}
 		return true, 0, nil
 	case a.verdict == isBusy && len(a.rest) == 1:
 		ms, err := strconv.ParseInt(a.rest[0], 10, 64)
-		return false, time.Duration(ms) * time.Millisecond, err
+		if err != nil {
+			return false, 0, errAnswer // the error would quote it
+		}
+		return false, time.Duration(ms) * time.Millisecond, nil
 	default:
-		return false, 0, errAnswer
+		return false, 0, a.problem()
 	}
+}
+
+// notTaken reports whether an answer says for certain that the lock was not taken.
+func notTaken(a answer, err error) bool {
+	return refused(err) || a.verdict == isBusy || a.verdict == isDenied
 }
 
 // hold renews the lock until what is returned is called.
@@ -92,7 +112,7 @@ func (s *Store) renew(ctx context.Context, token string) (lost bool) {
 			return false
 		}
 		a, err := await(ctx, nil, func(ctx context.Context) (answer, error) {
-			return s.run(ctx, s.script.renew, []string{s.names.lock}, token, s.cfg.Lease.Milliseconds())
+			return s.run(ctx, s.script.renew.Run, []string{s.names.lock}, token, s.cfg.Lease.Milliseconds())
 		}, nil)
 		switch {
 		case err == nil && a.verdict == isLost:
@@ -118,10 +138,10 @@ func (s *Store) release(ctx context.Context, token string) error {
 	case a.verdict == isLost:
 		return ErrLeaseLost
 	default:
-		return errAnswer
+		return a.problem()
 	}
 }
 
 func (s *Store) runRelease(ctx context.Context, token string) (answer, error) {
-	return s.run(ctx, s.script.release, []string{s.names.lock, s.names.released}, token, s.cfg.Lease.Milliseconds(), s.names.channel)
+	return s.run(ctx, s.script.release.Run, []string{s.names.lock, s.names.released}, token, s.cfg.Lease.Milliseconds(), s.names.channel)
 }

@@ -75,11 +75,24 @@ redis.call('RENAME', KEYS[1], KEYS[2])
 redis.pcall('PERSIST', KEYS[2])
 return {'aside'}`
 
+	// KEYS: the lock, and the record if the user's rights are to be checked first.
 	// ARGV: the token, the lease in milliseconds.
-	acquireScript = `
+	//
+	// SET is tried even if the lock is held. A server that refuses writes then says
+	// so at once, and nobody waits for a lock that cannot be taken.
+	acquireScript = checkFunctions + `
+if KEYS[2] then
+	local problem = check(KEYS[2], KEYS[1], redis.pcall('EXISTS', KEYS[1]) == 0 and KEYS[1])
+	if problem then
+		return problem
+	end
+end
 local holder = redis.call('GET', KEYS[1])
-if not holder or holder == ARGV[1] then
+if holder == ARGV[1] then
 	redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+	return {'held'}
+end
+if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
 	return {'held'}
 end
 return {'busy', string.format('%d', redis.call('PTTL', KEYS[1]))}`
@@ -120,6 +133,8 @@ const (
 	isBusy     verdict = "busy" // followed by the milliseconds that the lease has left
 	isLost     verdict = "lost"
 	isReleased verdict = "released"
+	isDenied   verdict = "denied" // followed by the commands that the user may not run
+	isFine     verdict = "fine"
 )
 
 // An answer is what a script returned.
@@ -128,24 +143,39 @@ type answer struct {
 	rest    []string
 }
 
-type scripts struct{ load, save, remove, aside, acquire, renew, release *redis.Script }
+type scripts struct{ load, save, remove, aside, acquire, renew, release, check *redis.Script }
 
 func newScripts() scripts {
 	return scripts{
 		load: redis.NewScript(loadScript), save: redis.NewScript(saveScript), remove: redis.NewScript(deleteScript),
 		aside: redis.NewScript(asideScript), acquire: redis.NewScript(acquireScript), renew: redis.NewScript(renewScript),
-		release: redis.NewScript(releaseScript),
+		release: redis.NewScript(releaseScript), check: redis.NewScript(checkScript),
 	}
 }
 
+// A runner is a method of redis.Script that runs it.
+type runner func(ctx context.Context, c redis.Scripter, keys []string, args ...any) *redis.Cmd
+
 // run runs a script. It returns when the client does, which is not when ctx ends.
-func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, args ...any) (answer, error) {
-	words, err := script.Run(ctx, s.client(), keys, args...).StringSlice()
-	if err != nil {
+// Nothing of the client's error is in its own.
+func (s *Store) run(ctx context.Context, script runner, keys []string, args ...any) (a answer, err error) {
+	defer func() {
+		// The client panics at some answers that it cannot read, and here is nobody
+		// else to recover.
+		if recover() != nil {
+			a, err = answer{}, errGarbled
+		}
+	}()
+	words, err := script(ctx, s.client(), keys, args...).StringSlice()
+	if err = told(err); hasNoRight(err) {
+		s.checked.Store(false)
+	}
+	switch {
+	case err != nil:
 		return answer{}, err
-	}
-	if len(words) == 0 {
+	case len(words) == 0:
 		return answer{}, errAnswer
+	default:
+		return answer{verdict(words[0]), words[1:]}, nil
 	}
-	return answer{verdict(words[0]), words[1:]}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"strings"
+	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -26,6 +27,9 @@ type Store struct {
 	cfg    Config
 	names  names
 	script scripts
+	// checked is whether the user was found to have the rights that are needed, and
+	// none was denied since.
+	checked atomic.Bool
 
 	turn gate // held from a Lock to its unlock
 	busy gate // held by all other operations, one at a time; guards all below
@@ -64,7 +68,7 @@ func (s *Store) Load(ctx context.Context) ([]byte, error) {
 		return nil, err
 	}
 	defer s.busy.leave()
-	a, err := s.ask(ctx, op, s.script.load, []string{s.names.record}, maxRecord)
+	a, err := s.ask(ctx, op, s.script.load.Run, []string{s.names.record}, maxRecord)
 	switch {
 	case err != nil:
 		return nil, err
@@ -103,7 +107,7 @@ func (s *Store) Save(ctx context.Context, data []byte) error {
 	for _, v := range s.known {
 		args = append(args, v)
 	}
-	a, err := s.ask(ctx, op, s.script.save, []string{s.names.record}, args...)
+	a, err := s.ask(ctx, op, s.script.save.Run, []string{s.names.record}, args...)
 	switch {
 	case err != nil:
 		s.noteUnknown(version)
@@ -134,7 +138,7 @@ func (s *Store) Delete(ctx context.Context) error {
 		return err
 	}
 	defer s.busy.leave()
-	a, err := s.ask(ctx, op, s.script.remove, []string{s.names.record})
+	a, err := s.ask(ctx, op, s.script.remove.Run, []string{s.names.record})
 	switch {
 	case err != nil:
 		return err
@@ -159,7 +163,7 @@ func (s *Store) SetAside(ctx context.Context, suffix string) error {
 	}
 	defer s.busy.leave()
 	key := s.names.aside + tidy(suffix) + ":" + rand.Text()
-	a, err := s.ask(ctx, op, s.script.aside, []string{s.names.record, key})
+	a, err := s.ask(ctx, op, s.script.aside.Run, []string{s.names.record, key})
 	switch {
 	case err != nil:
 		return err
@@ -176,7 +180,7 @@ func (s *Store) SetAside(ctx context.Context, suffix string) error {
 
 // ask runs a script until ctx ends. The error is that of the operation op, or the
 // cause of ctx's end.
-func (s *Store) ask(ctx context.Context, op string, script *redis.Script, keys []string, args ...any) (answer, error) {
+func (s *Store) ask(ctx context.Context, op string, script runner, keys []string, args ...any) (answer, error) {
 	a, err := await(ctx, nil, func(ctx context.Context) (answer, error) {
 		return s.run(ctx, script, keys, args...)
 	}, nil)

@@ -123,6 +123,8 @@ func (s *Store) listen(ctx context.Context) <-chan int {
 	over := context.AfterFunc(ctx, func() { _ = subscription.Close() })
 	go func() {
 		defer close(bell)
+		// The client panics at some messages that it cannot read.
+		defer func() { _ = recover() }()
 		defer func() {
 			if over() {
 				_ = subscription.Close()

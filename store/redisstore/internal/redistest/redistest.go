@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -41,6 +42,10 @@ type process struct {
 	command *exec.Cmd
 	drained chan struct{} // closed when it will say no more
 	log     *strings.Builder
+
+	mu       sync.Mutex // guards expected
+	expected map[string]chan struct{}
+
 	callOff func() error // of who watches over it
 }
 
@@ -167,6 +172,7 @@ func (s *Server) Restart() {
 		lines, told := bufio.NewScanner(output), false
 		for lines.Scan() {
 			p.log.WriteString(lines.Text() + "\n")
+			p.logged(lines.Text())
 			if !told && strings.Contains(lines.Text(), "eady to accept connections") {
 				told = true
 				close(ready)
@@ -181,6 +187,31 @@ func (s *Server) Restart() {
 		_ = command.Wait()
 		_ = callOff()
 		s.tb.Fatalf("redistest: %s did not start:\n%s", s.program, p.log)
+	}
+}
+
+// ExpectLog returns a channel that is closed when the server, until it ends, next
+// logs a line that contains text.
+func (s *Server) ExpectLog(text string) <-chan struct{} {
+	s.tb.Helper()
+	p, logged := s.process(), make(chan struct{})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.expected == nil {
+		p.expected = map[string]chan struct{}{}
+	}
+	p.expected[text] = logged
+	return logged
+}
+
+func (p *process) logged(line string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for text, logged := range p.expected {
+		if strings.Contains(line, text) {
+			close(logged)
+			delete(p.expected, text)
+		}
 	}
 }
 

@@ -1,0 +1,4 @@
+package redisstore
+
+// CheckFunctions are the functions that scripts check a user's rights with.
+const CheckFunctions = checkFunctions

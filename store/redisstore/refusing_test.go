@@ -1,0 +1,107 @@
+package redisstore_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/agsauth/agsauth/store/redisstore/internal/redistest"
+)
+
+// A server that answers what it is asked to read, and refuses writes, says so to
+// Lock and Save at once, be the lock free or not, and stores nothing.
+func TestStore_ServerReadsAndRefusesWrites(t *testing.T) {
+	tests := []struct {
+		name, code, cause string
+		options           []string
+		begin             func(t *testing.T, server *redistest.Server)
+		end               []any
+	}{
+		{
+			name: "memory is full", code: "OOM ", cause: "maxmemory",
+			begin: func(_ *testing.T, server *redistest.Server) { server.Do("CONFIG", "SET", "maxmemory", 1) },
+			end:   []any{"CONFIG", "SET", "maxmemory", 0},
+		},
+		{
+			name: "a demoted primary", code: "READONLY ", cause: "replica",
+			begin: func(_ *testing.T, server *redistest.Server) { server.Do("REPLICAOF", "127.0.0.1", "1") },
+			end:   []any{"REPLICAOF", "NO", "ONE"},
+		},
+		{
+			name: "too few replicas", code: "NOREPLICAS ", cause: "replicas",
+			begin: func(_ *testing.T, server *redistest.Server) { server.Do("CONFIG", "SET", "min-replicas-to-write", 1) },
+			end:   []any{"CONFIG", "SET", "min-replicas-to-write", 0},
+		},
+		{
+			name: "it cannot persist", code: "MISCONF ", cause: "persist to disk",
+			options: []string{"--save", "3600 1000"}, begin: failToPersist,
+			end: []any{"CONFIG", "SET", "stop-writes-on-bgsave-error", "no"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := redistest.Start(t, tt.options...)
+			options := server.Options()
+			options.MaxRetries = -1
+			s, other := patiently(t, server.ClientWith(options)), patiently(t, server.ClientWith(options))
+			holder := patiently(t, server.Client())
+			save(t, s, "record-one")
+			known := patiently(t, server.ClientWith(options))
+			require.NoError(t, lock(t, known)(), "whose rights are known to be enough")
+			unlock := lock(t, holder)
+			refusal := func(op string, err error) {
+				assertOther(t, op, err)
+				assert.True(t, redis.HasErrorPrefix(err, tt.code), "%v", err)
+				require.ErrorContains(t, err, tt.cause)
+			}
+			tt.begin(t, server)
+			_, err := other.Lock(t.Context())
+			refusal("lock", err)
+			_, err = known.Lock(t.Context())
+			refusal("lock", err)
+			refusal("save", s.Save(t.Context(), []byte("record-two")))
+			refusal("check", s.Check(t.Context()))
+			assert.Equal(t, "record-one", load(t, s))
+
+			server.Do(tt.end...)
+			require.NoError(t, unlock())
+			tt.begin(t, server)
+			_, err = other.Lock(t.Context())
+			refusal("lock", err)
+			_, err = known.Lock(t.Context())
+			refusal("lock", err)
+			assert.EqualValues(t, 0, server.Do("EXISTS", lockKey))
+
+			server.Do(tt.end...)
+			require.NoError(t, lock(t, other)())
+			save(t, s, "record-two")
+		})
+	}
+}
+
+// failToPersist has the server fail to write its file, where a folder is.
+func failToPersist(t *testing.T, server *redistest.Server) {
+	t.Helper()
+	server.Do("CONFIG", "SET", "stop-writes-on-bgsave-error", "yes")
+	require.NoError(t, os.MkdirAll(filepath.Join(filepath.Dir(server.Addr), "dump.rdb", "in-the-way"), 0o700))
+	failed := server.ExpectLog("Background saving error")
+	server.Do("BGSAVE")
+	<-failed
+}
+
+// A server that runs out of memory between Lock and Save.
+func TestStore_RefusesWritesOnceTheLockIsHeld(t *testing.T) {
+	server := redistest.Start(t)
+	s := patiently(t, server.Client())
+	unlock := lock(t, s)
+	server.Do("CONFIG", "SET", "maxmemory", 1)
+	err := s.Save(t.Context(), []byte("record-one"))
+	assertOther(t, "save", err)
+	require.ErrorContains(t, err, "OOM ")
+	assert.EqualValues(t, 0, server.Do("EXISTS", recordKey))
+	require.NoError(t, unlock(), "what frees memory is allowed")
+}
