@@ -15,10 +15,13 @@ import (
 
 // Refresher spends a token's refresh token on a new pair. [*ags.Client] is one.
 //
-// It is called by one goroutine at a time, as long as it heeds its context, which
-// ends after [Config.RefreshTimeout]; one that does not is left behind. The context
-// asks it not to retry on its own account (see [ags.WithoutRetry]). Its errors are
-// judged by their class: only one that Is [ags.ErrUnauthorized] ends the session.
+// It is called by one goroutine at a time. Its context ends after two thirds of
+// [Config.RefreshTimeout]; an answer that has not come by then is taken for lost, and
+// the same pair is refreshed once more, within the time that is left. A Refresher that
+// does not heed its context is not called again before it has returned, unless all of
+// RefreshTimeout has passed: then it is left behind. The context asks it not to retry
+// on its own account (see [ags.WithoutRetry]). Its errors are judged by their class:
+// only one that Is [ags.ErrUnauthorized] ends the session.
 //
 // One that also has a method SignOut(context.Context, *ags.Token) error is told
 // of sign-outs.
@@ -108,8 +111,9 @@ type Config struct {
 	// never more than half of the life; up to a fifth is added at random, so
 	// that what signed on together does not refresh together.
 	RefreshBefore time.Duration
-	// RefreshTimeout bounds one attempt to refresh, including its repetition
-	// when the answer was lost on the way. Zero means 15 seconds.
+	// RefreshTimeout bounds one attempt to refresh: two thirds of it the first
+	// request, and all of it that and its repetition, which is made at once when the
+	// answer was lost on the way or has not come by then. Zero means 15 seconds.
 	RefreshTimeout time.Duration
 	// LockTimeout is how long a caller without a live token waits for the
 	// store's lock, and how long a store must have been out of reach before a

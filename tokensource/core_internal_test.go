@@ -173,7 +173,7 @@ func TestLostAnswer(t *testing.T) {
 		"busy, and cut off":     {&ags.Error{Status: 503, Err: cut}, false},
 		"somebody else's error": {errors.New("boom"), false},
 	} {
-		_, lost := lostAnswer(tt.err)
+		lost := lostAnswer(tt.err)
 		assert.Equal(t, tt.want, lost, name)
 	}
 }

@@ -174,14 +174,15 @@ func classifyLogin(err error) class {
 // was sent may then be spent.
 func outcomeUnknown(err error) bool {
 	var e *ags.Error
-	if !errors.As(err, &e) {
+	switch {
+	case !errors.As(err, &e), e.NotFromGateway, e.OutcomeUnknown:
 		return true
-	}
-	switch e.Status {
-	case 0:
+	case e.Status == 0:
 		return !e.NotSent
-	case statusBadGateway, statusGatewayTimeout:
+	case e.Status == statusBadGateway, e.Status == statusGatewayTimeout:
 		return true
+	case e.Malformed && (e.Status < 100 || e.Status > 599):
+		return true // no server of HTTP says this, so nobody can tell who did
 	default:
 		return e.Status/100 == 2
 	}
@@ -196,10 +197,19 @@ const (
 // lostAnswer reports whether the request was, as far as we know, delivered and
 // only its answer, or the rest of it, lost on the way: then asking again at once
 // may yet bring the answer, while the gateway still remembers.
-func lostAnswer(err error) (*ags.Error, bool) {
-	var e *ags.Error
-	if !errors.As(err, &e) || e.NotSent {
-		return nil, false
+func lostAnswer(err error) bool {
+	e, ok := errors.AsType[*ags.Error](err)
+	if !ok || e.NotSent {
+		return false
 	}
-	return e, e.Status == 0 || e.Status/100 == 2 && errors.Is(e.Err, io.ErrUnexpectedEOF)
+	return e.Status == 0 && !e.Malformed || e.Status/100 == 2 && errors.Is(e.Err, io.ErrUnexpectedEOF)
+}
+
+// lateAnswer is lostAnswer for a call whose time has run out: a Refresher need not
+// say by an [ags.Error] that it has no answer.
+func lateAnswer(err error) bool {
+	if _, ok := errors.AsType[*ags.Error](err); !ok {
+		return err != nil
+	}
+	return lostAnswer(err)
 }

@@ -331,16 +331,24 @@ func TestInvariant14_ARefreshHasALifeOfItsOwn(t *testing.T) {
 		assert.NoError(t, inner.Err())
 
 		others := r.callers(t.Context(), 2)
-		r.clock.Advance(15*time.Second - 1)
+		r.clock.Advance(10*time.Second - 1)
 		synctest.Wait()
 		assert.NoError(t, inner.Err())
 		r.clock.Advance(1)
 		synctest.Wait()
-		assert.Error(t, inner.Err(), "its own timeout")
+		assert.Error(t, inner.Err(), "two thirds of its own timeout")
+		require.Equal(t, 2, r.gw.count(), "the answer is taken for lost, and asked for again")
+		again := r.gw.contexts[1]
+		r.clock.Advance(5*time.Second - 1)
+		synctest.Wait()
+		assert.NoError(t, again.Err())
+		r.clock.Advance(1)
+		synctest.Wait()
+		assert.Error(t, again.Err(), "all of it")
 		for _, a := range others() {
 			assert.ErrorIs(t, a.err, context.DeadlineExceeded)
 		}
-		assert.Equal(t, 1, r.gw.count())
+		assert.Equal(t, 2, r.gw.count())
 	})
 }
 

@@ -205,14 +205,15 @@ func (p *proc) fly(f *airborne, r verdict, work func() (*ags.Token, error)) (ans
 func (p *proc) landedLocked(f *airborne, answer *ags.Token, err error) {
 	var e *ags.Error
 	known := err == nil && answer != nil || errors.Is(err, ags.ErrUnauthorized)
-	switch received := f.ctx.Err() == nil && !p.crashed; {
+	switch received := p.receivesLocked(f); {
 	case f.pair == nil:
 		if received && err == nil && answer != nil {
 			p.arrivedLocked(p.w.gw.pairs[answer.AccessToken.Reveal()], answer, arrival{at: p.moment(), stored: true})
 		}
 	case !received, !known:
 		p.unknown[f.pair] = p.unknown[f.pair] || f.pair.spent && !f.spent
-		if received && errors.As(err, &e) && e.Status == 0 && !e.NotSent && !e.Malformed && !f.again {
+		unanswered := errors.As(err, &e) && e.Status == 0 && !e.NotSent && !e.Malformed || e == nil && f.ctx.Err() != nil
+		if received && err != nil && unanswered && !f.again {
 			p.lost, p.lostAt = f, p.w.fake.Elapsed()
 		}
 	case err == nil:
@@ -234,6 +235,13 @@ func (p *proc) landedLocked(f *airborne, answer *ags.Token, err error) {
 	if ags.DeviceDeleted(err) {
 		p.deleted = true
 	}
+}
+
+// receivesLocked reports whether what a call comes to is still waited for. A first
+// refresh whose time has run out is, until that of its repetition has as well.
+func (p *proc) receivesLocked(f *airborne) bool {
+	late := f.pair != nil && !f.again && p.w.fake.Elapsed()-f.first.mono < oneRefresh
+	return !p.crashed && (f.ctx.Err() == nil || late)
 }
 
 func (r wire) SignOut(_ context.Context, t *ags.Token) error {

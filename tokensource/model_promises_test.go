@@ -153,7 +153,8 @@ func (p *proc) refreshesLocked(f *airborne) {
 // calledLocked checks what holds of any call of the gateway.
 func (p *proc) calledLocked(f *airborne) {
 	for _, o := range p.air {
-		if o.ctx.Err() == nil {
+		// A first request that does not heed its end is waited for, as long as there is time.
+		if o.ctx.Err() == nil || o.pair != nil && f.began.mono-o.first.mono < oneRefresh {
 			p.w.failLocked("3: %s: the gateway is called during another call", p.name)
 		}
 	}

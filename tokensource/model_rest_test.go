@@ -15,7 +15,8 @@ import (
 const (
 	longestWait  = 4 * time.Minute
 	closeTimeout = 20 * time.Second
-	oneRefresh   = 15 * time.Second
+	oneRefresh   = 15 * time.Second // its repetition after a lost answer included
+	firstTry     = 10 * time.Second // after which its answer is a lost one
 )
 
 func (w *world) check() {
@@ -135,19 +136,22 @@ func (p *proc) checkLocked(now time.Duration) {
 	for pr := range p.owed {
 		p.w.failLocked("12: %s: %s came after its sign-out, and is not signed out", p.name, pr)
 	}
-	if p.lost != nil && p.lostAt == now && p.lost.ctx.Err() == nil && len(p.air) == 0 {
+	if p.lost != nil && p.lostAt == now && len(p.air) == 0 {
 		p.w.failLocked("15: %s: the answer about %s was lost, and is not asked for again", p.name, p.lost.pair)
 	}
 	for _, f := range p.air {
-		flown := now - f.first.mono
+		flown, limit := now-f.first.mono, firstTry
+		if f.again {
+			limit = oneRefresh
+		}
 		switch ended := f.ctx.Err() != nil; {
 		case f.pair == nil:
 			if p.closing && !ended {
 				p.w.failLocked("12: %s: a login goes on after Close", p.name)
 			}
-		case ended && flown < oneRefresh:
+		case ended && flown < limit:
 			p.w.failLocked("14: %s: a refresh of %s is broken off", p.name, f.pair)
-		case !ended && flown > oneRefresh:
+		case !ended && flown > limit:
 			p.w.failLocked("14: %s: a refresh of %s goes on for %s", p.name, f.pair, flown)
 		}
 	}

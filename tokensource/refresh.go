@@ -311,23 +311,41 @@ func (s *Source) pauseForSpacing(f *flight) error {
 	return s.pause(f.ctx, session.schedule().spaced.left(now))
 }
 
-// ask makes one attempt, under a timeout of its own. When the answer was lost on
-// the way it asks again at once, within the same time: the gateway may not have
-// got the first, or may still give the same answer.
+// ask makes one attempt, within RefreshTimeout. When the answer was lost on the way,
+// or has not come after two thirds of that time, it asks again at once, within the
+// time that is left: the gateway may not have got the first request, or may still
+// give the same answer. A Refresher that does not heed the end of its context is not
+// called a second time before it has returned.
 func (s *Source) ask(ctx context.Context, epoch uint64, current *session) (*ags.Token, error) {
-	return bounded(ags.WithoutRetry(ctx), s, s.cfg.settings().refreshTimeout, "Refresher.Refresh", func(ctx context.Context) (*ags.Token, error) {
-		answer, err := s.cfg.Refresher.Refresh(ctx, current.token)
-		if lost, ok := lostAnswer(err); ok && ctx.Err() == nil {
+	ctx = ags.WithoutRetry(ctx)
+	first, expire := context.WithCancelCause(ctx)
+	defer expire(context.DeadlineExceeded)
+	refresh := func(ctx context.Context) (*ags.Token, error) {
+		answer, err := s.cfg.Refresher.Refresh(first, current.token)
+		if lostAnswer(err) || first.Err() != nil && lateAnswer(err) {
 			s.during(epoch, func() { s.outcomeUnknown = true })
-			// One flow of calls, one identifier in the platform's logs.
-			ctx = ags.WithCorrelationID(ctx, lost.CorrelationID)
-			answer, err = s.cfg.Refresher.Refresh(ctx, current.token)
+			if ctx.Err() == nil {
+				answer, err = s.cfg.Refresher.Refresh(sameFlow(ctx, err), current.token)
+			}
 		}
 		if err == nil && (answer == nil || answer.AccessToken.IsZero()) {
 			err = errNoToken
 		}
 		return answer, err
-	}, nil)
+	}
+	whole := s.cfg.settings().refreshTimeout
+	limit := timeLimit{whole: whole, first: whole - whole/3, expire: func() { expire(context.DeadlineExceeded) }}
+	return boundedBy(ctx, s, limit, "Refresher.Refresh", refresh, nil)
+}
+
+// sameFlow gives the repetition of a call the correlation identifier of the first:
+// one flow of calls has one identifier in the platform's logs.
+func sameFlow(ctx context.Context, first error) context.Context {
+	var e *ags.Error
+	if !errors.As(first, &e) || e.CorrelationID == "" {
+		return ctx
+	}
+	return ags.WithCorrelationID(ctx, e.CorrelationID)
 }
 
 // bring notes the pair that a flight has come back with, and reports whether it is

@@ -1,0 +1,105 @@
+package tokensource_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/tokensource"
+)
+
+// A first request has two thirds of RefreshTimeout; then its answer is a lost one. How
+// a Refresher that heeds its context fares is in testdata/vectors/lost.json.
+
+// deaf returns a reply that does not heed the end of its context, and comes to err
+// once it is released.
+func deaf(err error) (r reply, release func()) {
+	released := make(chan struct{})
+	return func(context.Context, *ags.Token) error { <-released; return err }, func() { close(released) }
+}
+
+func TestSlowAnswer_ARefresherThatDoesNotHeedItsContextIsNotCalledTwiceAtOnce(t *testing.T) {
+	for name, tt := range map[string]struct {
+		err   error
+		calls int
+		want  answer
+	}{
+		"and grants after all":               {nil, 1, answer{token: "a2"}},
+		"and has no answer":                  {errLost, 2, answer{token: "a2"}},
+		"and fails with an error of its own": {errors.New("gave up"), 2, answer{token: "a2"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			story(t, nil, func(t *testing.T, r *rig) {
+				slow, release := deaf(tt.err)
+				r.gw.script = append(r.gw.script, slow)
+				r.clock.Advance(access)
+				collect := r.callers(t.Context(), 2)
+				r.clock.Advance(10 * time.Second)
+				synctest.Wait()
+				require.ErrorIs(t, context.Cause(r.gw.contexts[0]), context.DeadlineExceeded)
+				r.clock.Advance(2 * time.Second)
+				synctest.Wait()
+				require.Equal(t, 1, r.gw.count(), "the first has not returned")
+				release()
+				for _, a := range collect() {
+					assert.Equal(t, tt.want, a)
+				}
+				assert.Equal(t, tt.calls, r.gw.count())
+				assert.Equal(t, 1, r.gw.most)
+			})
+		})
+	}
+}
+
+func TestSlowAnswer_AnAnswerThatIsNoneOfSuccessIsNotAskedForAgain(t *testing.T) {
+	story(t, nil, func(t *testing.T, r *rig) {
+		slow, release := deaf(errBusy)
+		r.gw.script = append(r.gw.script, slow)
+		r.clock.Advance(access)
+		collect := r.callers(t.Context(), 1)
+		r.clock.Advance(12 * time.Second)
+		release()
+		require.ErrorIs(t, collect()[0].err, ags.ErrUnavailable)
+		assert.Equal(t, 1, r.gw.count())
+	})
+}
+
+func TestSlowAnswer_WhoComesTooLateIsNotCalledAgain(t *testing.T) {
+	story(t, nil, func(t *testing.T, r *rig) {
+		slow, release := deaf(errLost)
+		r.gw.script = append(r.gw.script, slow)
+		r.clock.Advance(access)
+		collect := r.callers(t.Context(), 1)
+		r.clock.Advance(10 * time.Second)
+		synctest.Wait()
+		r.clock.Advance(5 * time.Second)
+		var later *tokensource.UnavailableError
+		err := collect()[0].err
+		require.ErrorAs(t, err, &later)
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.ErrorContains(t, err, "no answer in time")
+		release()
+		synctest.Wait()
+		assert.Equal(t, 1, r.gw.count(), "nobody waits for it any more")
+	})
+}
+
+func TestSlowAnswer_OneTimerAtATime(t *testing.T) {
+	story(t, nil, func(t *testing.T, r *rig) {
+		r.gw.hold()
+		r.clock.Advance(access)
+		collect := r.callers(t.Context(), 1)
+		for _, left := range []time.Duration{10 * time.Second, 5 * time.Second} {
+			assert.Equal(t, left, r.clock.AdvanceToNext())
+			synctest.Wait()
+		}
+		assert.ErrorIs(t, collect()[0].err, context.DeadlineExceeded)
+		assert.Zero(t, r.clock.AdvanceToNext(), "nothing is left set")
+	})
+}
