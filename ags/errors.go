@@ -69,9 +69,6 @@ type Error struct {
 	// Malformed is set when the answer is not the gateway's, or not a whole one.
 	// What its status says is then not to be believed.
 	Malformed bool
-	// NotFromGateway is set when something between us and the gateway answered that the
-	// call failed (408 or 5xx): the gateway may have acted all the same.
-	NotFromGateway bool
 	// NotSent is set when there was no answer because the request was never
 	// written: the gateway cannot have acted on it. Without it, and with a
 	// Status of 0, it may have.

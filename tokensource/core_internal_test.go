@@ -164,14 +164,15 @@ func TestLostAnswer(t *testing.T) {
 		err  error
 		want bool
 	}{
-		"no answer":             {&ags.Error{}, true},
-		"never sent":            {&ags.Error{NotSent: true}, false},
-		"granted, and cut off":  {&ags.Error{Status: 200, Err: cut}, true},
-		"created, and cut off":  {&ags.Error{Status: 201, Err: cut}, true},
-		"granted, but garbled":  {&ags.Error{Status: 200, Malformed: true}, false},
-		"refused, and cut off":  {&ags.Error{Status: 400, Err: cut}, false},
-		"busy, and cut off":     {&ags.Error{Status: 503, Err: cut}, false},
-		"somebody else's error": {errors.New("boom"), false},
+		"no answer":              {&ags.Error{}, true},
+		"never sent":             {&ags.Error{NotSent: true}, false},
+		"granted, and cut off":   {&ags.Error{Status: 200, Err: cut}, true},
+		"created, and cut off":   {&ags.Error{Status: 201, Err: cut}, true},
+		"granted, but garbled":   {&ags.Error{Status: 200, Malformed: true}, false},
+		"refused, and cut off":   {&ags.Error{Status: 400, Err: cut}, false},
+		"busy, and cut off":      {&ags.Error{Status: 503, Err: cut}, false},
+		"a status without sense": {&ags.Error{Malformed: true}, false},
+		"somebody else's error":  {errors.New("boom"), false},
 	} {
 		lost := lostAnswer(tt.err)
 		assert.Equal(t, tt.want, lost, name)
@@ -183,15 +184,23 @@ func TestOutcomeUnknown(t *testing.T) {
 		err  error
 		want bool
 	}{
-		"no answer":             {&ags.Error{}, true},
-		"never sent":            {&ags.Error{NotSent: true}, false},
-		"a proxy lost it":       {&ags.Error{Status: 502}, true},
-		"a proxy gave up":       {&ags.Error{Status: 504}, true},
-		"busy":                  {&ags.Error{Status: 503}, false},
-		"granted, but garbled":  {&ags.Error{Status: 200, Malformed: true}, true},
-		"rejected":              {&ags.Error{Status: 401}, false},
-		"somebody else's error": {errors.New("boom"), true},
-		"a timeout of ours":     {errTimeout, true},
+		"no answer":                    {&ags.Error{}, true},
+		"never sent":                   {&ags.Error{NotSent: true}, false},
+		"a proxy lost it":              {&ags.Error{Status: 502}, true},
+		"a proxy gave up":              {&ags.Error{Status: 504}, true},
+		"busy":                         {&ags.Error{Status: 503}, false},
+		"busy, says a proxy":           {&ags.Error{Status: 503, NotFromGateway: true}, true},
+		"timed out":                    {&ags.Error{Status: 408}, false},
+		"timed out, says a proxy":      {&ags.Error{Status: 408, NotFromGateway: true}, true},
+		"refused by a firewall":        {&ags.Error{Status: 403, Malformed: true}, false},
+		"a status without sense":       {&ags.Error{Malformed: true}, true},
+		"another one":                  {&ags.Error{Status: 999, Malformed: true}, true},
+		"rejected after a lost answer": {&ags.Error{Status: 401, OutcomeUnknown: true}, true},
+		"wrapped":                      {fmt.Errorf("wrapped: %w", &ags.Error{Status: 520, NotFromGateway: true}), true},
+		"granted, but garbled":         {&ags.Error{Status: 200, Malformed: true}, true},
+		"rejected":                     {&ags.Error{Status: 401}, false},
+		"somebody else's error":        {errors.New("boom"), true},
+		"a timeout of ours":            {errTimeout, true},
 	} {
 		assert.Equal(t, tt.want, outcomeUnknown(tt.err), name)
 	}
@@ -208,6 +217,8 @@ func TestClassifyRefresh(t *testing.T) {
 		"403 device limit":         {&ags.Error{Status: 403, Code: 20007}, refusal},
 		"400":                      {&ags.Error{Status: 400}, refusal},
 		"404":                      {&ags.Error{Status: 404}, refusal},
+		"408":                      {&ags.Error{Status: 408}, passing},
+		"425":                      {&ags.Error{Status: 425}, passing},
 		"429":                      {&ags.Error{Status: 429}, passing},
 		"500":                      {&ags.Error{Status: 500}, passing},
 		"no answer":                {&ags.Error{}, passing},

@@ -102,6 +102,8 @@ func TestClassifyLogin(t *testing.T) {
 		"an account suspended":         {&ags.Error{Status: 403, Code: 20002}, refusal},
 		"somebody else's":              {errors.New("boom"), refusal},
 		"busy":                         {&ags.Error{Status: 503}, passing},
+		"timed out":                    {&ags.Error{Status: 408}, passing},
+		"too early":                    {&ags.Error{Status: 425}, passing},
 		"no answer":                    {&ags.Error{}, passing},
 		"a firewall's 403":             {&ags.Error{Status: 403, Malformed: true}, passing},
 		"a store that is away":         {&storeError{"load", errors.New("boom")}, passing},

@@ -177,6 +177,8 @@ func outcomeUnknown(err error) bool {
 	switch {
 	case !errors.As(err, &e), e.NotFromGateway, e.OutcomeUnknown:
 		return true
+	case errors.Is(err, ags.ErrUnauthorized):
+		return false // the gateway's own word, whatever its status
 	case e.Status == 0:
 		return !e.NotSent
 	case e.Status == statusBadGateway, e.Status == statusGatewayTimeout:

@@ -86,13 +86,13 @@ func (r verdict) String() string {
 // The answers of a gateway but for the good one.
 var refusals = map[string]ags.Error{
 	"busy": {Status: 503}, "many": {Status: 429}, "broken": {Status: 500}, "unreached": {NotSent: true}, "unanswered": {},
-	"lost by a proxy": {Status: 502}, "refused": {Status: 400}, "not found": {Status: 404}, "suspended": {Status: 403, Code: 20002},
+	"lost by a proxy": {Status: 502}, "a proxy's page": {Status: 503, NotFromGateway: true}, "timed out": {Status: 408}, "refused": {Status: 400}, "not found": {Status: 404}, "suspended": {Status: 403, Code: 20002},
 	"rejected": {Status: 401}, "invalid": {Status: 403, Code: 20020}, "deleted": {Status: 403, Code: 20003}, "a firewall": {Status: 403, Malformed: true},
 }
 
 func drawReply(rt *rapid.T) verdict {
 	r := verdict{what: rapid.SampledFrom([]string{
-		"grants", "grants", "busy", "unanswered", "unreached", "lost by a proxy", "many", "broken", "refused", "suspended", "not found",
+		"grants", "grants", "busy", "unanswered", "unreached", "lost by a proxy", "a proxy's page", "timed out", "many", "broken", "refused", "suspended", "not found",
 		"rejected", "invalid", "deleted", "a firewall", "panics", "leaves", "empty", "foreign",
 	}).Draw(rt, "reply")}
 	if e, ok := refusals[r.what]; ok {
@@ -108,7 +108,7 @@ func drawReply(rt *rapid.T) verdict {
 		r.hangs, r.deaf = true, rapid.Bool().Draw(rt, "deaf")
 	}
 	r.early = rapid.Bool().Draw(rt, "early")
-	r.lost = r.what == "unanswered" && r.early || r.what == "lost by a proxy"
+	r.lost = r.what == "unanswered" && r.early || r.what == "lost by a proxy" || r.what == "a proxy's page"
 	return r
 }
 

@@ -2,6 +2,7 @@ package tokensource_test
 
 import (
 	"encoding/json"
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -61,4 +62,25 @@ func TestSignOnWith_SendsTheDeviceThatItIs(t *testing.T) {
 	assert.Empty(t, id, "a deleted device is a new one")
 	assert.True(t, described)
 	assert.Equal(t, 4, srv.Count(agstest.SignOn))
+}
+
+func TestSignOnWith_ForgetsTheDeviceForEachCodeThatSaysSo(t *testing.T) {
+	srv := agstest.NewServer(agstest.Config{})
+	t.Cleanup(srv.Close)
+	client, err := ags.New(ags.Config{BaseURL: srv.URL, AuthServiceID: "s", TenantID: "t", HTTPClient: srv.Client()})
+	require.NoError(t, err)
+	login := tokensource.SignOnWith(client, ags.SignOnRequest{
+		Parameters:        []ags.Parameter{{Name: "username", Value: agstest.DefaultUsername}, {Name: "password", Value: agstest.DefaultPassword}},
+		DeviceInformation: json.RawMessage(`{"name":"test"}`),
+	})
+	first, err := login(t.Context(), &tokensource.LoginRequiredError{Reason: tokensource.NoSession})
+	require.NoError(t, err)
+	for _, code := range []int{20003, 20006, 1016, 20004, 20007} {
+		ended := &ags.Error{Op: "refresh", Status: 403, Code: code}
+		again, err := login(t.Context(), &tokensource.LoginRequiredError{
+			Reason: tokensource.RefreshRejected, ClientID: first.ClientID, Err: errors.Join(errors.New("beside it"), ended),
+		})
+		require.NoError(t, err)
+		assert.Equal(t, ags.DeviceDeleted(ended), again.ClientID != first.ClientID, "code %d", code)
+	}
 }

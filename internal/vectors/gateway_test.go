@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -171,7 +172,12 @@ func (g *gateway) answer(ctx context.Context, op string, r reply) error {
 			return &ags.Error{Op: op, Err: context.Cause(ctx)}
 		}
 	}
-	e := &ags.Error{Op: op, Status: r.Status, Code: r.Code, RetryAfter: r.RetryAfter.span(), Malformed: r.NotTheGateway}
+	// What a proxy says of its own trouble is believed; that it is the gateway's is not.
+	failed := r.Status == http.StatusRequestTimeout || r.Status >= http.StatusInternalServerError
+	e := &ags.Error{
+		Op: op, Status: r.Status, Code: r.Code, RetryAfter: r.RetryAfter.span(),
+		Malformed: r.NotTheGateway && !failed, NotFromGateway: r.NotTheGateway && failed,
+	}
 	switch {
 	case r.Lost:
 		e.Err = errReset

@@ -80,7 +80,7 @@ func gatewayCause(e *ags.Error) string {
 	switch {
 	case e.Malformed && e.Status == 200:
 		return "cut_off"
-	case e.Malformed:
+	case e.Malformed, e.NotFromGateway:
 		return "not_the_gateway"
 	case e.NotSent:
 		return "unsent"
