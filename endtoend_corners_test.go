@@ -50,7 +50,10 @@ func TestEndToEnd_AccessTokenThatOutlivesTheSession(t *testing.T) {
 // A refresh that takes longer than the token still lives is waited for, by all
 // who come after the token's death, and by nobody before it.
 func TestEndToEnd_RefreshSlowerThanTheMargin(t *testing.T) {
-	p := plan{platform: agstest.Config{AccessLifetime: 20 * time.Second, Quirks: agstest.Quirks{MillisecondClaims: true}}}
+	p := plan{
+		platform: agstest.Config{AccessLifetime: 20 * time.Second, Quirks: agstest.Quirks{MillisecondClaims: true}},
+		source:   func(_ *house, cfg *tokensource.Config) { cfg.RefreshTimeout = 30 * time.Second },
+	}
 	bubble(t, p, func(t *testing.T, h *house) {
 		h.srv.Always(agstest.Refresh, agstest.Fault{Delay: 12 * time.Second})
 		y := h.crowd(10, time.Second, 3*time.Minute)
@@ -70,10 +73,10 @@ func TestEndToEnd_AnswerThatArrivesDead(t *testing.T) {
 	p := plan{platform: agstest.Config{AccessLifetime: 10 * time.Second}}
 	bubble(t, p, func(t *testing.T, h *house) {
 		sleep(time.Minute)
-		h.srv.Script(agstest.Refresh, agstest.Fault{Delay: 12 * time.Second, AfterWork: true})
+		h.srv.Script(agstest.Refresh, agstest.Fault{Delay: 9500 * time.Millisecond, AfterWork: true})
 		begin := time.Now()
 		h.unavailable()
-		assert.Equal(t, 12*time.Second, time.Since(begin))
+		assert.Equal(t, 9500*time.Millisecond, time.Since(begin))
 		h.wantCount(agstest.API, 0)
 		sleep(15 * time.Second)
 		h.served(3)

@@ -184,7 +184,7 @@ func TestEndToEnd_ServiceLivesOnThroughFixedHorizons(t *testing.T) {
 // A token's life counts from when it was asked for: one that was long on its way
 // is served for as much less, and never to an API that knows that it is dead.
 func TestEndToEnd_LifeCountsFromTheRequest(t *testing.T) {
-	const way = 12 * time.Second
+	const way = 9 * time.Second
 	p := plan{platform: agstest.Config{AccessLifetime: time.Minute, Quirks: agstest.Quirks{OpaqueTokens: true}}}
 	bubble(t, p, func(t *testing.T, h *house) {
 		h.srv.Script(agstest.Refresh, agstest.Fault{Delay: way, AfterWork: true})

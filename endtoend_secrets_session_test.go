@@ -223,6 +223,9 @@ func (q *inquiry) requests(h *house) {
 		q.request(h, &transport.Transport{Source: src, Base: base}, h.srv.URL)
 	}
 	q.request(h, &transport.Transport{}, h.srv.URL)
+	q.ask("transport.Transport.String", func() []any { return []any{tr.String()} })
+	q.ask("transport.Transport.GoString", func() []any { return []any{tr.GoString()} })
+	q.ask("transport.Transport.Format", func() []any { return []any{fmt.Sprintf("%v %+v %#v", tr, tr, tr), tr} })
 	q.ask("transport.Transport.CloseIdleConnections", func() []any { tr.CloseIdleConnections(); return []any{tr} })
 	require.NoError(q.t, src.Close())
 }

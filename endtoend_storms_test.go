@@ -230,12 +230,12 @@ func TestEndToEnd_ColdStampedeIsOneSignOn(t *testing.T) {
 		cfg.Store = &store.Memory{}
 	}}
 	bubble(t, p, func(t *testing.T, h *house) {
-		h.srv.Always(agstest.SignOn, agstest.Fault{Delay: 40 * time.Second})
+		h.srv.Always(agstest.SignOn, agstest.Fault{Delay: 25 * time.Second})
 		begin := time.Now()
 		for _, r := range h.rush(200) {
 			require.NoError(t, r.failed())
 		}
-		assert.Equal(t, 40*time.Second, time.Since(begin))
+		assert.Equal(t, 25*time.Second, time.Since(begin))
 		h.wantCount(agstest.SignOn, 1)
 		h.wantCount(agstest.Refresh, 0)
 		h.wantSound()
