@@ -12,13 +12,13 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/agsauth/agsauth/ags"
 	"github.com/agsauth/agsauth/clock"
+	"github.com/agsauth/agsauth/internal/leak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // What the tests' tokens and parameters hold. None of it may be in an error.
 const (

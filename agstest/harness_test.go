@@ -12,13 +12,13 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/agsauth/agsauth/agstest"
 	"github.com/agsauth/agsauth/clock"
+	"github.com/agsauth/agsauth/internal/leak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 const (
 	firstTime = `{"parameters":[{"name":"username","value":"dave"},{"name":"password","value":"open sesame"}],` +

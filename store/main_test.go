@@ -4,7 +4,7 @@ import (
 	"os"
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/agsauth/agsauth/internal/leak"
 )
 
 // TestMain runs the tests, or, in a process that a test has started, the part
@@ -13,5 +13,5 @@ func TestMain(m *testing.M) {
 	if part := os.Getenv(partVariable); part != "" {
 		os.Exit(play(part, os.Args[len(os.Args)-1]))
 	}
-	goleak.VerifyTestMain(m)
+	leak.Main(m)
 }

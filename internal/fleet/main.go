@@ -6,8 +6,7 @@ import (
 	"os"
 	"testing"
 
-	"go.uber.org/goleak"
-
+	"github.com/agsauth/agsauth/internal/leak"
 	"github.com/agsauth/agsauth/tokensource"
 )
 
@@ -20,7 +19,7 @@ type Open func(where string) (tokensource.Store, error)
 func Main(m *testing.M, open Open) {
 	told := os.Getenv(specVariable)
 	if told == "" {
-		goleak.VerifyTestMain(m)
+		leak.Main(m)
 		return
 	}
 	var spec Spec

@@ -41,14 +41,25 @@ type Process struct {
 	changed chan struct{} // closed, and replaced, when there is something new in the three above
 }
 
+// OptInVariable names the environment variable that enables the tests that need
+// real processes and wall time. Where it is "1" [OptIn] skips no test.
+const OptInVariable = "AGSAUTH_PROCESSES"
+
+// OptIn skips the test unless [OptInVariable] is "1". Call it in a test whose outcome
+// depends on how much time a real clock gives it, and that a slow machine may fail.
+func OptIn(tb testing.TB) {
+	tb.Helper()
+	if os.Getenv(OptInVariable) != "1" {
+		tb.Skip("needs real processes or wall time: run .ci/run processes, or set " + OptInVariable + "=1")
+	}
+}
+
 // Start starts a process, which is killed at the end of the test if it has not
-// ended by itself. It returns when the process has its source. With -short the test
-// is skipped.
+// ended by itself. It returns when the process has its source. The test is skipped
+// as by [OptIn].
 func Start(tb testing.TB, spec Spec) *Process {
 	tb.Helper()
-	if testing.Short() {
-		tb.Skip("starts processes: not with -short")
-	}
+	OptIn(tb)
 	self, err := os.Executable()
 	require.NoError(tb, err)
 	told, err := json.Marshal(spec)

@@ -9,12 +9,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
+	"github.com/agsauth/agsauth/internal/leak"
 	"github.com/agsauth/agsauth/internal/rough"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 func get(t *testing.T, r *rough.Road) (string, error) {
 	t.Helper()

@@ -24,6 +24,8 @@ type options struct {
 	seed    uint64
 	callers int
 	json    bool
+	// inMemory has the platform listen in memory, for a test in a bubble.
+	inMemory bool
 }
 
 func main() {
@@ -70,6 +72,7 @@ func run(ctx context.Context, o options, out io.Writer) (ok bool, err error) {
 	begin := take(whole.began)
 	var stages []*stage
 	for _, c := range casts(o.horizon) {
+		c.inMemory = o.inMemory
 		s, err := build(ctx, c, say)
 		stages = append(stages, s)
 		if err != nil {

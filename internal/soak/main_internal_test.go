@@ -11,14 +11,19 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
+
+	"github.com/agsauth/agsauth/internal/leak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
-func TestRun_TellsHowItWent(t *testing.T) {
+// Like all tests of whole stages this one runs in a bubble: their tokens live for
+// seconds, which a busy machine must not use up.
+func TestRun_TellsHowItWent(t *testing.T) { synctest.Test(t, tellsHowItWent) }
+
+func tellsHowItWent(t *testing.T) {
 	var out bytes.Buffer
-	o := options{span: 100 * time.Millisecond, horizon: time.Hour, seed: 5, callers: 8, json: true}
+	o := options{span: 100 * time.Millisecond, horizon: time.Hour, seed: 5, callers: 8, json: true, inMemory: true}
 	ok, err := run(t.Context(), o, &out)
 	require.NoError(t, err)
 	var sum summary
@@ -38,6 +43,7 @@ func TestRun_TellsHowItWent(t *testing.T) {
 
 // staged is a stage of which only the book and the gateway are looked at.
 func staged(t *testing.T, c cast) *stage {
+	c.inMemory = true
 	s, err := build(t.Context(), c, io.Discard)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.close()) })
@@ -45,7 +51,9 @@ func staged(t *testing.T, c cast) *stage {
 }
 
 // A gateway that fails without its being in the script is found out.
-func TestRun_FindsWhatIsNotInTheScript(t *testing.T) {
+func TestRun_FindsWhatIsNotInTheScript(t *testing.T) { synctest.Test(t, findsWhatIsNotInTheScript) }
+
+func findsWhatIsNotInTheScript(t *testing.T) {
 	s := staged(t, casts(time.Hour)[0])
 	s.call(t.Context(), s.members[0])
 	sums, _ := s.book.read()
@@ -68,7 +76,9 @@ func TestRun_FindsWhatIsNotInTheScript(t *testing.T) {
 }
 
 // A session that is over before its time is, too, but not where that is in the script.
-func TestRun_FindsALostSession(t *testing.T) {
+func TestRun_FindsALostSession(t *testing.T) { synctest.Test(t, findsALostSession) }
+
+func findsALostSession(t *testing.T) {
 	for i, lost := range []int{0, 1} {
 		s := staged(t, casts(time.Hour)[i])
 		s.call(t.Context(), s.members[0])

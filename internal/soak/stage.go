@@ -32,6 +32,8 @@ type cast struct {
 	kinds []kind
 	// fixedLifetime is how long a session lasts that nothing ends.
 	fixedLifetime time.Duration
+	// inMemory has the platform listen in memory, for a test in a bubble.
+	inMemory bool
 }
 
 // casts are the two that are soaked: in one sessions are ended, long before their time,
@@ -39,7 +41,10 @@ type cast struct {
 // has reached its fixed horizon.
 func casts(horizon time.Duration) []cast {
 	lasting := slices.DeleteFunc(kinds(), kind.endsSessions)
-	return []cast{{"restless", kinds(), fixedLifetime}, {"lasting", lasting, horizon}}
+	return []cast{
+		{name: "restless", kinds: kinds(), fixedLifetime: fixedLifetime},
+		{name: "lasting", kinds: lasting, fixedLifetime: horizon},
+	}
 }
 
 // stage is a platform, and the members that use it.
@@ -66,9 +71,13 @@ func build(ctx context.Context, c cast, say io.Writer) (*stage, error) {
 		// spent twice later than that ends the session, and is found out.
 		ReuseGrace:            2 * time.Second,
 		AccessEndsWithSession: true,
+		InMemory:              c.inMemory,
 		// Of tokens as short as these, whole seconds would cut off a quarter.
 		Quirks: agstest.Quirks{MillisecondClaims: true},
 	})
+	if c.inMemory {
+		s.base = s.srv.Client().Transport.(*http.Transport)
+	}
 	var err error
 	if s.folder, err = os.MkdirTemp("", "agsauth-soak-"); err != nil {
 		return s, err

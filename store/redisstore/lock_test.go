@@ -17,13 +17,19 @@ import (
 
 func TestLock_IsHeldForLongerThanItsLease(t *testing.T) {
 	server := redistest.Start(t)
-	const lease = 300 * time.Millisecond
-	c := watch(clock.Real{})
-	s := openWith(t, redisstore.Config{Client: server.Client(), Lease: lease, Clock: c})
+	const lease = time.Hour // the server's own clock must not matter
+	fake, client := stopped(), server.Client()
+	s := openWith(t, redisstore.Config{Client: client, Lease: lease, Clock: fake})
 	unlock := lock(t, s)
 	token := server.Do("GET", lockKey)
+	spied := spyOn(client)
 	for range 10 { // three make a lease
-		c.await(lease / 3)
+		require.NoError(t, fake.BlockUntil(t.Context(), 1))
+		passed := lease / 3
+		server.Do("PEXPIRE", lockKey, (lease - passed).Milliseconds()) // on its clock, too
+		fake.Advance(passed)
+		spied.await(1)
+		assert.Greater(t, server.Do("PTTL", lockKey), (lease - passed).Milliseconds())
 	}
 	assert.Equal(t, token, server.Do("GET", lockKey))
 	require.NoError(t, unlock())

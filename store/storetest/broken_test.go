@@ -205,7 +205,7 @@ func (m *meeting) arrive() { m.once.Do(func() { close(m.came) }) }
 func (m *meeting) wait() {
 	select {
 	case <-m.came:
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 	}
 }
 

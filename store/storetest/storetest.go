@@ -93,8 +93,18 @@ func all(needs func(*testing.T, Store), checks ...check) []check {
 	return checks
 }
 
-// patience is how long a check waits for what should come at once.
-const patience = 5 * time.Second
+// patience returns how long a check waits for what should come at once: a tenth of
+// the time until the test's deadline, so that a busy machine fails no sound store, and
+// 5 s at least.
+func patience(t *testing.T) time.Duration {
+	t.Helper()
+	const least = 5 * time.Second
+	deadline, bounded := t.Deadline()
+	if !bounded {
+		return least
+	}
+	return max(time.Until(deadline)/10, least)
+}
 
 // errTired is the cause of contexts that the checks end.
 var errTired = errors.New("tired of waiting")
@@ -182,7 +192,7 @@ func outcome(t *testing.T, got <-chan result) result {
 	select {
 	case r := <-got:
 		return r
-	case <-time.After(patience):
+	case <-time.After(patience(t)):
 		t.Fatal("Lock does not return, though the lock is free or its context is over")
 		return result{}
 	}

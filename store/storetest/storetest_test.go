@@ -61,7 +61,11 @@ func check(t *testing.T, name string, checks ...string) map[string]string {
 	if len(checks) > 0 {
 		which += "/^(" + strings.Join(checks, "|") + ")$"
 	}
-	cmd := exec.CommandContext(t.Context(), self, "-test.v", "-test.run="+which)
+	args := []string{"-test.v", "-test.run=" + which}
+	if name == sound { // nothing is waited for in vain: see patience
+		args = append(args, "-test.timeout=10m")
+	}
+	cmd := exec.CommandContext(t.Context(), self, args...)
 	cmd.Env = append(os.Environ(), underTest+"="+name, "GORACE=atexit_sleep_ms=0")
 	out, err := cmd.CombinedOutput()
 	outcomes := map[string]string{}

@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -122,14 +123,22 @@ func folderOf(tb testing.TB) string {
 	return folder
 }
 
+// freeAddr returns an address that nobody listens on. Its port lies below those that
+// a system hands out by itself (from 32768 on Linux, 49152 elsewhere): one of those
+// could be given to another process before the server listens on it.
 func freeAddr(tb testing.TB) string {
 	tb.Helper()
-	l, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
+	const first, ports, tries = 12000, 20000, 100
+	for range tries {
+		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(first+rand.IntN(ports)))
+		l, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", addr)
+		if err == nil {
+			_ = l.Close()
+			return addr
+		}
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	tb.Fatal("redistest: there is no free port")
+	return ""
 }
 
 // begin starts the server for the first time.
