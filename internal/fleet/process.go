@@ -215,6 +215,17 @@ func (p *Process) Sync(tb testing.TB) error {
 	return p.send(tb, command{Do: doSync}, nil).wait(tb)
 }
 
+// SigningOut begins what SignOut does. The function that it returns waits for its end,
+// and returns its error.
+func (p *Process) SigningOut(tb testing.TB) func() error {
+	tb.Helper()
+	w := p.send(tb, command{Do: doSignOut}, nil)
+	return func() error {
+		tb.Helper()
+		return w.wait(tb)
+	}
+}
+
 // LimitFiles lets the process write files of no more than so many bytes, as on a
 // disk that is full; with a negative number it lifts that.
 func (p *Process) LimitFiles(tb testing.TB, size int) {
