@@ -53,7 +53,7 @@ func TestSession_WhenItEndsAndUntilWhenItIsServed(t *testing.T) {
 				return base.Add(d)
 			}
 			assert.Equal(t, after(tt.end), s.endsAt(), "what is announced")
-			assert.Equal(t, after(tt.expiry), s.bearer.Expiry, "what callers are told")
+			assert.Equal(t, after(tt.expiry), s.bearer.Load().Expiry, "what callers are told")
 		})
 	}
 }

@@ -45,7 +45,7 @@ func (s *Source) lookLocked(ctx context.Context, waited *flight, now instant) ou
 	}
 	switch {
 	case d.serve:
-		o.bearer = s.session.bearer
+		o.bearer = s.session.bearer.Load()
 	case waited != nil && waited.landed && waited.err != nil:
 		// One failure answers all who waited for it.
 		o.flight, o.err = nil, waited.err
@@ -172,8 +172,8 @@ func (s *Source) refreshQuietLocked(now instant) {
 		return
 	}
 	until := nextChange(&v, now)
-	if q := s.quiet.Load(); q == nil || q.bearer != s.session.bearer || q.until != until {
-		s.quiet.Store(&quiet{bearer: s.session.bearer, until: until})
+	if q := s.quiet.Load(); q == nil || q.bearer != s.session.bearer.Load() || q.until != until {
+		s.quiet.Store(&quiet{bearer: s.session.bearer.Load(), until: until})
 	}
 }
 

@@ -282,7 +282,11 @@ func (s *Source) prepareWrite(rec *record) []storedPair {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ledger.highest = max(s.ledger.highest, rec.Generation)
-	return s.ledger.signOuts.pending()
+	var pairs []storedPair
+	for _, t := range s.ledger.signOuts.pending() {
+		pairs = append(pairs, storedPairOf(t))
+	}
+	return pairs
 }
 
 // maxConflicts is how often a save is tried that finds somebody else's instead

@@ -1,11 +1,13 @@
 package tokensource_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -89,4 +91,61 @@ func TestInvariant09_NoRefreshTokenIsHandedOut(t *testing.T) {
 			r.clock.Advance(time.Minute)
 		}
 	})
+}
+
+// sayer is a testing.T that keeps what is said of a failure.
+type sayer struct{ said string }
+
+func (s *sayer) Errorf(format string, args ...any) { s.said += fmt.Sprintf(format, args...) }
+
+// behindFunc is a store that keeps what it has from what prints by reflection.
+type behindFunc struct{ shelf func() *lockedShelf }
+
+func hiddenShelf() behindFunc {
+	shelf := newLockedShelf()
+	return behindFunc{func() *lockedShelf { return shelf }}
+}
+
+func (s behindFunc) Load(ctx context.Context) ([]byte, error) { return s.shelf().Load(ctx) }
+func (s behindFunc) Save(ctx context.Context, record []byte) error {
+	return s.shelf().Save(ctx, record)
+}
+func (s behindFunc) Delete(ctx context.Context) error               { return s.shelf().Delete(ctx) }
+func (s behindFunc) Lock(ctx context.Context) (func() error, error) { return s.shelf().Lock(ctx) }
+
+// testify prints what differs by reflection, and follows pointers to wherever they lead.
+func TestInvariant09_NoTokenInWhatPrintsByReflection(t *testing.T) {
+	synctest.Test(t, printByReflection)
+}
+
+func printByReflection(t *testing.T) {
+	t.Helper()
+	now := time.Now()
+	token := func() *ags.Token {
+		return &ags.Token{
+			AccessToken: ags.NewSecret(mark + "a"), RefreshToken: ags.NewSecret(mark + "r"), IssuedAt: now, ExpiresAt: now.Add(time.Hour),
+		}
+	}
+	var sources []*tokensource.Source
+	gw := &signer{gateway: newGateway(nil), err: errBusy}
+	for range 2 {
+		src, err := tokensource.New(tokensource.Config{Refresher: gw, Token: token(), Store: hiddenShelf()})
+		require.NoError(t, err)
+		defer src.Close()
+		_, err = src.TokenContext(t.Context())
+		require.NoError(t, err)
+		sources = append(sources, src)
+	}
+	require.Error(t, sources[1].SignOut(t.Context()), "what is to be signed out is kept")
+	require.NoError(t, sources[1].SetToken(t.Context(), token()))
+	synctest.Wait() // nothing writes what is read by reflection
+	for name, pair := range map[string][2]any{
+		"Source": {sources[0], sources[1]},
+		"Config": {tokensource.Config{Token: token()}, tokensource.Config{Token: token(), LockTimeout: 1}},
+	} {
+		said := &sayer{}
+		require.False(t, assert.Equal(said, pair[0], pair[1]), name)
+		require.NotEmpty(t, said.said)
+		assert.NotContains(t, said.said, mark, name)
+	}
 }

@@ -1,6 +1,7 @@
 package tokensource
 
 import (
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -48,8 +49,10 @@ const (
 // per pair and never changed. A program may have very many of them, so what can be
 // worked out again is not kept: see [session.schedule].
 type session struct {
-	token  *ags.Token
-	bearer *oauth2.Token // what callers get: shared, read-only, without the refresh token
+	token *ags.Token
+	// bearer is what callers get: shared, read-only, without the refresh token. It is
+	// set once. An atomic pointer, because what prints by reflection follows others.
+	bearer atomic.Pointer[oauth2.Token]
 
 	came       horizon       // when it was asked for, or came to us, by both clocks
 	fixed      horizon       // the end, however often it is refreshed
@@ -116,7 +119,7 @@ func newSession(a arrival, set *settings) *session {
 	sc := s.schedule()
 	s.margin = margin(sc.life, set.refreshBefore, a.draw)
 	s.warnBefore = warnBefore(sc.end, s.startedAt, set.warnBefore)
-	s.bearer = bearer(&t)
+	s.bearer.Store(bearer(&t))
 	return s
 }
 

@@ -45,7 +45,7 @@ func (s *Source) SignOut(ctx context.Context) error {
 // endHere is the local part of a sign-out. It returns the pairs that the gateway is to
 // be told to sign out: that of the session, and those that a refresh or login has
 // brought and that are not in use yet. With a Store they are queued as well.
-func (s *Source) endHere() (epoch uint64, pairs []storedPair) {
+func (s *Source) endHere() (epoch uint64, pairs []*ags.Token) {
 	now := s.watch.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,7 +67,7 @@ func (s *Source) endHere() (epoch uint64, pairs []storedPair) {
 		l.unread, l.pending, l.saveAt, l.rereadAt = false, saveOverwrite, never(), never()
 		if s.canSignOut() {
 			for _, pair := range queue.pending() {
-				l.signOuts = l.signOuts.add(pair.token())
+				l.signOuts = l.signOuts.add(pair)
 			}
 		}
 	}
@@ -155,7 +155,7 @@ func (s *Source) canSignOut() bool {
 }
 
 // pairsToSignOut returns the pairs that the gateway is still to be told to sign out.
-func (s *Source) pairsToSignOut() []storedPair {
+func (s *Source) pairsToSignOut() []*ags.Token {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.ledger.signOuts.pending()
@@ -164,10 +164,10 @@ func (s *Source) pairsToSignOut() []storedPair {
 // signOutPairs tells the gateway to sign out pairs. The error is of the first of them,
 // and of others only if it is no rejection: those are of the same session, mostly, and
 // gone with it.
-func (s *Source) signOutPairs(ctx context.Context, pairs []storedPair) error {
+func (s *Source) signOutPairs(ctx context.Context, pairs []*ags.Token) error {
 	var errs []error
 	for i, pair := range pairs {
-		err := s.signOutAtGateway(ctx, pair.token())
+		err := s.signOutAtGateway(ctx, pair)
 		if i == 0 || !errors.Is(err, ags.ErrUnauthorized) {
 			errs = append(errs, callError(ctx, "sign out", err))
 		}
@@ -199,7 +199,7 @@ func (s *Source) signOutAnswered(pair *ags.Token, err error) {
 		return
 	}
 	if err == nil || classifyRefresh(err) != passing {
-		l.signOuts = l.signOuts.told(storedPairOf(pair))
+		l.signOuts = l.signOuts.told(pair.AccessToken.Reveal())
 		return
 	}
 	l.signOuts = l.signOuts.add(pair)

@@ -19,8 +19,13 @@ type signOutQueue struct {
 
 // signOutEntry is one pair of a signOutQueue.
 type signOutEntry struct {
-	pair  storedPair
+	token *ags.Token
 	state signOutState
+}
+
+// is reports whether the entry is of a pair with this access token.
+func (e *signOutEntry) is(accessToken string) bool {
+	return e.token.AccessToken.Reveal() == accessToken
 }
 
 type signOutState uint8
@@ -33,24 +38,24 @@ const (
 
 // add returns the queue with a further pair, of which the gateway is told at once.
 func (q *signOutQueue) add(t *ags.Token) *signOutQueue {
-	return q.with(signOutEntry{pair: storedPairOf(t), state: signOutNew})
+	return q.with(signOutEntry{token: t, state: signOutNew})
 }
 
 func (q *signOutQueue) with(e signOutEntry) *signOutQueue {
 	if q == nil {
 		q = &signOutQueue{nextAt: past()}
 	}
-	if q.find(e.pair) == nil {
+	if q.find(e.token.AccessToken.Reveal()) == nil {
 		q.entries = append(q.entries, e)
 	}
 	return q
 }
 
-func (q *signOutQueue) find(pair storedPair) *signOutEntry {
+func (q *signOutQueue) find(accessToken string) *signOutEntry {
 	if q == nil {
 		return nil
 	}
-	i := slices.IndexFunc(q.entries, func(e signOutEntry) bool { return e.pair.AccessToken == pair.AccessToken })
+	i := slices.IndexFunc(q.entries, func(e signOutEntry) bool { return e.is(accessToken) })
 	if i < 0 {
 		return nil
 	}
@@ -62,14 +67,14 @@ func (q *signOutQueue) find(pair storedPair) *signOutEntry {
 // more, and neither is what this one has told and taken out of the record.
 func (q *signOutQueue) observe(stored []storedPair) *signOutQueue {
 	isStored := func(e signOutEntry) bool {
-		return slices.ContainsFunc(stored, func(p storedPair) bool { return p.AccessToken == e.pair.AccessToken })
+		return slices.ContainsFunc(stored, func(p storedPair) bool { return e.is(p.AccessToken) })
 	}
 	if q != nil {
 		q.entries = slices.DeleteFunc(q.entries, func(e signOutEntry) bool { return e.state != signOutNew && !isStored(e) })
 	}
 	for _, pair := range stored {
-		q = q.with(signOutEntry{pair: pair, state: signOutStored})
-		if e := q.find(pair); e.state == signOutNew {
+		q = q.with(signOutEntry{token: pair.token(), state: signOutStored})
+		if e := q.find(pair.AccessToken); e.state == signOutNew {
 			e.state = signOutStored
 		}
 	}
@@ -78,8 +83,8 @@ func (q *signOutQueue) observe(stored []storedPair) *signOutQueue {
 
 // told returns the queue after the gateway has answered for a pair. One that the stored
 // record has is kept until it is taken out of that.
-func (q *signOutQueue) told(pair storedPair) *signOutQueue {
-	e := q.find(pair)
+func (q *signOutQueue) told(accessToken string) *signOutQueue {
+	e := q.find(accessToken)
 	if e == nil {
 		return q
 	}
@@ -87,7 +92,7 @@ func (q *signOutQueue) told(pair storedPair) *signOutQueue {
 		e.state = signOutTold
 	}
 	q.entries = slices.DeleteFunc(q.entries, func(e signOutEntry) bool {
-		return e.state == signOutNew && e.pair.AccessToken == pair.AccessToken
+		return e.state == signOutNew && e.is(accessToken)
 	})
 	return q.orNil()
 }
@@ -110,14 +115,14 @@ func (q *signOutQueue) postpone(now instant) {
 
 // pending returns the pairs that the gateway is still to be told of: those that the
 // stored record must have.
-func (q *signOutQueue) pending() []storedPair {
-	var pairs []storedPair
+func (q *signOutQueue) pending() []*ags.Token {
 	if q == nil {
 		return nil
 	}
+	var pairs []*ags.Token
 	for _, e := range q.entries {
 		if e.state != signOutTold {
-			pairs = append(pairs, e.pair)
+			pairs = append(pairs, e.token)
 		}
 	}
 	return pairs

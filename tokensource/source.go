@@ -184,7 +184,7 @@ func (s *Source) Invalidate(accessToken string) {
 	defer s.mu.Unlock()
 	now := s.watch.now()
 	switch {
-	case s.closed, s.session == nil, s.invalidated, s.session.bearer.AccessToken != accessToken:
+	case s.closed, s.session == nil, s.invalidated, s.session.bearer.Load().AccessToken != accessToken:
 		return
 	case s.ended != nil && s.ended.reason == RefreshRejected:
 		s.invalidated = true // the gateway and an API agree
