@@ -88,7 +88,7 @@ func (s *Source) adoption(rec *record) func(now instant) {
 		s.ledger.unread, s.ledger.pending, s.ledger.generation, s.ledger.outrun = false, saveNothing, rec.Generation, nil
 		if rec.tombstone() {
 			s.session, s.device = nil, device{rec.ClientID, rec.AccountID}
-			s.invalidated, s.failure = false, nil
+			s.invalidated, s.failure = notInvalidated, nil
 			s.endLocked(SignedOut, nil, now)
 			s.ledger.rereadAt = now.add(rereadInterval).horizon()
 			return

@@ -256,9 +256,12 @@ func TestDecide_Promises(t *testing.T) {
 		s := newSession(arrival{token: tok, from: origin(random.IntN(2)), at: at(span(time.Minute)), draw: random.Float64()}, &settings{})
 		due := s.schedule()
 		v := view{
-			session: s, due: due, stored: coin(), canLogin: coin(), invalidated: random.IntN(8) == 0, warned: coin(), unsaved: coin(),
+			session: s, due: due, stored: coin(), canLogin: coin(), warned: coin(), unsaved: coin(),
 			flying: coin(), failed: coin(), unread: random.IntN(8) == 0,
 			retryAt: at(span(8 * time.Hour)).horizon(), saveAt: at(span(8 * time.Hour)).horizon(), rereadAt: at(span(8 * time.Hour)).horizon(),
+		}
+		if random.IntN(4) == 0 {
+			v.invalidated = invalidation(random.IntN(3))
 		}
 		if random.IntN(4) == 0 {
 			v.ended = Reason(1 + random.IntN(5))

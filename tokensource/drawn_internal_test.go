@@ -115,12 +115,12 @@ func aView(rt *rapid.T, s *session) (*view, instant) {
 	v := &view{
 		session: s, stored: coin("stored"), canLogin: coin("login"), warned: coin("warned"), unsaved: coin("unsaved"),
 		flying: rapid.IntRange(0, 3).Draw(rt, "flying") == 0, failed: coin("failed"), loginFailed: coin("login failed"),
-		invalidated: s != nil && rapid.IntRange(0, 3).Draw(rt, "invalidated") == 0,
-		unread:      rapid.IntRange(0, 5).Draw(rt, "unread") == 0,
-		retryAt:     hour("retry"), saveAt: hour("save"), rereadAt: hour("reread"),
+		unread:  rapid.IntRange(0, 5).Draw(rt, "unread") == 0,
+		retryAt: hour("retry"), saveAt: hour("save"), rereadAt: hour("reread"),
 	}
 	if s != nil {
 		v.due = s.schedule()
+		v.invalidated = rapid.SampledFrom([]invalidation{notInvalidated, notInvalidated, invalidated, refreshOwed}).Draw(rt, "invalidated")
 	}
 	if rapid.IntRange(0, 3).Draw(rt, "ended") == 0 || s == nil && coin("noticed") {
 		v.ended = rapid.SampledFrom([]Reason{NoSession, RefreshExpired, FixedExpired, RefreshRejected, SignedOut}).Draw(rt, "reason")

@@ -157,7 +157,7 @@ func (s *Source) loginFailed(f *flight, err error) func(now instant) {
 	return func(now instant) {
 		s.failure = s.failure.after(err, classifyLogin(err), true, s.leftLocked(now), now, draw)
 		if s.ended == nil {
-			s.invalidated = false
+			s.invalidated = s.invalidated.refreshFailed()
 		}
 		s.announceLocked(now, Event{Kind: EventLoginFailed, Reason: s.endedLocked(), Err: err, NextAt: s.failure.nextAt})
 		f.err = s.answerLocked()

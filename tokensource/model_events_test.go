@@ -69,6 +69,7 @@ func (p *proc) beganSessionLocked(e tokensource.Event, of *pair) {
 	}
 	if p.current != nil && p.current != of {
 		delete(p.invalidated, p.current)
+		delete(p.unrefreshed, p.current)
 	}
 	p.ended, p.endedPair, p.failure = 0, nil, memory{}
 	// Replaced by a login, or known to have been saved as a neighbour goes on with it.
@@ -119,7 +120,8 @@ func (p *proc) failedLocked(e tokensource.Event, of *pair) {
 	if refused {
 		p.failure.count = 0
 	}
-	if of != nil && p.ended == 0 {
+	if of != nil && p.ended == 0 && p.invalidated[of] {
+		p.unrefreshed[of] = p.unrefreshed[of] || p.shunned == of
 		delete(p.invalidated, of) // it is served again
 	}
 }

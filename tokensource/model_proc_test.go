@@ -37,7 +37,8 @@ type proc struct {
 	overdue     time.Duration  // since when a refresh is, though Run is running; 0 is not
 	invalidated map[*pair]bool // and nothing has come of it yet
 	rejections  map[*pair][]moment
-	forced      moment // the invalidation that the last refresh for one's sake was for
+	unrefreshed map[*pair]bool // rejected by an API, and the refresh for that has failed: true if that is certain
+	forced      moment         // the invalidation that the last refresh for one's sake was for
 	gone        map[*account]bool
 	owed        map[*pair]bool         // came after a sign-out, and is to be signed out too
 	warned      map[*account]time.Time // the end that was announced
@@ -94,7 +95,7 @@ func (w *world) start(who int) {
 	p := &proc{
 		w: w, n: len(w.past) + who, host: w.hosts[who],
 		beliefs: map[*pair][]*belief{}, tried: map[*pair]bool{}, had: map[*pair]bool{}, claims: map[*pair]bool{}, owed: map[*pair]bool{}, answered: map[*pair]bool{}, unknown: map[*pair]bool{},
-		invalidated: map[*pair]bool{}, rejections: map[*pair][]moment{}, gone: map[*account]bool{}, warned: map[*account]time.Time{},
+		invalidated: map[*pair]bool{}, unrefreshed: map[*pair]bool{}, rejections: map[*pair][]moment{}, gone: map[*account]bool{}, warned: map[*account]time.Time{},
 	}
 	p.name = fmt.Sprintf("%c%d", 'A'+who, len(w.past)+1)
 	cfg := tokensource.Config{

@@ -120,6 +120,9 @@ func (p *proc) endedLocked(ended *tokensource.LoginRequiredError) {
 // servableLocked reports whether there is a token that must be served.
 func (p *proc) servableLocked() bool {
 	now := p.moment()
+	if _, rejected := p.unrefreshed[p.current]; rejected && p.ended == tokensource.RefreshRejected {
+		return false // an API and the gateway agree
+	}
 	return p.current != nil && p.ended != tokensource.SignedOut && !p.invalidated[p.current] && !p.gone[p.current.account] &&
 		p.allLocked(p.current, func(b *belief) bool { return !b.served.either(now) && !b.fixed.both(now) })
 }
@@ -199,12 +202,13 @@ func (p *proc) lockedRefreshLocked(pr *pair) {
 func (p *proc) dueLocked(pr *pair, now moment) {
 	w := p.w
 	dead := p.anyLocked(pr, func(b *belief) bool { return b.served.either(now) })
-	if p.invalidated[pr] && !dead && !p.anyLocked(pr, func(b *belief) bool { return b.due(1).either(now) }) {
+	_, owed := p.unrefreshed[pr]
+	if p.invalidated[pr] && !owed && !dead && !p.anyLocked(pr, func(b *belief) bool { return b.due(1).either(now) }) {
 		p.forcedLocked(pr)
 		return
 	}
 	switch {
-	case p.invalidated[pr]:
+	case p.invalidated[pr], owed:
 	case !dead && !p.anyLocked(pr, func(b *belief) bool { return b.due(1).either(now) || b.ahead }):
 		w.failLocked("8: %s: %s is refreshed before it is due", p.name, pr)
 	case !dead && !p.anyLocked(pr, func(b *belief) bool { return b.wins }):

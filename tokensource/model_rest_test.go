@@ -67,7 +67,8 @@ func (p *proc) idleLocked(required bool) {
 		w.failLocked("15: %s: the channel of LoginRequired is closed: %t, and the end was announced: %t", p.name, required, p.ended != 0)
 	}
 	due := p.ended == 0 && (p.shelf == nil || p.shelf.clean && p.shelf.troubled == 0) && p.allLocked(p.current, func(b *belief) bool {
-		return b.due(0).either(now) && b.wins && b.refreshable && (b.arrival.stored || b.spaced().either(now))
+		ageing := b.due(0).either(now) && b.wins && (b.arrival.stored || b.spaced().either(now))
+		return b.refreshable && (ageing || p.unrefreshed[p.current])
 	}) && (!p.failure.next.known || p.failure.next.either(now))
 	if due && p.asked == p.current && p.acts == 0 {
 		w.failLocked("2: %s: %s is ageing, and asking for it brings no refresh", p.name, p.current)

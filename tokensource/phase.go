@@ -50,16 +50,44 @@ const (
 	doSignOut        // tell the gateway of a sign-out that it does not know of yet
 )
 
+// invalidation is whether an API has rejected the access token, and what is to follow.
+type invalidation uint8
+
+const (
+	notInvalidated invalidation = iota
+	// invalidated is when callers wait for the refresh that is to replace the token.
+	invalidated
+	// refreshOwed is when that refresh has failed: the token is served again, and the
+	// refresh is tried again behind the callers, on the back-off.
+	refreshOwed
+)
+
+// refreshFailed returns what an invalidation is once a refresh has failed: rejected
+// by an API or not, the token in hand is the best there is.
+func (i invalidation) refreshFailed() invalidation {
+	if i == invalidated {
+		return refreshOwed
+	}
+	return i
+}
+
+// withholds reports whether the access token is not served for it. After the gateway
+// has rejected the refresh token nothing speaks for the access token any more.
+func (i invalidation) withholds(ended Reason) bool {
+	return i == invalidated || i == refreshOwed && ended == RefreshRejected
+}
+
 // view is all that a decision depends on, but for the time.
 type view struct {
 	session *session // nil when there is no pair
 	due     schedule // the session's
 	ended   Reason   // why the refreshing has ended, 0 when it has not
 
+	invalidated invalidation
+
 	unread      bool // there is a store, and it was not read yet
 	stored      bool // there is a store
 	canLogin    bool // a LoginFunc was given
-	invalidated bool // an API rejected the access token
 	warned      bool // the end was announced ahead of time
 	unsaved     bool // what is in memory was not saved
 	flying      bool // a flight is in the air
@@ -96,7 +124,7 @@ func decide(v *view, now instant) decision {
 		d.end = endedBy(v.session, &v.due, now)
 	}
 	alive := v.session != nil && d.end != SignedOut && d.end != FixedExpired && !v.due.served.passedOnEither(now)
-	d.serve = alive && !v.invalidated
+	d.serve = alive && !v.invalidated.withholds(v.ended)
 	d.phase = phaseOf(v, d, now)
 	if v.flying {
 		return d
@@ -121,7 +149,7 @@ func decide(v *view, now instant) decision {
 // failed to answer.
 func decideUnread(v *view, now instant) decision {
 	d := decision{phase: Unknown}
-	d.serve = v.failed && v.session != nil && !v.due.served.passedOnEither(now) && !v.invalidated
+	d.serve = v.failed && v.session != nil && !v.due.served.passedOnEither(now) && !v.invalidated.withholds(v.ended)
 	if d.serve {
 		d.phase = Ageing
 	}
@@ -171,7 +199,7 @@ func phaseOf(v *view, d decision, now instant) Phase {
 		return Ended
 	case !d.serve:
 		return Expired
-	case d.end != 0, v.due.refreshAt.passedOnEither(now):
+	case d.end != 0, v.invalidated == refreshOwed, v.due.refreshAt.passedOnEither(now):
 		return Ageing
 	default:
 		return Fresh
@@ -202,11 +230,13 @@ func actEnded(v *view, end Reason, now instant) action {
 // actLive returns what is to be done about a session that has not ended.
 func actLive(v *view, alive bool, now instant) action {
 	ageing := v.due.refreshAt.passedOnEither(now)
-	due, retry := v.invalidated || !alive || ageing, v.retryAt.passedOnEither(now)
-	switch useful := v.session.refreshable() && (v.due.winsTime || v.invalidated || !alive); {
-	case due && useful && (retry || v.loginFailed):
+	rejected, retry := v.invalidated != notInvalidated, v.retryAt.passedOnEither(now)
+	extends := v.session.refreshable() && (v.due.winsTime || !alive)
+	useful := extends || rejected && v.session.refreshable()
+	switch {
+	case useful && (rejected || !alive || ageing) && (retry || v.loginFailed):
 		return doRefresh
-	case due && !useful && retry && v.canLogin && ageing:
+	case !extends && ageing && retry && v.canLogin:
 		// On the word of the wall clock alone: beside a monotonic one that has slept it is
 		// right, and where it was set forward a sign-on ahead of time does no harm.
 		return doLogin

@@ -127,10 +127,11 @@ func TestProperty_Decisions(t *testing.T) {
 			in := look(s)
 			require.False(rt, in.served.passedOnEither(now), "served though a clock says that it is dead")
 			require.False(rt, in.fixed.passedOnEither(now), "served past the fixed horizon")
-			require.False(rt, v.invalidated)
+			require.NotEqual(rt, invalidated, v.invalidated)
+			require.False(rt, v.invalidated == refreshOwed && v.ended == RefreshRejected, "the gateway and an API agree")
 			require.NotContains(rt, []Reason{FixedExpired, SignedOut}, d.end)
 		}
-		if s != nil && !v.unread && !v.invalidated && !look(s).served.passedOnEither(now) && d.end != FixedExpired && d.end != SignedOut {
+		if s != nil && !v.unread && !v.invalidated.withholds(v.ended) && !look(s).served.passedOnEither(now) && d.end != FixedExpired && d.end != SignedOut {
 			require.True(rt, d.serve, "there is a live token, and callers wait")
 		}
 		require.False(rt, v.flying && d.act != doNothing, "one at a time")
@@ -168,9 +169,9 @@ func requireActPermitted(rt *rapid.T, v *view, d decision, now instant) {
 		require.True(rt, v.retryAt.passedOnEither(now) || v.loginFailed, "a failure is not remembered")
 		require.False(rt, in.fixed.passedOnBoth(now) || in.refresh.passedOnBoth(now))
 		alive := !in.served.passedOnEither(now)
-		require.False(rt, alive && !v.invalidated && !in.winsTime, "nothing is won by it")
-		require.False(rt, alive && !v.invalidated && !in.refreshAt.passedOnEither(now), "it is not due")
-		require.False(rt, alive && !v.invalidated && !in.spaced.passedOnEither(now), "it is too close to the last")
+		require.False(rt, alive && v.invalidated == notInvalidated && !in.winsTime, "nothing is won by it")
+		require.False(rt, alive && v.invalidated == notInvalidated && !in.refreshAt.passedOnEither(now), "it is not due")
+		require.False(rt, alive && v.invalidated == notInvalidated && !in.spaced.passedOnEither(now), "it is too close to the last")
 	case doLogin:
 		require.True(rt, v.canLogin && v.retryAt.passedOnEither(now))
 		require.False(rt, v.unread, "a sign-on is spent before the store was read")

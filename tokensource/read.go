@@ -150,8 +150,7 @@ func (s *Source) readFailedLocked(f *flight, err error, draw float64, givenUp bo
 	if !s.ledger.unread || s.ledger.alone {
 		return
 	}
-	// Rejected by an API or not, the token in hand is the best there is.
-	s.invalidated = false
+	s.invalidated = s.invalidated.refreshFailed()
 	if s.session != nil && (givenUp || errors.Is(err, errDamaged)) {
 		s.ledger.alone, s.failure = true, nil
 		s.announceAllLocked(now, s.savedLocked(0, err, false, now))

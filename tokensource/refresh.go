@@ -119,9 +119,9 @@ func (s *Source) refreshWithoutStore(f *flight, err error) func(now instant) {
 // makes it wait, unless an API has rejected that token.
 func (s *Source) mayRefreshUnsaved() bool {
 	s.mu.Lock()
-	invalidated := s.invalidated
+	rejected := s.invalidated == invalidated
 	s.mu.Unlock()
-	return !s.alive() || invalidated || s.storeGivenUp() && s.isLastCall()
+	return !s.alive() || rejected || s.storeGivenUp() && s.isLastCall()
 }
 
 // isLastCall reports whether the live token is so near its expiry that a refresh that
@@ -199,7 +199,7 @@ func (s *Source) patience() time.Duration {
 	now := s.watch.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended != nil || s.aliveLocked(now) && !s.invalidated {
+	if s.ended != nil || s.aliveLocked(now) && s.invalidated != invalidated {
 		return lockRecheck
 	}
 	return s.cfg.settings().lockTimeout
@@ -303,9 +303,9 @@ func (s *Source) current(f *flight) (*session, bool) {
 func (s *Source) pauseForSpacing(f *flight) error {
 	now := s.watch.now()
 	s.mu.Lock()
-	session, invalidated := s.session, s.invalidated
+	session, rejected := s.session, s.invalidated != notInvalidated
 	s.mu.Unlock()
-	if session == nil || invalidated {
+	if session == nil || rejected {
 		return nil
 	}
 	return s.pause(f.ctx, session.schedule().spaced.left(now))

@@ -88,8 +88,7 @@ func (s *Source) rememberAs(f *flight, err error, c class) func(now instant) {
 	draw := s.draw()
 	return func(now instant) {
 		s.failure = s.failure.after(err, c, false, s.leftLocked(now), now, draw)
-		// Rejected by an API or not, the token in hand is the best there is.
-		s.invalidated = false
+		s.invalidated = s.invalidated.refreshFailed()
 		s.announceLocked(now, Event{Kind: EventRefreshFailed, Err: err, NextAt: s.failure.nextAt})
 		f.err = s.failure.unavailable()
 	}

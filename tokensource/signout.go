@@ -61,7 +61,7 @@ func (s *Source) endHere() (epoch uint64, pairs []*ags.Token) {
 	}
 	s.abandonLocked(errSignedOut)
 	s.outrunLocked(s.session)
-	s.session, s.invalidated, s.failure = nil, false, nil
+	s.session, s.invalidated, s.failure = nil, notInvalidated, nil
 	if l := s.ledger; l != nil {
 		// Until the mark is stored nothing is adopted from there.
 		l.unread, l.pending, l.saveAt, l.rereadAt = false, saveOverwrite, never(), never()

@@ -38,9 +38,9 @@ type Source struct {
 
 	epoch          uint64 // raised by SetToken and SignOut: what was begun before is overtaken
 	closed         bool
-	invalidated    bool // an API rejected the access token; callers wait for the next
-	warned         bool // the end was announced ahead of time
-	outcomeUnknown bool // a refresh of this pair may have been granted without our knowing
+	invalidated    invalidation // by an API, of the access token
+	warned         bool         // the end was announced ahead of time
+	outcomeUnknown bool         // a refresh of this pair may have been granted without our knowing
 }
 
 // quiet is a token and until when it can be served without anything else to do; or,
@@ -171,7 +171,9 @@ func (s *Source) join(ctx context.Context) outlook {
 
 // Invalidate tells that an API has rejected the access token. If that is the
 // current one, callers from now on wait for a refresh, rather than being served
-// it; should that fail for a passing reason it is served again. An API that
+// it. Should that fail, and the session go on, the token is served again, and the
+// refresh is tried again behind the callers, by the next of them or by Run, as soon as
+// the back-off allows. An API that
 // rejects one token after the other is not followed: after one invalidation,
 // others within 10 seconds (or half a token's life) have no effect, and that
 // span doubles, up to 5 minutes, while each new token is rejected early in its
@@ -184,17 +186,17 @@ func (s *Source) Invalidate(accessToken string) {
 	defer s.mu.Unlock()
 	now := s.watch.now()
 	switch {
-	case s.closed, s.session == nil, s.invalidated, s.session.bearer.Load().AccessToken != accessToken:
+	case s.closed, s.session == nil, s.invalidated == invalidated, s.session.bearer.Load().AccessToken != accessToken:
 		return
 	case s.ended != nil && s.ended.reason == RefreshRejected:
-		s.invalidated = true // the gateway and an API agree
+		s.invalidated = invalidated // the gateway and an API agree
 		s.wakeLocked()
 		return
 	case s.ended != nil, !s.session.refreshable(), !s.failure.retryAt().passedOnEither(now):
 		return
 	}
 	if next, admitted := s.rejections.admit(s.session, now); admitted {
-		s.rejections, s.invalidated = &next, true
+		s.rejections, s.invalidated = &next, invalidated
 		s.wakeLocked()
 	}
 }

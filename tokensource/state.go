@@ -14,7 +14,7 @@ func (s *Source) publishLocked(next *session, e Event, now instant) {
 		s.warned = false // another session, with an end of its own
 	}
 	s.session = next
-	s.invalidated, s.outcomeUnknown = false, false
+	s.invalidated, s.outcomeUnknown = notInvalidated, false
 	s.failure = nil
 	if s.ledger != nil {
 		s.ledger.rejected, s.ledger.rereadAt = nil, horizon{}
