@@ -274,12 +274,15 @@ func inItsOwnWay() func() mutant {
 func shows(partly func(context.Context, *store.Memory, []byte) error) breed {
 	return func() func() mutant {
 		var loads, shown atomic.Int32
+		var mu sync.Mutex // held while shown and the record change, so that a Load sees both or neither
 		seen := newMeeting()
 		return func() mutant {
 			return mutant{
 				load: func(ctx context.Context, m *store.Memory) ([]byte, error) {
+					mu.Lock()
 					during := shown.Load() == 1
 					data, err := m.Load(ctx)
+					mu.Unlock()
 					loads.Add(1)
 					if during {
 						seen.arrive()
@@ -290,10 +293,13 @@ func shows(partly func(context.Context, *store.Memory, []byte) error) breed {
 					if loads.Load() == 0 || shown.Load() > 0 {
 						return m.Save(ctx, data)
 					}
-					if err := partly(ctx, m, data); err != nil {
+					mu.Lock()
+					err := partly(ctx, m, data)
+					shown.Add(1)
+					mu.Unlock()
+					if err != nil {
 						return err
 					}
-					shown.Add(1)
 					seen.wait()
 					shown.Add(1)
 					return m.Save(ctx, data)
