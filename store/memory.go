@@ -25,12 +25,17 @@ type cell struct {
 	aside map[string]*revision // by name, what was set aside
 }
 
-// A revision is a record as it was saved once. It is kept behind a pointer of its
-// own, since fmt follows one pointer but never a second: whoever prints a Memory,
-// or what holds one, does not print the record.
+// A revision is a record as it was saved once. A function holds its bytes, since
+// printers stop at functions: those of fmt, and those that use reflection and follow
+// every pointer, as the ones that report a failed assertion do.
 type revision struct {
 	number uint64
-	data   []byte
+	data   func() []byte // returns a copy
+}
+
+func newRevision(number uint64, data []byte) *revision {
+	kept := bytes.Clone(data)
+	return &revision{number, func() []byte { return append([]byte{}, kept...) }}
 }
 
 // Peer returns a store of the same record that has loaded nothing yet: what
@@ -54,7 +59,7 @@ func (m *Memory) Load(ctx context.Context) ([]byte, error) {
 	if c.now == nil {
 		return nil, notStored("load")
 	}
-	return append([]byte{}, c.now.data...), nil
+	return c.now.data(), nil
 }
 
 // Save stores a copy of data, of 1 MiB at most, in place of the record that this
@@ -74,7 +79,7 @@ func (m *Memory) Save(ctx context.Context, data []byte) error {
 		return conflict("save")
 	}
 	c.last++
-	c.now, m.seen = &revision{c.last, bytes.Clone(data)}, c.last
+	c.now, m.seen = newRevision(c.last, data), c.last
 	return nil
 }
 
@@ -142,7 +147,7 @@ func (m *Memory) Aside() map[string][]byte {
 	defer c.mu.Unlock()
 	all := make(map[string][]byte, len(c.aside))
 	for name, r := range c.aside {
-		all[name] = bytes.Clone(r.data)
+		all[name] = r.data()
 	}
 	return all
 }

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -95,7 +96,8 @@ func TestMemory_RecordTooLarge(t *testing.T) {
 	assert.Len(t, data, limit)
 }
 
-// A store is printed with what it belongs to; the record must not be.
+// A store is printed with what it belongs to; the record must not be. The report of a
+// failed assertion calls no method and follows every pointer.
 func TestPrintedWithoutTheRecord(t *testing.T) {
 	f := &store.File{Path: recordPath(t)}
 	var m store.Memory
@@ -104,6 +106,21 @@ func TestPrintedWithoutTheRecord(t *testing.T) {
 	require.NoError(t, m.Peer().SetAside(t.Context(), "damaged"))
 	require.NoError(t, m.Peer().Save(t.Context(), []byte("record-one")))
 	holder := struct{ file, memory any }{f, &m}
+	var reported bytes.Buffer
+	another := &store.File{Path: "another"}
+	for _, pair := range [][2]any{
+		{f, another},
+		{&m, &store.Memory{}},
+		{struct{ file, memory any }{another, 1}, holder},
+		{[]any{f, &m}, []any{}},
+		{sealedOver(t, &m, 1), &store.Sealed{}},
+	} {
+		assert.Equal(report{&reported}, pair[0], pair[1])
+	}
+	assert.Contains(t, reported.String(), "store.Memory")
+	for _, form := range []string{"record-one", "114, 101, 99", "72 65 63 6f", "0x72, 0x65"} {
+		assert.NotContains(t, reported.String(), form)
+	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%q", "%d"} {
 		for _, value := range []any{f, &m, holder, &holder, []any{f, &m}} {
 			printed := fmt.Sprintf(verb, value)
