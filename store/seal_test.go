@@ -77,21 +77,29 @@ func TestSealed_FormatByHand(t *testing.T) {
 	}
 }
 
-// No change of what is stored is accepted, nor any part of it.
+// No change of what is stored is accepted, nor any part of it. Only a header that
+// names another key, another name, or a newer format makes it anybody else's.
 func TestSealed_Tampered(t *testing.T) {
+	const version, header = 14, 31
 	sealed := sealOne(t, "record-one")
 	for i := range sealed {
 		for _, flip := range []byte{1, 0x80, 0xff} {
 			changed := bytes.Clone(sealed)
 			changed[i] ^= flip
-			assertClosed(t, sealedOver(t, put(t, changed), 1), "the record ")
+			s := sealedOver(t, put(t, changed), 1)
+			switch {
+			case i == version && changed[i] > 1, i > version && i < header:
+				assertClosed(t, s, "the record ")
+			default:
+				assertDamaged(t, s)
+			}
 		}
 	}
 	for i := range sealed {
-		assertClosed(t, sealedOver(t, put(t, sealed[:i]), 1), "the record ")
-		assertClosed(t, sealedOver(t, put(t, sealed[i+1:]), 1), "the record ")
+		assertDamaged(t, sealedOver(t, put(t, sealed[:i]), 1))
+		assertDamaged(t, sealedOver(t, put(t, sealed[i+1:]), 1))
 	}
-	assertClosed(t, sealedOver(t, put(t, append(bytes.Clone(sealed), 0)), 1), "damaged")
+	assertDamaged(t, sealedOver(t, put(t, append(bytes.Clone(sealed), 0)), 1))
 }
 
 // Each kind of record that does not open is told from the others.
@@ -104,21 +112,26 @@ func TestSealed_SaysWhy(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name, why string
+		damaged   bool
 		stored    []byte
 		keys      []byte
 	}{
-		{"another key", "sealed with the key " + keyOf(t, 1).ID() + ", which is none of Keys", sealed, []byte{2, 3}},
-		{"never sealed", "is not sealed", []byte(`{"version":1,"access_token":"record-one"}`), []byte{1}},
-		{"nothing in it", "is not sealed", nil, []byte{1}},
-		{"a newer format", "by a newer version of this library, in format 2", at(14, 2), []byte{1}},
-		{"a newer format, cut off", "by a newer version of this library, in format 2", at(14, 2)[:15], []byte{1}},
-		{"no format", "damaged", at(14, 0), []byte{1}},
-		{"cut off behind the magic", "damaged", sealed[:14], []byte{1}},
-		{"another byte in the middle", "damaged", at(50, sealed[50]+1), []byte{1}},
-		{"cut off", "damaged", sealed[:len(sealed)-1], []byte{1}},
+		{"another key", "sealed with the key " + keyOf(t, 1).ID() + ", which is none of Keys", false, sealed, []byte{2, 3}},
+		{"never sealed", "is not sealed", false, []byte(`{"version":1,"access_token":"record-one"}`), []byte{1}},
+		{"neither sealed nor a record", "it is not sealed, and no JSON object", true, []byte("record-one"), []byte{1}},
+		{"nothing in it", "nothing but zero bytes", true, nil, []byte{1}},
+		{"a newer format", "by a newer version of this library, in format 2", false, at(14, 2), []byte{1}},
+		{"a newer format, cut off", "by a newer version of this library, in format 2", false, at(14, 2)[:15], []byte{1}},
+		{"no format", "damaged", true, at(14, 0), []byte{1}},
+		{"cut off behind the magic", "cut short", true, sealed[:14], []byte{1}},
+		{"another byte in the middle", "damaged, or was changed", true, at(50, sealed[50]+1), []byte{1}},
+		{"cut off", "damaged, or was changed", true, sealed[:len(sealed)-1], []byte{1}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			assertClosed(t, sealedOver(t, unbounded{tt.stored}, tt.keys...), tt.why)
+			s := sealedOver(t, unbounded{tt.stored}, tt.keys...)
+			_, err := s.Load(t.Context())
+			assertRefused(t, err, tt.why, tt.damaged)
+			assertRefused(t, s.Save(t.Context(), []byte("record-two")), tt.why, tt.damaged)
 		})
 	}
 	t.Run("another name", func(t *testing.T) {
@@ -142,7 +155,7 @@ func TestSealed_NameIsBoundToTheRecord(t *testing.T) {
 	eve := &store.Sealed{Store: &m, Name: "eve", Keys: []store.Key{keyOf(t, 1)}}
 	require.NoError(t, eve.Save(t.Context(), []byte("record-two")))
 	forged := append(sealOne(t, "record-one")[:31], bytesOf(t, &m)[31:]...)
-	assertClosed(t, sealedOver(t, put(t, forged), 1), "damaged")
+	assertDamaged(t, sealedOver(t, put(t, forged), 1))
 }
 
 // Whatever is stored, it opens if it was sealed, and is refused if not.
@@ -161,6 +174,8 @@ func FuzzSealedOpen(f *testing.F) {
 			return
 		}
 		require.Nil(t, data)
-		assertNotOpened(t, err, "the record ")
+		var says interface{ Damaged() bool }
+		require.ErrorAs(t, err, &says)
+		assertRefused(t, err, "the record ", says.Damaged())
 	})
 }

@@ -17,7 +17,9 @@ type Store interface {
 
 // ErrNotOpened says that a [Sealed] did not open what is stored, or cannot, as its
 // fields are not set. The text of the error that Is this one says why, and nothing of
-// the record or of a key but its [Key.ID].
+// the record or of a key but its [Key.ID]. Its methods LeaveAlone and Damaged, both
+// without parameters and with a bool as their result, say whether the record may be
+// somebody's or can be nobody's.
 var ErrNotOpened = errors.New("store: the record does not open")
 
 // Sealed is a store that encrypts what it keeps in another one, with AES-256-GCM:
@@ -37,13 +39,20 @@ var ErrNotOpened = errors.New("store: the record does not open")
 //
 // # What does not open
 //
-// A record that no key opens, that is damaged, that was sealed under another name
-// or by a newer version of this library, or that is not sealed at all, is left
-// alone. Load returns an error that Is [ErrNotOpened] and neither of the two that
-// mean something for the record, and from then on Save refuses to overwrite it,
-// until a Load has found something else. It is somebody's session, and who has the
-// right key can go on with it. When nobody has, SetAside and Delete are the way to
-// begin anew: they do not ask what is in the record.
+// When a record does not open, Load returns an error that Is [ErrNotOpened] and
+// neither of the two that mean something for the record. From then on Save refuses
+// to overwrite it, until a Load has found something else. SetAside and Delete are the
+// way to begin anew: they do not ask what is in the record. The error has two methods
+// that say what to do:
+//
+//   - LeaveAlone() bool is true when the record may be somebody's session: one that
+//     was sealed with another key, under another name, or by a newer version of this
+//     library, or that is a JSON object and not sealed at all. Whoever has the right
+//     key can go on with it. It is also true when the fields are not set.
+//   - Damaged() bool is true when the record is of no use to anybody: it is empty,
+//     nothing but zero bytes, too short, or neither sealed nor a JSON object; or it
+//     was sealed with one of Keys under this Name, and was changed since. A power cut
+//     leaves such records. They can be set aside.
 //
 // A record from before is not sealed, and refused, since who can write the store
 // could have put it there. Seal it once, when no process works on it without a
@@ -79,8 +88,8 @@ type Sealed struct {
 	// Keys are those that open. The first of them seals. At least one is required.
 	Keys []Key
 
-	busy   gate   // held by all operations but Lock, one at a time; guards all below
-	closed string // why the record last loaded did not open; empty when it did
+	busy   gate    // held by all operations but Lock, one at a time; guards all below
+	closed problem // why the record last loaded did not open; zero when it did
 }
 
 // The parts of what is stored: magic, the format's version, the tag of the key,
@@ -101,7 +110,8 @@ const noStore = "Sealed.Store is nil"
 var errTooLargeToSeal = fmt.Errorf("larger than %d bytes", maxPlain)
 
 // Load returns the record, opened. With nothing stored it returns an error that Is
-// [fs.ErrNotExist]; one that does not open is an error that Is [ErrNotOpened].
+// [fs.ErrNotExist]; for one that does not open the error Is [ErrNotOpened], and its
+// methods LeaveAlone and Damaged say which of the two to do.
 // Other errors are those of the inner store. It waits for this value's other
 // operations, and for what the inner store waits for.
 func (s *Sealed) Load(ctx context.Context) ([]byte, error) {
@@ -111,19 +121,19 @@ func (s *Sealed) Load(ctx context.Context) ([]byte, error) {
 	}
 	defer s.busy.leave()
 	if why := s.unusable(); why != "" {
-		return nil, &openError{op, why}
+		return nil, &openError{op, foreign(why)}
 	}
 	data, err := s.Store.Load(ctx)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			s.closed = ""
+			s.closed = problem{}
 		}
 		return nil, err
 	}
-	record, why := s.open(data)
-	s.closed = why
-	if why != "" {
-		return nil, &openError{op, why}
+	record, p := s.open(data)
+	s.closed = p
+	if p.why != "" {
+		return nil, &openError{op, p}
 	}
 	return record, nil
 }
@@ -141,9 +151,9 @@ func (s *Sealed) Save(ctx context.Context, data []byte) error {
 	defer s.busy.leave()
 	switch why := s.unusable(); {
 	case why != "":
-		return &openError{op, why}
-	case s.closed != "":
-		return &openError{op, "what is stored did not open, and is left alone: " + s.closed}
+		return &openError{op, foreign(why)}
+	case s.closed.why != "":
+		return &openError{op, problem{"what is stored did not open, and is left alone: " + s.closed.why, s.closed.damaged}}
 	case len(data) > maxPlain:
 		return failed(op, errTooLargeToSeal)
 	}
@@ -158,7 +168,7 @@ func (s *Sealed) Delete(ctx context.Context) error {
 	defer s.busy.leave()
 	err := s.Store.Delete(ctx)
 	if err == nil {
-		s.closed = ""
+		s.closed = problem{}
 	}
 	return err
 }
@@ -171,7 +181,7 @@ func (s *Sealed) Lock(ctx context.Context) (unlock func() error, err error) {
 		return nil, context.Cause(ctx)
 	}
 	if s.Store == nil {
-		return nil, &openError{op, noStore}
+		return nil, &openError{op, foreign(noStore)}
 	}
 	inner, ok := s.Store.(interface {
 		Lock(ctx context.Context) (unlock func() error, err error)
@@ -199,7 +209,7 @@ func (s *Sealed) SetAside(ctx context.Context, suffix string) error {
 	}
 	err := inner.SetAside(ctx, suffix)
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		s.closed = ""
+		s.closed = problem{}
 	}
 	return err
 }
@@ -219,7 +229,7 @@ func (s *Sealed) begin(ctx context.Context, op string) error {
 	}
 	if s.Store == nil {
 		s.busy.leave()
-		return &openError{op, noStore}
+		return &openError{op, foreign(noStore)}
 	}
 	return nil
 }

@@ -41,7 +41,7 @@ func sealedOver(tb testing.TB, inner store.Store, keys ...byte) *store.Sealed {
 }
 
 // assertClosed asserts that s does not open what is stored, for a reason, and that
-// it leaves it alone.
+// it leaves it alone, as it may be somebody's.
 func assertClosed(tb testing.TB, s *store.Sealed, why string) {
 	tb.Helper()
 	data, err := s.Load(tb.Context())
@@ -50,7 +50,22 @@ func assertClosed(tb testing.TB, s *store.Sealed, why string) {
 	assertNotOpened(tb, s.Save(tb.Context(), []byte("record-two")), why)
 }
 
+// assertDamaged asserts that s says of what is stored that it can be nobody's, and
+// overwrites it no more than what may be.
+func assertDamaged(tb testing.TB, s *store.Sealed) {
+	tb.Helper()
+	data, err := s.Load(tb.Context())
+	assert.Nil(tb, data)
+	assertRefused(tb, err, "damaged", true)
+	assertRefused(tb, s.Save(tb.Context(), []byte("record-two")), "damaged", true)
+}
+
 func assertNotOpened(tb testing.TB, err error, why string) {
+	tb.Helper()
+	assertRefused(tb, err, why, false)
+}
+
+func assertRefused(tb testing.TB, err error, why string, damaged bool) {
 	tb.Helper()
 	require.ErrorIs(tb, err, store.ErrNotOpened)
 	assert.NotErrorIs(tb, err, fs.ErrNotExist)
@@ -58,9 +73,13 @@ func assertNotOpened(tb testing.TB, err error, why string) {
 	require.ErrorContains(tb, err, why)
 	assert.NotContains(tb, err.Error(), "record-")
 	assert.NotContains(tb, err.Error(), "dave")
-	var alone interface{ LeaveAlone() bool }
-	require.ErrorAs(tb, err, &alone)
-	assert.True(tb, alone.LeaveAlone())
+	var says interface {
+		LeaveAlone() bool
+		Damaged() bool
+	}
+	require.ErrorAs(tb, err, &says)
+	assert.Equal(tb, !damaged, says.LeaveAlone())
+	assert.Equal(tb, damaged, says.Damaged())
 }
 
 // bytesOf returns what is stored in m.
@@ -350,9 +369,10 @@ func TestSealed_RecordTooLarge(t *testing.T) {
 
 // The recipe of the documentation: what was never sealed is sealed once.
 func TestSealed_Migration(t *testing.T) {
+	const plain = `{"access_token":"record-one"}`
 	ctx := t.Context()
 	path := recordPath(t)
-	require.NoError(t, (&store.File{Path: path}).Save(ctx, []byte("record-one")))
+	require.NoError(t, (&store.File{Path: path}).Save(ctx, []byte(plain)))
 	assertClosed(t, sealedOver(t, &store.File{Path: path}, 1), "not sealed")
 
 	file := &store.File{Path: path}
@@ -361,5 +381,5 @@ func TestSealed_Migration(t *testing.T) {
 	require.NoError(t, sealedOver(t, file, 1).Save(ctx, record))
 	data, err := sealedOver(t, &store.File{Path: path}, 1).Load(ctx)
 	require.NoError(t, err)
-	assert.Equal(t, "record-one", string(data))
+	assert.Equal(t, plain, string(data))
 }
