@@ -3,17 +3,30 @@
 package store
 
 import (
+	"errors"
 	"io/fs"
-	"os"
-	"path/filepath"
+	"unicode/utf16"
 )
 
-// openRecord opens the file for reading.
-func openRecord(path string) (*os.File, error) { return os.Open(filepath.Clean(path)) }
+const (
+	openFlags       = 0
+	lockFlags       = 0
+	lockFlagsShared = 0
+	makeFlagsShared = 0
+)
 
-// checkPrivate refuses nothing: here a file's mode does not tell who may read
-// it. It has the access rights of the folder that it lies in.
-func checkPrivate(fs.FileInfo) error { return nil }
+// nameLength returns the length of a file's name, as the system counts it.
+func nameLength(name string) int { return len(utf16.Encode([]rune(name))) }
+
+// isPrivate reports true: here a file's mode does not tell who may access it. It has
+// the access rights of the folder that it lies in.
+func isPrivate(fs.FileMode) bool { return true }
+
+// inPlaceHelps reports false: here no file is mounted by itself.
+func inPlaceHelps(string, error, bool) bool { return false }
+
+// cannotLock reports whether an error says that the file system has no locks.
+func cannotLock(err error) bool { return errors.Is(err, errors.ErrUnsupported) }
 
 // syncFolder does nothing: here folders cannot be synced.
 func syncFolder(string) error { return nil }

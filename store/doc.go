@@ -5,8 +5,8 @@
 // A store knows nothing of what is in the record. It keeps bytes, and four
 // promises about them:
 //
-//  1. A record is whole. Who loads sees one that was saved as it is, never half
-//     of one, whenever it looks and whatever dies in the middle of a Save.
+//  1. A record is whole. Load returns one as it was saved, never half of one,
+//     whenever it is called and whatever dies in the middle of a Save.
 //  2. Nothing is overwritten unseen. Save is compare-and-swap: it succeeds only
 //     if what is stored is what the same value last loaded or saved. A value
 //     that has loaded nothing can only create.
@@ -15,6 +15,20 @@
 //     means that Save found another record. Every other error says that the
 //     store could not be used now, and nothing about what is in it.
 //  4. No error holds any of the record.
+//
+// A record of [File] that was being written in place when its process died, where
+// nothing could be kept, is an exception to the first promise that a reader is told of:
+// see there. So is a file system without locks to the second.
+//
+// # What a store says besides
+//
+// An error of Load may have two methods without parameters. LeaveAlone() bool reports
+// that what is stored may be good for somebody else, and is to be left alone.
+// Damaged() bool reports that it can be nobody's, and may be set aside. An error of Lock
+// that Is [errors.ErrUnsupported] says that there can be no lock at all.
+//
+// A store that repairs something by itself may have a method Notices() []error, which
+// returns, and forgets, what that was. [File] has one, and [Sealed] passes it on.
 //
 // # Several processes
 //

@@ -99,10 +99,16 @@ func TestFile_NoFileCanBeMade(t *testing.T) {
 // waitForCreation returns when somebody has made a file in folder.
 func waitForCreation(t *testing.T, folder string) {
 	t.Helper()
+	waitFor(t, folder, syscall.IN_CREATE)
+}
+
+// waitFor returns when one of some events has happened to a file, or in a folder.
+func waitFor(t *testing.T, path string, events uint32) {
+	t.Helper()
 	fd, err := syscall.InotifyInit1(syscall.IN_CLOEXEC)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, syscall.Close(fd)) }()
-	_, err = syscall.InotifyAddWatch(fd, folder, syscall.IN_CREATE)
+	_, err = syscall.InotifyAddWatch(fd, path, events)
 	require.NoError(t, err)
 	_, err = syscall.Read(fd, make([]byte, 4096))
 	require.NoError(t, err)

@@ -24,12 +24,15 @@ const (
 	partFull     = "full"      // saves where there is room for little, and says how that went
 	partEndless  = "endless"   // saves until it is told to end, or killed
 	partReadOnly = "read-only" // saves where it may only read, and says how that went
+	partInPlace  = "in place"  // saves in place until it is told to end, or killed
+	partUnkept   = "unkept"    // does so where the former record cannot be kept
 	partUnlisted = "unlisted"  // saves where it may not read the folder, and says how that went
 )
 
 func systemParts() map[string]part {
 	return map[string]part{
 		partFull: playFull, partEndless: playEndless, partReadOnly: playReadOnly, partUnlisted: playUnlisted,
+		partInPlace: playInPlace(mounted), partUnkept: playInPlace(readOnlyFolder),
 	}
 }
 
@@ -65,6 +68,25 @@ func playEndless(ctx context.Context, f *store.File, in lines) error {
 		err = nil
 	}
 	return err
+}
+
+func playInPlace(fault func(step, path string) error) part {
+	return func(ctx context.Context, f *store.File, in lines) error {
+		ctx, cancel := context.WithCancel(ctx)
+		go func() { _ = in.wait(); cancel() }()
+		f.SetFault(fault)
+		_, err := f.Load(ctx)
+		for n := 0; err == nil; n++ {
+			record := large
+			if n%2 == 0 {
+				record = long("record-one")
+			}
+			if err = f.Save(ctx, record); err == nil && n > 0 {
+				fmt.Println("saved")
+			}
+		}
+		return err
+	}
 }
 
 func playReadOnly(ctx context.Context, f *store.File, in lines) error {
@@ -133,6 +155,8 @@ func sayAll(errs ...error) error {
 			class = "about the record"
 		case errors.Is(err, syscall.EFBIG):
 			class = "no room"
+		case errors.Is(err, errors.ErrUnsupported):
+			class = "no locking"
 		case errors.Is(err, fs.ErrPermission):
 			class = "not permitted"
 		}
@@ -243,23 +267,6 @@ func TestFile_MadeForThisUserAlone(t *testing.T) {
 		info, err := os.Stat(name)
 		require.NoError(t, err)
 		assert.Equal(t, want, info.Mode().Perm(), name)
-	}
-}
-
-func TestFile_OpenToOthersIsRefused(t *testing.T) {
-	for _, mode := range []fs.FileMode{0o640, 0o604, 0o660, 0o602, 0o644} {
-		t.Run(mode.String(), func(t *testing.T) {
-			f := saveOne(t)
-			require.NoError(t, os.Chmod(f.Path, mode))
-			_, err := f.Load(t.Context())
-			assertOther(t, err)
-			assert.Contains(t, err.Error(), "chmod 600")
-			assert.Contains(t, err.Error(), filepath.Base(f.Path))
-			assertOther(t, f.Save(t.Context(), []byte("record-two")))
-
-			require.NoError(t, os.Chmod(f.Path, 0o600))
-			require.NoError(t, f.Save(t.Context(), []byte("record-two")), "nothing was lost")
-		})
 	}
 }
 

@@ -214,6 +214,16 @@ func (s *Sealed) SetAside(ctx context.Context, suffix string) error {
 	return err
 }
 
+// Notices returns, and lets it forget, what the inner store has noticed and repaired by
+// itself; nothing if that has no such method.
+func (s *Sealed) Notices() []error {
+	inner, ok := s.Store.(interface{ Notices() []error })
+	if !ok {
+		return nil
+	}
+	return inner.Notices()
+}
+
 func unsupported(op string, inner Store) error {
 	return failed(op, fmt.Errorf("a %T cannot do that: %w", inner, errors.ErrUnsupported))
 }
