@@ -58,7 +58,9 @@ type Store interface {
 	// [io/fs.ErrNotExist], and no other error is. One with a method LeaveAlone()
 	// bool that returns true says that something is stored that this Store cannot
 	// read, and that others may: the Source then saves nothing in its place, does
-	// not sign on, and does not refresh what others may be refreshing.
+	// not sign on, and does not refresh what others may be refreshing. One with a
+	// method Damaged() bool that returns true says that what is stored cannot be
+	// anybody's record: the Source has it set aside, if the Store can do that.
 	Load(ctx context.Context) ([]byte, error)
 	// Save replaces the record, whole or not at all, if it is still the one
 	// that this Store value loaded or saved last. If not, the error Is
@@ -74,7 +76,8 @@ type Store interface {
 type Locker interface {
 	// Lock waits until nobody else holds the lock, or ctx ends. ctx bounds the
 	// wait alone: it is over when Lock has returned, and the lock outlives it.
-	// unlock is called once.
+	// unlock is called once. An error that Is [errors.ErrUnsupported] says that
+	// there is no lock here: the Source then goes on without one.
 	Lock(ctx context.Context) (unlock func() error, err error)
 }
 

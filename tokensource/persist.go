@@ -147,9 +147,16 @@ func (s *Source) lock(ctx context.Context, limit time.Duration) (unlock func(con
 // noLocking announces, once, that the operating system has no lock for the store where
 // it is. Work goes on without one.
 func (s *Source) noLocking(err error) {
-	var refused *fs.PathError // a store that has no lock by its nature says less
-	if !errors.As(err, &refused) {
-		return
+	// A store that has no lock by its nature says so with the sentinel itself.
+	for e := any(err); e != nil; {
+		if e == any(errors.ErrUnsupported) {
+			return
+		}
+		inner, ok := e.(interface{ Unwrap() error })
+		if !ok {
+			break
+		}
+		e = inner.Unwrap()
 	}
 	now := s.watch.now()
 	s.mu.Lock()

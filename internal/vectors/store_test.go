@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"sync"
+	"syscall"
 	"testing/synctest"
 	"time"
 
@@ -109,7 +110,7 @@ func (s *sharedStore) Lock(ctx context.Context) (func() error, error) {
 	case s.cell.noLock:
 		return nil, errors.ErrUnsupported
 	case unsupported:
-		return nil, &fs.PathError{Op: "lock", Path: "session.lock", Err: errors.ErrUnsupported}
+		return nil, &fs.PathError{Op: "lock", Path: "session.lock", Err: syscall.EOPNOTSUPP}
 	}
 	if err := s.behave(ctx, func(b behaviour) string { return b.Lock }); err != nil {
 		return nil, err
