@@ -117,6 +117,7 @@ func aView(rt *rapid.T, s *session) (*view, instant) {
 		flying: rapid.IntRange(0, 3).Draw(rt, "flying") == 0, failed: coin("failed"), loginFailed: coin("login failed"),
 		unread:  rapid.IntRange(0, 5).Draw(rt, "unread") == 0,
 		retryAt: hour("retry"), saveAt: hour("save"), rereadAt: hour("reread"),
+		signOuts: coin("sign-outs"), signOutAt: hour("sign out"),
 	}
 	if s != nil {
 		v.due = s.schedule()

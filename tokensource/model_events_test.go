@@ -43,6 +43,8 @@ func (p *proc) told(e tokensource.Event) {
 	case tokensource.EventStoreFailed, tokensource.EventSaved, tokensource.EventUnlocked:
 		p.failure.count = 0 // it may have been forgotten
 		p.wish.unsaved = p.wish.unsaved && e.Kind != tokensource.EventSaved
+	case tokensource.EventStoreRepaired:
+		w.failLocked("5: %s: a store that repairs nothing is said to have done so", p.name)
 	}
 	if p.closed {
 		w.failLocked("12: %s: an event after Close", p.name)

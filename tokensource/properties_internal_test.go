@@ -181,6 +181,9 @@ func requireActPermitted(rt *rapid.T, v *view, d decision, now instant) {
 		require.True(rt, v.unread || v.stored && v.rereadAt.passedOnEither(now))
 	case doSave:
 		require.True(rt, v.unsaved && v.saveAt.passedOnEither(now))
+	case doSignOut:
+		require.True(rt, v.signOuts && v.signOutAt.passedOnEither(now))
+		require.False(rt, v.unread)
 	case doNothing:
 	}
 }

@@ -131,7 +131,7 @@ func printByReflection(t *testing.T) {
 	for range 2 {
 		src, err := tokensource.New(tokensource.Config{Refresher: gw, Token: token(), Store: hiddenShelf()})
 		require.NoError(t, err)
-		defer src.Close()
+		defer func() { require.NoError(t, src.Close()) }()
 		_, err = src.TokenContext(t.Context())
 		require.NoError(t, err)
 		sources = append(sources, src)

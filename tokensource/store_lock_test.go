@@ -67,9 +67,9 @@ func TestStoreLock_TheDeadlineEndsTheWait(t *testing.T) {
 // process of many that live for a moment each.
 func TestStoreLock_WithoutLockingWorkGoesOnAtOnce(t *testing.T) {
 	none := &fs.PathError{Op: "open", Path: "session.lock", Err: syscall.EOPNOTSUPP}
-	onShelf(t, func(r *rig, c *tokensource.Config) {
+	onShelf(t, func(_ *rig, c *tokensource.Config) {
 		c.Store.(*lockedShelf).lockErr = none
-	}, func(t *testing.T, r *rig, shelf *lockedShelf) {
+	}, func(t *testing.T, r *rig, _ *lockedShelf) {
 		r.want("a1")
 		r.clock.Advance(access)
 		r.want("a2")
