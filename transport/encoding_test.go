@@ -50,7 +50,7 @@ func TestRejection_Compressed(t *testing.T) {
 		{"deflate", compress(t, codeBody, inDeflate), true},
 		{"gzip", compress(t, `{"errorCode":20019}`, inGzip), false},
 		{"gzip", compress(t, `{"a":"`+strings.Repeat("x", 4096)+`","code":1024}`, inGzip), false}, // beyond what is looked at
-		{"gzip", compress(t, strings.Repeat(" ", 4<<20), inGzip), false},                         // a bomb
+		{"gzip", compress(t, strings.Repeat(" ", 4<<20), inGzip), false},                          // a bomb
 		{"gzip", codeBody, false},
 		{"gzip", "", false},
 		{"gzip", compress(t, codeBody, inGzip)[:20], false},
