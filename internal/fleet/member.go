@@ -64,7 +64,7 @@ func (m *member) build(ctx context.Context, open Open, c clock.Clock) error {
 	}
 	m.gateway, err = ags.New(ags.Config{
 		BaseURL: m.spec.Gateway, AuthServiceID: "Customer Auth Service", TenantID: "nagra",
-		Header: http.Header{NameHeader: {m.spec.Name}}, Clock: c,
+		Header: http.Header{NameHeader: {m.spec.Name}}, Clock: c, Timeout: m.spec.GatewayTimeout,
 	})
 	if err != nil {
 		return err

@@ -27,6 +27,8 @@ type Spec struct {
 	// Spend makes the process a spender: see [Process.Ended].
 	Spend bool
 
+	// GatewayTimeout is ags.Config.Timeout.
+	GatewayTimeout time.Duration
 	// As in tokensource.Config.
 	RefreshBefore, RefreshTimeout, LockTimeout, StoreTimeout time.Duration
 }

@@ -1,0 +1,50 @@
+package fleet_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/agsauth/agsauth/agstest"
+	"github.com/agsauth/agsauth/internal/fleet"
+	"github.com/agsauth/agsauth/tokensource"
+)
+
+// The gateway reads a sign-on and never answers it. That holds up neither the process
+// itself nor one that shares its store for longer than the timeout of an attempt: the
+// second signs on, and the first takes what it has stored.
+func TestFile_UnansweredSignOnHoldsUpNobodyForGood(t *testing.T) {
+	t.Parallel()
+	srv, path := fleet.NewServer(t, agstest.Config{}), recordPath(t)
+	srv.AlwaysFunc(agstest.SignOn, func(rq agstest.Request) agstest.Fault {
+		if rq.Header.Get(fleet.NameHeader) == "unanswered" {
+			return agstest.Fault{Delay: time.Hour}
+		}
+		return agstest.Fault{}
+	})
+	spec := fleet.Spec{Name: "unanswered", Gateway: srv.URL, Store: path, Login: true, GatewayTimeout: time.Second}
+	one := fleet.Start(t, spec)
+	first := one.Asking(t)
+	require.NoError(t, srv.Wait(t.Context(), agstest.SignOn, 1))
+
+	spec.Name, spec.GatewayTimeout = "answered", 0
+	two := fleet.Start(t, spec)
+	a := two.Ask(t)
+	require.True(t, a.OK(), "%+v", a)
+	a = first()
+	assert.NotEmpty(t, a.Failure, "its attempt has timed out: %+v", a)
+
+	one.Traffic(t, 1)
+	one.Await(t, tokensource.EventAdopted)
+	one.Tally(t) // the first calls may have failed
+	a = one.Ask(t)
+	assert.True(t, a.OK(), "%+v", a)
+	one.Close(t)
+	two.Close(t)
+	assert.Equal(t, 2, srv.Count(agstest.SignOn))
+	stats := srv.Stats()
+	assert.Equal(t, 1, stats.Sessions)
+	assert.Zero(t, stats.Reuses)
+}
