@@ -44,7 +44,7 @@ func (s *Source) adopt(epoch uint64, rec *record) bool {
 	if rec == nil || rec.Generation <= s.ledger.generation || s.ledger.pending == saveOverwrite && !s.descendsLocked(rec) {
 		return false
 	}
-	if s.session != nil && rec.AccessToken == s.session.token.AccessToken.Reveal() && !rec.tombstone() {
+	if s.session != nil && rec.AccessToken == s.session.accessToken() && !rec.tombstone() {
 		// Our own pair: a save took effect though it was not answered.
 		s.announceAllLocked(now, s.savedLocked(rec.Generation, nil, false, now))
 		return false
@@ -62,7 +62,7 @@ func (s *Source) adopt(epoch uint64, rec *record) bool {
 // though it was not answered, the pair is no news.
 func (s *Source) outrunLocked(former *session) {
 	if s.ledger != nil && former != nil {
-		s.ledger.outrun = append(s.ledger.outrun, fingerprint(former.token.AccessToken.Reveal()))
+		s.ledger.outrun = append(s.ledger.outrun, fingerprint(former.accessToken()))
 	}
 }
 

@@ -76,7 +76,7 @@ func (s *Source) loggedIn(f *flight, next *session) func(now instant) {
 	if next.schedule().served.passedOnEither(s.watch.now()) {
 		return s.loginFailed(f, errDeadAnswer)
 	}
-	if !s.bring(f, next.token) {
+	if !s.bring(f, next.pair()) {
 		return nil
 	}
 	generation, newer, err := int64(0), (*record)(nil), error(nil)
@@ -87,7 +87,7 @@ func (s *Source) loggedIn(f *flight, next *session) func(now instant) {
 		return nil
 	}
 	if newer != nil {
-		s.signOutIfEnded(next.token, newer)
+		s.signOutIfEnded(next.pair(), newer)
 		return s.adoption(newer)
 	}
 	draw := s.draw()

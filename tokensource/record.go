@@ -154,7 +154,7 @@ func recordOf(s *session, generation int64) *record {
 	t := s.token
 	return &record{
 		Generation:       generation,
-		AccessToken:      t.AccessToken.Reveal(),
+		AccessToken:      s.accessToken(),
 		RefreshToken:     t.RefreshToken.Reveal(),
 		TokenType:        t.TokenType,
 		ClientID:         t.ClientID,

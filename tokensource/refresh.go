@@ -317,15 +317,15 @@ func (s *Source) pauseForSpacing(f *flight) error {
 // give the same answer. A Refresher that does not heed the end of its context is not
 // called a second time before it has returned.
 func (s *Source) ask(ctx context.Context, epoch uint64, current *session) (*ags.Token, error) {
-	ctx = ags.WithoutRetry(ctx)
+	ctx, pair := ags.WithoutRetry(ctx), current.pair()
 	first, expire := context.WithCancelCause(ctx)
 	defer expire(context.DeadlineExceeded)
 	refresh := func(ctx context.Context) (*ags.Token, error) {
-		answer, err := s.cfg.Refresher.Refresh(first, current.token)
+		answer, err := s.cfg.Refresher.Refresh(first, pair)
 		if lostAnswer(err) || first.Err() != nil && lateAnswer(err) {
 			s.during(epoch, func() { s.outcomeUnknown = true })
 			if ctx.Err() == nil {
-				answer, err = s.cfg.Refresher.Refresh(sameFlow(ctx, err), current.token)
+				answer, err = s.cfg.Refresher.Refresh(sameFlow(ctx, err), pair)
 			}
 		}
 		if err == nil && (answer == nil || answer.AccessToken.IsZero()) {

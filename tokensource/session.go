@@ -49,6 +49,8 @@ const (
 // per pair and never changed. A program may have very many of them, so what can be
 // worked out again is not kept: see [session.schedule].
 type session struct {
+	// token is the pair without its access token, which bearer has: a token can be long,
+	// and an ags.Secret does not share its memory. See pair.
 	token *ags.Token
 	// bearer is what callers get: shared, read-only, without the refresh token. It is
 	// set once. An atomic pointer, because what prints by reflection follows others.
@@ -120,6 +122,7 @@ func newSession(a arrival, set *settings) *session {
 	s.margin = margin(sc.life, set.refreshBefore, a.draw)
 	s.warnBefore = warnBefore(sc.end, s.startedAt, set.warnBefore)
 	s.bearer.Store(bearer(&t))
+	t.AccessToken = ags.Secret{}
 	return s
 }
 
@@ -273,6 +276,16 @@ func warnBefore(end horizon, startedAt stamp, configured time.Duration) time.Dur
 	}
 	span := end.wall.sub(startedAt)
 	return max(0, min(max(span/warnBeforePart, minWarnBefore), maxWarnBefore, span/2))
+}
+
+// accessToken returns the access token.
+func (s *session) accessToken() string { return s.bearer.Load().AccessToken }
+
+// pair returns the whole pair.
+func (s *session) pair() *ags.Token {
+	t := *s.token
+	t.AccessToken = ags.NewSecret(s.accessToken())
+	return &t
 }
 
 // lastCall returns from when a refresh of a live token is made without a store that

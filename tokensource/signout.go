@@ -51,7 +51,7 @@ func (s *Source) endHere() (epoch uint64, pairs []*ags.Token) {
 	defer s.mu.Unlock()
 	var queue *signOutQueue
 	if s.session != nil {
-		queue = queue.add(s.session.token)
+		queue = queue.add(s.session.pair())
 	}
 	for f := s.flightLocked(); f != nil; f = f.overtook {
 		f.signedOut = true

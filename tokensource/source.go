@@ -186,7 +186,7 @@ func (s *Source) Invalidate(accessToken string) {
 	defer s.mu.Unlock()
 	now := s.watch.now()
 	switch {
-	case s.closed, s.session == nil, s.invalidated == invalidated, s.session.bearer.Load().AccessToken != accessToken:
+	case s.closed, s.session == nil, s.invalidated == invalidated, s.session.accessToken() != accessToken:
 		return
 	case s.ended != nil && s.ended.reason == RefreshRejected:
 		s.invalidated = invalidated // the gateway and an API agree
