@@ -3,8 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"io/fs"
-	"os"
 	"sync"
 )
 
@@ -273,34 +271,3 @@ func (f *File) SetAside(ctx context.Context, suffix string) error {
 // call, and forgets it: a mode that was set back to 0600, and a record whose
 // predecessor is used as it was not written to the end. At most 16 are kept.
 func (f *File) Notices() []error { return f.notices.take() }
-
-// begin makes the caller the only operation of f, and returns the file that the
-// path leads to. Unless there is an error the caller leaves f.busy when done.
-func (f *File) begin(ctx context.Context, op string) (*recordFile, error) {
-	if err := f.busy.enter(ctx); err != nil {
-		return nil, err
-	}
-	r, err := f.locate()
-	if err != nil {
-		f.busy.leave()
-		return nil, failed(op, err)
-	}
-	return r, nil
-}
-
-// locate returns the file that the path leads to, if it may be used.
-func (f *File) locate() (*recordFile, error) {
-	user := os.Geteuid()
-	if err := checkLinks(f.Path, user); err != nil {
-		return nil, err
-	}
-	path, err := resolve(f.Path)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkName(path); err != nil {
-		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
-	}
-	r := &recordFile{path: path, user: user, fault: f.fault, note: f.notices.add}
-	return r, r.examine()
-}

@@ -75,21 +75,22 @@ func private(t *testing.T) {
 	}
 }
 
-// mountFile mounts a file of its own over the record at path, in a folder that is
-// read-only or not.
-func mountFile(t *testing.T, path string, record []byte, readOnly bool) {
+// mountFile mounts a file over another one, the record, in a folder that is read-only
+// or not, and returns the path of the record.
+func mountFile(t *testing.T, record []byte, readOnly bool) string {
 	t.Helper()
-	host := filepath.Join(t.TempDir(), "host.json")
-	require.NoError(t, os.WriteFile(host, record, 0o600))
-	if readOnly {
-		folder := filepath.Dir(path)
-		mount(t, "none", folder, "tmpfs", 0)
-		require.NoError(t, os.WriteFile(path, nil, 0o600))
-		mount(t, "none", folder, "", syscall.MS_REMOUNT|syscall.MS_RDONLY)
-	} else {
-		require.NoError(t, os.WriteFile(path, nil, 0o600))
+	host, folder := t.TempDir(), t.TempDir()
+	for _, at := range []string{host, folder} {
+		mount(t, "none", at, "tmpfs", 0) // in memory, where a sync takes no time
 	}
-	mount(t, host, path, "", syscall.MS_BIND)
+	file, path := filepath.Join(host, "host.json"), filepath.Join(folder, "session.json")
+	require.NoError(t, os.WriteFile(file, record, 0o600))
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	if readOnly {
+		mount(t, "none", folder, "", syscall.MS_REMOUNT|syscall.MS_RDONLY)
+	}
+	mount(t, file, path, "", syscall.MS_BIND)
+	return path
 }
 
 // A single file that is mounted into a container is a store like any other.
@@ -100,15 +101,13 @@ func TestFile_Mounted(t *testing.T) {
 	private(t)
 	storetest.Run(t, func(tb testing.TB) storetest.Opener {
 		tb.Helper()
-		path := filepath.Join(tb.TempDir(), "session.json")
-		mountFile(tb.(*testing.T), path, nil, false)
+		path := mountFile(tb.(*testing.T), nil, false)
 		require.NoError(tb, (&store.File{Path: path}).Delete(tb.Context()))
 		return func() storetest.Store { return &store.File{Path: path} }
 	})
 	for _, readOnly := range []bool{false, true} {
 		t.Run(fmt.Sprintf("keeps its place, in a folder that is read-only: %v", readOnly), func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "session.json")
-			mountFile(t, path, long("record-one"), readOnly)
+			path := mountFile(t, long("record-one"), readOnly)
 			require.ErrorIs(t, os.Remove(path), map[bool]error{false: syscall.EBUSY, true: syscall.EROFS}[readOnly])
 			f := &store.File{Path: path}
 			_, err := f.Load(t.Context())
@@ -173,10 +172,10 @@ func assertUnsupported(t *testing.T, err error) {
 func TestFile_KilledWhileItWritesInPlace(t *testing.T) {
 	half := 0
 	// When the signal arrives is for the system to say: mostly in the middle.
-	for round := 0; round < 10 || half == 0 && round < 200; round++ {
+	for round := 0; round < 5 || half == 0 && round < 200; round++ {
 		f := saveOne(t)
 		p := start(t, partInPlace, f.Path)
-		waitForCreation(t, filepath.Dir(f.Path))
+		waitFor(t, f.Path, syscall.IN_MODIFY)
 		require.NoError(t, p.Process.Kill())
 		require.Error(t, p.Wait(), "it was killed")
 		next := inPlace(f.Path, mounted)
@@ -194,7 +193,7 @@ func TestFile_KilledWhileItWritesInPlace(t *testing.T) {
 // Where the former record cannot be kept, a record is whole, or known not to be.
 func TestFile_KilledWhileItWritesInPlaceAndKeepsNothing(t *testing.T) {
 	half := 0
-	for round := 0; round < 10 || half == 0 && round < 200; round++ {
+	for round := 0; round < 5 || half == 0 && round < 200; round++ {
 		f := saveOne(t)
 		p := start(t, partUnkept, f.Path)
 		waitFor(t, f.Path, syscall.IN_MODIFY)

@@ -101,8 +101,8 @@ func TestFile_LocksOpenToOthersAreRepaired(t *testing.T) {
 	}
 }
 
-// What is not ours is not ours to change.
-func TestFile_OpenToOthersAndAnothersIsRefused(t *testing.T) {
+// A record that others may access is refused if it is not ours: it is not ours to change.
+func TestFile_OpenToOthersIsRefused(t *testing.T) {
 	needRoot(t)
 	for _, mode := range []fs.FileMode{0o640, 0o604, 0o660, 0o602, 0o644} {
 		t.Run(mode.String(), func(t *testing.T) {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -87,4 +88,35 @@ func exists(path string) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// begin makes the caller the only operation of f, and returns the file that the
+// path leads to. Unless there is an error the caller leaves f.busy when done.
+func (f *File) begin(ctx context.Context, op string) (*recordFile, error) {
+	if err := f.busy.enter(ctx); err != nil {
+		return nil, err
+	}
+	r, err := f.locate()
+	if err != nil {
+		f.busy.leave()
+		return nil, failed(op, err)
+	}
+	return r, nil
+}
+
+// locate returns the file that the path leads to, if it may be used.
+func (f *File) locate() (*recordFile, error) {
+	user := os.Geteuid()
+	if err := checkLinks(f.Path, user); err != nil {
+		return nil, err
+	}
+	path, err := resolve(f.Path)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkName(path); err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	r := &recordFile{path: path, user: user, fault: f.fault, note: f.notices.add}
+	return r, r.examine()
 }
