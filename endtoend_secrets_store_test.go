@@ -94,6 +94,9 @@ func (q *inquiry) operations(name string, s wholeStore, record []byte) {
 	q.ask(name+".Load", func() []any { _, err := s.Load(ctx); return []any{err, s} })
 	q.ask(name+".Save", func() []any { return []any{s.Save(ctx, record), s.Save(over, record), s} })
 	q.ask(name+".Load", func() []any { _, err := s.Load(ctx); return []any{err, s} })
+	if n, ok := s.(interface{ Notices() []error }); ok {
+		q.ask(name+".Notices", func() []any { return []any{n.Notices()} })
+	}
 	q.ask(name+".Lock", func() []any {
 		unlock, err := s.Lock(ctx)
 		if err == nil {

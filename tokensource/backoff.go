@@ -73,6 +73,18 @@ func (f *failure) after(err error, c class, login bool, left time.Duration, now 
 	return &failure{err: err, class: c, login: login, count: count, next: next.horizon(), nextAt: next.wall}
 }
 
+// notAfter returns the failure with the next attempt due at latest, if not earlier.
+func (f *failure) notAfter(latest horizon, now instant) *failure {
+	wait := latest.left(now)
+	if wait >= f.next.left(now) {
+		return f
+	}
+	sooner := *f
+	at := now.add(max(0, wait))
+	sooner.next, sooner.nextAt = at.horizon(), at.wall
+	return &sooner
+}
+
 // backoff returns how long to wait after the n-th passing failure in a row:
 // doubling, up to a quarter of what the token still lives, so that several
 // attempts fit into it, and spread by a quarter to either side.

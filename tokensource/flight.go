@@ -75,6 +75,19 @@ func (s *Source) land(f *flight) {
 	defer s.mu.Unlock()
 	s.landLocked(f)
 	s.deliverLocked(f.whole)
+	s.signOutNextLocked(f.whole)
+}
+
+// signOutNextLocked goes on with a sign-out that what has just landed has found in the
+// store: nobody need ask for that.
+func (s *Source) signOutNextLocked(ctx context.Context) {
+	if s.closed || s.flightLocked() != nil {
+		return
+	}
+	v := s.viewLocked()
+	if decide(&v, s.watch.now()).act == doSignOut {
+		s.launchLocked(ctx, doSignOut)
+	}
 }
 
 func (s *Source) landLocked(f *flight) {

@@ -68,7 +68,7 @@ func (s *Source) refreshHoldingLock(f *flight) func(now instant) {
 		case errors.Is(err, fs.ErrExist):
 		case err != nil && !s.mayRefreshUnsaved():
 			// The answer could not be stored either, and may be the only good pair.
-			return s.passingFailure(f, err)
+			return s.waitForStore(f, err)
 		default:
 			return s.spend(f, rec, false)
 		}

@@ -75,19 +75,36 @@ func (s *Source) passingFailure(f *flight, err error) func(now instant) {
 	if f.ctx.Err() != nil {
 		return nil
 	}
-	return s.rememberAs(f, err, passing)
+	return s.rememberAs(f, err, passing, never())
+}
+
+// waitForStore is passingFailure for a refresh that the store holds up as long as there
+// is a live token: the next attempt is due when that is dead, if not earlier.
+func (s *Source) waitForStore(f *flight, err error) func(now instant) {
+	if f.ctx.Err() != nil {
+		return nil
+	}
+	s.mu.Lock()
+	latest := never()
+	if s.session != nil {
+		latest = s.session.schedule().served
+	}
+	s.mu.Unlock()
+	return s.rememberAs(f, err, passing, latest)
 }
 
 // remember keeps a failed attempt in mind until the next one is due, and makes
 // it the answer for all who wait.
 func (s *Source) remember(f *flight, err error) func(now instant) {
-	return s.rememberAs(f, err, classifyRefresh(err))
+	return s.rememberAs(f, err, classifyRefresh(err), never())
 }
 
-func (s *Source) rememberAs(f *flight, err error, c class) func(now instant) {
+// rememberAs is remember for a failure of this class, after which the next attempt is
+// due at latest, if not earlier.
+func (s *Source) rememberAs(f *flight, err error, c class, latest horizon) func(now instant) {
 	draw := s.draw()
 	return func(now instant) {
-		s.failure = s.failure.after(err, c, false, s.leftLocked(now), now, draw)
+		s.failure = s.failure.after(err, c, false, s.leftLocked(now), now, draw).notAfter(latest, now)
 		s.invalidated = s.invalidated.refreshFailed()
 		s.announceLocked(now, Event{Kind: EventRefreshFailed, Err: err, NextAt: s.failure.nextAt})
 		f.err = s.failure.unavailable()
