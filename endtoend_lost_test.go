@@ -172,7 +172,7 @@ func TestEndToEnd_CrashInTheMiddleOfARefresh(t *testing.T) {
 	bubble(t, p, func(t *testing.T, h *house) {
 		h.served(1)
 		sleep(56 * time.Minute)
-		h.srv.Script(agstest.Refresh, agstest.Fault{Delay: 10 * time.Second, AfterWork: true})
+		h.srv.Script(agstest.Refresh, agstest.Fault{Delay: 9 * time.Second, AfterWork: true})
 		h.served(1)
 		sleep(5 * time.Second)
 		h.wantCount(agstest.Refresh, 1)
@@ -203,7 +203,7 @@ func TestEndToEnd_CloseSavesTheAnswerUnderWay(t *testing.T) {
 	p := plan{source: func(_ *house, cfg *tokensource.Config) { cfg.Store = &memory }}
 	bubble(t, p, func(t *testing.T, h *house) {
 		sleep(90 * time.Minute)
-		h.srv.Script(agstest.Refresh, agstest.Fault{Delay: 10 * time.Second, AfterWork: true})
+		h.srv.Script(agstest.Refresh, agstest.Fault{Delay: 9 * time.Second, AfterWork: true})
 		told := make(chan reply, 1)
 		go func() { told <- h.get(t.Context()) }()
 		sleep(time.Second)
@@ -213,7 +213,7 @@ func TestEndToEnd_CloseSavesTheAnswerUnderWay(t *testing.T) {
 		require.ErrorIs(t, (<-told).err, tokensource.ErrClosed)
 		assert.Zero(t, time.Since(begin), "who waits is told at once")
 		require.NoError(t, <-closed)
-		assert.Equal(t, 9*time.Second, time.Since(begin))
+		assert.Equal(t, 8*time.Second, time.Since(begin))
 		require.ErrorIs(t, h.get(t.Context()).err, tokensource.ErrClosed)
 
 		next := h.source(func(_ *house, cfg *tokensource.Config) { cfg.Store, cfg.Token = memory.Peer(), nil })
