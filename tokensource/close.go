@@ -27,7 +27,7 @@ func (s *Source) Close() error {
 	if !idle && !s.awaitLanded(w) {
 		return errors.New("tokensource: closed, but a refresh or a call of the store is still under way")
 	}
-	if err := s.saveUnsaved(); err != nil {
+	if err := s.saveUnsaved(background()); err != nil {
 		return fmt.Errorf("tokensource: close: the session is not saved: %w", err)
 	}
 	return nil
@@ -53,13 +53,12 @@ func (s *Source) awaitLanded(w *work) bool {
 }
 
 // saveUnsaved tries once more to save what the store does not have, after Close.
-func (s *Source) saveUnsaved() error {
+func (s *Source) saveUnsaved(ctx context.Context) error {
 	epoch, leave := s.beginLastSave()
 	defer leave()
 	if !s.isUnsaved() {
 		return nil
 	}
-	ctx := background()
 	if err := s.takeTurn(ctx, s.cfg.settings().storeTimeout); err != nil {
 		return err
 	}

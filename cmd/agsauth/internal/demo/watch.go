@@ -45,7 +45,7 @@ func (c *chronicle) event(e tokensource.Event) {
 		c.say(Moment{Kind: SessionLost, N: c.known().logins})
 		c.note(func(f *facts) { f.ended = true })
 	case tokensource.EventAdopted, tokensource.EventTokenSet, tokensource.EventStoreFailed,
-		tokensource.EventSaved, tokensource.EventUnlocked:
+		tokensource.EventSaved, tokensource.EventUnlocked, tokensource.EventStoreRepaired:
 		// These tell of a store, and of a human. There is neither.
 	}
 }
