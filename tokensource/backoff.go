@@ -46,6 +46,9 @@ func (f *failure) retryAt() horizon {
 	return f.next
 }
 
+// ofRefresh reports whether it is of a refresh that failed for a passing reason.
+func (f *failure) ofRefresh() bool { return f != nil && f.class == passing && !f.reading }
+
 // unavailable is what callers are told of it.
 func (f *failure) unavailable() *UnavailableError {
 	if f == nil {
@@ -53,9 +56,6 @@ func (f *failure) unavailable() *UnavailableError {
 	}
 	return &UnavailableError{NextAt: f.nextAt, Err: f.err}
 }
-
-// ofLogin reports whether a Login was what failed.
-func (f *failure) ofLogin() bool { return f != nil && f.login }
 
 // after returns the memory of one more failure. left is how long the token still
 // lives, zero or less when it does not; draw is from [0,1).

@@ -114,9 +114,9 @@ func aView(rt *rapid.T, s *session) (*view, instant) {
 	hour := func(name string) horizon { return anInstant(limit).Draw(rt, name).horizon() }
 	v := &view{
 		session: s, stored: coin("stored"), canLogin: coin("login"), warned: coin("warned"), unsaved: coin("unsaved"),
-		flying: rapid.IntRange(0, 3).Draw(rt, "flying") == 0, failed: coin("failed"), loginFailed: coin("login failed"),
+		flying: rapid.IntRange(0, 3).Draw(rt, "flying") == 0, failed: coin("failed"),
 		unread:  rapid.IntRange(0, 5).Draw(rt, "unread") == 0,
-		retryAt: hour("retry"), saveAt: hour("save"), rereadAt: hour("reread"),
+		retryAt: hour("retry"), loginAt: hour("login"), saveAt: hour("save"), rereadAt: hour("reread"),
 		signOuts: coin("sign-outs"), signOutAt: hour("sign out"),
 	}
 	if s != nil {
@@ -130,7 +130,7 @@ func aView(rt *rapid.T, s *session) (*view, instant) {
 	if s == nil || coin("anywhere") {
 		return v, now
 	}
-	near := rapid.SampledFrom([]horizon{v.due.served, v.due.refresh, v.due.fixed, v.due.refreshAt, v.due.warnAt, v.retryAt, v.saveAt, v.rereadAt}).Draw(rt, "near")
+	near := rapid.SampledFrom([]horizon{v.due.served, v.due.refresh, v.due.fixed, v.due.refreshAt, v.due.warnAt, v.retryAt, v.loginAt, v.saveAt, v.rereadAt}).Draw(rt, "near")
 	if near.known() {
 		side := rapid.SampledFrom([]time.Duration{-time.Second, -1, 0, 1, time.Second})
 		now.wall, now.mono = wall(near).Add(side.Draw(rt, "wall side")), max(0, near.mono+side.Draw(rt, "mono side"))

@@ -169,6 +169,14 @@ func classifyLogin(err error) class {
 	return refusal
 }
 
+// briefAnswer returns what is wrong with a pair that is dead, or will be very soon.
+func briefAnswer(dead bool) error {
+	if dead {
+		return errDeadAnswer
+	}
+	return errDueAnswer
+}
+
 // outcomeUnknown reports whether the gateway may have done what was asked though
 // we have no answer that says so. Under single-use refresh tokens the one that
 // was sent may then be spent.

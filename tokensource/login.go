@@ -88,18 +88,19 @@ func (s *Source) loggedIn(f *flight, next *session) func(now instant) {
 	}
 	if newer != nil {
 		s.signOutIfEnded(next.pair(), newer)
-		return s.adoption(newer)
+		adopt, draw := s.adoption(newer), s.draw()
+		return func(now instant) {
+			s.setLoginsLocked(s.loginsLocked().afterLogin(next, now, draw))
+			adopt(now)
+		}
 	}
 	draw := s.draw()
 	return func(now instant) {
 		// Not insisted upon: a human's wish that was stored meanwhile goes before.
 		saved := s.savedLocked(generation, err, false, now)
+		s.setLoginsLocked(s.loginsLocked().afterLogin(next, now, draw))
 		s.publishLocked(next, Event{Kind: EventLoggedIn}, now)
 		s.announceAllLocked(now, saved)
-		if v := s.viewLocked(); decide(&v, now).act == doLogin {
-			// Or it would be signed on again at once, and again.
-			s.failure = s.failure.after(errDueAnswer, refusal, true, s.leftLocked(now), now, draw)
-		}
 	}
 }
 
@@ -155,11 +156,12 @@ func (s *Source) loginFailed(f *flight, err error) func(now instant) {
 	}
 	draw := s.draw()
 	return func(now instant) {
-		s.failure = s.failure.after(err, classifyLogin(err), true, s.leftLocked(now), now, draw)
+		l := s.loginsLocked().afterFailure(err, classifyLogin(err), s.leftLocked(now), now, draw)
+		s.setLoginsLocked(l)
 		if s.ended == nil {
 			s.invalidated = s.invalidated.refreshFailed()
 		}
-		s.announceLocked(now, Event{Kind: EventLoginFailed, Reason: s.endedLocked(), Err: err, NextAt: s.failure.nextAt})
+		s.announceLocked(now, Event{Kind: EventLoginFailed, Reason: s.endedLocked(), Err: err, NextAt: l.failure.nextAt})
 		f.err = s.answerLocked()
 	}
 }

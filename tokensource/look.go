@@ -116,8 +116,8 @@ func (s *Source) viewLocked() view {
 		warned:      s.warned,
 		flying:      s.flightLocked() != nil,
 		failed:      s.failure != nil,
-		loginFailed: s.failure.ofLogin(),
 		retryAt:     s.failure.retryAt(),
+		loginAt:     s.loginsLocked().retryAt(),
 	}
 	if s.session != nil {
 		v.due = s.session.schedule()
@@ -181,10 +181,19 @@ func (s *Source) refreshQuietLocked(now instant) {
 func (s *Source) answerLocked() error {
 	if s.ended != nil {
 		e := s.loginRequiredLocked()
-		if s.failure != nil {
-			e.Err = s.failure.err
+		if failed := s.lastFailureLocked(); failed != nil {
+			e.Err = failed.err
 		}
 		return e
 	}
-	return s.failure.unavailable()
+	return s.lastFailureLocked().unavailable()
+}
+
+// lastFailureLocked returns what the last attempt at what the session needs has failed
+// with, nil when it has not.
+func (s *Source) lastFailureLocked() *failure {
+	if s.failure != nil {
+		return s.failure
+	}
+	return s.loginsLocked().failed()
 }

@@ -182,7 +182,7 @@ func (w *world) invalidate(p *proc, now bool) {
 	if now {
 		// The first one of all is followed for sure, where a refresh can be made.
 		p.shunned = nil
-		first := len(p.rejections) == 0 && !p.failure.next.known && p.ended == 0 && !p.engagedLocked()
+		first := len(p.rejections) == 0 && !p.failure.next.known && p.brief != pr && p.ended == 0 && !p.engagedLocked()
 		if first && (p.shelf == nil || p.shelf.clean && p.shelf.troubled == 0) && p.allLocked(pr, func(b *belief) bool { return b.refreshable }) {
 			p.shunned = pr
 		}

@@ -78,6 +78,13 @@ func (p *proc) beganSessionLocked(e tokensource.Event, of *pair) {
 	p.wish.unsaved = p.wish.unsaved && e.Kind != tokensource.EventLoggedIn && (e.Kind != tokensource.EventAdopted || p.wish.account != of.account)
 	p.client = e.Status.ClientID
 	p.seenLocked(of)
+	// Good for less than a second when it came: it counts as a failure, if one of ours.
+	soon := p.moment()
+	soon.wall, soon.mono = soon.wall.Add(time.Second), soon.mono+time.Second
+	p.brief = nil
+	if p.anyLocked(of, func(b *belief) bool { return b.served.either(soon) || b.refresh.either(soon) }) {
+		p.brief = of
+	}
 }
 
 // wishing reports whether a call with a wish has not returned yet. The world is

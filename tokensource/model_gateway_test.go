@@ -206,6 +206,9 @@ func (g *issuer) wait(ctx context.Context, p *proc, r verdict) error {
 	return nil
 }
 
+// errPanicked stands for a call that does not return.
+var errPanicked = errors.New("panic")
+
 var errDead = &ags.Error{Op: "refresh", Status: 401, Message: "unauthorised"}
 
 // spendLocked takes a refresh token and gives the next pair, as of now.

@@ -47,6 +47,7 @@ type proc struct {
 	lostAt      time.Duration
 	refusedAt   int // the loads that were answered when a refresh was last rejected
 	failure     memory
+	brief       *pair // it came when it was nearly over, and is refreshed on the back-off
 	ended       tokensource.Reason
 	endedPair   *pair
 	deleted     bool // the device
@@ -182,7 +183,7 @@ func (p *proc) fly(f *airborne, r verdict, work func() (*ags.Token, error)) (ans
 	w := p.w
 	p.air, p.lost = append(p.air, f), nil
 	w.mu.Unlock()
-	err = errors.New("panic")
+	err = errPanicked
 	defer func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -213,7 +214,7 @@ func (p *proc) landedLocked(f *airborne, answer *ags.Token, err error) {
 		}
 	case !received, !known:
 		p.unknown[f.pair] = p.unknown[f.pair] || f.pair.spent && !f.spent
-		unanswered := errors.As(err, &e) && e.Status == 0 && !e.NotSent && !e.Malformed || e == nil && f.ctx.Err() != nil
+		unanswered := errors.As(err, &e) && e.Status == 0 && !e.NotSent && !e.Malformed || e == nil && f.ctx.Err() != nil && !errors.Is(err, errPanicked)
 		if received && err != nil && unanswered && !f.again {
 			p.lost, p.lostAt = f, p.w.fake.Elapsed()
 		}

@@ -66,7 +66,7 @@ func (p *proc) idleLocked(required bool) {
 	if required != (p.ended != 0) {
 		w.failLocked("15: %s: the channel of LoginRequired is closed: %t, and the end was announced: %t", p.name, required, p.ended != 0)
 	}
-	due := p.ended == 0 && (p.shelf == nil || p.shelf.clean && p.shelf.troubled == 0) && p.allLocked(p.current, func(b *belief) bool {
+	due := p.ended == 0 && p.brief != p.current && (p.shelf == nil || p.shelf.clean && p.shelf.troubled == 0) && p.allLocked(p.current, func(b *belief) bool {
 		ageing := b.due(0).either(now) && b.wins && (b.arrival.stored || b.spaced().either(now))
 		return b.refreshable && (ageing || p.unrefreshed[p.current])
 	}) && (!p.failure.next.known || p.failure.next.either(now))

@@ -85,16 +85,16 @@ type view struct {
 
 	invalidated invalidation
 
-	unread      bool // there is a store, and it was not read yet
-	stored      bool // there is a store
-	canLogin    bool // a LoginFunc was given
-	warned      bool // the end was announced ahead of time
-	unsaved     bool // what is in memory was not saved
-	flying      bool // a flight is in the air
-	failed      bool // the last attempt failed
-	loginFailed bool // and was a login, which holds back no refresh
+	unread   bool // there is a store, and it was not read yet
+	stored   bool // there is a store
+	canLogin bool // a LoginFunc was given
+	warned   bool // the end was announced ahead of time
+	unsaved  bool // what is in memory was not saved
+	flying   bool // a flight is in the air
+	failed   bool // the last refresh, or first look at the store, failed
 
-	retryAt  horizon // no attempt before: the back-off after one that failed
+	retryAt  horizon // no refresh before: the back-off after one that failed
+	loginAt  horizon // no login before, which holds back no refresh
 	saveAt   horizon // no further save before
 	rereadAt horizon // an ended session is not read again before
 
@@ -215,7 +215,7 @@ func actEnded(v *view, end Reason, now instant) action {
 	if v.ended == 0 && v.stored && v.rereadAt.passedOnEither(now) {
 		return doRead
 	}
-	if v.canLogin && end != SignedOut && v.retryAt.passedOnEither(now) {
+	if v.canLogin && end != SignedOut && v.loginAt.passedOnEither(now) {
 		return doLogin
 	}
 	if v.signOuts && v.signOutAt.passedOnEither(now) {
@@ -230,13 +230,13 @@ func actEnded(v *view, end Reason, now instant) action {
 // actLive returns what is to be done about a session that has not ended.
 func actLive(v *view, alive bool, now instant) action {
 	ageing := v.due.refreshAt.passedOnEither(now)
-	rejected, retry := v.invalidated != notInvalidated, v.retryAt.passedOnEither(now)
+	rejected := v.invalidated != notInvalidated
 	extends := v.session.refreshable() && (v.due.winsTime || !alive)
 	useful := extends || rejected && v.session.refreshable()
 	switch {
-	case useful && (rejected || !alive || ageing) && (retry || v.loginFailed):
+	case useful && (rejected || !alive || ageing) && v.retryAt.passedOnEither(now):
 		return doRefresh
-	case !extends && ageing && retry && v.canLogin:
+	case !extends && ageing && v.canLogin && v.loginAt.passedOnEither(now):
 		// On the word of the wall clock alone: beside a monotonic one that has slept it is
 		// right, and where it was set forward a sign-on ahead of time does no harm.
 		return doLogin
@@ -278,6 +278,7 @@ func nextChange(v *view, now instant) horizon {
 	}
 	if !v.flying {
 		consider(v.retryAt)
+		consider(v.loginAt)
 		if v.unsaved {
 			consider(v.saveAt)
 		}

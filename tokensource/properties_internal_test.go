@@ -33,7 +33,7 @@ func TestProperty_TheScheduleOfAPair(t *testing.T) {
 		least, most := marginBounds(life, set.refreshBefore)
 		spaced := now.horizon() // what is handed in can be due at once
 		if fromGateway {
-			spaced = now.add(max(250*time.Millisecond, life/4)).horizon()
+			spaced = now.add(max(250*time.Millisecond, min(life, first.Sub(now.wall))/4)).horizon()
 		}
 		switch at := wall(s.refreshAt); {
 		case !fromGateway && s.winsTime && s.refreshable && token.IssuedAt.Sub(now.wall) > time.Minute:
@@ -166,14 +166,14 @@ func requireActPermitted(rt *rapid.T, v *view, d decision, now instant) {
 		in := look(v.session)
 		require.False(rt, v.unread || v.ended != 0, "a refresh of what has ended, or was not read yet")
 		require.True(rt, in.refreshable)
-		require.True(rt, v.retryAt.passedOnEither(now) || v.loginFailed, "a failure is not remembered")
+		require.True(rt, v.retryAt.passedOnEither(now), "a failure is not remembered")
 		require.False(rt, in.fixed.passedOnBoth(now) || in.refresh.passedOnBoth(now))
 		alive := !in.served.passedOnEither(now)
 		require.False(rt, alive && v.invalidated == notInvalidated && !in.winsTime, "nothing is won by it")
 		require.False(rt, alive && v.invalidated == notInvalidated && !in.refreshAt.passedOnEither(now), "it is not due")
 		require.False(rt, alive && v.invalidated == notInvalidated && !in.spaced.passedOnEither(now), "it is too close to the last")
 	case doLogin:
-		require.True(rt, v.canLogin && v.retryAt.passedOnEither(now))
+		require.True(rt, v.canLogin && v.loginAt.passedOnEither(now))
 		require.False(rt, v.unread, "a sign-on is spent before the store was read")
 		require.NotEqual(rt, SignedOut, d.end, "a sign-out is undone")
 		require.True(rt, d.end != 0 || look(v.session).refreshAt.passedOnEither(now), "it is not due")

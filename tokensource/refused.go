@@ -29,7 +29,9 @@ func (s *Source) refreshFailed(f *flight, current *session, read *record, err er
 // endRejected ends the session with a rejection. A horizon that either clock has
 // seen pass says more than that.
 func (s *Source) endRejected(current *session, err error) func(now instant) {
+	draw := s.draw()
 	return func(now instant) {
+		s.setLoginsLocked(s.loginsLocked().afterEnd(now.horizon(), err, now, draw))
 		reason := horizonPassed(current, now)
 		if reason == 0 {
 			reason = RefreshRejected

@@ -25,6 +25,9 @@ const (
 	minSpacing  = 250 * time.Millisecond
 	spacingPart = 4
 
+	// A pair that is good for less is refreshed no sooner than after a failure.
+	minPairLife = time.Second
+
 	// A fixed horizon that is told anew within this is the same one: what
 	// differs is the rounding of seconds and the clocks' drift.
 	fixedTolerance = time.Minute
@@ -147,7 +150,10 @@ func (s *session) schedule() schedule {
 	sc.life = max(0, first.wall.sub(issuedAt))
 	sc.halfway = first.add(-sc.life / 2)
 	if s.from == granted {
-		sc.spaced = s.came.add(max(minSpacing, sc.life/spacingPart))
+		// Of its life no more counts than is left: an instant of issue in the past is none
+		// to wait for.
+		life := min(sc.life, first.wall.sub(s.came.wall))
+		sc.spaced = s.came.add(max(minSpacing, life/spacingPart))
 	}
 	sc.refreshAt = latest(first.add(-s.margin), sc.spaced)
 	sc.winsTime, sc.futile = winsTime(access, refresh, s.fixed, sc.life)
@@ -294,6 +300,30 @@ func (s *session) pair() *ags.Token {
 func (s *session) lastCall(refreshTimeout time.Duration) horizon {
 	due := s.schedule()
 	return due.served.add(-min(s.margin/2, 2*refreshTimeout))
+}
+
+// extendable reports whether a refresh would be of use before the access token is dead.
+func (s *session) extendable(due *schedule) bool { return s.refreshable() && due.winsTime }
+
+// lasts returns until when there is something to serve, or to refresh.
+func (s *session) lasts(due *schedule) horizon {
+	if s.extendable(due) {
+		return earliest(due.refresh, due.fixed)
+	}
+	return due.served
+}
+
+// brief reports whether a pair that was granted just now is dead, or due again so soon
+// that it was not worth the call.
+func (s *session) brief(due *schedule, now instant) bool {
+	first := due.served
+	if s.extendable(due) {
+		first = earliest(first, due.refresh)
+	}
+	if s.refreshable() {
+		now = now.add(minPairLife)
+	}
+	return first.passedOnEither(now)
 }
 
 // refreshable reports whether there is a refresh token at all.

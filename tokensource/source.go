@@ -27,14 +27,14 @@ type Source struct {
 
 	mu sync.Mutex // guards all below; never held across I/O, a wait or the user's code
 
-	session    *session      // nil when there is no pair
-	device     device        // whose session it is
-	ended      *ending       // nil when the session can be refreshed, as far as we know
-	failure    *failure      // of the last refresh, login or first look at the store; nil when none
-	rejections *rejections   // by APIs; nil when none
-	ledger     *ledger       // what is known of the store; nil exactly when there is none
-	work       *work         // what is under way; nil when nothing is
-	required   chan struct{} // what LoginRequired returns, made when first asked for; closed by endLocked
+	session  *session      // nil when there is no pair
+	device   device        // whose session it is
+	ended    *ending       // nil when the session can be refreshed, as far as we know
+	failure  *failure      // of the last refresh or first look at the store; nil when none
+	history  *history      // what further calls are spaced by; nil when nothing
+	ledger   *ledger       // what is known of the store; nil exactly when there is none
+	work     *work         // what is under way; nil when nothing is
+	required chan struct{} // what LoginRequired returns, made when first asked for; closed by endLocked
 
 	epoch          uint64 // raised by SetToken and SignOut: what was begun before is overtaken
 	closed         bool
@@ -70,6 +70,35 @@ type ending struct {
 	reason Reason
 	at     time.Time
 	err    error // the gateway's rejection, where there was one
+}
+
+// history is what keeps calls of the gateway apart beside the memory of a failure.
+type history struct {
+	rejections *rejections // by APIs; nil when none
+	logins     *logins     // nil when none
+}
+
+// historyLocked returns the history, beginning with none.
+func (s *Source) historyLocked() *history {
+	if s.history == nil {
+		s.history = &history{}
+	}
+	return s.history
+}
+
+// loginsLocked returns what is remembered of the calls of Login, nil when nothing.
+func (s *Source) loginsLocked() *logins {
+	if s.history == nil {
+		return nil
+	}
+	return s.history.logins
+}
+
+// setLoginsLocked remembers calls of Login.
+func (s *Source) setLoginsLocked(l *logins) {
+	if l != nil || s.history != nil {
+		s.historyLocked().logins = l
+	}
 }
 
 // New returns a Source. It calls nobody and starts nothing: the first call for a
@@ -195,8 +224,12 @@ func (s *Source) Invalidate(accessToken string) {
 	case s.ended != nil, !s.session.refreshable(), !s.failure.retryAt().passedOnEither(now):
 		return
 	}
-	if next, admitted := s.rejections.admit(s.session, now); admitted {
-		s.rejections, s.invalidated = &next, invalidated
+	var former *rejections
+	if s.history != nil {
+		former = s.history.rejections
+	}
+	if next, admitted := former.admit(s.session, now); admitted {
+		s.historyLocked().rejections, s.invalidated = &next, invalidated
 		s.wakeLocked()
 	}
 }

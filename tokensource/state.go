@@ -15,7 +15,7 @@ func (s *Source) publishLocked(next *session, e Event, now instant) {
 	}
 	s.session = next
 	s.invalidated, s.outcomeUnknown = notInvalidated, false
-	s.failure = nil
+	s.outdoFailuresLocked(next, e.Kind, now)
 	if s.ledger != nil {
 		s.ledger.rejected, s.ledger.rereadAt = nil, horizon{}
 	}
@@ -26,6 +26,22 @@ func (s *Source) publishLocked(next *session, e Event, now instant) {
 	}
 	s.announceLocked(now, e)
 	s.refreshQuietLocked(now)
+}
+
+// outdoFailuresLocked forgets the failures that next has made up for. A pair that
+// another process was given is no reason to call any sooner, when it is as good as
+// dead, or when it is Login that is to be called.
+func (s *Source) outdoFailuresLocked(next *session, how Kind, now instant) {
+	adopted, due := how == EventAdopted, next.schedule()
+	if !adopted || !s.failure.ofRefresh() || !next.brief(&due, now) {
+		s.failure = nil
+	}
+	switch {
+	case adopted:
+		s.setLoginsLocked(s.loginsLocked().outdone(now))
+	case how == EventTokenSet:
+		s.setLoginsLocked(nil)
+	}
 }
 
 // endLocked ends the refreshing of the session. err is the gateway's rejection,
@@ -40,9 +56,7 @@ func (s *Source) endLocked(reason Reason, err error, now instant) {
 			s.ledger.yield() // a session that has ended never overwrites a stored record
 		}
 	}
-	if !s.failure.ofLogin() {
-		s.failure = nil
-	}
+	s.failure = nil
 	if ags.DeviceDeleted(err) {
 		s.device.clientID = ""
 	}

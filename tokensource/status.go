@@ -51,8 +51,8 @@ func (s *Source) statusLocked(now instant) Status {
 		ClientID: s.device.clientID, AccountID: s.device.accountID,
 		Busy: v.flying, Unsaved: v.unsaved,
 	}
-	if s.failure != nil {
-		st.Err, st.NextAt = s.failure.err, s.failure.nextAt
+	if failed := s.lastFailureLocked(); failed != nil {
+		st.Err, st.NextAt = failed.err, failed.nextAt
 	}
 	if s.ledger != nil {
 		st.Generation = s.ledger.generation
