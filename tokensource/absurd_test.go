@@ -279,7 +279,7 @@ func (p *absurdPlan) play(t *testing.T) *absurdHour {
 }
 
 func TestAbsurdAnswers_MakeForNoMoreCallsThanTheBackOffAllows(t *testing.T) {
-	defer byDefault("rapid.checks", "150")()
+	defer byDefault("rapid.checks", "40")()
 	rapid.Check(t, func(rt *rapid.T) {
 		p := drawAbsurdPlan(rt)
 		rt.Logf("%s", p)

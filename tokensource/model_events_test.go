@@ -122,7 +122,9 @@ func (p *proc) failedLocked(e tokensource.Event, of *pair) {
 	if dead := p.allLocked(of, func(b *belief) bool { return b.served.either(now) }); dead && !refused && !login {
 		least = max(least, 3*min(10*time.Second, 250*time.Millisecond<<min(count-1, 10))/4)
 	}
-	if held := of != nil && !asked && !login; held && p.allLocked(of, func(b *belief) bool { return !b.served.either(now) && b.served.either(moment{now.wall.Add(wait), now.mono + wait}) }) {
+	if held := of != nil && !asked && !login; held && p.allLocked(of, func(b *belief) bool {
+		return !b.served.either(now) && b.served.either(moment{now.wall.Add(wait), now.mono + wait})
+	}) {
 		least = 0 // what the store holds up is due when the token is dead
 	}
 	if wait < least || wait > most {
