@@ -61,7 +61,9 @@ type dialer struct {
 // newDialer returns a dialer with the system's resolver.
 func newDialer() dialer {
 	return dialer{
-		addresses: net.DefaultResolver.LookupHost,
+		addresses: func(ctx context.Context, host string) ([]string, error) {
+			return net.DefaultResolver.LookupHost(ctx, host)
+		},
 		dial: func(ctx context.Context, timeout time.Duration, network, address string) (net.Conn, error) {
 			return (&net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second}).DialContext(ctx, network, address)
 		},
