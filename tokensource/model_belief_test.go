@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/tokensource"
 )
 
 // What a process may believe of a pair, worked out from the documents and not from
@@ -158,9 +159,9 @@ func (b *belief) over(at moment) bool {
 }
 
 // arrivedLocked notes that a pair came to the process. A pair that it has already
-// is no news.
+// is no news, unless it was given up for a sign-out.
 func (p *proc) arrivedLocked(pr *pair, t *ags.Token, a arrival) {
-	if p.current == pr {
+	if p.current == pr && p.ended != tokensource.SignedOut {
 		return
 	}
 	p.beliefs[pr] = append(p.beliefs[pr], p.w.believe(pr, t, a))

@@ -76,11 +76,14 @@ func (p *proc) beganSessionLocked(e tokensource.Event, of *pair) {
 	p.ended, p.endedPair, p.failure = 0, nil, memory{}
 	// Replaced by a login, or known to have been saved as a neighbour goes on with it.
 	p.wish.unsaved = p.wish.unsaved && e.Kind != tokensource.EventLoggedIn && (e.Kind != tokensource.EventAdopted || p.wish.account != of.account)
+	if e.Kind == tokensource.EventLoggedIn {
+		p.loggedIn = p.moment().mono
+	}
 	p.client = e.Status.ClientID
 	p.seenLocked(of)
-	// Good for less than a second when it came: it counts as a failure, if one of ours.
+	// Good for less than half a second when it came: it counts as a failure, if one of ours.
 	soon := p.moment()
-	soon.wall, soon.mono = soon.wall.Add(time.Second), soon.mono+time.Second
+	soon.wall, soon.mono = soon.wall.Add(500*time.Millisecond), soon.mono+500*time.Millisecond
 	p.brief = nil
 	if p.anyLocked(of, func(b *belief) bool { return b.served.either(soon) || b.refresh.either(soon) }) {
 		p.brief = of

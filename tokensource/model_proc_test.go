@@ -50,8 +50,9 @@ type proc struct {
 	brief       *pair // it came when it was nearly over, and is refreshed on the back-off
 	ended       tokensource.Reason
 	endedPair   *pair
-	deleted     bool // the device
-	leaves      bool // it was signed out once
+	deleted     bool          // the device
+	leaves      bool          // it was signed out once
+	loggedIn    time.Duration // when it did so last; 0 is never
 	client      string
 	wish        wish
 }

@@ -207,7 +207,9 @@ func (w *world) lives(p *proc) bool {
 		return true
 	case st.Phase == tokensource.Ended:
 		if w.house.login {
-			return false
+			// Where clocks differ by more than a session lives, each host takes what the
+			// other has for over. It logs in every 10 seconds, and no more often.
+			return (w.house.behind != 0 || w.clockSet) && p.loggedIn > 0 && now.mono-p.loggedIn < 10*time.Second
 		}
 		return !w.couldLiveLocked(p)
 	}

@@ -25,8 +25,9 @@ const (
 	minSpacing  = 250 * time.Millisecond
 	spacingPart = 4
 
-	// A pair that is good for less is refreshed no sooner than after a failure.
-	minPairLife = time.Second
+	// A pair that is good for less is refreshed no sooner than after a failure: the
+	// shortest life that the wire can tell is a second.
+	minPairLife = 500 * time.Millisecond
 
 	// A fixed horizon that is told anew within this is the same one: what
 	// differs is the rounding of seconds and the clocks' drift.
