@@ -41,7 +41,10 @@ type signOuter interface {
 // When its error says that the device was deleted (see [ags.DeviceDeleted]) it is
 // called once more, at once, without a ClientID. After any other error it is called
 // again when somebody asks, after a back-off: of a minute and more, or of less when
-// the error Is [ags.ErrUnavailable] or [ags.ErrProtocol].
+// the error Is [ags.ErrUnavailable] or [ags.ErrProtocol]. A session that cannot be used
+// for 10 seconds counts as an error: its access token is served while it lives, and the
+// next call is a minute or more later. Two calls that succeed are at least 10 seconds
+// apart.
 //
 // Its context has the values of the call that started it, and ends when the
 // Source is closed, or when SetToken or SignOut has made it pointless; it has no
