@@ -44,7 +44,7 @@ func drawAbsurdity(rt *rapid.T) absurdity {
 	rarely := func(name string) bool { return rapid.IntRange(0, 5).Draw(rt, name) == 5 }
 	span := func(name string) *time.Duration {
 		d := rapid.SampledFrom([]time.Duration{
-			-50 * year, -time.Hour, -1, 0, 1, time.Millisecond, 300 * time.Millisecond, time.Second, 1500 * time.Millisecond, 5 * time.Second,
+			-50 * year, -time.Hour, -1, 0, 1, time.Millisecond, 200 * time.Millisecond, 300 * time.Millisecond, time.Second, 1500 * time.Millisecond, 5 * time.Second,
 			15 * time.Second, time.Minute, time.Hour, 90 * year, -2, // the last is not told
 		}).Draw(rt, name)
 		if d == -2 {

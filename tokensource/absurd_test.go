@@ -105,11 +105,11 @@ func (p *absurdPlan) String() string {
 
 // most is how many calls the back-off allows at most in the hour: one per 7.5 s once it
 // is at its cap, and seven more for each time that it begins anew, which it does with
-// each login. Nothing is said of pairs that can be served for half a second.
+// each login. Nothing is said of pairs that can be served for longer than the first wait.
 func (p *absurdPlan) most(logins int) (refreshes int, limited bool) {
 	limited = true
 	for _, a := range p.refresh {
-		limited = limited && (a.err != nil || a.none || min(a.left(a.access), a.left(a.fixed)) < 500*time.Millisecond)
+		limited = limited && (a.err != nil || a.none || min(a.left(a.access), a.left(a.fixed)) < 250*time.Millisecond)
 	}
 	return 480 + 8*(logins+1), limited
 }

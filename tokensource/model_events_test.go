@@ -81,9 +81,9 @@ func (p *proc) beganSessionLocked(e tokensource.Event, of *pair) {
 	}
 	p.client = e.Status.ClientID
 	p.seenLocked(of)
-	// Good for less than half a second when it came: it counts as a failure, if one of ours.
+	// Good for less than 250 ms when it came: it counts as a failure, if one of ours.
 	soon := p.moment()
-	soon.wall, soon.mono = soon.wall.Add(500*time.Millisecond), soon.mono+500*time.Millisecond
+	soon.wall, soon.mono = soon.wall.Add(250*time.Millisecond), soon.mono+250*time.Millisecond
 	p.brief = nil
 	if p.anyLocked(of, func(b *belief) bool { return b.served.either(soon) || b.refresh.either(soon) }) {
 		p.brief = of

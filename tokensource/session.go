@@ -25,9 +25,9 @@ const (
 	minSpacing  = 250 * time.Millisecond
 	spacingPart = 4
 
-	// A pair that is good for less is refreshed no sooner than after a failure: the
-	// shortest life that the wire can tell is a second.
-	minPairLife = 500 * time.Millisecond
+	// A pair that is good for less than the first wait after a failure is no better than a
+	// failure. The wire has whole seconds.
+	minPairLife = firstBackoff
 
 	// A fixed horizon that is told anew within this is the same one: what
 	// differs is the rounding of seconds and the clocks' drift.
