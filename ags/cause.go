@@ -27,9 +27,7 @@ type cause struct {
 // newCause returns what may be known of err.
 func newCause(err error) *cause {
 	c := &cause{text: describe(err)}
-	for _, known := range []error{
-		context.Canceled, context.DeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, net.ErrClosed,
-	} {
+	for _, known := range knownCauses() {
 		if errors.Is(err, known) {
 			c.members = append(c.members, known)
 		}
@@ -41,6 +39,13 @@ func newCause(err error) *cause {
 		c.timeout = ne.Timeout()
 	}
 	return c
+}
+
+// knownCauses returns the errors that a caller may ask for, and whose texts are constants.
+func knownCauses() []error {
+	return []error{
+		context.Canceled, context.DeadlineExceeded, io.ErrUnexpectedEOF, io.EOF, io.ErrClosedPipe, net.ErrClosed,
+	}
 }
 
 // describe says in words of our own of what kind an error is. The only texts of others
@@ -65,9 +70,7 @@ func describe(err error) string {
 	if kind := describeTLS(err); kind != "" {
 		return what + kind
 	}
-	for _, known := range []error{
-		context.Canceled, context.DeadlineExceeded, io.ErrUnexpectedEOF, io.EOF, io.ErrClosedPipe, net.ErrClosed,
-	} {
+	for _, known := range knownCauses() {
 		if errors.Is(err, known) {
 			return what + known.Error()
 		}

@@ -63,7 +63,7 @@ func (c scrubber) forms() []string {
 	var forms []string
 	for _, secret := range c.secrets {
 		query, path, quoted := url.QueryEscape(secret), url.PathEscape(secret), jsonText(secret, false)
-		forms = append(forms, secret, query, lowerEscapes(query), path, lowerEscapes(path),
+		forms = append(forms, secret, query, path,
 			quoted, strings.ReplaceAll(quoted, "/", `\/`), jsonText(secret, true),
 			unquoted(strconv.Quote(secret)), unquoted(strconv.QuoteToASCII(secret)), html.EscapeString(secret))
 	}
@@ -155,14 +155,3 @@ func jsonText(s string, escapeHTML bool) string {
 }
 
 func unquoted(s string) string { return s[1 : len(s)-1] }
-
-// lowerEscapes returns s with its percent escapes in lower case.
-func lowerEscapes(s string) string {
-	b := []byte(s)
-	for i := 0; i+2 < len(b); i++ {
-		if b[i] == '%' {
-			copy(b[i+1:i+3], bytes.ToLower(b[i+1:i+3]))
-		}
-	}
-	return string(b)
-}

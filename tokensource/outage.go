@@ -24,11 +24,8 @@ func (s *Source) storeTrouble(op storeOperation, cause error) error {
 	now := s.watch.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.outageLocked(op, now) {
+	if s.outageLocked(op, err, now) {
 		s.announceLocked(now, Event{Kind: EventStoreFailed, Err: err})
-	}
-	if leftAlone(err) {
-		s.ledger.outages[op] = new(never())
 	}
 	return err
 }
@@ -38,18 +35,18 @@ func (s *Source) saveTrouble(err error) {
 	now := s.watch.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.outageLocked(saveOperation, now)
-	if leftAlone(err) {
-		s.ledger.outages[saveOperation] = new(never())
-	}
+	s.outageLocked(saveOperation, err, now)
 }
 
 // outageLocked notes that an operation of the store has failed. It reports whether
 // all of them worked until now.
-func (s *Source) outageLocked(op storeOperation, now instant) (first bool) {
+func (s *Source) outageLocked(op storeOperation, err error, now instant) (first bool) {
 	l := s.ledger
 	first = l.outages == [storeOperations]*horizon{}
-	if l.outages[op] == nil {
+	switch {
+	case leftAlone(err):
+		l.outages[op] = new(never())
+	case l.outages[op] == nil:
 		l.outages[op] = new(now.add(s.cfg.settings().lockTimeout).horizon())
 	}
 	return first

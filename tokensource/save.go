@@ -1,6 +1,9 @@
 package tokensource
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // savedLocked notes how a save went, and returns what is to be announced of
 // it once what was saved is published.
@@ -21,7 +24,7 @@ func (s *Source) savedLocked(generation int64, err error, forced bool, now insta
 	if forced {
 		l.pending = saveOverwrite
 	}
-	next := now.add(min(saveRetryInterval<<min(l.saveFailures, maxDoublings), maxSaveRetryInterval))
+	next := now.add(saveRetryWait(l.saveFailures))
 	l.saveAt = next.horizon()
 	l.saveFailures++
 	return []Event{{Kind: EventStoreFailed, Err: err, NextAt: next.wall}}
@@ -66,6 +69,11 @@ func (s *Source) saveRecord(
 		s.replaceStored(read, epoch)
 	}
 	return s.commit(ctx, rec, forced)
+}
+
+// saveRetryWait returns how long to wait after one more failure than these.
+func saveRetryWait(failures int) time.Duration {
+	return min(saveRetryInterval<<min(failures, maxDoublings), maxSaveRetryInterval)
 }
 
 // toSave returns the record of what is in memory: a pair, or a tombstone.

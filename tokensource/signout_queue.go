@@ -109,7 +109,7 @@ func (q *signOutQueue) postpone(now instant) {
 	if q == nil {
 		return
 	}
-	q.nextAt = now.add(min(saveRetryInterval<<min(q.failures, maxDoublings), maxSaveRetryInterval)).horizon()
+	q.nextAt = now.add(saveRetryWait(q.failures)).horizon()
 	q.failures++
 }
 
