@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"slices"
 	"time"
+
+	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 )
 
 // The numbers of the use of a store.
@@ -26,7 +28,7 @@ const (
 // token of the Config that goes before it.
 func (s *Source) adopt(epoch uint64, rec *record) bool {
 	take := s.adoption(rec)
-	now := s.watch.now()
+	now := s.watch.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.epoch != epoch {
@@ -77,20 +79,20 @@ func fingerprint(token string) [sha256.Size]byte { return sha256.Sum256([]byte(t
 // descendsLocked reports whether a record is of the very session in memory: what
 // a neighbour has made of a pair whose save took effect though it was not answered.
 func (s *Source) descendsLocked(rec *record) bool {
-	return s.session != nil && stampOf(rec.StartedAt) == s.session.startedAt &&
+	return s.session != nil && dualclock.UnixNanoOf(rec.StartedAt) == s.session.startedAt &&
 		!differ(rec.ClientID, s.session.token.ClientID) && !differ(rec.AccountID, s.session.token.AccountID)
 }
 
 // adoption returns how a stored session is made ours, under the lock.
-func (s *Source) adoption(rec *record) func(now instant) {
+func (s *Source) adoption(rec *record) func(now dualclock.Instant) {
 	draw := s.draw()
-	return func(now instant) {
+	return func(now dualclock.Instant) {
 		s.ledger.unread, s.ledger.pending, s.ledger.generation, s.ledger.outrun = false, saveNothing, rec.Generation, nil
 		if rec.tombstone() {
 			s.session, s.device = nil, device{rec.ClientID, rec.AccountID}
 			s.invalidated, s.failure = notInvalidated, nil
 			s.endLocked(SignedOut, nil, now)
-			s.ledger.rereadAt = now.add(rereadInterval).horizon()
+			s.ledger.rereadAt = now.Add(rereadInterval).Deadline()
 			return
 		}
 		a := arrival{token: rec.token(), from: handedIn, at: now, startedAt: rec.StartedAt, draw: draw}

@@ -12,7 +12,7 @@ import (
 // process has stored a record meanwhile, which must be loaded; any other says that
 // the store does not take the note.
 func (s *Source) noteAttempt(f *flight, read *record) (stored *record, err error) {
-	now := s.watch.now()
+	now := s.watch.Now()
 	s.mu.Lock()
 	if s.epoch != f.epoch || s.session == nil {
 		s.mu.Unlock()
@@ -26,7 +26,7 @@ func (s *Source) noteAttempt(f *flight, read *record) (stored *record, err error
 	}
 	s.mu.Unlock()
 
-	note.AttemptAt = now.wall.Round(0).UTC()
+	note.AttemptAt = now.Wall.Round(0).UTC()
 	err = s.write(f.whole, note)
 	if errors.Is(err, fs.ErrExist) {
 		return nil, err

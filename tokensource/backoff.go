@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 )
 
 // The numbers of what follows a failure.
@@ -32,16 +33,16 @@ type failure struct {
 	class  class
 	login  bool // it was a Login
 	count  int  // failures of this class, of the same kind, in a row
-	next   horizon
+	next   dualclock.Deadline
 	nextAt time.Time // next, on the wall clock: what callers are told
 
 	reading bool // it was the first look at the store
 }
 
 // retryAt returns before when no attempt is made.
-func (f *failure) retryAt() horizon {
+func (f *failure) retryAt() dualclock.Deadline {
 	if f == nil {
-		return past()
+		return dualclock.Always()
 	}
 	return f.next
 }
@@ -59,7 +60,7 @@ func (f *failure) unavailable() *UnavailableError {
 
 // after returns the memory of one more failure. left is how long the token still
 // lives, zero or less when it does not; draw is from [0,1).
-func (f *failure) after(err error, c class, login bool, left time.Duration, now instant, draw float64) *failure {
+func (f *failure) after(err error, c class, login bool, left time.Duration, now dualclock.Instant, draw float64) *failure {
 	count := 1
 	if f != nil && f.class == c && f.login == login {
 		count = f.count + 1
@@ -69,19 +70,19 @@ func (f *failure) after(err error, c class, login bool, left time.Duration, now 
 		wait = refusalWait(count, login)
 	}
 	wait = max(wait, min(askedWait(err), maxAskedWait))
-	next := now.add(wait)
-	return &failure{err: err, class: c, login: login, count: count, next: next.horizon(), nextAt: next.wall}
+	next := now.Add(wait)
+	return &failure{err: err, class: c, login: login, count: count, next: next.Deadline(), nextAt: next.Wall}
 }
 
 // notAfter returns the failure with the next attempt due at latest, if not earlier.
-func (f *failure) notAfter(latest horizon, now instant) *failure {
-	wait := latest.left(now)
-	if wait >= f.next.left(now) {
+func (f *failure) notAfter(latest dualclock.Deadline, now dualclock.Instant) *failure {
+	wait := latest.Left(now)
+	if wait >= f.next.Left(now) {
 		return f
 	}
 	sooner := *f
-	at := now.add(max(0, wait))
-	sooner.next, sooner.nextAt = at.horizon(), at.wall
+	at := now.Add(max(0, wait))
+	sooner.next, sooner.nextAt = at.Deadline(), at.Wall
 	return &sooner
 }
 
@@ -119,27 +120,27 @@ func askedWait(err error) time.Duration {
 // rejections keeps count of the invalidations that were acted upon, so that an
 // API that rejects every token does not make us refresh all the time.
 type rejections struct {
-	last     horizon       // when one was last acted upon
-	interval time.Duration // how far apart two are
+	last     dualclock.Deadline // when one was last acted upon
+	interval time.Duration      // how far apart two are
 }
 
 // admit decides whether an API's rejection of s's access token is to be acted
 // upon at now, and returns what is remembered of it when it is. A nil r is that
 // none was before.
-func (r *rejections) admit(s *session, now instant) (rejections, bool) {
+func (r *rejections) admit(s *session, now dualclock.Instant) (rejections, bool) {
 	due, least := s.schedule(), maxInvalidationInterval
 	if due.life > 0 {
 		least = min(least, due.life/2)
 	}
-	next := rejections{last: now.horizon(), interval: least}
+	next := rejections{last: now.Deadline(), interval: least}
 	if r == nil {
 		return next, true
 	}
 	interval := max(r.interval, least)
-	if !r.last.add(interval).passedOnEither(now) {
+	if !r.last.Add(interval).PassedOnEither(now) {
 		return rejections{}, false
 	}
-	if !due.halfway.passedOnEither(now) {
+	if !due.halfway.PassedOnEither(now) {
 		next.interval = min(2*interval, maxInvalidationBackoff)
 	}
 	return next, true

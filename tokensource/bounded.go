@@ -44,14 +44,14 @@ func boundedBy[T any](
 	defer cancel(nil)
 	left := make(chan struct{})
 	defer close(left)
-	began, rest := s.watch.now().mono, limit.whole
+	began, rest := s.watch.Now().Mono, limit.whole
 	results := startCall(ctx, s, what, f, late, left)
 	if limit.first > 0 {
 		value, err := await(ctx, s, limit.first, results)
 		if !errors.Is(err, errTimeout) {
 			return value, err
 		}
-		rest = limit.rest(s.watch.now().mono - began)
+		rest = limit.rest(s.watch.Now().Mono - began)
 		if rest > 0 {
 			limit.expire()
 		}
@@ -105,7 +105,7 @@ func startCall[T any](
 func await[T any](ctx context.Context, s *Source, limit time.Duration, results <-chan result[T]) (T, error) {
 	var timeout <-chan time.Time
 	if limit > 0 {
-		timer := s.watch.newTimer(limit)
+		timer := s.watch.NewTimer(limit)
 		defer timer.Stop()
 		timeout = timer.C()
 	}
@@ -126,7 +126,7 @@ func (s *Source) pause(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return context.Cause(ctx)
 	}
-	timer := s.watch.newTimer(d)
+	timer := s.watch.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C():

@@ -42,7 +42,7 @@ func (s *Source) awaitLanded(w *work) bool {
 		w.wg.Wait()
 	}()
 	set := s.cfg.settings()
-	timer := s.watch.newTimer(set.refreshTimeout + set.storeTimeout)
+	timer := s.watch.NewTimer(set.refreshTimeout + set.storeTimeout)
 	defer timer.Stop()
 	select {
 	case <-landed:
@@ -120,7 +120,7 @@ func (s *Source) saveOver(ctx context.Context, epoch uint64, read *record) error
 	if newer != nil {
 		return nil
 	}
-	now := s.watch.now()
+	now := s.watch.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.savedLocked(generation, err, forced, now)

@@ -12,26 +12,27 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 )
 
 // The pure core: what is decided without a clock, a lock or a goroutine.
 
 var base = time.Date(2022, 6, 10, 15, 4, 53, 0, time.UTC)
 
-// at is the instant d after the base, by both clocks.
-func at(d time.Duration) instant { return instant{wall: base.Add(d), mono: d} }
+// at is the dualclock.Instant d after the base, by both clocks.
+func at(d time.Duration) dualclock.Instant { return dualclock.Instant{Wall: base.Add(d), Mono: d} }
 
 func TestFixedHorizon(t *testing.T) {
-	h := func(d time.Duration) horizon { return at(d).horizon() }
+	h := func(d time.Duration) dualclock.Deadline { return at(d).Deadline() }
 	for _, tt := range []struct {
 		name       string
-		prev, next horizon
+		prev, next dualclock.Deadline
 		claimed    bool
 		now        time.Duration
-		want       horizon
+		want       dualclock.Deadline
 	}{
-		{"none yet", never(), h(time.Hour), false, 0, h(time.Hour)},
-		{"not said again", h(time.Hour), never(), false, 0, h(time.Hour)},
+		{"none yet", dualclock.Never(), h(time.Hour), false, 0, h(time.Hour)},
+		{"not said again", h(time.Hour), dualclock.Never(), false, 0, h(time.Hour)},
 		{"the constant repeated", h(time.Hour), h(2 * time.Hour), false, 0, h(time.Hour)},
 		{"an earlier one", h(2 * time.Hour), h(time.Hour), false, 0, h(time.Hour)},
 		{"a claim wins, later", h(time.Hour), h(2 * time.Hour), true, 0, h(2 * time.Hour)},
@@ -40,7 +41,7 @@ func TestFixedHorizon(t *testing.T) {
 		{"unchanged but for rounding, claimed", h(time.Hour), h(time.Hour + 59*time.Second), true, 0, h(time.Hour)},
 		{"changed by a minute", h(time.Hour), h(time.Hour - time.Minute), false, 0, h(time.Hour - time.Minute)},
 		{"proved wrong by a grant", h(time.Hour), h(5 * time.Hour), false, time.Hour, h(5 * time.Hour)},
-		{"proved wrong, and not said again", h(time.Hour), never(), false, time.Hour, never()},
+		{"proved wrong, and not said again", h(time.Hour), dualclock.Never(), false, time.Hour, dualclock.Never()},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			assert.Equal(t, tt.want, fixedHorizon(tt.prev, tt.next, tt.claimed, at(tt.now)))
@@ -49,28 +50,30 @@ func TestFixedHorizon(t *testing.T) {
 }
 
 func TestWinsTime(t *testing.T) {
-	h := func(d time.Duration) horizon { return at(d).horizon() }
-	ahead := func(h horizon, wall time.Duration) horizon { return horizon{h.wall.add(wall), h.mono} }
+	h := func(d time.Duration) dualclock.Deadline { return at(d).Deadline() }
+	ahead := func(h dualclock.Deadline, wall time.Duration) dualclock.Deadline {
+		return dualclock.Deadline{Wall: h.Wall.Add(wall), Mono: h.Mono}
+	}
 	for _, tt := range []struct {
 		name                   string
-		access, refresh, fixed horizon
+		access, refresh, fixed dualclock.Deadline
 		life                   time.Duration
 		want, futile           bool
 	}{
-		{"no fixed horizon", h(time.Hour), never(), never(), time.Hour, true, false},
-		{"far from it", h(time.Hour), never(), h(2 * time.Hour), time.Hour, true, false},
-		{"a hundredth of the life is not worth it", h(time.Hour), never(), h(time.Hour + 36*time.Second), time.Hour, false, true},
-		{"more is", h(time.Hour), never(), h(time.Hour + 36*time.Second + 1), time.Hour, true, false},
-		{"two seconds of a short life are not", h(time.Minute), never(), h(time.Minute + 2*time.Second), time.Minute, false, true},
-		{"more are", h(time.Minute), never(), h(time.Minute + 2*time.Second + 1), time.Minute, true, false},
-		{"a fifth of a very short life is not", h(time.Second), never(), h(1200 * time.Millisecond), time.Second, false, true},
-		{"more is", h(time.Second), never(), h(1200*time.Millisecond + 1), time.Second, true, false},
-		{"beyond it", h(2 * time.Hour), never(), h(time.Hour), time.Hour, false, true},
-		{"no access expiry: the refresh token's counts", never(), h(time.Hour), h(2 * time.Hour), time.Hour, true, false},
-		{"neither", never(), never(), h(time.Hour), time.Hour, false, true},
-		{"a wall clock set forward is not believed alone", ahead(h(time.Hour), time.Hour), never(), h(2 * time.Hour), time.Hour, false, false},
-		{"nor a monotonic one that was set", h(time.Hour), never(), ahead(h(time.Hour), time.Hour), time.Hour, true, false},
-		{"both of them are", ahead(h(time.Hour), time.Hour-36*time.Second), never(), horizon{h(2 * time.Hour).wall, h(time.Hour + 36*time.Second).mono}, time.Hour, false, true},
+		{"no fixed horizon", h(time.Hour), dualclock.Never(), dualclock.Never(), time.Hour, true, false},
+		{"far from it", h(time.Hour), dualclock.Never(), h(2 * time.Hour), time.Hour, true, false},
+		{"a hundredth of the life is not worth it", h(time.Hour), dualclock.Never(), h(time.Hour + 36*time.Second), time.Hour, false, true},
+		{"more is", h(time.Hour), dualclock.Never(), h(time.Hour + 36*time.Second + 1), time.Hour, true, false},
+		{"two seconds of a short life are not", h(time.Minute), dualclock.Never(), h(time.Minute + 2*time.Second), time.Minute, false, true},
+		{"more are", h(time.Minute), dualclock.Never(), h(time.Minute + 2*time.Second + 1), time.Minute, true, false},
+		{"a fifth of a very short life is not", h(time.Second), dualclock.Never(), h(1200 * time.Millisecond), time.Second, false, true},
+		{"more is", h(time.Second), dualclock.Never(), h(1200*time.Millisecond + 1), time.Second, true, false},
+		{"beyond it", h(2 * time.Hour), dualclock.Never(), h(time.Hour), time.Hour, false, true},
+		{"no access expiry: the refresh token's counts", dualclock.Never(), h(time.Hour), h(2 * time.Hour), time.Hour, true, false},
+		{"neither", dualclock.Never(), dualclock.Never(), h(time.Hour), time.Hour, false, true},
+		{"a wall clock set forward is not believed alone", ahead(h(time.Hour), time.Hour), dualclock.Never(), h(2 * time.Hour), time.Hour, false, false},
+		{"nor a monotonic one that was set", h(time.Hour), dualclock.Never(), ahead(h(time.Hour), time.Hour), time.Hour, true, false},
+		{"both of them are", ahead(h(time.Hour), time.Hour-36*time.Second), dualclock.Never(), dualclock.Deadline{Wall: h(2 * time.Hour).Wall, Mono: h(time.Hour + 36*time.Second).Mono}, time.Hour, false, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			wins, futile := winsTime(tt.access, tt.refresh, tt.fixed, tt.life)
@@ -123,13 +126,13 @@ func TestRejections(t *testing.T) {
 	assert.False(t, admitted(time.Second, 11*time.Second-1))
 	assert.True(t, admitted(time.Second, 11*time.Second))
 	for _, interval := range []int{20, 40, 80, 160, 300, 300} {
-		last := r.last.mono
+		last := r.last.Mono
 		assert.False(t, admitted(last, last+time.Duration(interval)*time.Second-1), "%d s", interval)
 		assert.True(t, admitted(last, last+time.Duration(interval)*time.Second), "%d s", interval)
 	}
-	last := r.last.mono
+	last := r.last.Mono
 	assert.True(t, admitted(last, last+30*time.Minute), "late in its life")
-	last = r.last.mono
+	last = r.last.Mono
 	assert.True(t, admitted(last, last+10*time.Second), "and the interval is short again")
 }
 
@@ -258,7 +261,7 @@ func TestDecide_Promises(t *testing.T) {
 		v := view{
 			session: s, due: due, stored: coin(), canLogin: coin(), warned: coin(), unsaved: coin(),
 			flying: coin(), failed: coin(), unread: random.IntN(8) == 0,
-			retryAt: at(span(8 * time.Hour)).horizon(), saveAt: at(span(8 * time.Hour)).horizon(), rereadAt: at(span(8 * time.Hour)).horizon(),
+			retryAt: at(span(8 * time.Hour)).Deadline(), saveAt: at(span(8 * time.Hour)).Deadline(), rereadAt: at(span(8 * time.Hour)).Deadline(),
 		}
 		if random.IntN(4) == 0 {
 			v.invalidated = invalidation(random.IntN(3))
@@ -266,24 +269,24 @@ func TestDecide_Promises(t *testing.T) {
 		if random.IntN(4) == 0 {
 			v.ended = Reason(1 + random.IntN(5))
 		}
-		now := instant{wall: base.Add(span(9 * time.Hour)), mono: span(9 * time.Hour)}
+		now := dualclock.Instant{Wall: base.Add(span(9 * time.Hour)), Mono: span(9 * time.Hour)}
 		if coin() {
-			now = at(now.mono)
+			now = at(now.Mono)
 		}
 		d := decide(&v, now)
 		seen[fmt.Sprint(d.phase, d.serve, d.act)]++
 
 		if d.serve {
-			require.False(t, due.served.passedOnEither(now), "a token that either clock knows to be dead is served")
-			require.False(t, due.fixed.passedOnEither(now))
+			require.False(t, due.served.PassedOnEither(now), "a token that either clock knows to be dead is served")
+			require.False(t, due.fixed.PassedOnEither(now))
 			require.NotContains(t, []Reason{FixedExpired, SignedOut}, d.end)
 		}
 		require.False(t, v.flying && d.act != doNothing, "one at a time")
 		if d.act == doRefresh {
 			require.Zero(t, v.ended, "an ended session is refreshed")
 			require.True(t, s.refreshable())
-			require.True(t, v.retryAt.passedOnEither(now), "a failure is not remembered")
-			require.False(t, due.fixed.passedOnBoth(now) || due.refresh.passedOnBoth(now))
+			require.True(t, v.retryAt.PassedOnEither(now), "a failure is not remembered")
+			require.False(t, due.fixed.PassedOnBoth(now) || due.refresh.PassedOnBoth(now))
 		}
 		if d.act == doLogin {
 			require.True(t, v.canLogin)
@@ -291,13 +294,13 @@ func TestDecide_Promises(t *testing.T) {
 			require.False(t, v.unread, "a sign-on is spent before the store was read")
 		}
 		if d.end != 0 && v.ended == 0 && (d.end == FixedExpired && due.winsTime) {
-			require.True(t, due.fixed.passedOnBoth(now), "given up though a clock disagrees")
+			require.True(t, due.fixed.PassedOnBoth(now), "given up though a clock disagrees")
 		}
 		// When nothing is to be done before the next change, nothing changes before it.
 		if next := nextChange(&v, now); d.act == doNothing && !v.flying {
-			between := instant{wall: now.wall, mono: now.mono}
-			if left := next.left(now); left > 1 && next.mono > now.mono && next.wall > stampOf(now.wall) {
-				between = now.add(time.Duration(random.Int64N(int64(min(left, 10*time.Hour)) - 1)))
+			between := dualclock.Instant{Wall: now.Wall, Mono: now.Mono}
+			if left := next.Left(now); left > 1 && next.Mono > now.Mono && next.Wall > dualclock.UnixNanoOf(now.Wall) {
+				between = now.Add(time.Duration(random.Int64N(int64(min(left, 10*time.Hour)) - 1)))
 			}
 			require.Equal(t, d, decide(&v, between))
 		}

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 )
 
 // What the properties draw, and how they look into the core. Nothing else in
@@ -41,20 +42,20 @@ func aSpan(limit time.Duration) *rapid.Generator[time.Duration] {
 }
 
 // anInstant draws one within limit of the base, on clocks that agree or do not.
-func anInstant(limit time.Duration) *rapid.Generator[instant] {
-	return rapid.Custom(func(rt *rapid.T) instant {
+func anInstant(limit time.Duration) *rapid.Generator[dualclock.Instant] {
+	return rapid.Custom(func(rt *rapid.T) dualclock.Instant {
 		now := at(aSpan(limit).Draw(rt, "elapsed"))
 		if rapid.Bool().Draw(rt, "apart") {
-			now.wall = base.Add(aSpan(2*limit).Draw(rt, "wall") - limit/2)
+			now.Wall = base.Add(aSpan(2*limit).Draw(rt, "wall") - limit/2)
 		}
 		return now
 	})
 }
 
 // aToken draws a pair that was issued within a minute of now, or far from it.
-func aToken(now instant) *rapid.Generator[*ags.Token] {
+func aToken(now dualclock.Instant) *rapid.Generator[*ags.Token] {
 	return rapid.Custom(func(rt *rapid.T) *ags.Token {
-		issued := now.wall
+		issued := now.Wall
 		if rapid.Bool().Draw(rt, "issued before") {
 			issued = issued.Add(aSpan(4*time.Hour).Draw(rt, "issued") - 3*time.Hour)
 		}
@@ -86,11 +87,11 @@ func someSettings(rt *rapid.T) *settings {
 
 // grantedAt makes a session of a pair that the gateway gave at now, handedInAt of
 // one that is loaded, adopted or set.
-func grantedAt(t *ags.Token, now instant, former *session, draw float64, set *settings) *session {
+func grantedAt(t *ags.Token, now dualclock.Instant, former *session, draw float64, set *settings) *session {
 	return newSession(arrival{token: t, from: granted, at: now, former: former, draw: draw}, set)
 }
 
-func handedInAt(t *ags.Token, now instant, draw float64, set *settings) *session {
+func handedInAt(t *ags.Token, now dualclock.Instant, draw float64, set *settings) *session {
 	return newSession(arrival{token: t, from: handedIn, at: now, draw: draw}, set)
 }
 
@@ -103,15 +104,15 @@ type inner struct {
 
 func look(s *session) inner { return inner{s.schedule(), s.refreshable()} }
 
-// wall is a horizon's instant on the wall clock.
-func wall(h horizon) time.Time { return h.wall.time(base) }
+// wall is a horizon's dualclock.Instant on the wall clock.
+func wall(h dualclock.Deadline) time.Time { return h.Wall.Time(base) }
 
 // aView draws a state of a Source around a session, none when that is nil, and an
 // instant that lies near one of the horizons more often than chance would have it.
-func aView(rt *rapid.T, s *session) (*view, instant) {
+func aView(rt *rapid.T, s *session) (*view, dualclock.Instant) {
 	limit := 9 * time.Hour
 	coin := func(name string) bool { return rapid.Bool().Draw(rt, name) }
-	hour := func(name string) horizon { return anInstant(limit).Draw(rt, name).horizon() }
+	hour := func(name string) dualclock.Deadline { return anInstant(limit).Draw(rt, name).Deadline() }
 	v := &view{
 		session: s, stored: coin("stored"), canLogin: coin("login"), warned: coin("warned"), unsaved: coin("unsaved"),
 		flying: rapid.IntRange(0, 3).Draw(rt, "flying") == 0, failed: coin("failed"),
@@ -130,10 +131,10 @@ func aView(rt *rapid.T, s *session) (*view, instant) {
 	if s == nil || coin("anywhere") {
 		return v, now
 	}
-	near := rapid.SampledFrom([]horizon{v.due.served, v.due.refresh, v.due.fixed, v.due.refreshAt, v.due.warnAt, v.retryAt, v.loginAt, v.saveAt, v.rereadAt}).Draw(rt, "near")
-	if near.known() {
+	near := rapid.SampledFrom([]dualclock.Deadline{v.due.served, v.due.refresh, v.due.fixed, v.due.refreshAt, v.due.warnAt, v.retryAt, v.loginAt, v.saveAt, v.rereadAt}).Draw(rt, "near")
+	if near.Known() {
 		side := rapid.SampledFrom([]time.Duration{-time.Second, -1, 0, 1, time.Second})
-		now.wall, now.mono = wall(near).Add(side.Draw(rt, "wall side")), max(0, near.mono+side.Draw(rt, "mono side"))
+		now.Wall, now.Mono = wall(near).Add(side.Draw(rt, "wall side")), max(0, near.Mono+side.Draw(rt, "mono side"))
 	}
 	return v, now
 }

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"time"
+
+	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 )
 
 // Kind is what an [Event] tells.
@@ -102,24 +104,24 @@ type Event struct {
 
 // announceLocked puts an event into the queue. It is delivered by whoever calls
 // deliver next.
-func (s *Source) announceLocked(now instant, e Event) {
+func (s *Source) announceLocked(now dualclock.Instant, e Event) {
 	if !s.cfg.listening() {
 		return
 	}
-	e.At = now.wall.Round(0)
+	e.At = now.Wall.Round(0)
 	e.Status = s.statusLocked(now)
 	w := s.workLocked()
 	w.events = append(w.events, e)
 }
 
-func (s *Source) announceAllLocked(now instant, events []Event) {
+func (s *Source) announceAllLocked(now dualclock.Instant, events []Event) {
 	for _, e := range events {
 		s.announceLocked(now, e)
 	}
 }
 
 func (s *Source) announce(e Event) {
-	now := s.watch.now()
+	now := s.watch.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.announceLocked(now, e)

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 )
 
 // flight is one refresh, login, or use of the store, on a goroutine of its own,
@@ -85,7 +86,7 @@ func (s *Source) signOutNextLocked(ctx context.Context) {
 		return
 	}
 	v := s.viewLocked()
-	if decide(&v, s.watch.now()).act == doSignOut {
+	if decide(&v, s.watch.Now()).act == doSignOut {
 		s.launchLocked(ctx, doSignOut)
 	}
 }
@@ -102,11 +103,11 @@ func (s *Source) landLocked(f *flight) {
 }
 
 // publish makes an outcome take effect, unless it was overtaken. nil is none.
-func (s *Source) publish(f *flight, outcome func(now instant)) {
+func (s *Source) publish(f *flight, outcome func(now dualclock.Instant)) {
 	if outcome == nil {
 		return
 	}
-	now := s.watch.now()
+	now := s.watch.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.epoch != f.epoch {
@@ -126,7 +127,7 @@ func (s *Source) abandonLocked(cause error) {
 	if f := s.flightLocked(); f != nil {
 		f.cancel(cause)
 		s.work.flight = nil
-		s.refreshQuietLocked(s.watch.now()) // nobody joins those who wait for it
+		s.refreshQuietLocked(s.watch.Now()) // nobody joins those who wait for it
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 )
 
 // SignOnWith returns a LoginFunc that signs on at the gateway with the
@@ -39,7 +40,7 @@ func (s *Source) inLogin(ctx context.Context) bool {
 // has signed on.
 func (s *Source) flyLogin(f *flight) { s.publish(f, s.loginUnderLock(f)) }
 
-func (s *Source) loginUnderLock(f *flight) func(now instant) {
+func (s *Source) loginUnderLock(f *flight) func(now dualclock.Instant) {
 	if err := s.takeTurn(f.ctx, s.cfg.settings().lockTimeout); err != nil {
 		return s.loginFailed(f, err)
 	}
@@ -72,8 +73,8 @@ func (s *Source) loginUnderLock(f *flight) func(now instant) {
 }
 
 // loggedIn saves a new session, and returns how it is published.
-func (s *Source) loggedIn(f *flight, next *session) func(now instant) {
-	if next.schedule().served.passedOnEither(s.watch.now()) {
+func (s *Source) loggedIn(f *flight, next *session) func(now dualclock.Instant) {
+	if next.schedule().served.PassedOnEither(s.watch.Now()) {
 		return s.loginFailed(f, errDeadAnswer)
 	}
 	if !s.bring(f, next.pair()) {
@@ -89,13 +90,13 @@ func (s *Source) loggedIn(f *flight, next *session) func(now instant) {
 	if newer != nil {
 		s.signOutIfEnded(next.pair(), newer)
 		adopt, draw := s.adoption(newer), s.draw()
-		return func(now instant) {
+		return func(now dualclock.Instant) {
 			s.setLoginsLocked(s.loginsLocked().afterLogin(next, now, draw))
 			adopt(now)
 		}
 	}
 	draw := s.draw()
-	return func(now instant) {
+	return func(now dualclock.Instant) {
 		// Not insisted upon: a human's wish that was stored meanwhile goes before.
 		saved := s.savedLocked(generation, err, false, now)
 		s.setLoginsLocked(s.loginsLocked().afterLogin(next, now, draw))
@@ -107,7 +108,7 @@ func (s *Source) loggedIn(f *flight, next *session) func(now instant) {
 // ending describes the end of the session that Login is to make up for: one that
 // has come, or one that is so near that no refresh wins time any more.
 func (s *Source) ending() *LoginRequiredError {
-	now := s.watch.now()
+	now := s.watch.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.loginRequiredLocked()
@@ -150,12 +151,12 @@ func (s *Source) runLogin(ctx context.Context, f *flight, ended *LoginRequiredEr
 
 // loginFailed keeps a failed login in mind until the next one is due, and makes
 // it the answer for all who wait.
-func (s *Source) loginFailed(f *flight, err error) func(now instant) {
+func (s *Source) loginFailed(f *flight, err error) func(now dualclock.Instant) {
 	if f.ctx.Err() != nil {
 		return nil
 	}
 	draw := s.draw()
-	return func(now instant) {
+	return func(now dualclock.Instant) {
 		l := s.loginsLocked().afterFailure(err, classifyLogin(err), s.leftLocked(now), now, draw)
 		s.setLoginsLocked(l)
 		if s.ended == nil {

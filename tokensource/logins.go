@@ -1,6 +1,10 @@
 package tokensource
 
-import "time"
+import (
+	"time"
+
+	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
+)
 
 // minSessionLife is how long a session that Login began has to last. Two calls of
 // Login that succeed are at least so far apart. A session that lasts for less counts
@@ -14,7 +18,7 @@ type logins struct {
 	// when there is none.
 	failure *failure
 	last    lastLogin
-	next    horizon // no further call before
+	next    dualclock.Deadline // no further call before
 }
 
 // lastLogin is what has come of the last call of Login.
@@ -27,9 +31,9 @@ const (
 )
 
 // retryAt returns before when Login is not called.
-func (l *logins) retryAt() horizon {
+func (l *logins) retryAt() dualclock.Deadline {
 	if l == nil {
-		return past()
+		return dualclock.Always()
 	}
 	return l.next
 }
@@ -43,7 +47,7 @@ func (l *logins) failed() *failure {
 }
 
 // afterFailure returns what is remembered after one more call that failed.
-func (l *logins) afterFailure(err error, c class, left time.Duration, now instant, draw float64) *logins {
+func (l *logins) afterFailure(err error, c class, left time.Duration, now dualclock.Instant, draw float64) *logins {
 	var former *failure
 	if l != nil {
 		former = l.failure
@@ -53,20 +57,20 @@ func (l *logins) afterFailure(err error, c class, left time.Duration, now instan
 }
 
 // afterLogin returns what is remembered after one more call, which has returned s.
-func (l *logins) afterLogin(s *session, now instant, draw float64) *logins {
-	next := &logins{last: loginBegan, next: now.add(minSessionLife).horizon()}
+func (l *logins) afterLogin(s *session, now dualclock.Instant, draw float64) *logins {
+	next := &logins{last: loginBegan, next: now.Add(minSessionLife).Deadline()}
 	if l != nil && l.last != loginBegan {
 		next.failure = l.failure
 	}
 	due := s.schedule()
-	if !s.extendable(&due) && due.refreshAt.passedOnEither(now) {
+	if !s.extendable(&due) && due.refreshAt.PassedOnEither(now) {
 		return next.afterFailure(errDueAnswer, refusal, 0, now, draw) // it would be called again at once
 	}
 	return next.afterEnd(s.lasts(&due), errDueAnswer, now, draw)
 }
 
 // afterRefresh returns what is remembered after the session has got the pair of s.
-func (l *logins) afterRefresh(s *session, now instant, draw float64) *logins {
+func (l *logins) afterRefresh(s *session, now dualclock.Instant, draw float64) *logins {
 	if l != nil && l.last != loginBegan {
 		return l.outdone(now)
 	}
@@ -76,13 +80,13 @@ func (l *logins) afterRefresh(s *session, now instant, draw float64) *logins {
 
 // afterEnd returns what is remembered once it is known that the session will have
 // ended by end, for the reason that err tells.
-func (l *logins) afterEnd(end horizon, err error, now instant, draw float64) *logins {
+func (l *logins) afterEnd(end dualclock.Deadline, err error, now dualclock.Instant, draw float64) *logins {
 	switch {
 	case l == nil, l.last != loginBegan:
 		return l
-	case end.wall < l.next.wall || end.mono < l.next.mono:
+	case end.Wall < l.next.Wall || end.Mono < l.next.Mono:
 		return l.afterFailure(err, refusal, 0, now, draw)
-	case l.next.passedOnBoth(now):
+	case l.next.PassedOnBoth(now):
 		return nil
 	default:
 		return l
@@ -91,8 +95,8 @@ func (l *logins) afterEnd(end horizon, err error, now instant, draw float64) *lo
 
 // outdone returns what is remembered once the last call matters no more, but for when
 // the next may be made.
-func (l *logins) outdone(now instant) *logins {
-	if l == nil || l.next.passedOnBoth(now) {
+func (l *logins) outdone(now dualclock.Instant) *logins {
+	if l == nil || l.next.PassedOnBoth(now) {
 		return nil
 	}
 	return &logins{failure: l.failure, last: loginOutdone, next: l.next}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 )
 
 // outlook is what a look at the session comes to, for the one who looked.
@@ -22,10 +24,10 @@ type outlook struct {
 func (s *Source) look(ctx context.Context, waited *flight) outlook {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.lookLocked(ctx, waited, s.watch.now())
+	return s.lookLocked(ctx, waited, s.watch.Now())
 }
 
-func (s *Source) lookLocked(ctx context.Context, waited *flight, now instant) outlook {
+func (s *Source) lookLocked(ctx context.Context, waited *flight, now dualclock.Instant) outlook {
 	if s.closed {
 		return outlook{err: ErrClosed}
 	}
@@ -63,11 +65,11 @@ func (s *Source) lookLocked(ctx context.Context, waited *flight, now instant) ou
 func (s *Source) lookOn(ctx context.Context) (changed <-chan struct{}, next time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.watch.now()
+	now := s.watch.Now()
 	s.lookLocked(ctx, nil, now)
 	v := s.viewLocked()
 	if v.ended != 0 {
-		v.rereadAt = never() // for who asks, not for who waits
+		v.rereadAt = dualclock.Never() // for who asks, not for who waits
 	}
 	return s.workLocked().changedLocked(), waitFor(nextChange(&v, now), now, runLooksAtLeast)
 }
@@ -136,7 +138,7 @@ func (s *Source) viewLocked() view {
 // noticeLocked notes what a decision says that time has brought about, and
 // reports whether that was anything, and whether it was an end, after which
 // another decision is due.
-func (s *Source) noticeLocked(d decision, now instant) (noticed, ended bool) {
+func (s *Source) noticeLocked(d decision, now dualclock.Instant) (noticed, ended bool) {
 	if d.end != 0 && s.ended == nil {
 		s.endLocked(d.end, nil, now)
 		noticed, ended = true, true
@@ -156,15 +158,15 @@ func (s *Source) noticeLocked(d decision, now instant) (noticed, ended bool) {
 }
 
 // refreshQuietLocked decides what callers are told without a look.
-func (s *Source) refreshQuietLocked(now instant) {
+func (s *Source) refreshQuietLocked(now dualclock.Instant) {
 	v := s.viewLocked()
 	d := decide(&v, now)
 	if !s.closed && !d.serve && v.flying && !s.overLocked() {
-		dead := past()
-		if v.session != nil && v.due.served.passedOnEither(now) {
+		dead := dualclock.Always()
+		if v.session != nil && v.due.served.PassedOnEither(now) {
 			dead = v.due.served
 		}
-		s.quiet.Store(&quiet{until: past(), crowd: &crowd{s.work.flight, s.work.changedLocked(), dead}})
+		s.quiet.Store(&quiet{until: dualclock.Always(), crowd: &crowd{s.work.flight, s.work.changedLocked(), dead}})
 		return
 	}
 	if s.closed || !d.serve || d.act != doNothing || d.warn || d.end != v.ended {

@@ -1,6 +1,10 @@
 package tokensource
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
+)
 
 // storeOperation is a kind of call of the store, as far as it can fail by itself.
 type storeOperation uint8
@@ -21,7 +25,7 @@ func (o storeOperation) String() string {
 // that must be left alone is not given up, however long it fails.
 func (s *Source) storeTrouble(op storeOperation, cause error) error {
 	err := &storeError{op.String(), cause}
-	now := s.watch.now()
+	now := s.watch.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.outageLocked(op, err, now) {
@@ -32,7 +36,7 @@ func (s *Source) storeTrouble(op storeOperation, cause error) error {
 
 // saveTrouble is storeTrouble for a save, which its caller announces.
 func (s *Source) saveTrouble(err error) {
-	now := s.watch.now()
+	now := s.watch.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.outageLocked(saveOperation, err, now)
@@ -40,14 +44,14 @@ func (s *Source) saveTrouble(err error) {
 
 // outageLocked notes that an operation of the store has failed. It reports whether
 // all of them worked until now.
-func (s *Source) outageLocked(op storeOperation, err error, now instant) (first bool) {
+func (s *Source) outageLocked(op storeOperation, err error, now dualclock.Instant) (first bool) {
 	l := s.ledger
-	first = l.outages == [storeOperations]*horizon{}
+	first = l.outages == [storeOperations]*dualclock.Deadline{}
 	switch {
 	case leftAlone(err):
-		l.outages[op] = new(never())
+		l.outages[op] = new(dualclock.Never())
 	case l.outages[op] == nil:
-		l.outages[op] = new(now.add(s.cfg.settings().lockTimeout).horizon())
+		l.outages[op] = new(now.Add(s.cfg.settings().lockTimeout).Deadline())
 	}
 	return first
 }
@@ -77,10 +81,10 @@ func (s *Source) stillIllegible() error {
 // storeGivenUp reports whether an operation of the store has failed for so long
 // that the session goes on without it.
 func (s *Source) storeGivenUp() bool {
-	now := s.watch.now()
+	now := s.watch.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.ContainsFunc(s.ledger.outages[:], func(givenUpAt *horizon) bool {
-		return givenUpAt != nil && givenUpAt.passedOnEither(now)
+	return slices.ContainsFunc(s.ledger.outages[:], func(givenUpAt *dualclock.Deadline) bool {
+		return givenUpAt != nil && givenUpAt.PassedOnEither(now)
 	})
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"time"
+
+	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 )
 
 // ledger is what a Source knows of its store.
@@ -16,7 +18,7 @@ type ledger struct {
 
 	generation int64 // of the pair in memory, as it is stored
 	highest    int64 // that is stored, or may be: it is given to no other pair
-	rereadAt   horizon
+	rereadAt   dualclock.Deadline
 
 	attemptAt time.Time // what this Source last noted
 	rejected  error     // a rejection that waits for the store to be readable
@@ -24,11 +26,11 @@ type ledger struct {
 	pending      pendingSave
 	saveFailures int
 	outrun       [][sha256.Size]byte // fingerprints of the pairs spent, or replaced by a human, since the last save
-	saveAt       horizon
+	saveAt       dualclock.Deadline
 
 	// outages says for each operation of the store that fails from when on the store
 	// counts as given up for it. Nil means that the operation works.
-	outages   [storeOperations]*horizon
+	outages   [storeOperations]*dualclock.Deadline
 	lockless  bool  // it was announced that the operating system has no lock for the store
 	illegible error // what was wrong with what was stored when it was last read
 

@@ -15,7 +15,7 @@ func (s *Source) takeTurn(ctx context.Context, limit time.Duration) error {
 		return nil
 	default:
 	}
-	timer := s.watch.newTimer(limit)
+	timer := s.watch.NewTimer(limit)
 	defer timer.Stop()
 	select {
 	case turn <- struct{}{}:
@@ -83,7 +83,7 @@ func (s *Source) noLocking(err error) {
 		}
 		e = inner.Unwrap()
 	}
-	now := s.watch.now()
+	now := s.watch.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.ledger.lockless {

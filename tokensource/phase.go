@@ -1,6 +1,10 @@
 package tokensource
 
-import "time"
+import (
+	"time"
+
+	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
+)
 
 // Phase is where a session stands.
 type Phase uint8
@@ -93,13 +97,13 @@ type view struct {
 	flying   bool // a flight is in the air
 	failed   bool // the last refresh, or first look at the store, failed
 
-	retryAt  horizon // no refresh before: the back-off after one that failed
-	loginAt  horizon // no login before, which holds back no refresh
-	saveAt   horizon // no further save before
-	rereadAt horizon // an ended session is not read again before
+	retryAt  dualclock.Deadline // no refresh before: the back-off after one that failed
+	loginAt  dualclock.Deadline // no login before, which holds back no refresh
+	saveAt   dualclock.Deadline // no further save before
+	rereadAt dualclock.Deadline // an ended session is not read again before
 
-	signOuts  bool    // the gateway is still to be told of a sign-out
-	signOutAt horizon // it is not told before
+	signOuts  bool               // the gateway is still to be told of a sign-out
+	signOutAt dualclock.Deadline // it is not told before
 }
 
 // decision is what a view comes to at an instant.
@@ -115,7 +119,7 @@ type decision struct {
 // decide is the lifecycle: what is to be done with a session at an instant. It
 // is a pure function of its arguments. Everything that [Source] does follows
 // from what it says.
-func decide(v *view, now instant) decision {
+func decide(v *view, now dualclock.Instant) decision {
 	if v.unread {
 		return decideUnread(v, now)
 	}
@@ -123,7 +127,7 @@ func decide(v *view, now instant) decision {
 	if d.end == 0 && !v.flying { // what is in the air may yet prove an end wrong
 		d.end = endedBy(v.session, &v.due, now)
 	}
-	alive := v.session != nil && d.end != SignedOut && d.end != FixedExpired && !v.due.served.passedOnEither(now)
+	alive := v.session != nil && d.end != SignedOut && d.end != FixedExpired && !v.due.served.PassedOnEither(now)
 	d.serve = alive && !v.invalidated.withholds(v.ended)
 	d.phase = phaseOf(v, d, now)
 	if v.flying {
@@ -139,7 +143,7 @@ func decide(v *view, now instant) decision {
 		return d
 	}
 	d.warn = !v.warned && v.due.ending(now)
-	d.far = v.warned && !v.due.warnAt.add(-warnSlack).passedOnEither(now)
+	d.far = v.warned && !v.due.warnAt.Add(-warnSlack).PassedOnEither(now)
 	d.act = actLive(v, alive, now)
 	return d
 }
@@ -147,13 +151,13 @@ func decide(v *view, now instant) decision {
 // decideUnread is decide before the store was read. What was handed in may be
 // older than what is stored, and spent: it is served only when the store has
 // failed to answer.
-func decideUnread(v *view, now instant) decision {
+func decideUnread(v *view, now dualclock.Instant) decision {
 	d := decision{phase: Unknown}
-	d.serve = v.failed && v.session != nil && !v.due.served.passedOnEither(now) && !v.invalidated.withholds(v.ended)
+	d.serve = v.failed && v.session != nil && !v.due.served.PassedOnEither(now) && !v.invalidated.withholds(v.ended)
 	if d.serve {
 		d.phase = Ageing
 	}
-	if !v.flying && v.retryAt.passedOnEither(now) {
+	if !v.flying && v.retryAt.PassedOnEither(now) {
 		d.act = doRead
 	}
 	return d
@@ -162,17 +166,17 @@ func decideUnread(v *view, now instant) decision {
 // endedBy returns the reason for which a session has ended by the passing of
 // time alone: only where both clocks agree, for one of them may be wrong, and
 // then the gateway is asked.
-func endedBy(s *session, due *schedule, now instant) Reason {
+func endedBy(s *session, due *schedule, now dualclock.Instant) Reason {
 	switch {
 	case s == nil:
 		return NoSession
-	case due.fixed.passedOnBoth(now):
+	case due.fixed.PassedOnBoth(now):
 		return FixedExpired
-	case due.refresh.passedOnBoth(now):
+	case due.refresh.PassedOnBoth(now):
 		return RefreshExpired
-	case !s.refreshable() && due.served.passedOnEither(now):
+	case !s.refreshable() && due.served.PassedOnEither(now):
 		return RefreshExpired
-	case due.futile && due.served.passedOnBoth(now):
+	case due.futile && due.served.PassedOnBoth(now):
 		// What a refresh could still win is less than it costs.
 		return FixedExpired
 	default:
@@ -182,24 +186,24 @@ func endedBy(s *session, due *schedule, now instant) Reason {
 
 // horizonPassed returns the reason of a horizon that at least one clock has seen
 // pass, 0 when there is none: what to call a rejection by the gateway.
-func horizonPassed(s *session, now instant) Reason {
+func horizonPassed(s *session, now dualclock.Instant) Reason {
 	switch due := s.schedule(); {
-	case due.fixed.passedOnEither(now):
+	case due.fixed.PassedOnEither(now):
 		return FixedExpired
-	case due.refresh.passedOnEither(now):
+	case due.refresh.PassedOnEither(now):
 		return RefreshExpired
 	default:
 		return 0
 	}
 }
 
-func phaseOf(v *view, d decision, now instant) Phase {
+func phaseOf(v *view, d decision, now dualclock.Instant) Phase {
 	switch {
 	case d.end != 0 && !d.serve:
 		return Ended
 	case !d.serve:
 		return Expired
-	case d.end != 0, v.invalidated == refreshOwed, v.due.refreshAt.passedOnEither(now):
+	case d.end != 0, v.invalidated == refreshOwed, v.due.refreshAt.PassedOnEither(now):
 		return Ageing
 	default:
 		return Fresh
@@ -208,43 +212,43 @@ func phaseOf(v *view, d decision, now instant) Phase {
 
 // actEnded returns what is to be done about a session that has ended. A sign-out
 // was somebody's wish: it is not undone by a login of our own.
-func actEnded(v *view, end Reason, now instant) action {
-	if v.unsaved && v.saveAt.passedOnEither(now) {
+func actEnded(v *view, end Reason, now dualclock.Instant) action {
+	if v.unsaved && v.saveAt.PassedOnEither(now) {
 		return doSave
 	}
-	if v.ended == 0 && v.stored && v.rereadAt.passedOnEither(now) {
+	if v.ended == 0 && v.stored && v.rereadAt.PassedOnEither(now) {
 		return doRead
 	}
-	if v.canLogin && end != SignedOut && v.loginAt.passedOnEither(now) {
+	if v.canLogin && end != SignedOut && v.loginAt.PassedOnEither(now) {
 		return doLogin
 	}
-	if v.signOuts && v.signOutAt.passedOnEither(now) {
+	if v.signOuts && v.signOutAt.PassedOnEither(now) {
 		return doSignOut
 	}
-	if v.stored && v.rereadAt.passedOnEither(now) {
+	if v.stored && v.rereadAt.PassedOnEither(now) {
 		return doRead
 	}
 	return doNothing
 }
 
 // actLive returns what is to be done about a session that has not ended.
-func actLive(v *view, alive bool, now instant) action {
-	ageing := v.due.refreshAt.passedOnEither(now)
+func actLive(v *view, alive bool, now dualclock.Instant) action {
+	ageing := v.due.refreshAt.PassedOnEither(now)
 	rejected := v.invalidated != notInvalidated
 	extends := v.session.refreshable() && (v.due.winsTime || !alive)
 	useful := extends || rejected && v.session.refreshable()
 	switch {
-	case useful && (rejected || !alive || ageing) && v.retryAt.passedOnEither(now):
+	case useful && (rejected || !alive || ageing) && v.retryAt.PassedOnEither(now):
 		return doRefresh
-	case !extends && ageing && v.canLogin && v.loginAt.passedOnEither(now):
+	case !extends && ageing && v.canLogin && v.loginAt.PassedOnEither(now):
 		// On the word of the wall clock alone: beside a monotonic one that has slept it is
 		// right, and where it was set forward a sign-on ahead of time does no harm.
 		return doLogin
 	}
-	if v.unsaved && v.saveAt.passedOnEither(now) {
+	if v.unsaved && v.saveAt.PassedOnEither(now) {
 		return doSave
 	}
-	if v.signOuts && v.signOutAt.passedOnEither(now) {
+	if v.signOuts && v.signOutAt.PassedOnEither(now) {
 		return doSignOut
 	}
 	return doNothing
@@ -253,14 +257,14 @@ func actLive(v *view, alive bool, now instant) action {
 // nextChange returns the earliest instant at which the passing of time alone can
 // change a decision, each clock for itself. Horizons that have passed on a clock
 // were acted upon by the decision before.
-func nextChange(v *view, now instant) horizon {
-	next, wall := never(), stampOf(now.wall)
-	consider := func(h horizon) {
-		if wall < h.wall {
-			next.wall = min(next.wall, h.wall)
+func nextChange(v *view, now dualclock.Instant) dualclock.Deadline {
+	next, wall := dualclock.Never(), dualclock.UnixNanoOf(now.Wall)
+	consider := func(h dualclock.Deadline) {
+		if wall < h.Wall {
+			next.Wall = min(next.Wall, h.Wall)
 		}
-		if now.mono < h.mono {
-			next.mono = min(next.mono, h.mono)
+		if now.Mono < h.Mono {
+			next.Mono = min(next.Mono, h.Mono)
 		}
 	}
 	if v.session != nil {
@@ -271,7 +275,7 @@ func nextChange(v *view, now instant) horizon {
 			consider(v.due.refreshAt)
 		}
 		if v.warned {
-			consider(v.due.warnAt.add(-warnSlack))
+			consider(v.due.warnAt.Add(-warnSlack))
 		} else {
 			consider(v.due.warnAt)
 		}
@@ -293,6 +297,6 @@ func nextChange(v *view, now instant) horizon {
 }
 
 // waitFor returns how long to wait until the first clock reaches h, at most limit.
-func waitFor(h horizon, now instant, limit time.Duration) time.Duration {
-	return max(0, min(h.left(now), limit))
+func waitFor(h dualclock.Deadline, now dualclock.Instant, limit time.Duration) time.Duration {
+	return max(0, min(h.Left(now), limit))
 }

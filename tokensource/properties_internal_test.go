@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 )
 
 // What must hold of the pure core for any token and any instants.
@@ -26,18 +27,18 @@ func TestProperty_TheScheduleOfAPair(t *testing.T) {
 
 		first, known := firstHorizon(token)
 		if !known {
-			assert.False(rt, s.refreshAt.known(), "what never passes is never due")
+			assert.False(rt, s.refreshAt.Known(), "what never passes is never due")
 			return
 		}
 		life := max(0, first.Sub(token.IssuedAt))
 		least, most := marginBounds(life, set.refreshBefore)
-		spaced := now.horizon() // what is handed in can be due at once
+		spaced := now.Deadline() // what is handed in can be due at once
 		if fromGateway {
-			spaced = now.add(max(250*time.Millisecond, min(life, first.Sub(now.wall))/4)).horizon()
+			spaced = now.Add(max(250*time.Millisecond, min(life, first.Sub(now.Wall))/4)).Deadline()
 		}
 		switch at := wall(s.refreshAt); {
-		case !fromGateway && s.winsTime && s.refreshable && token.IssuedAt.Sub(now.wall) > time.Minute:
-			assert.Equal(rt, now.horizon(), s.refreshAt, "issued in the future: due at once")
+		case !fromGateway && s.winsTime && s.refreshable && token.IssuedAt.Sub(now.Wall) > time.Minute:
+			assert.Equal(rt, now.Deadline(), s.refreshAt, "issued in the future: due at once")
 		case at.Equal(wall(spaced)):
 			assert.False(rt, first.Add(-most).After(wall(spaced)), "put off for the spacing, which was over")
 		default:
@@ -45,12 +46,12 @@ func TestProperty_TheScheduleOfAPair(t *testing.T) {
 			assert.False(rt, at.After(first.Add(-least)), "due after the narrowest margin")
 		}
 		if fromGateway {
-			assert.False(rt, s.refreshAt.wall < spaced.wall || s.refreshAt.mono < spaced.mono, "due within the spacing")
+			assert.False(rt, s.refreshAt.Wall < spaced.Wall || s.refreshAt.Mono < spaced.Mono, "due within the spacing")
 		}
 		if slack := min(time.Second, max(0, token.ExpiresAt.Sub(token.IssuedAt))/10); !token.ExpiresAt.IsZero() {
 			assert.False(rt, wall(s.served).After(token.ExpiresAt.Add(-slack)), "served into the last second")
 		}
-		assert.False(rt, s.served.wall > s.fixed.wall || s.served.mono > s.fixed.mono, "served past the fixed horizon")
+		assert.False(rt, s.served.Wall > s.fixed.Wall || s.served.Mono > s.fixed.Mono, "served past the fixed horizon")
 	})
 }
 
@@ -96,15 +97,15 @@ func TestProperty_WhatIsHandedInLivesNoLongerThanWhatIsGranted(t *testing.T) {
 		now := anInstant(time.Hour).Draw(rt, "now")
 		token, set := aToken(now).Draw(rt, "token"), someSettings(rt)
 		old, fresh := look(handedInAt(token, now, 0, set)), look(grantedAt(token, now, nil, 0, set))
-		for name, pair := range map[string][2]horizon{
+		for name, pair := range map[string][2]dualclock.Deadline{
 			"served": {old.served, fresh.served}, "refresh": {old.refresh, fresh.refresh}, "fixed": {old.fixed, fresh.fixed},
 		} {
 			given, full := pair[0], pair[1]
-			assert.Equal(rt, full.known(), given.known(), name)
-			assert.Equal(rt, full.wall, given.wall, name)
-			assert.LessOrEqual(rt, given.mono, full.mono, name)
-			if given.known() && !now.wall.Before(wall(given)) {
-				assert.True(rt, given.passedOnBoth(now), "%s: past when it came, and not past on both clocks", name)
+			assert.Equal(rt, full.Known(), given.Known(), name)
+			assert.Equal(rt, full.Wall, given.Wall, name)
+			assert.LessOrEqual(rt, given.Mono, full.Mono, name)
+			if given.Known() && !now.Wall.Before(wall(given)) {
+				assert.True(rt, given.PassedOnBoth(now), "%s: past when it came, and not past on both clocks", name)
 			}
 		}
 	})
@@ -125,13 +126,13 @@ func TestProperty_Decisions(t *testing.T) {
 
 		if d.serve {
 			in := look(s)
-			require.False(rt, in.served.passedOnEither(now), "served though a clock says that it is dead")
-			require.False(rt, in.fixed.passedOnEither(now), "served past the fixed horizon")
+			require.False(rt, in.served.PassedOnEither(now), "served though a clock says that it is dead")
+			require.False(rt, in.fixed.PassedOnEither(now), "served past the fixed horizon")
 			require.NotEqual(rt, invalidated, v.invalidated)
 			require.False(rt, v.invalidated == refreshOwed && v.ended == RefreshRejected, "the gateway and an API agree")
 			require.NotContains(rt, []Reason{FixedExpired, SignedOut}, d.end)
 		}
-		if s != nil && !v.unread && !v.invalidated.withholds(v.ended) && !look(s).served.passedOnEither(now) && d.end != FixedExpired && d.end != SignedOut {
+		if s != nil && !v.unread && !v.invalidated.withholds(v.ended) && !look(s).served.PassedOnEither(now) && d.end != FixedExpired && d.end != SignedOut {
 			require.True(rt, d.serve, "there is a live token, and callers wait")
 		}
 		require.False(rt, v.flying && d.act != doNothing, "one at a time")
@@ -143,7 +144,7 @@ func TestProperty_Decisions(t *testing.T) {
 }
 
 // requireOver requires that a session is given up for a reason that time gives.
-func requireOver(rt *rapid.T, s *session, end Reason, now instant) {
+func requireOver(rt *rapid.T, s *session, end Reason, now dualclock.Instant) {
 	if s == nil {
 		require.Equal(rt, NoSession, end)
 		return
@@ -151,38 +152,38 @@ func requireOver(rt *rapid.T, s *session, end Reason, now instant) {
 	in := look(s)
 	switch end {
 	case FixedExpired:
-		require.True(rt, in.fixed.passedOnBoth(now) || in.futile && in.served.passedOnBoth(now), "given up though a clock disagrees")
+		require.True(rt, in.fixed.PassedOnBoth(now) || in.futile && in.served.PassedOnBoth(now), "given up though a clock disagrees")
 	case RefreshExpired:
-		require.True(rt, in.refresh.passedOnBoth(now) || !in.refreshable && in.served.passedOnEither(now), "given up though a clock disagrees")
+		require.True(rt, in.refresh.PassedOnBoth(now) || !in.refreshable && in.served.PassedOnEither(now), "given up though a clock disagrees")
 	case NoSession, RefreshRejected, SignedOut:
 		require.Fail(rt, "time does not do that", end.String())
 	}
 }
 
 // requireActPermitted requires that what is started may be started.
-func requireActPermitted(rt *rapid.T, v *view, d decision, now instant) {
+func requireActPermitted(rt *rapid.T, v *view, d decision, now dualclock.Instant) {
 	switch d.act {
 	case doRefresh:
 		in := look(v.session)
 		require.False(rt, v.unread || v.ended != 0, "a refresh of what has ended, or was not read yet")
 		require.True(rt, in.refreshable)
-		require.True(rt, v.retryAt.passedOnEither(now), "a failure is not remembered")
-		require.False(rt, in.fixed.passedOnBoth(now) || in.refresh.passedOnBoth(now))
-		alive := !in.served.passedOnEither(now)
+		require.True(rt, v.retryAt.PassedOnEither(now), "a failure is not remembered")
+		require.False(rt, in.fixed.PassedOnBoth(now) || in.refresh.PassedOnBoth(now))
+		alive := !in.served.PassedOnEither(now)
 		require.False(rt, alive && v.invalidated == notInvalidated && !in.winsTime, "nothing is won by it")
-		require.False(rt, alive && v.invalidated == notInvalidated && !in.refreshAt.passedOnEither(now), "it is not due")
-		require.False(rt, alive && v.invalidated == notInvalidated && !in.spaced.passedOnEither(now), "it is too close to the last")
+		require.False(rt, alive && v.invalidated == notInvalidated && !in.refreshAt.PassedOnEither(now), "it is not due")
+		require.False(rt, alive && v.invalidated == notInvalidated && !in.spaced.PassedOnEither(now), "it is too close to the last")
 	case doLogin:
-		require.True(rt, v.canLogin && v.loginAt.passedOnEither(now))
+		require.True(rt, v.canLogin && v.loginAt.PassedOnEither(now))
 		require.False(rt, v.unread, "a sign-on is spent before the store was read")
 		require.NotEqual(rt, SignedOut, d.end, "a sign-out is undone")
-		require.True(rt, d.end != 0 || look(v.session).refreshAt.passedOnEither(now), "it is not due")
+		require.True(rt, d.end != 0 || look(v.session).refreshAt.PassedOnEither(now), "it is not due")
 	case doRead:
-		require.True(rt, v.unread || v.stored && v.rereadAt.passedOnEither(now))
+		require.True(rt, v.unread || v.stored && v.rereadAt.PassedOnEither(now))
 	case doSave:
-		require.True(rt, v.unsaved && v.saveAt.passedOnEither(now))
+		require.True(rt, v.unsaved && v.saveAt.PassedOnEither(now))
 	case doSignOut:
-		require.True(rt, v.signOuts && v.signOutAt.passedOnEither(now))
+		require.True(rt, v.signOuts && v.signOutAt.PassedOnEither(now))
 		require.False(rt, v.unread)
 	case doNothing:
 	}
@@ -197,7 +198,7 @@ func TestProperty_NothingChangesBeforeNextChange(t *testing.T) {
 		}
 		v, now := aView(rt, s)
 		next := nextChange(v, now)
-		require.True(rt, next.mono > now.mono && next.wall > stampOf(now.wall), "what was acted upon comes again")
+		require.True(rt, next.Mono > now.Mono && next.Wall > dualclock.UnixNanoOf(now.Wall), "what was acted upon comes again")
 
 		// Each clock goes some of the way, or all of it but a nanosecond.
 		some := func(name string, left time.Duration) time.Duration {
@@ -207,9 +208,9 @@ func TestProperty_NothingChangesBeforeNextChange(t *testing.T) {
 			return time.Duration(rapid.Int64Range(0, int64(left-1)).Draw(rt, name))
 		}
 		limit := 100 * 365 * 24 * time.Hour
-		later := instant{
-			wall: now.wall.Add(some("wall", min(next.wall.sub(stampOf(now.wall)), limit))),
-			mono: now.mono + some("mono", min(next.mono-now.mono, limit)),
+		later := dualclock.Instant{
+			Wall: now.Wall.Add(some("wall", min(next.Wall.Sub(dualclock.UnixNanoOf(now.Wall)), limit))),
+			Mono: now.Mono + some("mono", min(next.Mono-now.Mono, limit)),
 		}
 		before, after := decide(v, now), decide(v, later)
 		if v.flying {
@@ -226,11 +227,11 @@ func TestProperty_TheFixedHorizonIsMovedByAClaimOrByProofOnly(t *testing.T) {
 		s := grantedAt(aToken(now).Draw(rt, "first"), now, nil, 0, set)
 		for range rapid.IntRange(1, 6).Draw(rt, "grants") {
 			step := aSpan(2*time.Hour).Draw(rt, "after")
-			now = instant{now.wall.Add(step), now.mono + step + aSpan(time.Hour).Draw(rt, "slept")}
+			now = dualclock.Instant{Wall: now.Wall.Add(step), Mono: now.Mono + step + aSpan(time.Hour).Draw(rt, "slept")}
 			former := look(s)
 			s = grantedAt(aToken(now).Draw(rt, "next"), now, s, 0, set)
-			if next := look(s); former.fixed.known() && !former.fixed.passedOnEither(now) {
-				require.False(rt, next.fixed.wall > former.fixed.wall || next.fixed.mono > former.fixed.mono, "moved away by a mere span")
+			if next := look(s); former.fixed.Known() && !former.fixed.PassedOnEither(now) {
+				require.False(rt, next.fixed.Wall > former.fixed.Wall || next.fixed.Mono > former.fixed.Mono, "moved away by a mere span")
 			}
 		}
 	})
@@ -253,10 +254,10 @@ func TestProperty_TheWaitAfterAFailure(t *testing.T) {
 			count++
 			least, most := waitBounds(c, login, left, count)
 			floor := min(asked, 5*time.Minute)
-			wait := f.next.mono - now.mono
+			wait := f.next.Mono - now.Mono
 			require.GreaterOrEqual(rt, wait, max(least, floor))
 			require.LessOrEqual(rt, wait, max(most, floor))
-			require.True(rt, f.nextAt.Equal(wall(f.next)) && wall(f.next).Sub(now.wall) == wait, "callers are told another time")
+			require.True(rt, f.nextAt.Equal(wall(f.next)) && wall(f.next).Sub(now.Wall) == wait, "callers are told another time")
 		}
 	})
 }
@@ -286,10 +287,10 @@ func waitBounds(c class, login bool, left time.Duration, n int) (least, most tim
 func TestProperty_RejectionsAreSpaced(t *testing.T) {
 	holds(t, 2000, func(rt *rapid.T) {
 		life := rapid.SampledFrom([]time.Duration{0, 2 * time.Second, 30 * time.Second, time.Hour}).Draw(rt, "life")
-		token := func(now instant) *session {
-			token := &ags.Token{AccessToken: ags.NewSecret("a"), RefreshToken: ags.NewSecret("r"), IssuedAt: now.wall}
+		token := func(now dualclock.Instant) *session {
+			token := &ags.Token{AccessToken: ags.NewSecret("a"), RefreshToken: ags.NewSecret("r"), IssuedAt: now.Wall}
 			if life > 0 {
-				token.ExpiresAt = now.wall.Add(life)
+				token.ExpiresAt = now.Wall.Add(life)
 			}
 			return grantedAt(token, now, nil, 0, &settings{})
 		}
@@ -300,13 +301,13 @@ func TestProperty_RejectionsAreSpaced(t *testing.T) {
 		var r *rejections
 		now := at(0)
 		s := token(now)
-		var last *instant
+		var last *dualclock.Instant
 		required := least // before the next one: doubled while each is young
 		for range rapid.IntRange(1, 60).Draw(rt, "rejections") {
-			now = now.add(aSpan(8*time.Minute).Draw(rt, "after"))
+			now = now.Add(aSpan(8*time.Minute).Draw(rt, "after"))
 			next, ok := r.admit(s, now)
-			young := life == 0 || now.wall.Before(s.token.IssuedAt.Add(life/2))
-			require.Equal(rt, last == nil || now.mono-last.mono >= required, ok)
+			young := life == 0 || now.Wall.Before(s.token.IssuedAt.Add(life/2))
+			require.Equal(rt, last == nil || now.Mono-last.Mono >= required, ok)
 			if !ok {
 				continue
 			}
@@ -316,7 +317,7 @@ func TestProperty_RejectionsAreSpaced(t *testing.T) {
 			default:
 				required = least
 			}
-			last, r = &instant{now.wall, now.mono}, &next
+			last, r = &dualclock.Instant{Wall: now.Wall, Mono: now.Mono}, &next
 			s = token(now)
 		}
 	})

@@ -3,6 +3,8 @@ package tokensource
 import (
 	"context"
 	"errors"
+
+	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 )
 
 // flyRead reads the store: for the first time, or to see whether somebody has
@@ -13,7 +15,7 @@ func (s *Source) flyRead(f *flight) {
 		return
 	}
 	draw, givenUp := s.draw(), s.storeGivenUp() && !s.alive() && !leftAlone(err)
-	s.publish(f, func(now instant) { s.readFailedLocked(f, err, draw, givenUp, now) })
+	s.publish(f, func(now dualclock.Instant) { s.readFailedLocked(f, err, draw, givenUp, now) })
 }
 
 func (s *Source) readInTurn(f *flight) error {
@@ -56,7 +58,7 @@ func (s *Source) readStore(ctx, values context.Context, epoch uint64) error {
 
 // readNothingNew notes that the store was read and had nothing for us.
 func (s *Source) readNothingNew(epoch uint64, rec *record) {
-	now := s.watch.now()
+	now := s.watch.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.epoch != epoch {
@@ -66,10 +68,10 @@ func (s *Source) readNothingNew(epoch uint64, rec *record) {
 	if s.failure != nil && s.failure.reading {
 		s.failure = nil
 	}
-	s.ledger.rereadAt = now.add(rereadInterval).horizon()
+	s.ledger.rereadAt = now.Add(rereadInterval).Deadline()
 	if rec == nil && s.session != nil && s.ledger.pending == saveNothing {
 		// Somebody has emptied the store. What is in memory is still good.
-		s.ledger.pending, s.ledger.saveAt = saveRetry, now.horizon()
+		s.ledger.pending, s.ledger.saveAt = saveRetry, now.Deadline()
 	}
 }
 
@@ -91,7 +93,7 @@ func (s *Source) givenWinsLocked(rec *record) bool {
 		return true
 	}
 	due := s.session.schedule()
-	if s.ended != nil || s.ledger.rejected != nil || endedBy(s.session, &due, s.watch.now()) != 0 {
+	if s.ended != nil || s.ledger.rejected != nil || endedBy(s.session, &due, s.watch.Now()) != 0 {
 		return false // a session that has ended goes over nobody's
 	}
 	if s.descendsLocked(rec) {
@@ -126,7 +128,7 @@ func (s *Source) saveGiven(ctx context.Context, read *record, epoch uint64) erro
 		s.adopt(epoch, newer)
 		return nil
 	}
-	now := s.watch.now()
+	now := s.watch.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.epoch != epoch {
@@ -145,8 +147,8 @@ func (s *Source) saveGiven(ctx context.Context, read *record, epoch uint64) erro
 // never read that is remembered like a failed refresh: nobody can say what the
 // session is. A session that we were given goes on without the store when what is
 // in that cannot be read by anybody, or when it has been away for long enough.
-func (s *Source) readFailedLocked(f *flight, err error, draw float64, givenUp bool, now instant) {
-	s.ledger.rereadAt = now.add(rereadInterval).horizon()
+func (s *Source) readFailedLocked(f *flight, err error, draw float64, givenUp bool, now dualclock.Instant) {
+	s.ledger.rereadAt = now.Add(rereadInterval).Deadline()
 	if !s.ledger.unread || s.ledger.alone {
 		return
 	}

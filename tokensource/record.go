@@ -163,11 +163,11 @@ func recordOf(s *session, generation int64) *record {
 		ExpiresAt:        utc(t.ExpiresAt),
 		RefreshExpiresAt: utc(t.RefreshExpiresAt),
 		FixedExpiresAt:   utc(t.FixedExpiresAt),
-		StartedAt:        s.startedAt.time(time.Time{}),
+		StartedAt:        s.startedAt.Time(time.Time{}),
 	}
 }
 
-// utc keeps a zero instant zero.
+// utc keeps a zero dualclock.Instant zero.
 func utc(t time.Time) time.Time {
 	if t.IsZero() {
 		return time.Time{}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 )
 
 // flyRefresh spends the refresh token, under the lock, unless it turns out that
@@ -17,7 +18,7 @@ func (s *Source) flyRefresh(f *flight) { s.publish(f, s.refreshUnderLock(f)) }
 //
 // The order keeps a session through a crash at any point: lock, load, adopt what
 // is newer, note the attempt, refresh, save, unlock; then publish.
-func (s *Source) refreshUnderLock(f *flight) func(now instant) {
+func (s *Source) refreshUnderLock(f *flight) func(now dualclock.Instant) {
 	if s.pauseForSpacing(f) != nil {
 		return nil
 	}
@@ -46,7 +47,7 @@ func (s *Source) refreshUnderLock(f *flight) func(now instant) {
 
 // refreshHoldingLock is a refresh for which the lock is held: what is stored comes
 // first.
-func (s *Source) refreshHoldingLock(f *flight) func(now instant) {
+func (s *Source) refreshHoldingLock(f *flight) func(now dualclock.Instant) {
 	for range maxConflicts {
 		rec, err := s.loadAside(f.ctx)
 		if errors.Is(err, errDamaged) {
@@ -77,7 +78,7 @@ func (s *Source) refreshHoldingLock(f *flight) func(now instant) {
 
 // refreshBesideDamaged is a refresh beside a record that nobody can read, and
 // that cannot be set aside either: the session goes on in memory.
-func (s *Source) refreshBesideDamaged(f *flight, err error) func(now instant) {
+func (s *Source) refreshBesideDamaged(f *flight, err error) func(now dualclock.Instant) {
 	if rejected := s.rejectedBefore(); rejected != nil {
 		return s.passingFailure(f, errors.Join(err, rejected))
 	}
@@ -87,7 +88,7 @@ func (s *Source) refreshBesideDamaged(f *flight, err error) func(now instant) {
 // patience is how long a flight waits for somebody else's: not long as long as
 // callers are served, or have an answer; then it rather looks again later.
 func (s *Source) patience() time.Duration {
-	now := s.watch.now()
+	now := s.watch.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended != nil || s.aliveLocked(now) && s.invalidated != invalidated {
@@ -100,7 +101,7 @@ func (s *Source) patience() time.Duration {
 // that it has the turn, and has seen what is stored: somebody else may have done
 // it. Those who wait look again, as they may be served meanwhile.
 func (s *Source) stillDue(act action) bool {
-	now := s.watch.now()
+	now := s.watch.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v := s.viewLocked()
@@ -114,12 +115,12 @@ func (s *Source) stillDue(act action) bool {
 
 // spend asks the gateway for a new pair and saves it. read is the record loaded
 // last. frozen says that what is stored must not be overwritten.
-func (s *Source) spend(f *flight, read *record, frozen bool) func(now instant) {
+func (s *Source) spend(f *flight, read *record, frozen bool) func(now dualclock.Instant) {
 	current, ok := s.current(f)
 	if !ok || !s.stillDue(doRefresh) {
 		return nil
 	}
-	sent := s.watch.now()
+	sent := s.watch.Now()
 	answer, err := s.ask(f.whole, f.epoch, current)
 	if err != nil {
 		return s.refreshFailed(f, current, read, err)
@@ -167,9 +168,9 @@ func (s *Source) insists(epoch uint64) bool {
 }
 
 // grant returns how a new pair is published.
-func (s *Source) grant(f *flight, next *session, generation int64, saveErr error) func(now instant) {
+func (s *Source) grant(f *flight, next *session, generation int64, saveErr error) func(now dualclock.Instant) {
 	draw := s.draw()
-	return func(now instant) {
+	return func(now dualclock.Instant) {
 		former := s.failure
 		saved := s.savedLocked(generation, saveErr, false, now)
 		s.setLoginsLocked(s.loginsLocked().afterRefresh(next, now, draw))
@@ -179,7 +180,7 @@ func (s *Source) grant(f *flight, next *session, generation int64, saveErr error
 		if !next.brief(&due, now) {
 			return
 		}
-		dead := due.served.passedOnEither(now)
+		dead := due.served.PassedOnEither(now)
 		s.failure = former.after(briefAnswer(dead), passing, false, 0, now, draw)
 		if dead {
 			f.err = s.answerLocked()
@@ -199,14 +200,14 @@ func (s *Source) current(f *flight) (*session, bool) {
 // pauseForSpacing keeps two refreshes of one session apart. An API's rejection
 // has an interval of its own.
 func (s *Source) pauseForSpacing(f *flight) error {
-	now := s.watch.now()
+	now := s.watch.Now()
 	s.mu.Lock()
 	session, rejected := s.session, s.invalidated != notInvalidated
 	s.mu.Unlock()
 	if session == nil || rejected {
 		return nil
 	}
-	return s.pause(f.ctx, session.schedule().spaced.left(now))
+	return s.pause(f.ctx, session.schedule().spaced.Left(now))
 }
 
 // bring notes the pair that a flight has come back with, and reports whether it is

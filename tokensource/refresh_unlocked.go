@@ -3,12 +3,14 @@ package tokensource
 import (
 	"errors"
 	"time"
+
+	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 )
 
 // refreshPastHolder decides what to do when somebody else has held the lock for
 // all of limit. Most likely they have refreshed: what they stored is adopted. If
 // not, and callers are served, it can wait.
-func (s *Source) refreshPastHolder(f *flight, limit time.Duration) func(now instant) {
+func (s *Source) refreshPastHolder(f *flight, limit time.Duration) func(now dualclock.Instant) {
 	rec, err := s.load(f.ctx)
 	if err == nil {
 		s.adopt(f.epoch, rec)
@@ -27,7 +29,7 @@ func (s *Source) refreshPastHolder(f *flight, limit time.Duration) func(now inst
 // for a store that has refused for long: nobody is to wait for the refresh then.
 // Without a live token the session would stand still for as long as the store does: so
 // when that has lasted, the refresh is made without the store.
-func (s *Source) refreshWithoutStore(f *flight, err error) func(now instant) {
+func (s *Source) refreshWithoutStore(f *flight, err error) func(now dualclock.Instant) {
 	if leftAlone(err) || !s.storeGivenUp() || s.alive() && !s.isLastCall() {
 		return s.passingFailure(f, err)
 	}
@@ -47,15 +49,15 @@ func (s *Source) mayRefreshUnsaved() bool {
 // isLastCall reports whether the live token is so near its expiry that a refresh that
 // waits for the store any longer would make callers wait.
 func (s *Source) isLastCall() bool {
-	now, timeout := s.watch.now(), s.cfg.settings().refreshTimeout
+	now, timeout := s.watch.Now(), s.cfg.settings().refreshTimeout
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.session != nil && s.session.lastCall(timeout).passedOnEither(now)
+	return s.session != nil && s.session.lastCall(timeout).PassedOnEither(now)
 }
 
 // refreshUnlocked refreshes without the lock, after a random wait that keeps
 // processes in the same position apart.
-func (s *Source) refreshUnlocked(f *flight, err error) func(now instant) {
+func (s *Source) refreshUnlocked(f *flight, err error) func(now dualclock.Instant) {
 	if s.alive() {
 		// A store that cannot be read is only given up for a token that is dead.
 		if _, loadErr := s.load(f.ctx); loadErr != nil {
@@ -104,7 +106,7 @@ func (s *Source) refreshUnlocked(f *flight, err error) func(now instant) {
 // unlockedWait is the longest random wait before a refresh without the lock: at most a
 // quarter of what a live token still lives.
 func (s *Source) unlockedWait() time.Duration {
-	now := s.watch.now()
+	now := s.watch.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if left := s.leftLocked(now); left > 0 {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/agsauth/agsauth/ags"
 	"github.com/agsauth/agsauth/store"
+	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 )
 
 // A program may hold very many sources. These tests keep what one takes while
@@ -124,41 +125,41 @@ func TestStamp(t *testing.T) {
 	t.Run("what it can tell it tells to the nanosecond", func(t *testing.T) {
 		for _, year := range []int{1700, 1969, 1970, 2026, 2200} {
 			at := time.Date(year, 2, 3, 4, 5, 6, 789, time.UTC)
-			assert.Equal(t, at, stampOf(at).time(at))
+			assert.Equal(t, at, dualclock.UnixNanoOf(at).Time(at))
 		}
 	})
 	t.Run("what lies beyond is cut, and keeps its order", func(t *testing.T) {
-		before, after := stampOf(time.Time{}), stampOf(time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC))
-		assert.Less(t, before, stampOf(base))
-		assert.Greater(t, after, stampOf(base))
-		assert.Equal(t, after, after.add(time.Hour))
-		assert.Equal(t, before, before.add(-time.Hour))
+		before, after := dualclock.UnixNanoOf(time.Time{}), dualclock.UnixNanoOf(time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC))
+		assert.Less(t, before, dualclock.UnixNanoOf(base))
+		assert.Greater(t, after, dualclock.UnixNanoOf(base))
+		assert.Equal(t, after, after.Add(time.Hour))
+		assert.Equal(t, before, before.Add(-time.Hour))
 		const last = math.MaxInt64 / int64(time.Second) // not all of this second can be told
-		assert.Equal(t, after, stampOf(time.Unix(last, 999_999_999)))
-		assert.Equal(t, before, stampOf(time.Unix(-last, 0)))
-		assert.Positive(t, after.sub(before))
-		assert.Negative(t, before.sub(after))
-		assert.Equal(t, after, never().wall, "and is reached no sooner than never is")
+		assert.Equal(t, after, dualclock.UnixNanoOf(time.Unix(last, 999_999_999)))
+		assert.Equal(t, before, dualclock.UnixNanoOf(time.Unix(-last, 0)))
+		assert.Positive(t, after.Sub(before))
+		assert.Negative(t, before.Sub(after))
+		assert.Equal(t, after, dualclock.Never().Wall, "and is reached no sooner than never is")
 	})
 }
 
 func TestWatch_ReachedIsPassedOnEither(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWatch(nil)
-		now := w.now().horizon()
+		w := dualclock.NewReader(nil)
+		now := w.Now().Deadline()
 		for name, tt := range map[string]struct {
-			h    horizon
+			h    dualclock.Deadline
 			want bool
 		}{
-			"never":                  {never(), false},
-			"in the past":            {past(), true},
+			"never":                  {dualclock.Never(), false},
+			"in the past":            {dualclock.Always(), true},
 			"now":                    {now, true},
-			"later by both":          {now.add(1), false},
-			"later by the wall":      {horizon{now.wall + 1, now.mono}, true},
-			"later by the monotonic": {horizon{now.wall, now.mono + 1}, true},
+			"later by both":          {now.Add(1), false},
+			"later by the wall":      {dualclock.Deadline{Wall: now.Wall + 1, Mono: now.Mono}, true},
+			"later by the monotonic": {dualclock.Deadline{Wall: now.Wall, Mono: now.Mono + 1}, true},
 		} {
-			assert.Equal(t, tt.want, w.reached(tt.h), name)
-			assert.Equal(t, tt.want, tt.h.passedOnEither(w.now()), name)
+			assert.Equal(t, tt.want, w.Reached(tt.h), name)
+			assert.Equal(t, tt.want, tt.h.PassedOnEither(w.Now()), name)
 		}
 	})
 }

@@ -55,7 +55,7 @@ func (s *Source) beginRun() (stop func(), err error) {
 
 // idle waits until it is time for another look.
 func (s *Source) idle(ctx context.Context, changed <-chan struct{}, next time.Duration) error {
-	timer := s.watch.newTimer(next)
+	timer := s.watch.NewTimer(next)
 	defer timer.Stop()
 	select {
 	case <-timer.C():

@@ -3,11 +3,13 @@ package tokensource
 import (
 	"context"
 	"time"
+
+	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 )
 
 // savedLocked notes how a save went, and returns what is to be announced of
 // it once what was saved is published.
-func (s *Source) savedLocked(generation int64, err error, forced bool, now instant) []Event {
+func (s *Source) savedLocked(generation int64, err error, forced bool, now dualclock.Instant) []Event {
 	l := s.ledger
 	if l == nil {
 		return nil
@@ -24,16 +26,16 @@ func (s *Source) savedLocked(generation int64, err error, forced bool, now insta
 	if forced {
 		l.pending = saveOverwrite
 	}
-	next := now.add(saveRetryWait(l.saveFailures))
-	l.saveAt = next.horizon()
+	next := now.Add(saveRetryWait(l.saveFailures))
+	l.saveAt = next.Deadline()
 	l.saveFailures++
-	return []Event{{Kind: EventStoreFailed, Err: err, NextAt: next.wall}}
+	return []Event{{Kind: EventStoreFailed, Err: err, NextAt: next.Wall}}
 }
 
 // flySave makes up for a save that failed.
 func (s *Source) flySave(f *flight) { s.publish(f, s.saveUnderLock(f)) }
 
-func (s *Source) saveUnderLock(f *flight) func(now instant) {
+func (s *Source) saveUnderLock(f *flight) func(now dualclock.Instant) {
 	if s.takeTurn(f.ctx, lockRecheck) != nil {
 		return nil
 	}
@@ -45,7 +47,7 @@ func (s *Source) saveUnderLock(f *flight) func(now instant) {
 		read, err = s.loadAside(f.ctx)
 	}
 	if err != nil {
-		return func(now instant) { s.announceAllLocked(now, s.savedLocked(0, err, false, now)) }
+		return func(now dualclock.Instant) { s.announceAllLocked(now, s.savedLocked(0, err, false, now)) }
 	}
 	if s.adopt(f.epoch, read) || !s.stillDue(doSave) {
 		return nil
@@ -55,7 +57,7 @@ func (s *Source) saveUnderLock(f *flight) func(now instant) {
 	if newer != nil {
 		return s.adoption(newer)
 	}
-	return func(now instant) { s.announceAllLocked(now, s.savedLocked(generation, err, forced, now)) }
+	return func(now dualclock.Instant) { s.announceAllLocked(now, s.savedLocked(generation, err, forced, now)) }
 }
 
 // saveRecord saves what toSave has returned over what was just read.

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 )
 
 // The numbers of a session's schedule.
@@ -60,28 +61,28 @@ type session struct {
 	// set once. An atomic pointer, because what prints by reflection follows others.
 	bearer atomic.Pointer[oauth2.Token]
 
-	came       horizon       // when it was asked for, or came to us, by both clocks
-	fixed      horizon       // the end, however often it is refreshed
-	margin     time.Duration // how long before its earliest horizon a refresh is due
-	warnBefore time.Duration // how long before its end that is announced
-	startedAt  stamp         // when the session began: the issue of its first pair
+	came       dualclock.Deadline // when it was asked for, or came to us, by both clocks
+	fixed      dualclock.Deadline // the end, however often it is refreshed
+	margin     time.Duration      // how long before its earliest horizon a refresh is due
+	warnBefore time.Duration      // how long before its end that is announced
+	startedAt  dualclock.UnixNano // when the session began: the issue of its first pair
 	from       origin
 	told       bool // when the pair was issued is known, and not assumed
 }
 
 // schedule is everything that is due in the life of a pair.
 type schedule struct {
-	life      time.Duration // from issue to the earliest horizon; 0 when none is known
-	served    horizon       // until when the access token is handed out
-	refresh   horizon       // until when the refresh token is good
-	fixed     horizon       // the end, however often it is refreshed
-	refreshAt horizon       // from when a refresh is due
-	spaced    horizon       // before which no further refresh may start
-	halfway   horizon       // until when a rejection of it is one of a young token
-	warnAt    horizon       // from when the end is to be announced
-	end       horizon       // what warnAt announces
-	winsTime  bool          // a refresh can move the access token's expiry
-	futile    bool          // it cannot, and both clocks say so
+	life      time.Duration      // from issue to the earliest horizon; 0 when none is known
+	served    dualclock.Deadline // until when the access token is handed out
+	refresh   dualclock.Deadline // until when the refresh token is good
+	fixed     dualclock.Deadline // the end, however often it is refreshed
+	refreshAt dualclock.Deadline // from when a refresh is due
+	spaced    dualclock.Deadline // before which no further refresh may start
+	halfway   dualclock.Deadline // until when a rejection of it is one of a young token
+	warnAt    dualclock.Deadline // from when the end is to be announced
+	end       dualclock.Deadline // what warnAt announces
+	winsTime  bool               // a refresh can move the access token's expiry
+	futile    bool               // it cannot, and both clocks say so
 }
 
 // origin is where a pair came from, which tells how its horizons translate to
@@ -99,7 +100,7 @@ type arrival struct {
 	from  origin
 	// at is when the pair was asked for, when granted, or came to us, when
 	// handed in.
-	at        instant
+	at        dualclock.Instant
 	startedAt time.Time // when its session began; zero is with this pair
 	former    *session  // the pair that it replaces, nil when it begins a session for us
 	draw      float64   // from [0,1)
@@ -110,12 +111,12 @@ func newSession(a arrival, set *settings) *session {
 	t := *a.token
 	told := !t.IssuedAt.IsZero()
 	if !told {
-		t.IssuedAt = a.at.wall
+		t.IssuedAt = a.at.Wall
 	}
 	t.IssuedAt = t.IssuedAt.Round(0)
-	s := &session{token: &t, came: a.at.horizon(), from: a.from, told: told || a.from == granted, startedAt: stampOf(t.IssuedAt)}
+	s := &session{token: &t, came: a.at.Deadline(), from: a.from, told: told || a.from == granted, startedAt: dualclock.UnixNanoOf(t.IssuedAt)}
 	if !a.startedAt.IsZero() {
-		s.startedAt = stampOf(a.startedAt)
+		s.startedAt = dualclock.UnixNanoOf(a.startedAt)
 	}
 	s.fixed = s.translate(t.FixedExpiresAt)
 	if a.former != nil {
@@ -133,32 +134,32 @@ func newSession(a arrival, set *settings) *session {
 // schedule works out what is due when. Before the margins are set what depends on
 // them is late.
 func (s *session) schedule() schedule {
-	access, refresh, issuedAt := s.translate(s.token.ExpiresAt), s.translate(s.token.RefreshExpiresAt), stampOf(s.token.IssuedAt)
-	first := earliest(earliest(access, refresh), s.fixed) // its earliest horizon
+	access, refresh, issuedAt := s.translate(s.token.ExpiresAt), s.translate(s.token.RefreshExpiresAt), dualclock.UnixNanoOf(s.token.IssuedAt)
+	first := dualclock.Earliest(dualclock.Earliest(access, refresh), s.fixed) // its earliest horizon
 	sc := schedule{
-		served: earliest(access.add(-slack(s.token)), s.fixed), refresh: refresh, fixed: s.fixed,
-		refreshAt: never(), spaced: s.came, halfway: never(), warnAt: never(), end: s.fixed, winsTime: true,
+		served: dualclock.Earliest(access.Add(-slack(s.token)), s.fixed), refresh: refresh, fixed: s.fixed,
+		refreshAt: dualclock.Never(), spaced: s.came, halfway: dualclock.Never(), warnAt: dualclock.Never(), end: s.fixed, winsTime: true,
 	}
 	if !s.refreshable() {
-		sc.end = earliest(sc.end, access)
+		sc.end = dualclock.Earliest(sc.end, access)
 	}
-	if sc.end.known() {
-		sc.warnAt = sc.end.add(-s.warnBefore)
+	if sc.end.Known() {
+		sc.warnAt = sc.end.Add(-s.warnBefore)
 	}
-	if !first.known() {
+	if !first.Known() {
 		return sc
 	}
-	sc.life = max(0, first.wall.sub(issuedAt))
-	sc.halfway = first.add(-sc.life / 2)
+	sc.life = max(0, first.Wall.Sub(issuedAt))
+	sc.halfway = first.Add(-sc.life / 2)
 	if s.from == granted {
 		// Of its life no more counts than is left: an instant of issue in the past is none
 		// to wait for.
-		life := min(sc.life, first.wall.sub(s.came.wall))
-		sc.spaced = s.came.add(max(minSpacing, life/spacingPart))
+		life := min(sc.life, first.Wall.Sub(s.came.Wall))
+		sc.spaced = s.came.Add(max(minSpacing, life/spacingPart))
 	}
-	sc.refreshAt = latest(first.add(-s.margin), sc.spaced)
+	sc.refreshAt = dualclock.Latest(first.Add(-s.margin), sc.spaced)
 	sc.winsTime, sc.futile = winsTime(access, refresh, s.fixed, sc.life)
-	if s.from == handedIn && s.refreshable() && sc.winsTime && issuedAt.sub(s.came.wall) > issueTolerance {
+	if s.from == handedIn && s.refreshable() && sc.winsTime && issuedAt.Sub(s.came.Wall) > issueTolerance {
 		sc.refreshAt = s.came // the gateway is asked; where it is not, no Login is run for it either
 	}
 	return sc
@@ -167,8 +168,8 @@ func (s *session) schedule() schedule {
 // ending reports whether the end is near, by either clock, and by both still to come.
 // Where one has seen it pass it was set, or the other has slept through it: the gateway
 // is asked, and there is nothing to announce ahead of time.
-func (sc *schedule) ending(now instant) bool {
-	return sc.warnAt.passedOnEither(now) && !sc.end.passedOnEither(now)
+func (sc *schedule) ending(now dualclock.Instant) bool {
+	return sc.warnAt.PassedOnEither(now) && !sc.end.PassedOnEither(now)
 }
 
 // slack is how long before its expiry an access token is served for the last time.
@@ -180,21 +181,21 @@ func slack(t *ags.Token) time.Duration {
 // just granted the span counts from when it was asked for. For one handed in the
 // monotonic clock was not watched since: it is given what the wall clock says is
 // left, but no more than the pair was ever given.
-func (s *session) translate(at time.Time) horizon {
+func (s *session) translate(at time.Time) dualclock.Deadline {
 	if at.IsZero() {
-		return never()
+		return dualclock.Never()
 	}
-	wall := stampOf(at)
-	left := wall.sub(stampOf(s.token.IssuedAt))
+	wall := dualclock.UnixNanoOf(at)
+	left := wall.Sub(dualclock.UnixNanoOf(s.token.IssuedAt))
 	if s.from == handedIn {
-		left = min(left, wall.sub(s.came.wall))
+		left = min(left, wall.Sub(s.came.Wall))
 	}
-	return horizon{wall: wall, mono: s.came.mono + min(left, farthest)}
+	return dualclock.Deadline{Wall: wall, Mono: s.came.Mono + min(left, farthest)}
 }
 
 // inherit takes over from the former pair what the new answer does not tell, or
 // is not to be believed about.
-func (s *session) inherit(prev *session, sent instant) {
+func (s *session) inherit(prev *session, sent dualclock.Instant) {
 	t := s.token
 	if t.ClientID == "" {
 		t.ClientID = prev.token.ClientID
@@ -204,15 +205,15 @@ func (s *session) inherit(prev *session, sent instant) {
 	}
 	if t.RefreshToken.IsZero() {
 		t.RefreshToken = prev.token.RefreshToken
-		if t.RefreshExpiresAt.IsZero() && !prev.translate(prev.token.RefreshExpiresAt).passedOnEither(sent) {
+		if t.RefreshExpiresAt.IsZero() && !prev.translate(prev.token.RefreshExpiresAt).PassedOnEither(sent) {
 			t.RefreshExpiresAt = prev.token.RefreshExpiresAt
 		}
 	}
 	s.fixed = fixedHorizon(prev.fixed, s.fixed, t.HasFixedClaim(), sent)
 	switch {
-	case !s.fixed.known():
+	case !s.fixed.Known():
 		t.FixedExpiresAt = time.Time{}
-	case s.fixed.wall == prev.fixed.wall:
+	case s.fixed.Wall == prev.fixed.Wall:
 		t.FixedExpiresAt = prev.token.FixedExpiresAt
 	default:
 		t.FixedExpiresAt = t.FixedExpiresAt.Round(0)
@@ -224,22 +225,22 @@ func (s *session) inherit(prev *session, sent instant) {
 // wins. A span alone may be the full constant repeated in every answer, so
 // without a claim the earliest wins; unless one of our clocks says that it has
 // passed, for then the grant itself has just proved that wrong.
-func fixedHorizon(prev, next horizon, claimed bool, now instant) horizon {
-	wall := stampOf(now.wall)
+func fixedHorizon(prev, next dualclock.Deadline, claimed bool, now dualclock.Instant) dualclock.Deadline {
+	wall := dualclock.UnixNanoOf(now.Wall)
 	switch {
-	case !prev.known(), prev.passedOnEither(now) && next.known(), wall >= prev.wall:
+	case !prev.Known(), prev.PassedOnEither(now) && next.Known(), wall >= prev.Wall:
 		return next
-	case prev.passedOnEither(now):
+	case prev.PassedOnEither(now):
 		// The monotonic clock alone was wrong, and nothing new is told.
-		return horizon{wall: prev.wall, mono: now.mono + prev.wall.sub(wall)}
-	case !next.known():
+		return dualclock.Deadline{Wall: prev.Wall, Mono: now.Mono + prev.Wall.Sub(wall)}
+	case !next.Known():
 		return prev
-	case next.wall.sub(prev.wall).Abs() < fixedTolerance:
+	case next.Wall.Sub(prev.Wall).Abs() < fixedTolerance:
 		return prev
 	case claimed:
 		return next
 	default:
-		return earliest(prev, next)
+		return dualclock.Earliest(prev, next)
 	}
 }
 
@@ -258,29 +259,29 @@ func margin(life, configured time.Duration, draw float64) time.Duration {
 // winsTime reports whether a refresh could move the expiry that counts: not when
 // that already reaches the fixed horizon, or nearly so. A wall clock that says so
 // alone may be wrong: futile is that the other one does, too.
-func winsTime(access, refresh, fixed horizon, life time.Duration) (wins, futile bool) {
-	if !fixed.known() {
+func winsTime(access, refresh, fixed dualclock.Deadline, life time.Duration) (wins, futile bool) {
+	if !fixed.Known() {
 		return true, false
 	}
 	reach := access
-	if !reach.known() {
+	if !reach.Known() {
 		reach = refresh
 	}
-	if !reach.known() {
+	if !reach.Known() {
 		return false, true
 	}
 	least := max(life/100, min(2*time.Second, life/5))
-	wins = fixed.wall.sub(reach.wall) > least
-	return wins, !wins && fixed.mono-reach.mono <= least
+	wins = fixed.Wall.Sub(reach.Wall) > least
+	return wins, !wins && fixed.Mono-reach.Mono <= least
 }
 
 // warnBefore is how long before the end of a session it is announced: as
 // configured, or a tenth of its span, at most half of it. It is not before the end
 // where a clock that was set says that the span is none.
-func warnBefore(end horizon, startedAt stamp, configured time.Duration) time.Duration {
-	if configured != 0 || !end.known() {
+func warnBefore(end dualclock.Deadline, startedAt dualclock.UnixNano, configured time.Duration) time.Duration {
+	if configured != 0 || !end.Known() {
 		return configured
 	}
-	span := end.wall.sub(startedAt)
+	span := end.Wall.Sub(startedAt)
 	return max(0, min(max(span/warnBeforePart, minWarnBefore), maxWarnBefore, span/2))
 }

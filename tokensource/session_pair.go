@@ -6,6 +6,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 )
 
 // accessToken returns the access token.
@@ -21,33 +22,33 @@ func (s *session) pair() *ags.Token {
 // lastCall returns from when a refresh of a live token is made without a store that
 // was given up: in the last half of the margin, and at most two timeouts before the
 // token is not served any more. Until then it waits, for the store may be back.
-func (s *session) lastCall(refreshTimeout time.Duration) horizon {
+func (s *session) lastCall(refreshTimeout time.Duration) dualclock.Deadline {
 	due := s.schedule()
-	return due.served.add(-min(s.margin/2, 2*refreshTimeout))
+	return due.served.Add(-min(s.margin/2, 2*refreshTimeout))
 }
 
 // extendable reports whether a refresh would be of use before the access token is dead.
 func (s *session) extendable(due *schedule) bool { return s.refreshable() && due.winsTime }
 
 // lasts returns until when there is something to serve, or to refresh.
-func (s *session) lasts(due *schedule) horizon {
+func (s *session) lasts(due *schedule) dualclock.Deadline {
 	if s.extendable(due) {
-		return earliest(due.refresh, due.fixed)
+		return dualclock.Earliest(due.refresh, due.fixed)
 	}
 	return due.served
 }
 
 // brief reports whether a pair that was granted just now is dead, or due again so soon
 // that it was not worth the call.
-func (s *session) brief(due *schedule, now instant) bool {
+func (s *session) brief(due *schedule, now dualclock.Instant) bool {
 	first := due.served
 	if s.extendable(due) {
-		first = earliest(first, due.refresh)
+		first = dualclock.Earliest(first, due.refresh)
 	}
 	if s.refreshable() {
-		now = now.add(minPairLife)
+		now = now.Add(minPairLife)
 	}
-	return first.passedOnEither(now)
+	return first.PassedOnEither(now)
 }
 
 // refreshable reports whether there is a refresh token at all.

@@ -43,7 +43,7 @@ func (s *Source) SetToken(ctx context.Context, t *ags.Token) error {
 		defer leave()
 		next = s.handedInSession(t, device{rec.ClientID, rec.AccountID})
 	}
-	now := s.watch.now()
+	now := s.watch.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -115,5 +115,5 @@ func (s *Source) handedInSession(t *ags.Token, former device) *session {
 	given := *t
 	given.ClientID = cmp.Or(given.ClientID, former.clientID)
 	given.AccountID = cmp.Or(given.AccountID, former.accountID)
-	return s.newSession(arrival{token: &given, from: handedIn, at: s.watch.now(), draw: s.draw()})
+	return s.newSession(arrival{token: &given, from: handedIn, at: s.watch.Now(), draw: s.draw()})
 }

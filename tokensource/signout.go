@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 )
 
 // SignOut ends the session. It does so in this order: here, at once and in any case;
@@ -46,7 +47,7 @@ func (s *Source) SignOut(ctx context.Context) error {
 // be told to sign out: that of the session, and those that a refresh or login has
 // brought and that are not in use yet. With a Store they are queued as well.
 func (s *Source) endHere() (epoch uint64, pairs []*ags.Token) {
-	now := s.watch.now()
+	now := s.watch.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var queue *signOutQueue
@@ -64,7 +65,7 @@ func (s *Source) endHere() (epoch uint64, pairs []*ags.Token) {
 	s.session, s.invalidated, s.failure = nil, notInvalidated, nil
 	if l := s.ledger; l != nil {
 		// Until the mark is stored nothing is adopted from there.
-		l.unread, l.pending, l.saveAt, l.rereadAt = false, saveOverwrite, never(), never()
+		l.unread, l.pending, l.saveAt, l.rereadAt = false, saveOverwrite, dualclock.Never(), dualclock.Never()
 		if s.canSignOut() {
 			for _, pair := range queue.pending() {
 				l.signOuts = l.signOuts.add(pair)
@@ -81,7 +82,7 @@ func (s *Source) endHere() (epoch uint64, pairs []*ags.Token) {
 // and the lock, if they were had, are kept until release is called.
 func (s *Source) saveSignOut(ctx context.Context, epoch uint64) (mark *record, release func(), err error) {
 	mark, release, err = s.markSignedOut(ctx, epoch)
-	now := s.watch.now()
+	now := s.watch.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.epoch != epoch {
@@ -91,7 +92,7 @@ func (s *Source) saveSignOut(ctx context.Context, epoch uint64) (mark *record, r
 	if mark != nil {
 		generation = mark.Generation
 	}
-	s.ledger.rereadAt = now.add(rereadInterval).horizon()
+	s.ledger.rereadAt = now.Add(rereadInterval).Deadline()
 	first := s.ledger.saveFailures == 0
 	if saved := s.savedLocked(generation, err, true, now); err != nil || !first {
 		s.announceAllLocked(now, saved) // a save that never failed is not made up for
@@ -191,7 +192,7 @@ func (s *Source) signOutAtGateway(ctx context.Context, pair *ags.Token) error {
 }
 
 func (s *Source) signOutAnswered(pair *ags.Token, err error) {
-	now := s.watch.now()
+	now := s.watch.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.ledger
@@ -220,8 +221,8 @@ func (s *Source) signOutIfEnded(pair *ags.Token, found *record) {
 // flySignOut tells the gateway of the sign-outs that it does not know of yet.
 func (s *Source) flySignOut(f *flight) { s.publish(f, s.signOutUnderLock(f)) }
 
-func (s *Source) signOutUnderLock(f *flight) func(now instant) {
-	postponed := func(now instant) { s.ledger.signOuts.postpone(now) }
+func (s *Source) signOutUnderLock(f *flight) func(now dualclock.Instant) {
+	postponed := func(now dualclock.Instant) { s.ledger.signOuts.postpone(now) }
 	if s.takeTurn(f.ctx, lockRecheck) != nil {
 		return postponed
 	}
@@ -242,5 +243,5 @@ func (s *Source) signOutUnderLock(f *flight) func(now instant) {
 	} else if err := s.write(f.whole, read); err != nil { // without the pairs that the gateway was told of
 		return postponed
 	}
-	return func(instant) {}
+	return func(dualclock.Instant) {}
 }

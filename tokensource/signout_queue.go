@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 )
 
 // signOutQueue holds the pairs that the gateway is still to be told to sign out, and
@@ -14,7 +15,7 @@ import (
 type signOutQueue struct {
 	entries  []signOutEntry
 	failures int
-	nextAt   horizon
+	nextAt   dualclock.Deadline
 }
 
 // signOutEntry is one pair of a signOutQueue.
@@ -43,7 +44,7 @@ func (q *signOutQueue) add(t *ags.Token) *signOutQueue {
 
 func (q *signOutQueue) with(e signOutEntry) *signOutQueue {
 	if q == nil {
-		q = &signOutQueue{nextAt: past()}
+		q = &signOutQueue{nextAt: dualclock.Always()}
 	}
 	if q.find(e.token.AccessToken.Reveal()) == nil {
 		q.entries = append(q.entries, e)
@@ -105,11 +106,11 @@ func (q *signOutQueue) orNil() *signOutQueue {
 }
 
 // postpone notes that an attempt has left something in the queue.
-func (q *signOutQueue) postpone(now instant) {
+func (q *signOutQueue) postpone(now dualclock.Instant) {
 	if q == nil {
 		return
 	}
-	q.nextAt = now.add(saveRetryWait(q.failures)).horizon()
+	q.nextAt = now.Add(saveRetryWait(q.failures)).Deadline()
 	q.failures++
 }
 

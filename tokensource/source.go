@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 )
 
 // Source keeps one session alive. Make one with [New]. All its methods are safe for
@@ -23,7 +25,7 @@ type Source struct {
 
 	// Not changed after New.
 	cfg   setup
-	watch watch
+	watch dualclock.Reader
 
 	mu sync.Mutex // guards all below; never held across I/O, a wait or the user's code
 
@@ -47,7 +49,7 @@ type Source struct {
 // where there is none to serve, what to wait for.
 type quiet struct {
 	bearer *oauth2.Token
-	until  horizon
+	until  dualclock.Deadline
 	crowd  *crowd // nil when there is a bearer
 }
 
@@ -56,7 +58,7 @@ type quiet struct {
 type crowd struct {
 	flight  *flight
 	changed <-chan struct{}
-	dead    horizon // of the token: a clock that is set back may bring it to life
+	dead    dualclock.Deadline // of the token: a clock that is set back may bring it to life
 }
 
 // device is the identity that a session's sign-on was made with.
@@ -107,12 +109,12 @@ func New(cfg Config) (*Source, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	s := &Source{cfg: cfg.setup(), watch: newWatch(cfg.Clock)}
+	s := &Source{cfg: cfg.setup(), watch: dualclock.NewReader(cfg.Clock)}
 	if cfg.Store != nil {
 		s.ledger = &ledger{unread: true}
 	}
 	if t := cfg.Token; t != nil {
-		s.session = s.newSession(arrival{token: t, from: handedIn, at: s.watch.now(), draw: s.draw()})
+		s.session = s.newSession(arrival{token: t, from: handedIn, at: s.watch.Now(), draw: s.draw()})
 		s.device = device{t.ClientID, t.AccountID}
 	}
 	return s, nil
@@ -135,7 +137,7 @@ func (s *Source) newSession(a arrival) *session {
 // nothing but the store's lock is missing, it is waited for instead of
 // [*UnavailableError] being returned.
 func (s *Source) TokenContext(ctx context.Context) (*oauth2.Token, error) {
-	if q := s.quiet.Load(); q != nil && !s.watch.reached(q.until) {
+	if q := s.quiet.Load(); q != nil && !s.watch.Reached(q.until) {
 		return q.bearer, nil
 	}
 	return s.wait(ctx)
@@ -166,7 +168,7 @@ func (s *Source) wait(ctx context.Context) (*oauth2.Token, error) {
 			return nil, context.Cause(ctx)
 		}
 		// Most who waited find what they waited for, and need no look.
-		if q := s.quiet.Load(); q != nil && !s.watch.reached(q.until) {
+		if q := s.quiet.Load(); q != nil && !s.watch.Reached(q.until) {
 			return q.bearer, nil
 		}
 		o = s.look(ctx, o.flight)
@@ -183,16 +185,16 @@ func isWaitedFor(ctx context.Context, err error) bool {
 
 // awaitAttempt waits until the next attempt is due, or returns the cause of ctx's end.
 func (s *Source) awaitAttempt(ctx context.Context) error {
-	now := s.watch.now()
+	now := s.watch.Now()
 	s.mu.Lock()
-	wait := s.failure.retryAt().left(now)
+	wait := s.failure.retryAt().Left(now)
 	s.mu.Unlock()
 	return s.pause(ctx, wait)
 }
 
 // join finds out what to wait for.
 func (s *Source) join(ctx context.Context) outlook {
-	if q := s.quiet.Load(); q != nil && q.crowd != nil && s.watch.reached(q.crowd.dead) {
+	if q := s.quiet.Load(); q != nil && q.crowd != nil && s.watch.Reached(q.crowd.dead) {
 		return outlook{flight: q.crowd.flight, changed: q.crowd.changed}
 	}
 	return s.look(ctx, nil)
@@ -213,7 +215,7 @@ func (s *Source) join(ctx context.Context) outlook {
 func (s *Source) Invalidate(accessToken string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.watch.now()
+	now := s.watch.Now()
 	switch {
 	case s.closed, s.session == nil, s.invalidated == invalidated, s.session.accessToken() != accessToken:
 		return
@@ -221,7 +223,7 @@ func (s *Source) Invalidate(accessToken string) {
 		s.invalidated = invalidated // the gateway and an API agree
 		s.wakeLocked()
 		return
-	case s.ended != nil, !s.session.refreshable(), !s.failure.retryAt().passedOnEither(now):
+	case s.ended != nil, !s.session.refreshable(), !s.failure.retryAt().PassedOnEither(now):
 		return
 	}
 	var former *rejections

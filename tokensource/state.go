@@ -5,11 +5,12 @@ import (
 	"time"
 
 	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 )
 
 // publishLocked makes next the session. It is the only place where a pair is
 // replaced: both tokens, and all that is known about them, at once.
-func (s *Source) publishLocked(next *session, e Event, now instant) {
+func (s *Source) publishLocked(next *session, e Event, now dualclock.Instant) {
 	if s.session == nil || next.startedAt != s.session.startedAt {
 		s.warned = false // another session, with an end of its own
 	}
@@ -17,7 +18,7 @@ func (s *Source) publishLocked(next *session, e Event, now instant) {
 	s.invalidated, s.outcomeUnknown = notInvalidated, false
 	s.outdoFailuresLocked(next, e.Kind, now)
 	if s.ledger != nil {
-		s.ledger.rejected, s.ledger.rereadAt = nil, horizon{}
+		s.ledger.rejected, s.ledger.rereadAt = nil, dualclock.Deadline{}
 	}
 	s.device.clientID = cmp.Or(next.token.ClientID, s.device.clientID)
 	s.device.accountID = cmp.Or(next.token.AccountID, s.device.accountID)
@@ -31,7 +32,7 @@ func (s *Source) publishLocked(next *session, e Event, now instant) {
 // outdoFailuresLocked forgets the failures that next has made up for. A pair that
 // another process was given is no reason to call any sooner, when it is as good as
 // dead, or when it is Login that is to be called.
-func (s *Source) outdoFailuresLocked(next *session, how Kind, now instant) {
+func (s *Source) outdoFailuresLocked(next *session, how Kind, now dualclock.Instant) {
 	adopted, due := how == EventAdopted, next.schedule()
 	if !adopted || !s.failure.ofRefresh() || !next.brief(&due, now) {
 		s.failure = nil
@@ -47,7 +48,7 @@ func (s *Source) outdoFailuresLocked(next *session, how Kind, now instant) {
 // endLocked ends the refreshing of the session. err is the gateway's rejection,
 // where there was one. An end that follows another one changes the reason, and is
 // not announced again.
-func (s *Source) endLocked(reason Reason, err error, now instant) {
+func (s *Source) endLocked(reason Reason, err error, now dualclock.Instant) {
 	first := s.ended == nil
 	s.ended = &ending{reason: reason, at: endAt(s.session, reason, now), err: err}
 	if s.ledger != nil {
@@ -70,7 +71,7 @@ func (s *Source) endLocked(reason Reason, err error, now instant) {
 }
 
 // endAt returns when a session ended: at the horizon that passed, or else now.
-func endAt(session *session, reason Reason, now instant) time.Time {
+func endAt(session *session, reason Reason, now dualclock.Instant) time.Time {
 	at := time.Time{}
 	if session != nil {
 		switch reason {
@@ -85,7 +86,7 @@ func endAt(session *session, reason Reason, now instant) time.Time {
 		}
 	}
 	if at.IsZero() {
-		at = now.wall.Round(0)
+		at = now.Wall.Round(0)
 	}
 	return at
 }
@@ -112,7 +113,7 @@ func (s *Source) endedLocked() Reason {
 // still in the air.
 func (s *Source) wakeLocked() {
 	changed := s.work.takeChanged()
-	s.refreshQuietLocked(s.watch.now())
+	s.refreshQuietLocked(s.watch.Now())
 	if changed != nil {
 		close(changed)
 	}
@@ -120,20 +121,20 @@ func (s *Source) wakeLocked() {
 
 // alive reports whether there is a token that can be served meanwhile.
 func (s *Source) alive() bool {
-	now := s.watch.now()
+	now := s.watch.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.aliveLocked(now)
 }
 
-func (s *Source) aliveLocked(now instant) bool {
-	return s.session != nil && !s.session.schedule().served.passedOnEither(now)
+func (s *Source) aliveLocked(now dualclock.Instant) bool {
+	return s.session != nil && !s.session.schedule().served.PassedOnEither(now)
 }
 
 // leftLocked returns how long there is still a token to serve.
-func (s *Source) leftLocked(now instant) time.Duration {
+func (s *Source) leftLocked(now dualclock.Instant) time.Duration {
 	if s.session == nil {
 		return 0
 	}
-	return s.session.schedule().served.left(now)
+	return s.session.schedule().served.Left(now)
 }

@@ -1,6 +1,10 @@
 package tokensource
 
-import "time"
+import (
+	"time"
+
+	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
+)
 
 // Status is a session at one moment. It carries no secret.
 type Status struct {
@@ -32,10 +36,10 @@ type Status struct {
 func (s *Source) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.watch.now()
+	now := s.watch.Now()
 	if !s.closed {
 		v := s.viewLocked()
-		v.rereadAt = never() // Status does not read the store, so it does not wait for that
+		v.rereadAt = dualclock.Never() // Status does not read the store, so it does not wait for that
 		if d := decide(&v, now); !v.unread {
 			s.noticeLocked(d, now)
 			s.deliverSoonLocked(background())
@@ -44,7 +48,7 @@ func (s *Source) Status() Status {
 	return s.statusLocked(now)
 }
 
-func (s *Source) statusLocked(now instant) Status {
+func (s *Source) statusLocked(now dualclock.Instant) Status {
 	v := s.viewLocked()
 	st := Status{
 		Phase: decide(&v, now).phase, Reason: v.ended,
@@ -61,8 +65,8 @@ func (s *Source) statusLocked(now instant) Status {
 		t := s.session.token
 		st.IssuedAt, st.ExpiresAt = t.IssuedAt, t.ExpiresAt
 		st.RefreshExpiresAt, st.FixedExpiresAt = t.RefreshExpiresAt, t.FixedExpiresAt
-		if v.due.refreshAt.known() {
-			st.RefreshAt = v.due.refreshAt.wall.time(now.wall)
+		if v.due.refreshAt.Known() {
+			st.RefreshAt = v.due.refreshAt.Wall.Time(now.Wall)
 		}
 	}
 	return st
