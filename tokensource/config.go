@@ -84,18 +84,6 @@ type Locker interface {
 	Lock(ctx context.Context) (unlock func() error, err error)
 }
 
-// asider is what a [Store] may be besides: it moves a record that cannot be read
-// out of the way, so that nothing is lost by writing a new one.
-type asider interface {
-	SetAside(ctx context.Context, suffix string) error
-}
-
-// noticer is what a [Store] may be besides: it tells what it has noticed, and repaired
-// by itself, since it was last asked.
-type noticer interface {
-	Notices() []error
-}
-
 // Config says what a Source works with. Its zero values are the defaults; only
 // Refresher is required.
 type Config struct {
@@ -169,7 +157,6 @@ type settings struct {
 type setup struct {
 	Refresher Refresher
 	Login     LoginFunc
-	Store     Store
 	// options is nil when all of them are left at their defaults.
 	options *options
 }
@@ -211,7 +198,7 @@ func (c *Config) check() error {
 
 // setup returns what is to be kept.
 func (c *Config) setup() setup {
-	kept := setup{Refresher: c.Refresher, Login: c.Login, Store: c.Store}
+	kept := setup{Refresher: c.Refresher, Login: c.Login}
 	given := settings{c.RefreshBefore, c.WarnBefore, c.RefreshTimeout, c.LockTimeout, c.StoreTimeout}
 	if c.Rand == nil && c.OnEvent == nil && c.Logger == nil && given == (settings{}) {
 		return kept
@@ -233,6 +220,12 @@ func (s *setup) settings() settings {
 		return defaultSettings()
 	}
 	return s.options.settings
+}
+
+// signOuter returns what can tell the gateway of a sign-out, nil if the Refresher cannot.
+func (s *setup) signOuter() signOuter {
+	client, _ := s.Refresher.(signOuter)
+	return client
 }
 
 // draw returns a random number from [0,1).

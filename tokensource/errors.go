@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
-	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/tokensource/internal/lifecycle"
 )
 
 var (
@@ -23,13 +22,7 @@ var (
 	errRunning    = errors.New("tokensource: Run is running already")
 	errSignedOut  = errors.New("tokensource: signed out meanwhile")
 	errSuperseded = errors.New("tokensource: another SetToken or SignOut came in between")
-	errTimeout    = fmt.Errorf("no answer in time: %w", context.DeadlineExceeded)
-	errLockHeld   = errors.New("the lock is held by somebody else")
-	errTurnTaken  = errors.New("a refresh or login of this Source is still under way")
-	errDeadAnswer = errors.New("the token given had expired when it arrived")
-	errDueAnswer  = errors.New("the token given is so near its end that it is due again")
 	errNoToken    = errors.New("no access token was given")
-	errGone       = errors.New("the call ended its goroutine")
 )
 
 // Reason is why a session ended.
@@ -38,17 +31,17 @@ type Reason uint8
 // The reasons. The zero Reason is none: the session has not ended.
 const (
 	// NoSession says that there is none: nothing was handed in, nothing is stored.
-	NoSession Reason = iota + 1
+	NoSession = Reason(lifecycle.NoSession)
 	// RefreshExpired says that the refresh token has expired, or that there never
 	// was one and the access token has.
-	RefreshExpired
+	RefreshExpired = Reason(lifecycle.RefreshExpired)
 	// FixedExpired says that the session has reached the end that was set at
 	// sign-on, which no refresh moves.
-	FixedExpired
+	FixedExpired = Reason(lifecycle.FixedExpired)
 	// RefreshRejected says that the gateway does not accept the refresh token.
-	RefreshRejected
+	RefreshRejected = Reason(lifecycle.RefreshRejected)
 	// SignedOut says that somebody signed out, here or in another process.
-	SignedOut
+	SignedOut = Reason(lifecycle.SignedOut)
 )
 
 // String returns the reason in words.
@@ -132,94 +125,4 @@ func callError(ctx context.Context, call string, err error) error {
 		return err
 	}
 	return fmt.Errorf("tokensource: %s: %w", call, err)
-}
-
-// class is what a failed refresh or login means for the session.
-type class uint8
-
-const (
-	passing  class = iota // try again soon
-	refusal               // the same request would be refused again: try again, but rarely
-	terminal              // the refresh token is dead
-)
-
-// classifyRefresh reads the class of a Refresher's error. What is not the
-// gateway's own word is passing: it says nothing about the session.
-func classifyRefresh(err error) class {
-	var e *ags.Error
-	switch {
-	case errors.Is(err, ags.ErrUnauthorized):
-		return terminal
-	case errors.Is(err, ags.ErrUnavailable), errors.Is(err, ags.ErrProtocol):
-		return passing
-	case errors.Is(err, ags.ErrForbidden), errors.As(err, &e):
-		return refusal
-	default:
-		return passing
-	}
-}
-
-// classifyLogin reads the class of a Login's error. What is not known to pass is
-// a refusal: wrong credentials do not become right by being sent again, and each
-// sign-on may register a device.
-func classifyLogin(err error) class {
-	if errors.Is(err, ags.ErrUnavailable) || errors.Is(err, ags.ErrProtocol) || isStoreTrouble(err) {
-		return passing
-	}
-	return refusal
-}
-
-// briefAnswer returns what is wrong with a pair that is dead, or will be very soon.
-func briefAnswer(dead bool) error {
-	if dead {
-		return errDeadAnswer
-	}
-	return errDueAnswer
-}
-
-// outcomeUnknown reports whether the gateway may have done what was asked though
-// we have no answer that says so. Under single-use refresh tokens the one that
-// was sent may then be spent.
-func outcomeUnknown(err error) bool {
-	var e *ags.Error
-	switch {
-	case !errors.As(err, &e), e.NotFromGateway, e.OutcomeUnknown:
-		return true
-	case errors.Is(err, ags.ErrUnauthorized):
-		return false // the gateway's own word, whatever its status
-	case e.Status == 0:
-		return !e.NotSent
-	case e.Status == statusBadGateway, e.Status == statusGatewayTimeout:
-		return true
-	case e.Malformed && (e.Status < 100 || e.Status > 599):
-		return true // no server of HTTP says this, so nobody can tell who did
-	default:
-		return e.Status/100 == 2
-	}
-}
-
-// A proxy's word that it lost the gateway's answer.
-const (
-	statusBadGateway     = 502
-	statusGatewayTimeout = 504
-)
-
-// lostAnswer reports whether the request was, as far as we know, delivered and
-// only its answer, or the rest of it, lost on the way: then asking again at once
-// may yet bring the answer, while the gateway still remembers.
-func lostAnswer(err error) bool {
-	e, ok := errors.AsType[*ags.Error](err)
-	if !ok || e.NotSent {
-		return false
-	}
-	return e.Status == 0 && !e.Malformed || e.Status/100 == 2 && errors.Is(e.Err, io.ErrUnexpectedEOF)
-}
-
-// lateAnswer is lostAnswer for a call whose time has run out: a Refresher need not
-// say by an [ags.Error] that it has no answer.
-func lateAnswer(err error) bool {
-	if _, ok := errors.AsType[*ags.Error](err); !ok {
-		return err != nil
-	}
-	return lostAnswer(err)
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
+	"github.com/agsauth/agsauth/tokensource/internal/lifecycle"
+	"github.com/agsauth/agsauth/tokensource/internal/sharing"
 )
 
 // Kind is what an [Event] tells.
@@ -15,36 +17,36 @@ type Kind uint8
 
 const (
 	// EventRefreshed says that the gateway granted a new pair.
-	EventRefreshed Kind = iota + 1
+	EventRefreshed = Kind(lifecycle.EventRefreshed)
 	// EventRefreshFailed says that a refresh failed in a way that will pass.
 	// NextAt is when the next attempt is due.
-	EventRefreshFailed
+	EventRefreshFailed = Kind(lifecycle.EventRefreshFailed)
 	// EventAdopted says that a pair was taken from the store: at the start, or
 	// one that another process got.
-	EventAdopted
+	EventAdopted = Kind(lifecycle.EventAdopted)
 	// EventTokenSet says that a pair was handed in with SetToken.
-	EventTokenSet
+	EventTokenSet = Kind(lifecycle.EventTokenSet)
 	// EventLoggedIn says that Login signed on anew.
-	EventLoggedIn
+	EventLoggedIn = Kind(lifecycle.EventLoggedIn)
 	// EventLoginFailed says that Login failed. NextAt is when it is run again.
-	EventLoginFailed
+	EventLoginFailed = Kind(lifecycle.EventLoginFailed)
 	// EventEnding says that the session will end soon: Reason is why, and NextAt
 	// when. It comes once a session; and again, when the end has moved away since.
-	EventEnding
+	EventEnding = Kind(lifecycle.EventEnding)
 	// EventEnded says that the session has ended. It comes once a session.
-	EventEnded
+	EventEnded = Kind(lifecycle.EventEnded)
 	// EventStoreFailed says that the store could not be read, or not be written.
 	// The session goes on in memory, and what is unsaved is saved later.
-	EventStoreFailed
+	EventStoreFailed = Kind(lifecycle.EventStoreFailed)
 	// EventSaved says that a save that had failed was made up for.
-	EventSaved
+	EventSaved = Kind(lifecycle.EventSaved)
 	// EventUnlocked says that a refresh is made without the store's lock, which
 	// could not be had for so long that the session would have stood still.
-	EventUnlocked
+	EventUnlocked = Kind(lifecycle.EventUnlocked)
 	// EventStoreRepaired says that the Store has found something wrong with what it
 	// keeps, and has put it right: a file that other users had permissions to, for
 	// one. Err says what.
-	EventStoreRepaired
+	EventStoreRepaired = Kind(lifecycle.EventStoreRepaired)
 )
 
 // String returns the kind in words.
@@ -102,9 +104,8 @@ type Event struct {
 	Status Status    // the session just after
 }
 
-// announceLocked puts an event into the queue. It is delivered by whoever calls
-// deliver next.
-func (s *Source) announceLocked(now dualclock.Instant, e Event) {
+// enqueueLocked puts an event into the queue. The next dispatch tells it.
+func (s *Source) enqueueLocked(now dualclock.Instant, e Event) {
 	if !s.cfg.listening() {
 		return
 	}
@@ -114,55 +115,79 @@ func (s *Source) announceLocked(now dualclock.Instant, e Event) {
 	w.events = append(w.events, e)
 }
 
-func (s *Source) announceAllLocked(now dualclock.Instant, events []Event) {
-	for _, e := range events {
-		s.announceLocked(now, e)
-	}
-}
-
+// announce puts an event that changes no state into the queue.
 func (s *Source) announce(e Event) {
-	now := s.watch.Now()
+	now := s.clock.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.announceLocked(now, e)
+	s.enqueueLocked(now, e)
 }
 
-// deliver hands out the events in the queue, in order, until none is left. One
-// goroutine does so at a time: the events that others announce meanwhile are
-// handed out by that one.
-func (s *Source) deliver(ctx context.Context) {
+// announceNotice announces what the store is found to be like.
+func (s *Source) announceNotice(n sharing.Notice, err error) {
+	kind := EventStoreFailed
+	switch n {
+	case sharing.StoreFailed:
+	case sharing.StoreRepaired:
+		kind = EventStoreRepaired
+	case sharing.WithoutLock:
+		kind = EventUnlocked
+	}
+	s.announce(Event{Kind: kind, Err: err})
+}
+
+// dispatch tells the events in the queue, in order, until none is left. One goroutine
+// does so at a time; it tells what others queue meanwhile, too.
+func (s *Source) dispatch(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.deliverLocked(ctx)
+	s.dispatchLocked(ctx)
 }
 
-// deliverLocked is deliver for who holds the lock, which is released while events
-// are told, and held again afterwards.
-func (s *Source) deliverLocked(ctx context.Context) {
+// dispatchLocked is dispatch for a caller that holds the lock. It releases the lock
+// while it tells events.
+func (s *Source) dispatchLocked(ctx context.Context) {
 	w := s.work
-	if w == nil || w.delivering {
+	if w == nil || w.dispatching {
 		return
 	}
-	w.delivering = true
-	defer func() { w.delivering = false }()
+	w.dispatching = true
+	defer func() { w.dispatching = false }()
 	for len(w.events) > 0 {
 		events := w.events
 		w.events = nil
-		s.tell(ctx, events)
+		s.emitUnlocked(ctx, events)
 	}
 }
 
-// tell gives events to OnEvent and to the logger, with the lock released
-// meanwhile. Whatever these do, the lock is held again afterwards.
-func (s *Source) tell(ctx context.Context, events []Event) {
+// dispatchSoonLocked dispatches on a goroutine of its own, so that a slow OnEvent delays
+// neither the caller who noticed the events nor an operation. The channel is closed when
+// they were told. It is nil if there are none, or another goroutine tells them.
+func (s *Source) dispatchSoonLocked(ctx context.Context) <-chan struct{} {
+	w := s.work
+	if w == nil || len(w.events) == 0 || w.dispatching {
+		return nil
+	}
+	told := make(chan struct{})
+	ctx = context.WithoutCancel(ctx)
+	w.group.Go(func() {
+		defer close(told)
+		s.dispatch(ctx)
+	}, s.rest)
+	return told
+}
+
+// emitUnlocked gives events to OnEvent and to the logger with the lock released.
+// Whatever these do, the lock is held again afterwards.
+func (s *Source) emitUnlocked(ctx context.Context, events []Event) {
 	s.mu.Unlock()
 	defer s.mu.Lock()
 	for _, e := range events {
-		s.tellOne(ctx, e)
+		s.emit(ctx, e)
 	}
 }
 
-func (s *Source) tellOne(ctx context.Context, e Event) {
+func (s *Source) emit(ctx context.Context, e Event) {
 	defer func() {
 		if v := recover(); v != nil {
 			s.logPanic(ctx, "OnEvent", v)
@@ -217,20 +242,4 @@ func (s *Source) logPanic(ctx context.Context, where string, value any) {
 	}
 	logger.LogAttrs(ctx, slog.LevelError, "agsauth session: panic",
 		slog.String("where", where), slog.String("type", fmt.Sprintf("%T", value)), slog.String("stack", string(debug.Stack())))
-}
-
-// deliverSoonLocked has queued events delivered, on a goroutine of their own, so
-// that a slow OnEvent delays neither the caller who noticed them nor a flight.
-// The channel is closed when they are; nil when somebody else delivers them.
-func (s *Source) deliverSoonLocked(ctx context.Context) <-chan struct{} {
-	if w := s.work; w == nil || len(w.events) == 0 || w.delivering {
-		return nil
-	}
-	delivered := make(chan struct{})
-	ctx = context.WithoutCancel(ctx)
-	s.startLocked(func() {
-		defer close(delivered)
-		s.deliver(ctx)
-	})
-	return delivered
 }

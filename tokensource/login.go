@@ -4,13 +4,15 @@ import (
 	"context"
 
 	"github.com/agsauth/agsauth/ags"
-	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
+	"github.com/agsauth/agsauth/tokensource/internal/lifecycle"
+	"github.com/agsauth/agsauth/tokensource/internal/sharing"
+	"github.com/agsauth/agsauth/tokensource/internal/task"
 )
 
-// SignOnWith returns a LoginFunc that signs on at the gateway with the
-// parameters of request. It sends the client identifier of the ended session, so
-// that the device is the same one; or that of request, when none is known; or,
-// for a device that is new, or was deleted, the device information of request.
+// SignOnWith returns a LoginFunc that signs on at the gateway with the parameters of
+// request. It sends the client identifier of the ended session, so that the device stays
+// the same; or that of request, if none is known; or, for a device that is new or was
+// deleted, the device information of request.
 func SignOnWith(client *ags.Client, request ags.SignOnRequest) LoginFunc {
 	return func(ctx context.Context, ended *LoginRequiredError) (*ags.Token, error) {
 		r := request
@@ -30,103 +32,65 @@ func SignOnWith(client *ags.Client, request ags.SignOnRequest) LoginFunc {
 // loginKey marks the context of a Login with the Source that it is for.
 type loginKey struct{}
 
-// inLogin reports whether ctx is, or comes from, that of this Source's Login.
-func (s *Source) inLogin(ctx context.Context) bool {
+// isInLogin reports whether ctx comes from this Source's Login.
+func (s *Source) isInLogin(ctx context.Context) bool {
 	source, _ := ctx.Value(loginKey{}).(*Source)
 	return source == s
 }
 
-// flyLogin runs Login, under the lock, unless it turns out that another process
-// has signed on.
-func (s *Source) flyLogin(f *flight) { s.publish(f, s.loginUnderLock(f)) }
-
-func (s *Source) loginUnderLock(f *flight) func(now dualclock.Instant) {
-	if err := s.takeTurn(f.ctx, s.cfg.settings().lockTimeout); err != nil {
-		return s.loginFailed(f, err)
-	}
-	defer s.leaveTurn()
-	var read *record
-	if s.cfg.Store != nil {
-		unlock, err := s.lock(f.ctx, s.cfg.settings().lockTimeout)
-		defer func() { unlock(f.whole) }()
-		if err == nil {
-			read, err = s.loadAside(f.ctx)
-		}
-		if err != nil {
-			// A sign-on is not spent while another one may be stored.
-			return s.loginFailed(f, err)
-		}
-		s.adopt(f.epoch, read)
-	}
-	if !s.stillDue(doLogin) {
-		return nil
-	}
-	ended := s.ending()
-	answer, err := s.runLogin(f.ctx, f, ended)
+// login calls Login, under the lock, unless another process has signed on.
+func (op *operation) login() lifecycle.Outcome {
+	s := op.src
+	lockTimeout := s.cfg.settings().lockTimeout
+	read, release, err := op.open(lockTimeout, lockTimeout)
+	defer release()
 	if err != nil {
-		return s.loginFailed(f, err)
+		// No sign-on is made while another one may be stored.
+		return op.loginFailed(err)
 	}
-	s.mu.Lock()
-	former := s.device
-	s.mu.Unlock()
-	return s.loggedIn(f, s.handedInSession(answer, former))
-}
-
-// loggedIn saves a new session, and returns how it is published.
-func (s *Source) loggedIn(f *flight, next *session) func(now dualclock.Instant) {
-	if next.schedule().served.PassedOnEither(s.watch.Now()) {
-		return s.loginFailed(f, errDeadAnswer)
+	if s.shared != nil {
+		op.adopt(read)
 	}
-	if !s.bring(f, next.pair()) {
+	if !op.isStillDue() {
 		return nil
 	}
-	generation, newer, err := int64(0), (*record)(nil), error(nil)
-	if s.cfg.Store != nil && !s.overtaken(f.epoch) {
-		generation, newer, err = s.commit(f.whole, recordOf(next, 0), false)
+	answer, err := op.callLogin()
+	if err != nil {
+		return op.loginFailed(err)
 	}
-	if s.overtaken(f.epoch) {
+	v := op.view()
+	next := s.handedInPair(answer, v.Device())
+	if next.ServeUntil().PassedOnEither(v.now) {
+		return op.loginFailed(lifecycle.ErrDeadAnswer)
+	}
+	if !op.receive(tokenOf(next)) {
 		return nil
 	}
-	if newer != nil {
-		s.signOutIfEnded(next.pair(), newer)
-		adopt, draw := s.adoption(newer), s.draw()
-		return func(now dualclock.Instant) {
-			s.setLoginsLocked(s.loginsLocked().afterLogin(next, now, draw))
-			adopt(now)
-		}
-	}
-	draw := s.draw()
-	return func(now dualclock.Instant) {
-		// Not insisted upon: a human's wish that was stored meanwhile goes before.
-		saved := s.savedLocked(generation, err, false, now)
-		s.setLoginsLocked(s.loginsLocked().afterLogin(next, now, draw))
-		s.publishLocked(next, Event{Kind: EventLoggedIn}, now)
-		s.announceAllLocked(now, saved)
-	}
+	return op.loggedIn(next)
 }
 
-// ending describes the end of the session that Login is to make up for: one that
-// has come, or one that is so near that no refresh wins time any more.
-func (s *Source) ending() *LoginRequiredError {
-	now := s.watch.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e := s.loginRequiredLocked()
-	if e.Reason == 0 {
-		e.Reason = FixedExpired
-		if s.session != nil && !s.session.refreshable() {
-			e.Reason = RefreshExpired
+// loggedIn saves a new session. An explicit SetToken or SignOut of another process that
+// was stored meanwhile goes first.
+func (op *operation) loggedIn(next *lifecycle.Pair) lifecycle.Outcome {
+	s := op.src
+	outcome := lifecycle.LoggedIn{Pair: next, Draw: s.cfg.draw()}
+	if v := op.view(); s.shared != nil && !v.isOver {
+		var newer *sharing.Record
+		outcome.Save, newer = op.commit(recordOfPair(next), v.Generation(), false)
+		if newer != nil && !op.view().isOver {
+			op.signOutIfEnded(tokenOf(next), newer)
+			outcome.Newer = s.stored(newer)
 		}
-		e.At = endAt(s.session, e.Reason, now)
 	}
-	return e
+	return outcome
 }
 
-// runLogin calls Login; once more, as a first-time device, when the gateway has
-// forgotten the one that we were.
-func (s *Source) runLogin(ctx context.Context, f *flight, ended *LoginRequiredError) (*ags.Token, error) {
-	ctx = context.WithValue(ctx, loginKey{}, s)
-	late := func(answer *ags.Token) { s.bring(f, answer) }
+// callLogin calls Login; once more, as a first-time device, if the gateway does not know
+// the device any more.
+func (op *operation) callLogin() (*ags.Token, error) {
+	s := op.src
+	v := op.view()
+	ended := loginRequired(&v.State, v.NextSignOnEnd(v.now))
 	call := func(ctx context.Context) (*ags.Token, error) {
 		answer, err := s.cfg.Login(ctx, ended)
 		if err == nil && (answer == nil || answer.AccessToken.IsZero()) {
@@ -134,35 +98,22 @@ func (s *Source) runLogin(ctx context.Context, f *flight, ended *LoginRequiredEr
 		}
 		return answer, err
 	}
-	answer, err := bounded(ctx, s, 0, "Login", call, late)
+	tooLate := func(answer *ags.Token) { op.receive(answer) }
+	ctx := context.WithValue(op.ctx, loginKey{}, s)
+	answer, err := task.Call(ctx, s.caller(), task.Limit{}, "Login", call, tooLate)
 	if ended.ClientID == "" || !ags.DeviceDeleted(err) {
 		return answer, err
 	}
-	s.mu.Lock()
-	if s.epoch == f.epoch {
-		s.device.clientID = ""
-	}
-	s.mu.Unlock()
+	op.apply(lifecycle.DeviceForgotten{})
 	again := *ended
 	again.ClientID, again.Err = "", err
 	ended = &again
-	return bounded(ctx, s, 0, "Login", call, late)
+	return task.Call(ctx, s.caller(), task.Limit{}, "Login", call, tooLate)
 }
 
-// loginFailed keeps a failed login in mind until the next one is due, and makes
-// it the answer for all who wait.
-func (s *Source) loginFailed(f *flight, err error) func(now dualclock.Instant) {
-	if f.ctx.Err() != nil {
+func (op *operation) loginFailed(err error) lifecycle.Outcome {
+	if op.ctx.Err() != nil {
 		return nil
 	}
-	draw := s.draw()
-	return func(now dualclock.Instant) {
-		l := s.loginsLocked().afterFailure(err, classifyLogin(err), s.leftLocked(now), now, draw)
-		s.setLoginsLocked(l)
-		if s.ended == nil {
-			s.invalidated = s.invalidated.refreshFailed()
-		}
-		s.announceLocked(now, Event{Kind: EventLoginFailed, Reason: s.endedLocked(), Err: err, NextAt: l.failure.nextAt})
-		f.err = s.answerLocked()
-	}
+	return lifecycle.LoginFailed{Cause: causeOf(err, classifyLogin(err)), Draw: op.src.cfg.draw()}
 }

@@ -1,232 +1,267 @@
 package tokensource
 
 import (
+	"context"
 	"errors"
 	"io/fs"
-	"time"
 
 	"github.com/agsauth/agsauth/ags"
-	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
+	"github.com/agsauth/agsauth/tokensource/internal/lifecycle"
+	"github.com/agsauth/agsauth/tokensource/internal/sharing"
+	"github.com/agsauth/agsauth/tokensource/internal/task"
 )
 
-// flyRefresh spends the refresh token, under the lock, unless it turns out that
-// another process has done so.
-func (s *Source) flyRefresh(f *flight) { s.publish(f, s.refreshUnderLock(f)) }
+// saving says whether a new pair is saved.
+type saving uint8
 
-// refreshUnderLock does all of a refresh that the lock is held for. It returns
-// how the outcome is published, nil when there is nothing more to publish.
+const (
+	mayBeSaved saving = iota
+	mustNotBeSaved
+)
+
+// refresh redeems the refresh token under the lock, unless another process has done so.
 //
-// The order keeps a session through a crash at any point: lock, load, adopt what
-// is newer, note the attempt, refresh, save, unlock; then publish.
-func (s *Source) refreshUnderLock(f *flight) func(now dualclock.Instant) {
-	if s.pauseForSpacing(f) != nil {
+// The order keeps the session if the process dies at any point: slot, lock, load, adopt
+// what is newer, mark the attempt, ask the gateway, save, unlock; then publish.
+func (op *operation) refresh() lifecycle.Outcome {
+	s := op.src
+	v := op.view()
+	if op.pause(v.SpacingLeft(v.now)) != nil {
 		return nil
 	}
-	limit := s.patience()
-	if err := s.takeTurn(f.ctx, limit); err != nil {
-		if limit < s.cfg.settings().lockTimeout {
-			return nil
-		}
-		return s.passingFailure(f, err)
+	limit, lockTimeout := op.patience(), s.cfg.settings().lockTimeout
+	leave, err := op.acquire(limit)
+	defer leave()
+	if err != nil && limit < lockTimeout {
+		return nil
 	}
-	defer s.leaveTurn()
-	if s.cfg.Store == nil {
-		return s.spend(f, nil, false)
+	if err != nil {
+		return op.transientFailure(err)
 	}
-	unlock, err := s.lock(f.ctx, limit)
-	defer func() { unlock(f.whole) }()
+	if s.shared == nil {
+		return op.redeem(nil, mayBeSaved)
+	}
+	unlock, err := s.shared.Lock(op.ctx, limit)
+	defer func() { unlock(op.detachedCtx) }()
 	switch {
 	case err == nil:
-		return s.refreshHoldingLock(f)
-	case errors.Is(err, errLockHeld):
-		return s.refreshPastHolder(f, limit)
+		return op.refreshUnderLock()
+	case errors.Is(err, sharing.ErrLockHeld):
+		return op.refreshPastHolder(limit < lockTimeout)
 	default:
-		return s.refreshWithoutStore(f, err)
+		return op.refreshWithoutStore(err)
 	}
 }
 
-// refreshHoldingLock is a refresh for which the lock is held: what is stored comes
-// first.
-func (s *Source) refreshHoldingLock(f *flight) func(now dualclock.Instant) {
-	for range maxConflicts {
-		rec, err := s.loadAside(f.ctx)
-		if errors.Is(err, errDamaged) {
-			return s.refreshBesideDamaged(f, err)
+// refreshUnderLock refreshes while the lock is held. What is stored comes first.
+func (op *operation) refreshUnderLock() lifecycle.Outcome {
+	s := op.src
+	for range sharing.MaxConflicts {
+		rec, err := s.shared.LoadSettingAside(op.ctx)
+		if errors.Is(err, sharing.ErrDamaged) {
+			return op.refreshBesideDamaged(err)
 		}
 		if err != nil {
-			return s.refreshWithoutStore(f, err)
+			return op.refreshWithoutStore(err)
 		}
-		s.adopt(f.epoch, rec)
-		if end := s.rejectedEarlier(); end != nil {
-			return end
+		op.adopt(rec)
+		if outcome := op.deferredRejection(); outcome != nil {
+			return outcome
 		}
-		if !s.stillDue(doRefresh) {
-			return nil // or a note would be left on a pair that nobody refreshes
+		if !op.isStillDue() {
+			return nil // before a pair is marked that nobody refreshes
 		}
-		rec, err = s.noteAttempt(f, rec)
+		rec, err = op.markAttempt(rec)
 		switch {
 		case errors.Is(err, fs.ErrExist):
-		case err != nil && !s.mayRefreshUnsaved():
-			// The answer could not be stored either, and may be the only good pair.
-			return s.waitForStore(f, err)
+		case err != nil && !op.mayRefreshUnsaved():
+			// The new pair could not be saved either, and may be the only good one.
+			return op.waitForStore(err)
 		default:
-			return s.spend(f, rec, false)
+			return op.redeem(rec, mayBeSaved)
 		}
 	}
-	return s.passingFailure(f, &storeError{"save", errLockHeld})
+	return op.transientFailure(&sharing.Error{Op: "save", Err: sharing.ErrLockHeld})
 }
 
-// refreshBesideDamaged is a refresh beside a record that nobody can read, and
-// that cannot be set aside either: the session goes on in memory.
-func (s *Source) refreshBesideDamaged(f *flight, err error) func(now dualclock.Instant) {
-	if rejected := s.rejectedBefore(); rejected != nil {
-		return s.passingFailure(f, errors.Join(err, rejected))
+// markAttempt stores that a refresh of the current pair is under way, so that a process
+// that finds the mark later knows that the token may have been redeemed. It returns the
+// record as it is then stored. The error Is fs.ErrExist if another process has stored a
+// record meanwhile, which must be loaded.
+func (op *operation) markAttempt(read *sharing.Record) (marked *sharing.Record, err error) {
+	s := op.src
+	v := op.view()
+	if v.isOver || v.Pair() == nil {
+		return read, nil
 	}
-	return s.spend(f, nil, true)
-}
-
-// patience is how long a flight waits for somebody else's: not long as long as
-// callers are served, or have an answer; then it rather looks again later.
-func (s *Source) patience() time.Duration {
-	now := s.watch.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ended != nil || s.aliveLocked(now) && s.invalidated != invalidated {
-		return lockRecheck
+	marked = recordOf(&v.State)
+	marked.Generation = v.Generation()
+	if read == nil || v.Pending() != lifecycle.SaveNothing || read.Generation < v.Generation() {
+		marked.Generation = s.shared.NextGeneration()
+	} else {
+		op.observeAttempt(read)
 	}
-	return s.cfg.settings().lockTimeout
-}
-
-// stillDue reports whether what a flight was started for is still to be done, now
-// that it has the turn, and has seen what is stored: somebody else may have done
-// it. Those who wait look again, as they may be served meanwhile.
-func (s *Source) stillDue(act action) bool {
-	now := s.watch.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	v := s.viewLocked()
-	v.flying = false
-	due := decide(&v, now).act == act
-	if due {
-		s.wakeLocked()
+	err = s.shared.MarkAttempt(op.detachedCtx, marked, v.now.Wall)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return nil, err
+	case err != nil:
+		s.announce(Event{Kind: EventStoreFailed, Err: err})
+		return marked, err
 	}
-	return due
+	op.apply(lifecycle.Saved{SaveResult: lifecycle.SaveResult{Generation: marked.Generation}})
+	return marked, nil
 }
 
-// spend asks the gateway for a new pair and saves it. read is the record loaded
-// last. frozen says that what is stored must not be overwritten.
-func (s *Source) spend(f *flight, read *record, frozen bool) func(now dualclock.Instant) {
-	current, ok := s.current(f)
-	if !ok || !s.stillDue(doRefresh) {
+// observeAttempt notes that another process has begun to refresh the current pair and has
+// not finished: the token may have been redeemed.
+func (op *operation) observeAttempt(read *sharing.Record) {
+	v := op.view()
+	if read != nil && read.Generation == v.Generation() && op.src.shared.HasForeignAttempt(read) {
+		op.apply(lifecycle.AnswerLost{})
+	}
+}
+
+// redeem asks the gateway for a new pair and saves it. read is the record loaded last.
+func (op *operation) redeem(read *sharing.Record, saving saving) lifecycle.Outcome {
+	s := op.src
+	v := op.view()
+	current := v.Pair()
+	if current == nil || v.End() != nil || v.isOver || !op.isStillDue() {
 		return nil
 	}
-	sent := s.watch.Now()
-	answer, err := s.ask(f.whole, f.epoch, current)
+	answer, err := op.ask(tokenOf(current))
 	if err != nil {
-		return s.refreshFailed(f, current, read, err)
+		return op.refreshFailed(current, read, err)
 	}
-	s.during(f.epoch, func() { s.outrunLocked(current) })
-	next := s.newSession(arrival{token: answer, from: granted, at: sent, former: current, draw: s.draw()})
-	if !s.bring(f, answer) {
+	op.apply(lifecycle.PairRedeemed{Pair: current})
+	next := s.newPair(answer, lifecycle.Arrival{Origin: lifecycle.FromGateway, At: v.now, Former: current})
+	if !op.receive(answer) {
 		return nil
 	}
-	generation, newer, saveErr := int64(0), (*record)(nil), error(nil)
+	result, newer := lifecycle.SaveResult{}, (*sharing.Record)(nil)
 	switch {
-	case frozen:
-		saveErr = errDamaged
-	case s.cfg.Store != nil:
-		// Saved also when SetToken has overtaken this flight: until that has
-		// saved its own, a neighbour would find, and present, the spent one.
-		generation, newer, saveErr = s.commit(f.whole, recordOf(next, 0), s.insists(f.epoch))
+	case saving == mustNotBeSaved:
+		result.Err = sharing.ErrDamaged
+	case s.shared != nil:
+		// It is saved also if SetToken has come in between. Until that has saved its own,
+		// another process would find the token that was redeemed.
+		v := op.view()
+		overwrite := !v.isOver && v.Pending() == lifecycle.SaveOverwrite
+		result, newer = op.commit(recordOfPair(next), v.Generation(), overwrite)
 	}
-	if s.overtaken(f.epoch) {
-		return nil
-	}
-	if newer != nil {
-		s.signOutIfEnded(answer, newer)
-		return s.adoption(newer)
-	}
-	return s.grant(f, next, generation, saveErr)
-}
-
-// during does something under the lock, unless SetToken or SignOut have overtaken
-// the epoch.
-func (s *Source) during(epoch uint64, do func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.epoch == epoch {
-		do()
-	}
-}
-
-// insists reports whether what is in memory is a human's wish that was not saved
-// yet, and goes over what others have stored.
-func (s *Source) insists(epoch uint64) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.epoch == epoch && s.ledger.pending == saveOverwrite
-}
-
-// grant returns how a new pair is published.
-func (s *Source) grant(f *flight, next *session, generation int64, saveErr error) func(now dualclock.Instant) {
-	draw := s.draw()
-	return func(now dualclock.Instant) {
-		former := s.failure
-		saved := s.savedLocked(generation, saveErr, false, now)
-		s.setLoginsLocked(s.loginsLocked().afterRefresh(next, now, draw))
-		s.publishLocked(next, Event{Kind: EventRefreshed}, now)
-		s.announceAllLocked(now, saved)
-		due := next.schedule()
-		if !next.brief(&due, now) {
-			return
-		}
-		dead := due.served.PassedOnEither(now)
-		s.failure = former.after(briefAnswer(dead), passing, false, 0, now, draw)
-		if dead {
-			f.err = s.answerLocked()
-		}
-		s.refreshQuietLocked(now)
-	}
-}
-
-// current returns the session as it is now, unless there is none to refresh any
-// more.
-func (s *Source) current(f *flight) (*session, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.session, s.epoch == f.epoch && !s.closed && s.session != nil && s.ended == nil
-}
-
-// pauseForSpacing keeps two refreshes of one session apart. An API's rejection
-// has an interval of its own.
-func (s *Source) pauseForSpacing(f *flight) error {
-	now := s.watch.Now()
-	s.mu.Lock()
-	session, rejected := s.session, s.invalidated != notInvalidated
-	s.mu.Unlock()
-	if session == nil || rejected {
-		return nil
-	}
-	return s.pause(f.ctx, session.schedule().spaced.Left(now))
-}
-
-// bring notes the pair that a flight has come back with, and reports whether it is
-// wanted. After a SignOut it is not, and is signed out as well; a SignOut that comes
-// before it is in use finds it.
-func (s *Source) bring(f *flight, pair *ags.Token) (wanted bool) {
-	s.mu.Lock()
-	wanted = !f.signedOut
-	marked := s.ledger == nil || s.ledger.pending != saveOverwrite
 	switch {
-	case wanted:
-		f.brought = pair
-	case !marked && s.canSignOut():
-		// The mark of the sign-out is stored before the gateway is told.
-		s.ledger.signOuts = s.ledger.signOuts.add(pair)
+	case op.view().isOver:
+		return nil
+	case newer != nil:
+		op.signOutIfEnded(answer, newer)
+		return lifecycle.Adopted{Record: s.stored(newer)}
 	}
-	s.mu.Unlock()
-	if !wanted && marked {
-		_ = s.signOutAtGateway(f.whole, pair)
+	return lifecycle.Refreshed{Pair: next, Save: result, Draw: s.cfg.draw()}
+}
+
+// ask makes one attempt, within RefreshTimeout. If the answer was lost on the way, or has
+// not come after two thirds of that time, it asks again at once within the time that is
+// left: the gateway may not have got the first request, or may give the same answer
+// again. A Refresher that does not heed the end of its context is not called a second
+// time before it has returned.
+func (op *operation) ask(pair *ags.Token) (*ags.Token, error) {
+	s := op.src
+	ctx := ags.WithoutRetry(op.detachedCtx)
+	first, expire := context.WithCancelCause(ctx)
+	defer expire(context.DeadlineExceeded)
+	refresh := func(ctx context.Context) (*ags.Token, error) {
+		answer, err := s.cfg.Refresher.Refresh(first, pair)
+		if isAnswerLost(err) || first.Err() != nil && isAnswerLate(err) {
+			op.apply(lifecycle.AnswerLost{})
+			if ctx.Err() == nil {
+				answer, err = s.cfg.Refresher.Refresh(withSameCorrelation(ctx, err), pair)
+			}
+		}
+		if err == nil && (answer == nil || answer.AccessToken.IsZero()) {
+			err = errNoToken
+		}
+		return answer, err
 	}
-	return wanted
+	whole := s.cfg.settings().refreshTimeout
+	limit := task.Limit{Whole: whole, First: whole - whole/3, Expire: func() { expire(context.DeadlineExceeded) }}
+	return task.Call(ctx, s.caller(), limit, "Refresher.Refresh", refresh, nil)
+}
+
+// withSameCorrelation gives the repetition of a call the correlation identifier of the
+// first, so that the platform's logs show them as one.
+func withSameCorrelation(ctx context.Context, first error) context.Context {
+	var e *ags.Error
+	if !errors.As(first, &e) || e.CorrelationID == "" {
+		return ctx
+	}
+	return ags.WithCorrelationID(ctx, e.CorrelationID)
+}
+
+// refreshFailed sorts a failure. A rejection by the gateway ends the session, but only if
+// the store has nothing newer. Anything else is remembered.
+func (op *operation) refreshFailed(current *lifecycle.Pair, read *sharing.Record, err error) lifecycle.Outcome {
+	s := op.src
+	if isOutcomeUnknown(err) {
+		op.apply(lifecycle.AnswerLost{})
+	}
+	if v := op.view(); read != nil && !v.IsOutcomeUnknown() {
+		s.shared.ClearAttempt(op.detachedCtx, read)
+	}
+	cause := causeOf(err, classifyRefresh(err))
+	if cause.Class != lifecycle.Terminal {
+		return lifecycle.RefreshFailed{Cause: cause, Draw: s.cfg.draw()}
+	}
+	if s.shared != nil {
+		op.apply(lifecycle.OverwriteDropped{})
+		rec, loadErr := s.shared.Load(op.detachedCtx)
+		if loadErr != nil {
+			return op.deferRejection(cause, loadErr)
+		}
+		if op.adopt(rec) {
+			return nil
+		}
+	}
+	return op.rejected(current, cause)
+}
+
+// deferRejection keeps a rejection until the store can be read: another process may have
+// redeemed the token and stored its successor. Until then the gateway is not asked again
+// with the token that it has rejected.
+func (op *operation) deferRejection(rejection lifecycle.Cause, loadErr error) lifecycle.Outcome {
+	if op.ctx.Err() != nil {
+		return nil
+	}
+	cause := causeOf(errors.Join(loadErr, rejection.Err), lifecycle.Transient)
+	return lifecycle.RefreshFailed{Cause: cause, Deferred: &rejection, Draw: op.src.cfg.draw()}
+}
+
+// deferredRejection ends the session for a rejection that was deferred. The store was
+// read just now and has nothing newer.
+func (op *operation) deferredRejection() lifecycle.Outcome {
+	v := op.view()
+	if v.DeferredRejection() == nil || v.Pair() == nil {
+		return nil
+	}
+	return op.rejected(v.Pair(), *v.DeferredRejection())
+}
+
+func (op *operation) rejected(p *lifecycle.Pair, cause lifecycle.Cause) lifecycle.Outcome {
+	return lifecycle.Rejected{Cause: cause, Pair: p, DeviceDeleted: ags.DeviceDeleted(cause.Err), Draw: op.src.cfg.draw()}
+}
+
+// transientFailure is a refresh that failed not because of the gateway.
+func (op *operation) transientFailure(err error) lifecycle.Outcome {
+	if op.ctx.Err() != nil {
+		return nil
+	}
+	return lifecycle.RefreshFailed{Cause: causeOf(err, lifecycle.Transient), Draw: op.src.cfg.draw()}
+}
+
+// waitForStore is a refresh that the store holds up while there is a live token.
+func (op *operation) waitForStore(err error) lifecycle.Outcome {
+	if op.ctx.Err() != nil {
+		return nil
+	}
+	return lifecycle.RefreshFailed{Cause: causeOf(err, lifecycle.Transient), DueAtExpiry: true, Draw: op.src.cfg.draw()}
 }

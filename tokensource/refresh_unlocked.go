@@ -4,113 +4,124 @@ import (
 	"errors"
 	"time"
 
-	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
+	"github.com/agsauth/agsauth/tokensource/internal/lifecycle"
+	"github.com/agsauth/agsauth/tokensource/internal/sharing"
 )
 
-// refreshPastHolder decides what to do when somebody else has held the lock for
-// all of limit. Most likely they have refreshed: what they stored is adopted. If
-// not, and callers are served, it can wait.
-func (s *Source) refreshPastHolder(f *flight, limit time.Duration) func(now dualclock.Instant) {
-	rec, err := s.load(f.ctx)
+// maxUnlockedWait spreads those who refresh without the lock.
+const maxUnlockedWait = 2 * time.Second
+
+// refreshPastHolder decides what to do when another process has held the lock for as long
+// as was waited. Most likely it has refreshed, and what it stored is adopted. mayWait says
+// that callers are served and the refresh can wait.
+func (op *operation) refreshPastHolder(mayWait bool) lifecycle.Outcome {
+	s := op.src
+	rec, err := s.shared.Load(op.ctx)
 	if err == nil {
-		s.adopt(f.epoch, rec)
+		op.adopt(rec)
 	}
+	v := op.view()
 	switch {
-	case f.ctx.Err() != nil, !s.stillDue(doRefresh), limit < s.cfg.settings().lockTimeout:
+	case op.ctx.Err() != nil, !op.isStillDue(), mayWait:
 		return nil
-	case s.alive(), leftAlone(err):
-		return s.passingFailure(f, errLockHeld)
+	case v.HasLiveToken(v.now), sharing.MustLeaveAlone(err):
+		return op.transientFailure(sharing.ErrLockHeld)
 	}
-	return s.refreshUnlocked(f, errLockHeld)
+	return op.refreshUnlocked(sharing.ErrLockHeld)
 }
 
-// refreshWithoutStore decides what to do when the lock, or the record, cannot be
-// had. As long as there is a live token the refresh can wait, but not to the very end
-// for a store that has refused for long: nobody is to wait for the refresh then.
-// Without a live token the session would stand still for as long as the store does: so
-// when that has lasted, the refresh is made without the store.
-func (s *Source) refreshWithoutStore(f *flight, err error) func(now dualclock.Instant) {
-	if leftAlone(err) || !s.storeGivenUp() || s.alive() && !s.isLastCall() {
-		return s.passingFailure(f, err)
+// refreshBesideDamaged refreshes beside a record that nobody can read and that cannot be
+// set aside. The session goes on in memory.
+func (op *operation) refreshBesideDamaged(err error) lifecycle.Outcome {
+	if v := op.view(); v.DeferredRejection() != nil {
+		return op.transientFailure(errors.Join(err, v.DeferredRejection().Err))
 	}
-	return s.refreshUnlocked(f, err)
+	return op.redeem(nil, mustNotBeSaved)
 }
 
-// mayRefreshUnsaved reports whether a refresh is made though the store does not take
-// the note of it, and so is not expected to take the new pair either. A live token
-// makes it wait, unless an API has rejected that token.
-func (s *Source) mayRefreshUnsaved() bool {
-	s.mu.Lock()
-	rejected := s.invalidated == invalidated
-	s.mu.Unlock()
-	return !s.alive() || rejected || s.storeGivenUp() && s.isLastCall()
+// refreshWithoutStore decides what to do when the lock or the record cannot be had. While
+// there is a live token the refresh can wait, but not until callers would have to wait
+// for it. Without one the session would stand still for as long as the store does, so
+// once that has lasted the refresh is made without the store.
+func (op *operation) refreshWithoutStore(err error) lifecycle.Outcome {
+	v := op.view()
+	mayWait := v.HasLiveToken(v.now) && !op.isLastChance()
+	if sharing.MustLeaveAlone(err) || !op.src.shared.IsGivenUp() || mayWait {
+		return op.transientFailure(err)
+	}
+	return op.refreshUnlocked(err)
 }
 
-// isLastCall reports whether the live token is so near its expiry that a refresh that
-// waits for the store any longer would make callers wait.
-func (s *Source) isLastCall() bool {
-	now, timeout := s.watch.Now(), s.cfg.settings().refreshTimeout
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.session != nil && s.session.lastCall(timeout).PassedOnEither(now)
+// mayRefreshUnsaved reports whether a refresh is made though the store does not take the
+// mark of it, so that it is not expected to take the new pair either. A live token makes
+// the refresh wait, unless an API has rejected that token.
+func (op *operation) mayRefreshUnsaved() bool {
+	v := op.view()
+	return !v.HasLiveToken(v.now) || v.IsInvalidated() || op.src.shared.IsGivenUp() && op.isLastChance()
 }
 
-// refreshUnlocked refreshes without the lock, after a random wait that keeps
-// processes in the same position apart.
-func (s *Source) refreshUnlocked(f *flight, err error) func(now dualclock.Instant) {
-	if s.alive() {
-		// A store that cannot be read is only given up for a token that is dead.
-		if _, loadErr := s.load(f.ctx); loadErr != nil {
-			return s.passingFailure(f, loadErr)
+func (op *operation) isLastChance() bool {
+	v := op.view()
+	return v.IsLastChance(op.src.cfg.settings().refreshTimeout, v.now)
+}
+
+// refreshUnlocked refreshes without the lock, after a random wait that keeps processes in
+// the same position apart.
+func (op *operation) refreshUnlocked(err error) lifecycle.Outcome {
+	s := op.src
+	v := op.view()
+	wait := maxUnlockedWait
+	if live := v.LiveFor(v.now); live > 0 {
+		// A store that cannot be read is given up only if the token is dead.
+		if _, loadErr := s.shared.Load(op.ctx); loadErr != nil {
+			return op.transientFailure(loadErr)
 		}
+		wait = min(wait, live/4)
 	}
 	s.announce(Event{Kind: EventUnlocked, Err: err})
-	if s.pause(f.ctx, time.Duration(s.draw()*float64(s.unlockedWait()))) != nil {
+	if op.pause(time.Duration(s.cfg.draw()*float64(wait))) != nil {
 		return nil
 	}
-	rec, loadErr := s.load(f.ctx)
-	if loadErr == nil && !errors.Is(err, errLockHeld) {
-		if failedTo("load", err) {
-			return s.refreshHoldingLock(f) // which was had all the time
+	rec, loadErr := s.shared.Load(op.ctx)
+	if loadErr == nil && !errors.Is(err, sharing.ErrLockHeld) {
+		if sharing.FailedTo("load", err) {
+			return op.refreshUnderLock() // the lock was had all the time
 		}
-		// The store is back, and with it all who were about to do the same.
-		unlock, lockErr := s.lock(f.ctx, s.cfg.settings().lockTimeout)
-		defer func() { unlock(f.whole) }()
+		// The store is back, also for all who were about to do the same.
+		unlock, lockErr := s.shared.Lock(op.ctx, s.cfg.settings().lockTimeout)
+		defer func() { unlock(op.detachedCtx) }()
 		if lockErr == nil {
-			return s.refreshHoldingLock(f)
+			return op.refreshUnderLock()
 		}
-		rec, loadErr = s.load(f.ctx) // what was read is old by now
+		rec, loadErr = s.shared.Load(op.ctx) // the record may be old by now
 	}
 	if loadErr != nil {
-		// What could not be read then is not written over unread now.
-		loadErr = errors.Join(loadErr, s.stillIllegible())
+		return op.refreshUnread(loadErr)
 	}
-	if leftAlone(loadErr) {
-		return s.passingFailure(f, loadErr)
-	}
-	if loadErr != nil && s.rejectedBefore() != nil {
-		return s.passingFailure(f, errors.Join(loadErr, s.rejectedBefore()))
-	}
-	if loadErr == nil {
-		if s.adopt(f.epoch, rec) && s.alive() {
-			return nil // what is due of that can wait for the lock
-		}
-		s.heedAttempt(f.epoch, rec)
-		if end := s.rejectedEarlier(); end != nil {
-			return end
+	if op.adopt(rec) {
+		if v := op.view(); v.HasLiveToken(v.now) {
+			return nil // if a refresh is due, it can wait for the lock
 		}
 	}
-	return s.spend(f, rec, errors.Is(loadErr, errDamaged))
+	op.observeAttempt(rec)
+	if outcome := op.deferredRejection(); outcome != nil {
+		return outcome
+	}
+	return op.redeem(rec, mayBeSaved)
 }
 
-// unlockedWait is the longest random wait before a refresh without the lock: at most a
-// quarter of what a live token still lives.
-func (s *Source) unlockedWait() time.Duration {
-	now := s.watch.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if left := s.leftLocked(now); left > 0 {
-		return min(maxUnlockedWait, left/4)
+// refreshUnread refreshes though the store cannot be read. What was illegible when it was
+// last read is not written over.
+func (op *operation) refreshUnread(loadErr error) lifecycle.Outcome {
+	loadErr = errors.Join(loadErr, op.src.shared.Unreadable())
+	if sharing.MustLeaveAlone(loadErr) {
+		return op.transientFailure(loadErr)
 	}
-	return maxUnlockedWait
+	if v := op.view(); v.DeferredRejection() != nil {
+		return op.transientFailure(errors.Join(loadErr, v.DeferredRejection().Err))
+	}
+	if errors.Is(loadErr, sharing.ErrDamaged) {
+		return op.redeem(nil, mustNotBeSaved)
+	}
+	return op.redeem(nil, mayBeSaved)
 }

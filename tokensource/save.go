@@ -2,88 +2,95 @@ package tokensource
 
 import (
 	"context"
-	"time"
+	"errors"
 
-	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
+	"github.com/agsauth/agsauth/tokensource/internal/lifecycle"
+	"github.com/agsauth/agsauth/tokensource/internal/sharing"
+	"github.com/agsauth/agsauth/tokensource/internal/task"
 )
 
-// savedLocked notes how a save went, and returns what is to be announced of
-// it once what was saved is published.
-func (s *Source) savedLocked(generation int64, err error, forced bool, now dualclock.Instant) []Event {
-	l := s.ledger
-	if l == nil {
+// save makes up for a save that failed.
+func (op *operation) save() lifecycle.Outcome {
+	read, release, err := op.open(lockRecheck, lockRecheck)
+	defer release()
+	switch {
+	case errors.Is(err, task.ErrBusy), op.ctx.Err() != nil:
+		return nil
+	case err != nil:
+		return lifecycle.Saved{SaveResult: lifecycle.SaveResult{Err: err}}
+	case op.adopt(read), !op.isStillDue():
 		return nil
 	}
-	if err == nil {
-		was := l.pending
-		l.generation, l.pending, l.saveFailures, l.outrun = generation, saveNothing, 0, nil
-		if was != saveNothing {
-			return []Event{{Kind: EventSaved}}
-		}
-		return nil
-	}
-	l.pending = max(l.pending, saveRetry)
-	if forced {
-		l.pending = saveOverwrite
-	}
-	next := now.Add(saveRetryWait(l.saveFailures))
-	l.saveAt = next.Deadline()
-	l.saveFailures++
-	return []Event{{Kind: EventStoreFailed, Err: err, NextAt: next.Wall}}
+	return op.saveOver(read)
 }
 
-// flySave makes up for a save that failed.
-func (s *Source) flySave(f *flight) { s.publish(f, s.saveUnderLock(f)) }
-
-func (s *Source) saveUnderLock(f *flight) func(now dualclock.Instant) {
-	if s.takeTurn(f.ctx, lockRecheck) != nil {
-		return nil
+// saveOver saves what is in memory over what was just read.
+func (op *operation) saveOver(read *sharing.Record) lifecycle.Outcome {
+	v := op.view()
+	overwrite := v.Pending() == lifecycle.SaveOverwrite
+	rec := recordOf(&v.State)
+	if overwrite {
+		rec.SaveOver(read)
 	}
-	defer s.leaveTurn()
-	unlock, err := s.lock(f.ctx, lockRecheck)
-	defer func() { unlock(f.whole) }()
-	var read *record
-	if err == nil {
-		read, err = s.loadAside(f.ctx)
+	if rec.IsSignOut() {
+		op.replaceByMark(read)
 	}
-	if err != nil {
-		return func(now dualclock.Instant) { s.announceAllLocked(now, s.savedLocked(0, err, false, now)) }
-	}
-	if s.adopt(f.epoch, read) || !s.stillDue(doSave) {
-		return nil
-	}
-	rec, forced := s.toSave()
-	generation, newer, err := s.saveRecord(f.whole, rec, forced, read, f.epoch)
+	result, newer := op.commit(rec, v.Generation(), overwrite)
 	if newer != nil {
-		return s.adoption(newer)
+		return lifecycle.Adopted{Record: op.src.stored(newer)}
 	}
-	return func(now dualclock.Instant) { s.announceAllLocked(now, s.savedLocked(generation, err, forced, now)) }
+	result.Overwrite = overwrite
+	return lifecycle.Saved{SaveResult: result}
 }
 
-// saveRecord saves what toSave has returned over what was just read.
-func (s *Source) saveRecord(
-	ctx context.Context, rec *record, forced bool, read *record, epoch uint64,
-) (generation int64, newer *record, err error) {
-	if read != nil && forced {
-		rec.saveOver(read)
+// commit saves a record in the place of the one that was loaded. If another process has
+// stored a later one than the generation known, nothing is saved and that is returned,
+// unless overwrite is set.
+func (op *operation) commit(rec *sharing.Record, known int64, overwrite bool) (result lifecycle.SaveResult, newer *sharing.Record) {
+	isNews := func(found *sharing.Record) bool {
+		v := op.view()
+		return found.Generation > known && !v.IsSuperseded(fingerprint(found.AccessToken))
 	}
-	if rec.tombstone() {
-		s.replaceStored(read, epoch)
+	if overwrite {
+		isNews = nil
 	}
-	return s.commit(ctx, rec, forced)
+	newer, err := op.src.shared.Commit(op.detachedCtx, rec, isNews)
+	return lifecycle.SaveResult{Generation: rec.Generation, Err: err}, newer
 }
 
-// saveRetryWait returns how long to wait after one more failure than these.
-func saveRetryWait(failures int) time.Duration {
-	return min(saveRetryInterval<<min(failures, maxDoublings), maxSaveRetryInterval)
+// saveLast tries once more, after Close, to save what the store does not have.
+func (s *Source) saveLast(ctx context.Context) error {
+	op, leave := s.enterLast(ctx)
+	defer leave()
+	if v := op.view(); !v.IsWorthSaving() {
+		return nil
+	}
+	read, release, err := op.open(s.cfg.settings().storeTimeout, lockRecheck)
+	defer release()
+	if err != nil {
+		return err
+	}
+	if v := op.view(); !v.IsWorthSaving() {
+		return nil // another call of Close has saved it
+	}
+	if op.adopt(read) {
+		return nil
+	}
+	outcome := op.saveOver(read)
+	op.apply(outcome)
+	if saved, ok := outcome.(lifecycle.Saved); ok {
+		return saved.Err
+	}
+	return nil
 }
 
-// toSave returns the record of what is in memory: a pair, or a tombstone.
-func (s *Source) toSave() (rec *record, forced bool) {
+// enterLast registers what Close does after everything else has ended. Another call of
+// Close may still wait for that, so it does not share its group.
+func (s *Source) enterLast(ctx context.Context) (op *operation, leave func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.session == nil {
-		return &record{ClientID: s.device.clientID, AccountID: s.device.accountID, SignedOutAt: s.ended.at.UTC()}, s.ledger.pending == saveOverwrite
+	if s.work != nil && s.work.isIdle() {
+		s.work = nil
 	}
-	return recordOf(s.session, 0), s.ledger.pending == saveOverwrite
+	return s.enterLocked(ctx, lifecycle.Save)
 }

@@ -3,172 +3,140 @@ package tokensource
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/agsauth/agsauth/ags"
-	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
+	"github.com/agsauth/agsauth/tokensource/internal/lifecycle"
+	"github.com/agsauth/agsauth/tokensource/internal/sharing"
+	"github.com/agsauth/agsauth/tokensource/internal/task"
 )
 
-// SignOut ends the session. It does so in this order: here, at once and in any case;
-// in the store, where a mark ends the session in the other processes as well, keeps
-// the device's identity, and keeps the tokens until the gateway has been told; then at
-// the gateway, if the Refresher can; and at last it takes the tokens out of the mark.
-// A process that finds a mark with tokens in it, after a crash or while the gateway
-// could not be reached, tells the gateway.
+// SignOut ends the session. It does so in this order: here, at once and in any case; in
+// the store, where a mark ends the session in the other processes, too, keeps the
+// device's identity, and keeps the tokens until the gateway has been told; then at the
+// gateway, if the Refresher can; and at last it takes the tokens out of the mark. A
+// process that finds a mark with tokens in it, after a crash or while the gateway could
+// not be reached, tells the gateway.
 //
-// SignOut waits for the store as SetToken does, and for the gateway as long as a
-// refresh would for each pair; the end of ctx ends all waits. The error says which of
-// these steps failed. What could not be stored is stored later, and with a Store the
-// gateway is told later, too. After Close the error is [ErrClosed].
+// SignOut waits for the store as SetToken does, and for the gateway as long as a refresh
+// would for each pair; the end of ctx ends all waits. The error says which of these steps
+// failed. What could not be stored is stored later, and with a Store the gateway is told
+// later, too. After Close the error is [ErrClosed].
 func (s *Source) SignOut(ctx context.Context) error {
-	if s.inLogin(ctx) {
+	if s.isInLogin(ctx) {
 		return errInLogin
 	}
-	ctx, leave, err := s.enter(ctx)
+	op, leave, err := s.enter(ctx, lifecycle.SignOut)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	defer s.deliver(ctx)
-	epoch, pairs := s.endHere()
-	s.deliver(ctx)
-	if s.cfg.Store == nil {
-		return s.signOutPairs(ctx, pairs)
+	return op.signOut()
+}
+
+func (op *operation) signOut() error {
+	s, pairs := op.src, op.signOutHere()
+	s.dispatch(op.detachedCtx)
+	if s.shared == nil {
+		return op.signOutPairs(op.ctx, pairs)
 	}
-	mark, release, storeErr := s.saveSignOut(ctx, epoch)
+	mark, release, storeErr := op.saveMark()
 	defer release()
-	gatewayErr := s.signOutPairs(ctx, s.pairsToSignOut())
+	gatewayErr := op.signOutPairs(op.ctx, s.shared.PendingSignOuts())
 	if mark != nil && len(mark.SignOutPending) > 0 {
-		storeErr = s.write(context.WithoutCancel(ctx), mark) // without the pairs that the gateway was told of
+		storeErr = s.shared.Save(op.detachedCtx, mark) // without the pairs that the gateway was told of
 	}
-	return errors.Join(gatewayErr, callError(ctx, "sign out", storeErr))
+	return errors.Join(gatewayErr, callError(op.ctx, "sign out", storeErr))
 }
 
-// endHere is the local part of a sign-out. It returns the pairs that the gateway is to
-// be told to sign out: that of the session, and those that a refresh or login has
-// brought and that are not in use yet. With a Store they are queued as well.
-func (s *Source) endHere() (epoch uint64, pairs []*ags.Token) {
-	now := s.watch.Now()
+// signOutHere ends the session in this process. It returns the pairs that the gateway
+// must be told to sign out: that of the session, and those that a refresh or login has
+// got and that are not in use yet. With a Store they are queued as well.
+func (op *operation) signOutHere() (pairs []*ags.Token) {
+	s := op.src
+	now := s.clock.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var queue *signOutQueue
-	if s.session != nil {
-		queue = queue.add(s.session.pair())
+	if p := s.state.Pair(); p != nil {
+		pairs = append(pairs, tokenOf(p))
 	}
-	for f := s.flightLocked(); f != nil; f = f.overtook {
-		f.signedOut = true
-		if f.brought != nil {
-			queue = queue.add(f.brought)
+	for e := s.epoch; e != nil; e = e.former {
+		e.over = errSignedOut
+		if t := e.received; t != nil && !slices.ContainsFunc(pairs, isSamePair(t)) {
+			pairs = append(pairs, t)
 		}
 	}
-	s.abandonLocked(errSignedOut)
-	s.outrunLocked(s.session)
-	s.session, s.invalidated, s.failure = nil, notInvalidated, nil
-	if l := s.ledger; l != nil {
-		// Until the mark is stored nothing is adopted from there.
-		l.unread, l.pending, l.saveAt, l.rereadAt = false, saveOverwrite, dualclock.Never(), dualclock.Never()
-		if s.canSignOut() {
-			for _, pair := range queue.pending() {
-				l.signOuts = l.signOuts.add(pair)
-			}
-		}
+	s.supersedeLocked(errSignedOut)
+	op.epoch = s.epoch
+	if s.shared != nil && s.cfg.signOuter() != nil {
+		s.shared.QueueSignOut(pairs...)
 	}
-	s.endLocked(SignedOut, nil, now)
-	s.wakeLocked()
-	return s.epoch, queue.pending()
+	s.applyLocked(lifecycle.SignedOutHere{}, now)
+	s.notifyWaitersLocked()
+	return pairs
 }
 
-// saveSignOut stores the mark of a sign-out, with the pairs that the gateway is still
-// to be told of, and returns it; nil when it could not be stored. The exclusive slot
-// and the lock, if they were had, are kept until release is called.
-func (s *Source) saveSignOut(ctx context.Context, epoch uint64) (mark *record, release func(), err error) {
-	mark, release, err = s.markSignedOut(ctx, epoch)
-	now := s.watch.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.epoch != epoch {
-		return mark, release, nil
-	}
-	generation := int64(0)
-	if mark != nil {
-		generation = mark.Generation
-	}
-	s.ledger.rereadAt = now.Add(rereadInterval).Deadline()
-	first := s.ledger.saveFailures == 0
-	if saved := s.savedLocked(generation, err, true, now); err != nil || !first {
-		s.announceAllLocked(now, saved) // a save that never failed is not made up for
-	}
-	s.refreshQuietLocked(now)
-	return mark, release, err
+func isSamePair(t *ags.Token) func(*ags.Token) bool {
+	return func(other *ags.Token) bool { return t.AccessToken.Reveal() == other.AccessToken.Reveal() }
 }
 
-func (s *Source) markSignedOut(ctx context.Context, epoch uint64) (mark *record, release func(), err error) {
-	values, lockTimeout := context.WithoutCancel(ctx), s.cfg.settings().lockTimeout
-	if err := s.takeTurn(ctx, lockTimeout); err != nil {
-		return nil, func() {}, err
-	}
-	unlock, err := s.lock(ctx, lockTimeout)
-	release = func() {
-		unlock(values)
-		s.leaveTurn()
+// saveMark stores the mark of a sign-out, with the pairs that the gateway must still be
+// told of, and returns it, nil if it could not be stored. The exclusive slot and the lock
+// are held until release is called.
+func (op *operation) saveMark() (mark *sharing.Record, release func(), err error) {
+	v := op.view()
+	mark, release, err = op.saveExplicitly(recordOf(&v.State))
+	result := lifecycle.SaveResult{Generation: mark.Generation, Err: err, Overwrite: true}
+	if !op.apply(lifecycle.MarkSaved{SaveResult: result}) {
+		return nil, release, nil
 	}
 	if err != nil {
 		return nil, release, err
 	}
-	read, err := s.loadAside(ctx)
-	if err != nil {
-		return nil, release, err
-	}
-	if s.overtaken(epoch) {
-		return nil, release, errSuperseded
-	}
-	s.replaceStored(read, epoch)
-	rec, _ := s.toSave()
-	if read != nil {
-		rec.saveOver(read)
-	}
-	if _, _, err = s.commit(values, rec, true); err != nil {
-		return nil, release, err
-	}
-	return rec, release, nil
+	return mark, release, nil
 }
 
-// replaceStored prepares for a mark in the place of a record. The pair of that record
-// would be stored nowhere afterwards, and so is to be signed out, too. Where nobody
-// has asked for a token yet it also tells whose session it is that ends.
-func (s *Source) replaceStored(read *record, epoch uint64) {
+// saveExplicitly saves, for an explicit SetToken or SignOut, a record over whatever is
+// stored, unless another one has come in between. What the record does not say of the
+// device is filled in from what was stored. The exclusive slot and the lock, if they were
+// had, are held until release is called.
+func (op *operation) saveExplicitly(rec *sharing.Record) (saved *sharing.Record, release func(), err error) {
+	lockTimeout := op.src.cfg.settings().lockTimeout
+	read, release, err := op.open(lockTimeout, lockTimeout)
+	if err == nil && op.view().isOver {
+		err = errSuperseded
+	}
+	if err != nil {
+		return rec, release, err
+	}
+	rec.SaveOver(read)
+	if rec.IsSignOut() {
+		op.replaceByMark(read)
+	}
+	result, _ := op.commit(rec, 0, true)
+	return rec, release, result.Err
+}
+
+// replaceByMark prepares for the mark of a sign-out in the place of a record. The pair of
+// that record would be stored nowhere afterwards, so it is to be signed out, too.
+func (op *operation) replaceByMark(read *sharing.Record) {
 	if read == nil {
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.epoch == epoch && s.device == (device{}) {
-		s.device = device{read.ClientID, read.AccountID}
-	}
-	if s.canSignOut() && !read.tombstone() && !s.outranLocked(read) {
-		s.ledger.signOuts = s.ledger.signOuts.add(read.token())
+	op.apply(lifecycle.MarkReplaces{Device: lifecycle.Device{ClientID: read.ClientID, AccountID: read.AccountID}})
+	v, s := op.view(), op.src
+	if s.cfg.signOuter() != nil && !read.IsSignOut() && !v.IsSuperseded(fingerprint(read.AccessToken)) {
+		s.shared.QueueSignOut(read.Token())
 	}
 }
 
-// canSignOut reports whether the Refresher can tell the gateway of a sign-out.
-func (s *Source) canSignOut() bool {
-	_, ok := s.cfg.Refresher.(signOuter)
-	return ok
-}
-
-// pairsToSignOut returns the pairs that the gateway is still to be told to sign out.
-func (s *Source) pairsToSignOut() []*ags.Token {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.ledger.signOuts.pending()
-}
-
-// signOutPairs tells the gateway to sign out pairs. The error is of the first of them,
-// and of others only if it is no rejection: those are of the same session, mostly, and
-// gone with it.
-func (s *Source) signOutPairs(ctx context.Context, pairs []*ags.Token) error {
+// signOutPairs tells the gateway to sign out pairs. The error is that of the first one,
+// and those of others that are no rejection: mostly they are of the same session, and
+// ended with it.
+func (op *operation) signOutPairs(ctx context.Context, pairs []*ags.Token) error {
 	var errs []error
 	for i, pair := range pairs {
-		err := s.signOutAtGateway(ctx, pair)
+		err := op.signOutAtGateway(ctx, pair)
 		if i == 0 || !errors.Is(err, ags.ErrUnauthorized) {
 			errs = append(errs, callError(ctx, "sign out", err))
 		}
@@ -176,72 +144,50 @@ func (s *Source) signOutPairs(ctx context.Context, pairs []*ags.Token) error {
 	return errors.Join(errs...)
 }
 
-// signOutAtGateway tells the gateway to sign out a pair, if the Refresher can. What the
-// gateway has answered for good is not told again; what failed for a passing reason is
-// queued, where there is a Store.
-func (s *Source) signOutAtGateway(ctx context.Context, pair *ags.Token) error {
-	client, ok := s.cfg.Refresher.(signOuter)
-	if !ok {
+// signOutAtGateway tells the gateway to sign out a pair, if the Refresher can. With a
+// Store, what failed for a transient reason is told again later.
+func (op *operation) signOutAtGateway(ctx context.Context, pair *ags.Token) error {
+	s := op.src
+	client := s.cfg.signOuter()
+	if client == nil {
 		return nil
 	}
-	_, err := bounded(ctx, s, s.cfg.settings().refreshTimeout, "Refresher.SignOut", func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, client.SignOut(ctx, pair)
-	}, nil)
-	s.signOutAnswered(pair, err)
+	signOut := func(ctx context.Context) error { return client.SignOut(ctx, pair) }
+	err := task.Do(ctx, s.caller(), s.cfg.settings().refreshTimeout, "Refresher.SignOut", signOut)
+	switch {
+	case s.shared == nil:
+	case err == nil, classifyRefresh(err) != lifecycle.Transient:
+		s.shared.SignOutAnswered(pair)
+	default:
+		s.shared.QueueSignOut(pair)
+		s.shared.PostponeSignOuts()
+	}
 	return err
 }
 
-func (s *Source) signOutAnswered(pair *ags.Token, err error) {
-	now := s.watch.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	l := s.ledger
-	if l == nil {
-		return
+// signOutIfEnded queues a pair that the gateway has just granted for a session that was
+// signed out meanwhile, as the record found instead says.
+func (op *operation) signOutIfEnded(pair *ags.Token, found *sharing.Record) {
+	if found.IsSignOut() && op.src.cfg.signOuter() != nil {
+		op.src.shared.QueueSignOut(pair)
 	}
-	if err == nil || classifyRefresh(err) != passing {
-		l.signOuts = l.signOuts.told(pair.AccessToken.Reveal())
-		return
-	}
-	l.signOuts = l.signOuts.add(pair)
-	l.signOuts.postpone(now)
 }
 
-// signOutIfEnded queues a pair that the gateway has just granted for a session that,
-// by the record found instead, was signed out meanwhile: it will be stored nowhere.
-func (s *Source) signOutIfEnded(pair *ags.Token, found *record) {
-	if !found.tombstone() || !s.canSignOut() {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.ledger.signOuts = s.ledger.signOuts.add(pair)
-}
-
-// flySignOut tells the gateway of the sign-outs that it does not know of yet.
-func (s *Source) flySignOut(f *flight) { s.publish(f, s.signOutUnderLock(f)) }
-
-func (s *Source) signOutUnderLock(f *flight) func(now dualclock.Instant) {
-	postponed := func(now dualclock.Instant) { s.ledger.signOuts.postpone(now) }
-	if s.takeTurn(f.ctx, lockRecheck) != nil {
-		return postponed
-	}
-	defer s.leaveTurn()
-	unlock, err := s.lock(f.ctx, lockRecheck)
-	defer func() { unlock(f.whole) }()
+// signOutPending tells the gateway of the sign-outs that it does not know of.
+func (op *operation) signOutPending() lifecycle.Outcome {
+	s := op.src
+	read, release, err := op.open(lockRecheck, lockRecheck)
+	defer release()
 	if err != nil {
-		return postponed
+		s.shared.PostponeSignOuts()
+		return nil
 	}
-	read, err := s.loadAside(f.ctx)
-	if err != nil {
-		return postponed
-	}
-	s.adopt(f.epoch, read)
-	_ = s.signOutPairs(f.whole, s.pairsToSignOut())
+	op.adopt(read)
+	_ = op.signOutPairs(op.detachedCtx, s.shared.PendingSignOuts())
 	if read == nil {
-		s.observeSignOuts(nil)
-	} else if err := s.write(f.whole, read); err != nil { // without the pairs that the gateway was told of
-		return postponed
+		s.shared.NothingStored()
+	} else if s.shared.Save(op.detachedCtx, read) != nil { // without the pairs that the gateway was told of
+		s.shared.PostponeSignOuts()
 	}
-	return func(dualclock.Instant) {}
+	return nil
 }

@@ -1,258 +1,222 @@
 package tokensource
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/oauth2"
 
 	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
+	"github.com/agsauth/agsauth/tokensource/internal/lifecycle"
+	"github.com/agsauth/agsauth/tokensource/internal/sharing"
+	"github.com/agsauth/agsauth/tokensource/internal/task"
 )
 
 // Source keeps one session alive. Make one with [New]. All its methods are safe for
-// concurrent use. It has no goroutine and no timer but while something is under way.
+// concurrent use. It has a goroutine or a timer only while an operation is under way.
 //
 // A program may have very many of them, most at rest. What one at rest does not need
 // is behind a pointer, nil until it is needed.
 type Source struct {
-	// quiet is what a caller is told without a look at anything else. Only
-	// refreshQuietLocked, and Close, write it.
-	quiet atomic.Pointer[quiet]
+	// snapshot is what callers find without the lock. Only refreshSnapshotLocked and
+	// Close write it.
+	snapshot atomic.Pointer[snapshot]
 
 	// Not changed after New.
-	cfg   setup
-	watch dualclock.Reader
+	cfg    setup
+	clock  dualclock.Reader
+	shared *sharing.Protocol // nil without a Store
 
-	mu sync.Mutex // guards all below; never held across I/O, a wait or the user's code
+	mu sync.Mutex // guards the rest; never held during I/O, a wait or the user's code
 
-	session  *session      // nil when there is no pair
-	device   device        // whose session it is
-	ended    *ending       // nil when the session can be refreshed, as far as we know
-	failure  *failure      // of the last refresh or first look at the store; nil when none
-	history  *history      // what further calls are spaced by; nil when nothing
-	ledger   *ledger       // what is known of the store; nil exactly when there is none
-	work     *work         // what is under way; nil when nothing is
-	required chan struct{} // what LoginRequired returns, made when first asked for; closed by endLocked
+	state    lifecycle.State // changed by applyLocked only
+	epoch    *epoch          // nil until it is needed
+	work     *work           // what is under way; nil when nothing is
+	required chan struct{}   // what LoginRequired returns, made when it is first called
+	closed   bool
 
-	epoch          uint64 // raised by SetToken and SignOut: what was begun before is overtaken
-	closed         bool
-	invalidated    invalidation // by an API, of the access token
-	warned         bool         // the end was announced ahead of time
-	outcomeUnknown bool         // a refresh of this pair may have been granted without our knowing
+	running atomic.Bool // Run is
 }
 
-// quiet is a token and until when it can be served without anything else to do; or,
-// where there is none to serve, what to wait for.
-type quiet struct {
-	bearer *oauth2.Token
-	until  dualclock.Deadline
-	crowd  *crowd // nil when there is a bearer
+// snapshot is a token and until when it can be served without anything else to do. If
+// there is none to serve, it is what to wait for.
+type snapshot struct {
+	bearer     *oauth2.Token
+	validUntil dualclock.Deadline
+	wait       *waitPoint // nil if there is a bearer
 }
 
-// crowd is what all wait for who come while a flight is in the air that alone can
-// bring them a token. They join it without the lock, of which the flight has need.
-type crowd struct {
-	flight  *flight
-	changed <-chan struct{}
-	dead    dualclock.Deadline // of the token: a clock that is set back may bring it to life
+// waitPoint is what callers wait for while an operation is in flight that alone can
+// bring them a token. They find it without the lock, which the operation needs.
+type waitPoint struct {
+	op        *operation
+	changed   <-chan struct{}
+	expiredAt dualclock.Deadline // of the token: if a clock is set back, it lives again
 }
 
-// device is the identity that a session's sign-on was made with.
-type device struct {
-	clientID  string // empty when none is known to exist
-	accountID string
-}
-
-// ending is why, and when, a session was found to have ended.
-type ending struct {
-	reason Reason
-	at     time.Time
-	err    error // the gateway's rejection, where there was one
-}
-
-// history is what keeps calls of the gateway apart beside the memory of a failure.
-type history struct {
-	rejections *rejections // by APIs; nil when none
-	logins     *logins     // nil when none
-}
-
-// historyLocked returns the history, beginning with none.
-func (s *Source) historyLocked() *history {
-	if s.history == nil {
-		s.history = &history{}
-	}
-	return s.history
-}
-
-// loginsLocked returns what is remembered of the calls of Login, nil when nothing.
-func (s *Source) loginsLocked() *logins {
-	if s.history == nil {
-		return nil
-	}
-	return s.history.logins
-}
-
-// setLoginsLocked remembers calls of Login.
-func (s *Source) setLoginsLocked(l *logins) {
-	if l != nil || s.history != nil {
-		s.historyLocked().logins = l
-	}
-}
-
-// New returns a Source. It calls nobody and starts nothing: the first call for a
-// token does. The error says what is wrong with cfg.
+// New returns a Source. It calls nobody and starts nothing: that is left to the first
+// call for a token. The error says what is wrong with cfg.
 func New(cfg Config) (*Source, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	s := &Source{cfg: cfg.setup(), watch: dualclock.NewReader(cfg.Clock)}
+	s := &Source{cfg: cfg.setup(), clock: dualclock.NewReader(cfg.Clock)}
 	if cfg.Store != nil {
-		s.ledger = &ledger{unread: true}
+		set := s.cfg.settings()
+		s.shared = sharing.New(sharing.Config{
+			Store: cfg.Store, Caller: s.caller(), CallTimeout: set.storeTimeout, GiveUpAfter: set.lockTimeout, Announce: s.announceNotice,
+		})
 	}
-	if t := cfg.Token; t != nil {
-		s.session = s.newSession(arrival{token: t, from: handedIn, at: s.watch.Now(), draw: s.draw()})
-		s.device = device{t.ClientID, t.AccountID}
+	var pair *lifecycle.Pair
+	if cfg.Token != nil {
+		pair = s.newPair(cfg.Token, lifecycle.Arrival{Origin: lifecycle.HandedIn, At: s.clock.Now()})
 	}
+	s.state = lifecycle.NewState(pair, cfg.Login != nil, cfg.Store != nil)
 	return s, nil
 }
 
-func (s *Source) newSession(a arrival) *session {
-	set := s.cfg.settings()
-	return newSession(a, &set)
+// caller returns what calls the user's code on behalf of the Source.
+func (s *Source) caller() task.Caller {
+	return task.Caller{Clock: &s.clock, Start: s.startDetached, Panicked: s.logPanic}
 }
 
-// TokenContext returns a token that is live by both clocks. It is shared and must
-// not be changed; it has no refresh token.
-//
-// While the session has a live token TokenContext returns it at once, without
-// regard to ctx. Otherwise it waits for the one refresh, or login, that serves
-// all who wait, until ctx ends, which ends the wait of this caller alone; the
-// error is then the cause of ctx's end. It is [*UnavailableError] when no token
-// can be had for now, [*LoginRequiredError] when the session has ended, and
-// [ErrClosed] after Close. A ctx with a deadline says that the caller has time: while
-// nothing but the store's lock is missing, it is waited for instead of
-// [*UnavailableError] being returned.
-func (s *Source) TokenContext(ctx context.Context) (*oauth2.Token, error) {
-	if q := s.quiet.Load(); q != nil && !s.watch.Reached(q.until) {
-		return q.bearer, nil
+// applyLocked is the only place where the state changes. It queues the events, and
+// notifies those who wait if they need not any more.
+func (s *Source) applyLocked(o lifecycle.Outcome, now dualclock.Instant) {
+	wasEnded := s.state.End() != nil
+	next, events := s.state.Apply(o, now)
+	s.state = next
+	switch isEnded := next.End() != nil; {
+	case isEnded && !wasEnded && s.required != nil:
+		close(s.required)
+	case wasEnded && !isEnded:
+		s.required = nil // the channel of the former session is closed
 	}
-	return s.wait(ctx)
-}
-
-// wait looks, and waits for what is in the air, until there is a token or the
-// certainty that there is none.
-func (s *Source) wait(ctx context.Context) (*oauth2.Token, error) {
-	o := s.join(ctx)
-	for {
-		switch {
-		case o.bearer != nil:
-			return o.bearer, nil
-		case o.flight == nil && isWaitedFor(ctx, o.err):
-			if err := s.awaitAttempt(ctx); err != nil {
-				return nil, fmt.Errorf("%w: %w", err, o.err)
-			}
-			o = s.look(ctx, nil)
-			continue
-		case o.flight == nil:
-			return nil, s.awaitDelivery(ctx, o)
-		case s.inLogin(ctx):
-			return nil, errInLogin
-		}
-		select {
-		case <-o.changed:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-		// Most who waited find what they waited for, and need no look.
-		if q := s.quiet.Load(); q != nil && !s.watch.Reached(q.until) {
-			return q.bearer, nil
-		}
-		o = s.look(ctx, o.flight)
+	for _, e := range events {
+		s.enqueueLocked(now, Event{Kind: Kind(e.Kind), Reason: Reason(e.Reason), Err: e.Err, NextAt: e.NextAt})
+	}
+	s.refreshSnapshotLocked(now)
+	if found := s.snapshot.Load(); s.work != nil && s.work.changed != nil && (found == nil || found.wait == nil) {
+		s.notifyWaitersLocked()
 	}
 }
 
-// isWaitedFor reports whether a caller who is told err waits for the next attempt all
-// the same: one whose context has a deadline, where the lock was all that was missing.
-func isWaitedFor(ctx context.Context, err error) bool {
-	var unavailable *UnavailableError
-	_, limited := ctx.Deadline()
-	return limited && errors.As(err, &unavailable) && failedTo("lock", unavailable.Err) && !leftAlone(err)
-}
-
-// awaitAttempt waits until the next attempt is due, or returns the cause of ctx's end.
-func (s *Source) awaitAttempt(ctx context.Context) error {
-	now := s.watch.Now()
-	s.mu.Lock()
-	wait := s.failure.retryAt().Left(now)
-	s.mu.Unlock()
-	return s.pause(ctx, wait)
-}
-
-// join finds out what to wait for.
-func (s *Source) join(ctx context.Context) outlook {
-	if q := s.quiet.Load(); q != nil && q.crowd != nil && s.watch.Reached(q.crowd.dead) {
-		return outlook{flight: q.crowd.flight, changed: q.crowd.changed}
-	}
-	return s.look(ctx, nil)
-}
-
-// Invalidate tells that an API has rejected the access token. If that is the
-// current one, callers from now on wait for a refresh, rather than being served
-// it. Should that fail, and the session go on, the token is served again, and the
-// refresh is tried again behind the callers, by the next of them or by Run, as soon as
-// the back-off allows. An API that
-// rejects one token after the other is not followed: after one invalidation,
-// others within 10 seconds (or half a token's life) have no effect, and that
-// span doubles, up to 5 minutes, while each new token is rejected early in its
-// life. Nor has it an effect without a refresh token, and while a failed refresh is
-// remembered. After the gateway has rejected the refresh token it ends the serving of
-// the access token, as nothing else speaks for that. Invalidate does not wait and calls
-// nobody.
-func (s *Source) Invalidate(accessToken string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.watch.Now()
+// refreshSnapshotLocked decides what callers find without the lock.
+func (s *Source) refreshSnapshotLocked(now dualclock.Instant) {
+	d, op := s.decideLocked(now), s.operationLocked()
 	switch {
-	case s.closed, s.session == nil, s.invalidated == invalidated, s.session.accessToken() != accessToken:
-		return
-	case s.ended != nil && s.ended.reason == RefreshRejected:
-		s.invalidated = invalidated // the gateway and an API agree
-		s.wakeLocked()
-		return
-	case s.ended != nil, !s.session.refreshable(), !s.failure.retryAt().PassedOnEither(now):
-		return
-	}
-	var former *rejections
-	if s.history != nil {
-		former = s.history.rejections
-	}
-	if next, admitted := former.admit(s.session, now); admitted {
-		s.historyLocked().rejections, s.invalidated = &next, invalidated
-		s.wakeLocked()
-	}
-}
-
-// LoginRequired returns a channel that is closed when the end of the current
-// session is noticed: by a call for a token, by Status, by Run; when a refresh is
-// rejected; and by a sign-out, here or found in the store. It is closed also when
-// there is a Login, which may be about to make up for it. Once there is a new
-// session LoginRequired returns a new channel. Close does not close it: wait for
-// something else besides.
-func (s *Source) LoginRequired() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.required == nil {
-		s.required = make(chan struct{})
-		if s.ended != nil {
-			close(s.required)
+	case s.closed:
+		s.snapshot.Store(nil)
+	case !d.Serve && op != nil && !s.isFinalLocked(op):
+		expiredAt := dualclock.Always()
+		if p := s.state.Pair(); p != nil && !s.state.HasLiveToken(now) {
+			expiredAt = p.ServeUntil()
+		}
+		s.snapshot.Store(&snapshot{validUntil: dualclock.Always(), wait: &waitPoint{op, s.work.whenChanged(), expiredAt}})
+	case !d.Serve || !d.IsSettled(&s.state):
+		s.snapshot.Store(nil)
+	default:
+		next := snapshot{bearer: bearer(s.state.Pair()), validUntil: lifecycle.NextChange(&s.state, s.surroundingsLocked(), now)}
+		if former := s.snapshot.Load(); former == nil || *former != next {
+			s.snapshot.Store(&next)
 		}
 	}
-	return s.required
 }
 
-// draw returns a random number from [0,1).
-func (s *Source) draw() float64 { return s.cfg.draw() }
+// decideLocked returns what is to be done now.
+func (s *Source) decideLocked(now dualclock.Instant) lifecycle.Decision {
+	return lifecycle.Decide(&s.state, s.surroundingsLocked(), now)
+}
+
+// surroundingsLocked returns what decisions depend on besides the state.
+func (s *Source) surroundingsLocked() lifecycle.Surroundings {
+	around := lifecycle.Surroundings{SignOutAt: dualclock.Never()}
+	if op := s.operationLocked(); op != nil {
+		around.Running = op.action
+	}
+	if s.shared != nil && s.cfg.signOuter() != nil {
+		around.SignOutAt = s.shared.NextSignOut()
+	}
+	return around
+}
+
+// isFinalLocked reports whether the session has ended and the operation in flight cannot
+// change that.
+func (s *Source) isFinalLocked(op *operation) bool {
+	end := s.state.End()
+	final := end != nil && (end.Reason == lifecycle.SignedOut || s.cfg.Login == nil)
+	return final && (op.action == lifecycle.Refresh || op.action == lifecycle.Save || op.action == lifecycle.SignOut)
+}
+
+// answerLocked returns the error for a caller for whom there is no token.
+func (s *Source) answerLocked() error {
+	failed := s.state.LastFailure()
+	if s.state.End() == nil {
+		e := &UnavailableError{}
+		if failed != nil {
+			e.NextAt, e.Err = failed.NextAt, failed.Err
+		}
+		return e
+	}
+	e := loginRequired(&s.state, *s.state.End())
+	if failed != nil {
+		e.Err = failed.Err
+	}
+	return e
+}
+
+// loginRequired describes the end of a session.
+func loginRequired(state *lifecycle.State, end lifecycle.End) *LoginRequiredError {
+	device := state.Device()
+	return &LoginRequiredError{
+		Reason: Reason(end.Reason), At: end.At, Err: end.Err, ClientID: device.ClientID, AccountID: device.AccountID,
+		OutcomeUnknown: state.IsOutcomeUnknown() && end.Err != nil,
+	}
+}
+
+// Close ends the Source. It starts nothing more, answers all who wait with ErrClosed, and
+// ends a login that is under way. It waits for a refresh under way until that is answered
+// and saved, because the answer may hold the only pair that is still good, but no longer
+// than RefreshTimeout and StoreTimeout together. Then it saves what the store does not
+// have; it waits up to a second for the lock, and up to StoreTimeout for each call of the
+// store. The error says that something is still under way, which then ends by itself, or
+// that the session could not be saved. What is stored stays stored. Further calls of
+// Close wait as the first does.
+func (s *Source) Close() error {
+	s.mu.Lock()
+	if !s.closed {
+		s.closed = true
+		s.snapshot.Store(nil)
+		s.work.close()
+	}
+	w := s.work
+	s.mu.Unlock()
+	if w != nil && w.group.Active() && !s.awaitIdle(w) {
+		return errors.New("tokensource: closed, but a refresh or a call of the store is still under way")
+	}
+	if err := s.saveLast(background()); err != nil {
+		return fmt.Errorf("tokensource: close: the session is not saved: %w", err)
+	}
+	return nil
+}
+
+// awaitIdle waits until nothing is under way any more, and reports whether that was so
+// in time.
+func (s *Source) awaitIdle(w *work) bool {
+	idle := make(chan struct{})
+	go func() {
+		defer close(idle)
+		w.group.Wait()
+	}()
+	set := s.cfg.settings()
+	timer := s.clock.NewTimer(set.refreshTimeout + set.storeTimeout)
+	defer timer.Stop()
+	select {
+	case <-idle:
+		return true
+	case <-timer.C():
+		return false
+	}
+}

@@ -4,7 +4,44 @@ import (
 	"time"
 
 	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
+	"github.com/agsauth/agsauth/tokensource/internal/lifecycle"
 )
+
+// Phase is where a session stands.
+type Phase uint8
+
+const (
+	// Unknown is before anybody has asked for a token. If there is a store, it was not
+	// read yet.
+	Unknown = Phase(lifecycle.Unknown)
+	// Fresh is when the access token is served and nothing is to be done.
+	Fresh = Phase(lifecycle.Fresh)
+	// Ageing is when the access token is served and a refresh is due, or under way,
+	// behind it.
+	Ageing = Phase(lifecycle.Ageing)
+	// Expired is when the access token is dead and the session is not: callers wait for
+	// the refresh.
+	Expired = Phase(lifecycle.Expired)
+	// Ended is when only a new sign-on helps.
+	Ended = Phase(lifecycle.Ended)
+)
+
+// String returns the phase in lower case.
+func (p Phase) String() string {
+	switch p {
+	case Unknown:
+		return "unknown"
+	case Fresh:
+		return "fresh"
+	case Ageing:
+		return "ageing"
+	case Expired:
+		return "expired"
+	case Ended:
+		return "ended"
+	}
+	return "invalid"
+}
 
 // Status is a session at one moment. It carries no secret.
 type Status struct {
@@ -14,17 +51,17 @@ type Status struct {
 	Reason Reason
 	// ClientID and AccountID are the device and the account, where known.
 	ClientID, AccountID string
-	// IssuedAt is when the current pair was asked for; the others are its
-	// horizons, zero where unknown or where there is no pair.
+	// IssuedAt is when the current pair was requested. The others are its horizons, zero
+	// where unknown or where there is no pair.
 	IssuedAt, ExpiresAt, RefreshExpiresAt, FixedExpiresAt time.Time
 	// RefreshAt is from when the current pair is due for refresh.
 	RefreshAt time.Time
-	// Busy says that a refresh, a login or a look at the store is under way.
+	// Busy says that a refresh, a login or a load of the store is under way.
 	Busy bool
 	// Unsaved says that the store does not have what is in memory.
 	Unsaved bool
-	// Err is what the last attempt failed with, and NextAt when the next one is
-	// due; both are zero when none has failed since the last success.
+	// Err is what the last attempt failed with, and NextAt when the next one is due. Both
+	// are zero when none has failed since the last success.
 	Err    error
 	NextAt time.Time
 	// Generation counts the pairs that were stored.
@@ -36,37 +73,34 @@ type Status struct {
 func (s *Source) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.watch.Now()
-	if !s.closed {
-		v := s.viewLocked()
-		v.rereadAt = dualclock.Never() // Status does not read the store, so it does not wait for that
-		if d := decide(&v, now); !v.unread {
-			s.noticeLocked(d, now)
-			s.deliverSoonLocked(background())
-		}
+	now := s.clock.Now()
+	around := s.surroundingsLocked()
+	around.WithoutReread = true // an end takes effect without another look at the store
+	if !s.closed && lifecycle.Decide(&s.state, around, now).HasNews(&s.state) {
+		s.applyLocked(lifecycle.TimePassed{Surroundings: around}, now)
+		s.dispatchSoonLocked(background())
 	}
 	return s.statusLocked(now)
 }
 
 func (s *Source) statusLocked(now dualclock.Instant) Status {
-	v := s.viewLocked()
+	device := s.state.Device()
 	st := Status{
-		Phase: decide(&v, now).phase, Reason: v.ended,
-		ClientID: s.device.clientID, AccountID: s.device.accountID,
-		Busy: v.flying, Unsaved: v.unsaved,
+		Phase:    Phase(lifecycle.Decide(&s.state, s.surroundingsLocked(), now).Phase),
+		ClientID: device.ClientID, AccountID: device.AccountID,
+		Busy: s.operationLocked() != nil, Unsaved: s.state.Pending() != lifecycle.SaveNothing, Generation: s.state.Generation(),
 	}
-	if failed := s.lastFailureLocked(); failed != nil {
-		st.Err, st.NextAt = failed.err, failed.nextAt
+	if end := s.state.End(); end != nil {
+		st.Reason = Reason(end.Reason)
 	}
-	if s.ledger != nil {
-		st.Generation = s.ledger.generation
+	if failed := s.state.LastFailure(); failed != nil {
+		st.Err, st.NextAt = failed.Err, failed.NextAt
 	}
-	if s.session != nil {
-		t := s.session.token
-		st.IssuedAt, st.ExpiresAt = t.IssuedAt, t.ExpiresAt
-		st.RefreshExpiresAt, st.FixedExpiresAt = t.RefreshExpiresAt, t.FixedExpiresAt
-		if v.due.refreshAt.Known() {
-			st.RefreshAt = v.due.refreshAt.Wall.Time(now.Wall)
+	if p := s.state.Pair(); p != nil {
+		st.IssuedAt, st.ExpiresAt = p.IssuedAt, p.ExpiresAt
+		st.RefreshExpiresAt, st.FixedExpiresAt = p.RefreshExpiresAt, p.FixedExpiresAt
+		if at := p.RefreshAt(); at.Known() {
+			st.RefreshAt = at.Wall.Time(now.Wall)
 		}
 	}
 	return st

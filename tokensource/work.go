@@ -1,136 +1,81 @@
 package tokensource
 
-import (
-	"context"
-	"sync"
-)
+import "github.com/agsauth/agsauth/tokensource/internal/task"
 
-// work is what is under way: flights, the telling of events, and public calls that
-// use the store or the gateway. A Source has one while there is any, and as long as
-// somebody holds one of its channels. Source.mu guards it.
+// work is what is under way: the operation in flight, events to tell, and public calls
+// that use the store or the gateway. Source.mu guards it.
 type work struct {
-	flight *flight // what is in the air, nil when nothing is
+	op    *operation // the operation in flight; nil if there is none
+	group task.Group
+	slot  task.Slot // held by whoever uses the store or the gateway
 
-	wg     sync.WaitGroup // counts what the next two do
-	active int            // flights, deliveries and public calls
-	inner  int            // the calls of the user's code that they make
-
-	// changed is closed, and forgotten, when those who wait should look again: a
-	// flight has landed, or there is something to serve all the same, or the Source
-	// was closed. Made when somebody waits.
+	// changed is closed, and forgotten, when those who wait should evaluate again.
 	changed chan struct{}
-	// closing is closed by Close. Made when somebody waits for that alone.
+	// closing is closed by Close.
 	closing chan struct{}
-	// turn has one slot: who fills it may use the store and the gateway. Made when
-	// first taken.
-	turn chan struct{}
 
-	calls      map[*context.CancelCauseFunc]struct{} // those of public calls under way
-	events     []Event                               // not told yet
-	delivering bool
-	running    bool // Run is
+	events      []Event // not told yet
+	dispatching bool
 }
 
 // workLocked returns what is under way, beginning with nothing.
 func (s *Source) workLocked() *work {
 	if s.work == nil {
-		s.work = &work{}
+		s.work = &work{slot: task.NewSlot()}
 	}
 	return s.work
 }
 
-// restLocked forgets what was under way once nothing is any more.
-func (s *Source) restLocked() {
-	if w := s.work; w != nil && w.active == 0 && w.inner == 0 && len(w.events) == 0 {
-		s.work = nil
+// isIdle reports whether nothing is under way any more.
+func (w *work) isIdle() bool { return w.group.Idle() && len(w.events) == 0 }
+
+// rest forgets what was under way once nothing is any more.
+func (s *Source) rest() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.work != nil && s.work.isIdle() {
+		s.work, s.epoch = nil, nil
 	}
 }
 
-// flightLocked returns what is in the air, nil when nothing is.
-func (s *Source) flightLocked() *flight {
+// startDetached runs f, which calls the user's code, on a goroutine of its own.
+func (s *Source) startDetached(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.workLocked().group.GoDetached(f, s.rest)
+}
+
+// operationLocked returns the operation in flight, nil if there is none.
+func (s *Source) operationLocked() *operation {
 	if s.work == nil {
 		return nil
 	}
-	return s.work.flight
+	return s.work.op
 }
 
-// startLocked runs f on a goroutine that Close waits for.
-func (s *Source) startLocked(f func()) {
-	w := s.workLocked()
-	w.active++
-	w.wg.Go(func() {
-		defer func() {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			w.active--
-			s.restLocked()
-		}()
-		f()
-	})
-}
-
-// startInner runs f, which calls the user's code, on a goroutine that Close waits
-// for if it waits at all.
-func (s *Source) startInner(f func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	w := s.workLocked()
-	w.inner++
-	w.wg.Go(func() {
-		defer func() {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			w.inner--
-			s.restLocked()
-		}()
-		f()
-	})
-}
-
-// enter registers a public call that uses the store or the gateway: Close ends
-// its context and waits for it. leave is to be called at its end.
-func (s *Source) enter(ctx context.Context) (called context.Context, leave func(), err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil, nil, ErrClosed
+// notifyWaitersLocked makes those who wait evaluate again.
+func (s *Source) notifyWaitersLocked() {
+	var changed chan struct{}
+	if w := s.work; w != nil {
+		changed, w.changed = w.changed, nil
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	w := s.workLocked()
-	w.active++
-	w.wg.Add(1)
-	if w.calls == nil {
-		w.calls = map[*context.CancelCauseFunc]struct{}{}
+	s.refreshSnapshotLocked(s.clock.Now()) // it must not have the channel that is closed
+	if changed != nil {
+		close(changed)
 	}
-	w.calls[&cancel] = struct{}{}
-	return ctx, func() {
-		cancel(nil)
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(w.calls, &cancel)
-		w.active--
-		w.wg.Done()
-		s.restLocked()
-	}, nil
 }
 
-// changedLocked returns the channel that is closed when to look again.
-func (w *work) changedLocked() <-chan struct{} {
-	if w.changed == nil {
-		w.changed = make(chan struct{})
-	}
-	return w.changed
-}
+// whenChanged returns the channel that is closed when to evaluate again.
+func (w *work) whenChanged() <-chan struct{} { return made(&w.changed) }
 
-// takeChanged returns the channel that those who wait so far look at, for it to be
-// closed, nil when nobody does.
-func (w *work) takeChanged() chan struct{} {
-	if w == nil {
-		return nil
+// whenClosing returns the channel that Close closes.
+func (w *work) whenClosing() <-chan struct{} { return made(&w.closing) }
+
+func made(c *chan struct{}) <-chan struct{} {
+	if *c == nil {
+		*c = make(chan struct{})
 	}
-	changed := w.changed
-	w.changed = nil
-	return changed
+	return *c
 }
 
 // close ends what is under way, as far as it may be broken off.
@@ -138,16 +83,14 @@ func (w *work) close() {
 	if w == nil {
 		return
 	}
-	if w.flight != nil {
-		w.flight.cancel(ErrClosed)
+	if w.op != nil {
+		w.op.cancel(ErrClosed)
 	}
-	for cancel := range w.calls {
-		(*cancel)(ErrClosed)
+	w.group.Cancel(ErrClosed)
+	for _, c := range []chan struct{}{w.closing, w.changed} {
+		if c != nil {
+			close(c)
+		}
 	}
-	if w.closing != nil {
-		close(w.closing)
-	}
-	if changed := w.takeChanged(); changed != nil {
-		close(changed)
-	}
+	w.changed = nil
 }

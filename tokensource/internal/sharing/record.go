@@ -1,4 +1,4 @@
-package tokensource
+package sharing
 
 import (
 	"bytes"
@@ -15,22 +15,23 @@ import (
 // reader that does not know the new one would do harm.
 const recordVersion = 1
 
+// ErrDamaged is the error of a stored record that cannot be anybody's.
+var ErrDamaged = errors.New("the stored record is damaged")
+
 var (
-	errDamaged = errors.New("the stored record is damaged")
-	errNewer   = errors.New("the stored record was written by a newer version of this library, which is needed to read it")
-	errSealed  = errors.New("the stored record is sealed, and this Store does not open it")
+	errNewer  = errors.New("the stored record was written by a newer version of this library, which is needed to read it")
+	errSealed = errors.New("the stored record is sealed, and this Store does not open it")
 )
 
-// sealedMagic is what the records of a store.Sealed begin with. One that is found in
-// a store without it is no damage.
+// sealedMagic begins the records of a store.Sealed. A record that has it is not damaged.
 const sealedMagic = "agsauth-sealed"
 
-// record is what is stored of a session: a pair of tokens, or, after a sign-out,
-// a tombstone. Readers ignore fields that they do not know.
-type record struct {
+// Record is what is stored of a session: a pair of tokens, or the mark of a sign-out.
+// Readers ignore fields that they do not know.
+type Record struct {
 	Version int `json:"version"`
-	// Generation counts the pairs. It, and never time, says which of two records
-	// is newer: the clocks of two hosts differ.
+	// Generation counts the pairs. It decides which of two records is newer. Time does
+	// not, because the clocks of two hosts differ.
 	Generation int64 `json:"generation"`
 
 	AccessToken  string `json:"access_token,omitempty"`
@@ -45,22 +46,20 @@ type record struct {
 	FixedExpiresAt   time.Time `json:"fixed_expires_at,omitzero"`
 	StartedAt        time.Time `json:"started_at,omitzero"`
 
-	// AttemptAt is set while a refresh of this pair is under way. Found by
-	// another process it says that one was not finished.
+	// AttemptAt marks an attempt: a refresh of this pair is under way. A process that
+	// finds it later knows that the refresh was not finished.
 	AttemptAt time.Time `json:"attempt_at,omitzero"`
-	// SignedOutAt makes this a tombstone.
+	// SignedOutAt makes the record the mark of a sign-out.
 	SignedOutAt time.Time `json:"signed_out_at,omitzero"`
 
-	// SignOutPending are the pairs that the gateway is still to be told to sign out.
-	// They are stored before the gateway is told, so that a process that dies in
-	// between leaves the rest to whoever reads the record next. Every writer keeps
-	// those that it has read.
-	SignOutPending []storedPair `json:"sign_out_pending,omitempty"`
+	// SignOutPending are the pairs that the gateway must still be told to sign out. They
+	// are stored before the gateway is told, so that if this process dies the next
+	// reader goes on. Every writer keeps those that it has read.
+	SignOutPending []signOutPair `json:"sign_out_pending,omitempty"`
 }
 
-// storedPair is what the gateway must be told to sign out a pair that is not the
-// record's own any more.
-type storedPair struct {
+// signOutPair is what the gateway needs to sign out a pair.
+type signOutPair struct {
 	AccessToken  string    `json:"access_token"`
 	RefreshToken string    `json:"refresh_token,omitempty"`
 	TokenType    string    `json:"token_type,omitempty"`
@@ -69,8 +68,8 @@ type storedPair struct {
 	ExpiresAt    time.Time `json:"expires_at,omitzero"`
 }
 
-func storedPairOf(t *ags.Token) storedPair {
-	return storedPair{
+func signOutPairOf(t *ags.Token) signOutPair {
+	return signOutPair{
 		AccessToken:  t.AccessToken.Reveal(),
 		RefreshToken: t.RefreshToken.Reveal(),
 		TokenType:    t.TokenType,
@@ -80,7 +79,7 @@ func storedPairOf(t *ags.Token) storedPair {
 	}
 }
 
-func (p storedPair) token() *ags.Token {
+func (p signOutPair) token() *ags.Token {
 	return &ags.Token{
 		AccessToken:  ags.NewSecret(p.AccessToken),
 		RefreshToken: ags.NewSecret(p.RefreshToken),
@@ -91,9 +90,8 @@ func (p storedPair) token() *ags.Token {
 	}
 }
 
-// decodeRecord reads a record. Its errors say nothing of what is in it, which
-// may be a token.
-func decodeRecord(data []byte) (*record, error) {
+// decode reads a record. Its errors quote nothing of it: that may be a token.
+func decode(data []byte) (*Record, error) {
 	if bytes.HasPrefix(data, []byte(sealedMagic)) {
 		return nil, errSealed
 	}
@@ -101,41 +99,44 @@ func decodeRecord(data []byte) (*record, error) {
 		Version int `json:"version"`
 	}
 	if err := json.Unmarshal(data, &head); err != nil || head.Version < 1 {
-		return nil, errDamaged
+		return nil, ErrDamaged
 	}
 	if head.Version > recordVersion {
 		return nil, fmt.Errorf("%w (version %d)", errNewer, head.Version)
 	}
-	var r record
+	var r Record
 	if err := json.Unmarshal(data, &r); err != nil || r.Generation < 1 {
-		return nil, errDamaged
+		return nil, ErrDamaged
 	}
 	if r.AccessToken == "" && r.SignedOutAt.IsZero() {
-		return nil, errDamaged
+		return nil, ErrDamaged
 	}
 	return &r, nil
 }
 
-func (r *record) encode() ([]byte, error) {
+func (r *Record) encode() ([]byte, error) {
 	r.Version = recordVersion
 	return json.Marshal(r)
 }
 
-// tombstone reports whether the record says that the session was signed out.
-func (r *record) tombstone() bool { return !r.SignedOutAt.IsZero() }
+// IsSignOut reports whether the record is the mark of a sign-out.
+func (r *Record) IsSignOut() bool { return !r.SignedOutAt.IsZero() }
 
-// saveOver fills in what r does not tell of the device and the account from what it
-// is saved over. A tombstone tells which session it has ended.
-func (r *record) saveOver(former *record) {
-	if r.tombstone() {
+// SaveOver fills in what r does not say of the device and the account from the record
+// that it replaces. The mark of a sign-out says which session it has ended.
+func (r *Record) SaveOver(former *Record) {
+	if former == nil {
+		return
+	}
+	if r.IsSignOut() {
 		r.StartedAt = former.StartedAt
 	}
 	r.ClientID = cmp.Or(r.ClientID, former.ClientID)
 	r.AccountID = cmp.Or(r.AccountID, former.AccountID)
 }
 
-// token returns the pair of a record that is no tombstone.
-func (r *record) token() *ags.Token {
+// Token returns the pair of a record that is no mark of a sign-out.
+func (r *Record) Token() *ags.Token {
 	return &ags.Token{
 		AccessToken:      ags.NewSecret(r.AccessToken),
 		RefreshToken:     ags.NewSecret(r.RefreshToken),
@@ -149,12 +150,10 @@ func (r *record) token() *ags.Token {
 	}
 }
 
-// recordOf returns the record of a session's pair.
-func recordOf(s *session, generation int64) *record {
-	t := s.token
-	return &record{
-		Generation:       generation,
-		AccessToken:      s.accessToken(),
+// NewRecord returns the record of a pair whose session began at startedAt.
+func NewRecord(t *ags.Token, startedAt time.Time) *Record {
+	return &Record{
+		AccessToken:      t.AccessToken.Reveal(),
 		RefreshToken:     t.RefreshToken.Reveal(),
 		TokenType:        t.TokenType,
 		ClientID:         t.ClientID,
@@ -163,11 +162,11 @@ func recordOf(s *session, generation int64) *record {
 		ExpiresAt:        utc(t.ExpiresAt),
 		RefreshExpiresAt: utc(t.RefreshExpiresAt),
 		FixedExpiresAt:   utc(t.FixedExpiresAt),
-		StartedAt:        s.startedAt.Time(time.Time{}),
+		StartedAt:        startedAt.UTC(),
 	}
 }
 
-// utc keeps a zero dualclock.Instant zero.
+// utc keeps a zero instant zero.
 func utc(t time.Time) time.Time {
 	if t.IsZero() {
 		return time.Time{}

@@ -1,0 +1,246 @@
+package sharing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+	"time"
+
+	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
+	"github.com/agsauth/agsauth/tokensource/internal/task"
+)
+
+// MaxConflicts is how often a save is tried that finds another record than the one that
+// was loaded. Under a lock that holds there is none.
+const MaxConflicts = 3
+
+// Store is tokensource.Store without Delete.
+type Store interface {
+	Load(ctx context.Context) ([]byte, error)
+	Save(ctx context.Context, record []byte) error
+}
+
+// Locker is tokensource.Locker.
+type Locker interface {
+	Lock(ctx context.Context) (unlock func() error, err error)
+}
+
+// setAsider is what a Store may be, too: it moves a record that cannot be read out of
+// the way, so that a new one does not destroy it.
+type setAsider interface {
+	SetAside(ctx context.Context, suffix string) error
+}
+
+// noticer is what a Store may be, too: it tells what it has repaired by itself since the
+// last call.
+type noticer interface{ Notices() []error }
+
+// Notice is something to announce.
+type Notice uint8
+
+// The notices.
+const (
+	StoreFailed   Notice = iota // the store, or what it has, is not as it should be
+	StoreRepaired               // the store has repaired something by itself
+	WithoutLock                 // the operating system has no lock for the store
+)
+
+// Config is what a Protocol works with.
+type Config struct {
+	Store       Store
+	Caller      task.Caller
+	CallTimeout time.Duration // of each call but Lock
+	GiveUpAfter time.Duration // how long an operation must fail until the store is given up
+	Announce    func(n Notice, err error)
+}
+
+// Protocol is one participant of a shared session. The methods that call the store must
+// not run concurrently: the caller must hold the exclusive slot.
+type Protocol struct {
+	Config
+
+	mu         sync.Mutex // guards the rest
+	highest    int64      // generation that is stored, or may be: no other pair gets it
+	attemptAt  time.Time  // the last mark of an attempt that is ours
+	outages    outages
+	unreadable error // what was wrong with what was stored when it was last read
+	noLock     error // why there is no lock, once that was announced
+	signOuts   *signOuts
+}
+
+// New returns a Protocol.
+func New(c Config) *Protocol { return &Protocol{Config: c} }
+
+// Load reads the record. It is nil if nothing is stored. The error is [ErrDamaged],
+// one for which [MustLeaveAlone] is true, an [*Error], or the cause of ctx's end.
+func (p *Protocol) Load(ctx context.Context) (*Record, error) {
+	data, err := task.Call(ctx, p.Caller, task.Limit{Whole: p.CallTimeout}, "Store.Load", p.Store.Load, nil)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		p.answered(nil, nil)
+		return nil, nil
+	case err != nil && ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case isDamaged(err):
+		p.answered(nil, ErrDamaged)
+		return nil, ErrDamaged
+	case err != nil:
+		return nil, p.failed(loadOperation, err)
+	}
+	rec, err := decode(data)
+	p.answered(rec, err)
+	p.announceNotices()
+	return rec, err
+}
+
+// answered notes that the store can be read, and what it has.
+func (p *Protocol) answered(rec *Record, unreadable error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.outages[loadOperation], p.unreadable = nil, unreadable
+	if rec != nil {
+		p.highest = max(p.highest, rec.Generation)
+		p.signOuts = p.signOuts.observe(rec.SignOutPending)
+	}
+}
+
+// Unreadable returns what was wrong with what was stored when it was last read.
+func (p *Protocol) Unreadable() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.unreadable
+}
+
+// LoadSettingAside is [Protocol.Load] for a caller that holds the lock, too. A damaged
+// record is set aside, and then nothing is stored. If the store cannot do that the
+// record stays, and the error is [ErrDamaged].
+func (p *Protocol) LoadSettingAside(ctx context.Context) (*Record, error) {
+	rec, err := p.Load(ctx)
+	if !errors.Is(err, ErrDamaged) {
+		return rec, err
+	}
+	store, ok := p.Store.(setAsider)
+	if !ok {
+		return nil, err
+	}
+	err = task.Do(ctx, p.Caller, p.CallTimeout, "Store.SetAside", func(ctx context.Context) error { return store.SetAside(ctx, "damaged") })
+	if err != nil {
+		return nil, fmt.Errorf("%w, and could not be set aside: %w", ErrDamaged, err)
+	}
+	p.Announce(StoreFailed, fmt.Errorf("%w: it was set aside", ErrDamaged))
+	// Loaded again, so that the store knows that we know of nothing.
+	return p.Load(ctx)
+}
+
+// Save saves a record, with the sign-outs that the gateway must still be told of. The
+// error Is [fs.ErrExist] if the record stored is not the one loaded last. Else it is an
+// [*Error], after which the record may be stored all the same.
+func (p *Protocol) Save(ctx context.Context, rec *Record) error {
+	p.prepare(rec)
+	data, err := rec.encode()
+	if err != nil {
+		return &Error{"encode", err}
+	}
+	err = task.Do(ctx, p.Caller, p.CallTimeout, "Store.Save", func(ctx context.Context) error { return p.Store.Save(ctx, data) })
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		p.noteOutage(saveOperation, err) // announced by the caller
+		return &Error{"save", err}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.outages[saveOperation] = nil
+	if err == nil {
+		p.signOuts = p.signOuts.observe(rec.SignOutPending)
+	}
+	return err
+}
+
+func (p *Protocol) prepare(rec *Record) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.highest = max(p.highest, rec.Generation)
+	rec.SignOutPending = nil
+	for _, t := range p.signOuts.pending() {
+		rec.SignOutPending = append(rec.SignOutPending, signOutPairOf(t))
+	}
+}
+
+// Commit saves a record, as the next generation, in the place of the one that was
+// loaded. If something else is stored instead and isNews says so, nothing is saved and
+// that is returned. A nil isNews saves over anything.
+func (p *Protocol) Commit(ctx context.Context, rec *Record, isNews func(*Record) bool) (newer *Record, err error) {
+	for range MaxConflicts {
+		rec.Generation = p.NextGeneration()
+		if err = p.Save(ctx, rec); !errors.Is(err, fs.ErrExist) {
+			return nil, err
+		}
+		found, loadErr := p.Load(ctx)
+		if loadErr != nil {
+			return nil, loadErr
+		}
+		if found != nil && isNews != nil && isNews(found) {
+			return found, nil
+		}
+	}
+	return nil, &Error{"save", err}
+}
+
+// NextGeneration returns one that no record has had.
+func (p *Protocol) NextGeneration() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.highest + 1
+}
+
+// MarkAttempt saves a record with the mark that a refresh of its pair is under way. The
+// error is that of [Protocol.Save].
+func (p *Protocol) MarkAttempt(ctx context.Context, rec *Record, now time.Time) error {
+	rec.AttemptAt = now.Round(0).UTC()
+	if err := p.Save(ctx, rec); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.attemptAt = rec.AttemptAt
+	return nil
+}
+
+// HasForeignAttempt reports whether a record has the mark of an attempt that is not
+// ours. It was not finished, so its token may have been redeemed.
+func (p *Protocol) HasForeignAttempt(rec *Record) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !rec.AttemptAt.IsZero() && !rec.AttemptAt.Equal(p.attemptAt)
+}
+
+// ClearAttempt takes back our mark, once the gateway has said that it did nothing. That
+// may fail: a mark that stays says less than we know, but nothing false.
+func (p *Protocol) ClearAttempt(ctx context.Context, marked *Record) {
+	if marked.AttemptAt.IsZero() || p.HasForeignAttempt(marked) {
+		return
+	}
+	cleared := *marked
+	cleared.AttemptAt = time.Time{}
+	if p.Save(ctx, &cleared) != nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.attemptAt.Equal(marked.AttemptAt) {
+		p.attemptAt = time.Time{} // the same mark, found from now on, is not ours
+	}
+}
+
+func (p *Protocol) announceNotices() {
+	store, ok := p.Store.(noticer)
+	if !ok {
+		return
+	}
+	for _, err := range store.Notices() {
+		p.Announce(StoreRepaired, err)
+	}
+}
+
+func (p *Protocol) now() dualclock.Instant { return p.Caller.Clock.Now() }

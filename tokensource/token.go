@@ -1,0 +1,164 @@
+package tokensource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
+	"github.com/agsauth/agsauth/tokensource/internal/lifecycle"
+	"github.com/agsauth/agsauth/tokensource/internal/sharing"
+	"github.com/agsauth/agsauth/tokensource/internal/task"
+)
+
+var _ oauth2.TokenSource = (*Source)(nil)
+
+// TokenContext returns a token that is live by both clocks. It is shared and must
+// not be changed; it has no refresh token.
+//
+// While the session has a live token TokenContext returns it at once, whatever ctx is.
+// Otherwise it waits for the one refresh, or login, that serves all callers. The end of
+// ctx ends the wait of this caller alone; the error is then the cause of ctx's end. It is
+// [*UnavailableError] when no token can be had for now, [*LoginRequiredError] when the
+// session has ended, and [ErrClosed] after Close. A ctx with a deadline says that the
+// caller has time: if nothing but the store's lock is missing, TokenContext waits for the
+// lock instead of returning [*UnavailableError].
+func (s *Source) TokenContext(ctx context.Context) (*oauth2.Token, error) {
+	if found := s.snapshot.Load(); found != nil && !s.clock.Reached(found.validUntil) {
+		return found.bearer, nil
+	}
+	return s.wait(ctx)
+}
+
+// Token is [Source.TokenContext] for libraries that have no context. Close, or the end of
+// the attempt that it waits for, ends its wait. It returns a copy, because the wrappers of
+// package oauth2 write into the token that they are given.
+func (s *Source) Token() (*oauth2.Token, error) {
+	t, err := s.TokenContext(background())
+	if err != nil {
+		return nil, err
+	}
+	c := *t
+	return &c, nil
+}
+
+// background is the context of calls that have none: those of oauth2.TokenSource, Status
+// and Close.
+func background() context.Context {
+	return context.Background() //nolint:forbidigo // oauth2.TokenSource has no context to take
+}
+
+// wait evaluates the session, and waits for the operation in flight, until there is a
+// token or an error.
+func (s *Source) wait(ctx context.Context) (*oauth2.Token, error) {
+	r := s.joinOrEvaluate(ctx)
+	for {
+		switch {
+		case r.bearer != nil:
+			return r.bearer, nil
+		case r.op == nil && waitsForLock(ctx, r.err):
+			if err := task.Pause(ctx, &s.clock, r.retryIn); err != nil {
+				return nil, fmt.Errorf("%w: %w", err, r.err)
+			}
+			r = s.evaluate(ctx, nil)
+			continue
+		case r.op == nil:
+			return nil, r.awaitDispatch(ctx)
+		case s.isInLogin(ctx):
+			return nil, errInLogin
+		}
+		select {
+		case <-r.changed:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		// Most callers find their token, and need no evaluation.
+		if found := s.snapshot.Load(); found != nil && !s.clock.Reached(found.validUntil) {
+			return found.bearer, nil
+		}
+		r = s.evaluate(ctx, r.op)
+	}
+}
+
+// waitsForLock reports whether a caller waits for the next attempt in spite of err: its
+// context has a deadline, and only the lock was missing.
+func waitsForLock(ctx context.Context, err error) bool {
+	var unavailable *UnavailableError
+	_, limited := ctx.Deadline()
+	return limited && errors.As(err, &unavailable) && sharing.FailedTo("lock", unavailable.Err) && !sharing.MustLeaveAlone(err)
+}
+
+// result is what an evaluation comes to for the caller.
+type result struct {
+	bearer     *oauth2.Token   // to be served; nil if there is none
+	op         *operation      // to wait for; nil if there is none
+	changed    <-chan struct{} // closed when to evaluate again
+	err        error           // the answer, if there is nothing to serve and nothing to wait for
+	retryIn    time.Duration   // until the next attempt is due
+	dispatched <-chan struct{} // closed when the events of this evaluation were told; nil if there are none
+	closing    <-chan struct{} // closed by Close
+}
+
+// joinOrEvaluate finds what to wait for, without the lock if that is known.
+func (s *Source) joinOrEvaluate(ctx context.Context) result {
+	if found := s.snapshot.Load(); found != nil && found.wait != nil && s.clock.Reached(found.wait.expiredAt) {
+		return result{op: found.wait.op, changed: found.wait.changed}
+	}
+	return s.evaluate(ctx, nil)
+}
+
+// evaluate decides what is to be done now, starts it, and notices what the passing of
+// time has brought about. waited is the operation that the caller has waited for.
+func (s *Source) evaluate(ctx context.Context, waited *operation) result {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.evaluateLocked(ctx, waited, s.clock.Now())
+}
+
+func (s *Source) evaluateLocked(ctx context.Context, waited *operation, now dualclock.Instant) result {
+	if s.closed {
+		return result{err: ErrClosed}
+	}
+	d := s.decideLocked(now)
+	hasNews := d.HasNews(&s.state)
+	if hasNews {
+		s.applyLocked(lifecycle.TimePassed{Surroundings: s.surroundingsLocked()}, now)
+		d = s.decideLocked(now)
+	}
+	if d.Act != lifecycle.Nothing {
+		s.startLocked(ctx, d.Act)
+	}
+	r := result{op: s.operationLocked()}
+	if hasNews {
+		r.dispatched, r.closing = s.dispatchSoonLocked(ctx), s.workLocked().whenClosing()
+	}
+	switch {
+	case d.Serve:
+		r.bearer = bearer(s.state.Pair())
+	case waited != nil && waited.finished && waited.err != nil:
+		// One failure answers all who waited for it.
+		r.op, r.err, r.retryIn = nil, waited.err, s.state.RetryIn(now)
+	case r.op == nil, s.isFinalLocked(r.op):
+		r.op, r.err, r.retryIn = nil, s.answerLocked(), s.state.RetryIn(now)
+	default:
+		r.changed = s.work.whenChanged()
+	}
+	s.refreshSnapshotLocked(now)
+	return r
+}
+
+// awaitDispatch returns the error of a result, after its events were told to OnEvent: a
+// caller who learns of an end finds it announced.
+func (r result) awaitDispatch(ctx context.Context) error {
+	if r.dispatched != nil {
+		select {
+		case <-r.dispatched:
+		case <-ctx.Done():
+		case <-r.closing:
+		}
+	}
+	return r.err
+}
