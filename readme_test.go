@@ -15,7 +15,7 @@ import (
 // TestReadme_CodeIsThatOfTheExamples holds every piece of code in the
 // documentation to be code that the examples run.
 func TestReadme_CodeIsThatOfTheExamples(t *testing.T) {
-	examples := flat(read(t, "example_test.go") + read(t, "testing_test.go"))
+	examples := flat(read(t, "example_test.go") + read(t, "agstest/docs_example_test.go"))
 	blocks := 0
 	for _, page := range pages(t) {
 		blocks += checkCode(t, page, examples)
