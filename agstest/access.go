@@ -2,55 +2,50 @@ package agstest
 
 import "time"
 
-// What the API says of a token that it does not take.
+// The reasons that the API gives when it rejects an access token.
 const (
 	resultExpired     = "Bearer Token Expired"
 	resultUndecodable = "Bearer Token Decoding Failure"
 )
 
-// gate is what the API rejects besides what is wrong by itself.
-type gate struct {
-	rejected map[string]bool // by token
-	all      bool
-	next     int // how many good requests from now on
+// rejections are the valid access tokens that a test has the API reject.
+type rejections struct {
+	tokens map[string]bool
+	all    bool
+	next   int // how many more requests to reject
 }
 
-// checkAccess returns what the API has to say against an access token, empty for
-// nothing, and the token if it is known.
-func (b *books) checkAccess(now time.Time, token string) (*issued, string) {
-	i := b.find(accessToken, token)
+// checkAccess returns the issued token, nil if it is unknown, and the reason to
+// reject it, empty if there is none. It changes nothing.
+func (st *state) checkAccess(now time.Time, token string) (*issuedToken, string) {
+	i := st.find(accessToken, token)
 	switch {
 	case i == nil:
 		return nil, resultUndecodable
-	case i.expired(now), b.gate.rejected[token]:
+	case i.expired(now), st.rejections.tokens[token]:
 		return i, resultExpired
-	case b.cfg.NewestAccessOnly && i.generation != i.session.generation:
+	case st.cfg.NewestAccessOnly && i.generation != i.session.generation:
 		return i, resultExpired
-	case b.cfg.AccessEndsWithSession && i.session.over():
+	case st.cfg.AccessEndsWithSession && i.session.inactive():
 		return i, resultExpired
 	default:
 		return i, ""
 	}
 }
 
-// pass is checkAccess for a request that is really made: it is told off for what
-// a test has asked for, too.
-func (b *books) pass(now time.Time, token string) (*issued, string) {
-	i, result := b.checkAccess(now, token)
+// authorize is checkAccess for an API request. It also applies RejectAll and
+// RejectNext.
+func (st *state) authorize(now time.Time, token string) (*issuedToken, string) {
+	i, result := st.checkAccess(now, token)
 	switch {
 	case result != "":
 		return i, result
-	case b.gate.all:
+	case st.rejections.all:
 		return i, resultExpired
-	case b.gate.next > 0:
-		b.gate.next--
+	case st.rejections.next > 0:
+		st.rejections.next--
 		return i, resultExpired
 	default:
 		return i, ""
 	}
-}
-
-// over reports whether the session has ended, or its account or device is barred.
-func (s *session) over() bool {
-	return s.ended || s.account.barred != nil || s.device.barred != nil
 }

@@ -5,57 +5,61 @@ import (
 	"time"
 )
 
-// Stats are a server's sums.
+// Stats are counts of what a server has done.
 type Stats struct {
-	// Sessions is how many sign-ons began one, LiveSessions how many of them have
-	// neither ended nor run out.
+	// Sessions is how many sessions were started. LiveSessions is how many of them
+	// have neither ended nor expired.
 	Sessions, LiveSessions int
-	// Devices is how many were registered, those deleted since included.
+	// Devices is how many devices were registered, including deleted ones.
 	Devices int
-	// Refreshes is how many refreshes were granted.
+	// Refreshes is how many refreshes succeeded.
 	Refreshes int
-	// Reuses is how often a refresh token was presented that had been used, and
-	// was not good again.
+	// Reuses is how often a used refresh token was presented again, after
+	// [Config].ReuseGrace.
 	Reuses int
 }
 
-// Stats returns the sums as they are now.
+// Stats returns the current counts.
 func (s *Server) Stats() Stats {
 	now := s.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b := s.books
-	st := Stats{Sessions: len(b.sessions), Devices: len(b.devices), Refreshes: b.refreshes, Reuses: b.reuses}
-	for _, x := range b.sessions {
-		if !x.ended && now.Before(x.fixedAt) {
-			st.LiveSessions++
+	stats := Stats{
+		Sessions:  len(s.state.sessions),
+		Devices:   len(s.state.devices),
+		Refreshes: s.state.refreshes,
+		Reuses:    s.state.reuses,
+	}
+	for _, x := range s.state.sessions {
+		if !x.ended && now.Before(x.fixedExpiresAt) {
+			stats.LiveSessions++
 		}
 	}
-	return st
+	return stats
 }
 
-// TokenInfo is what a server knows of a token that it issued.
+// TokenInfo describes a token that a server has issued.
 type TokenInfo struct {
-	// Refresh is whether it is a refresh token. Otherwise it is an access token.
+	// Refresh reports whether it is a refresh token or an access token.
 	Refresh bool
-	// AccountID and ClientID are those that it was issued to, Session and
-	// Generation as in [Echo].
+	// AccountID and ClientID are the account and the device that it was issued to.
 	AccountID, ClientID string
+	// Session and Generation are as in [Echo].
 	Session, Generation int
-	// ExpiresAt and FixedExpiresAt are instants by the server's clock.
+	// ExpiresAt and FixedExpiresAt are instants of the server's clock.
 	ExpiresAt, FixedExpiresAt time.Time
-	// Live is whether the gateway, or the API, would take it now, leaving aside
+	// Live reports whether the server would accept the token now. It ignores
 	// RejectAll, RejectNext, GeoBlock and faults.
 	Live bool
 }
 
-// Inspect looks a token up, without using it. It returns false for one that the
-// server has not issued, or has forgotten.
+// Inspect returns what the server knows of a token, without using the token. It
+// returns false if the server has not issued the token, or no longer remembers it.
 func (s *Server) Inspect(token string) (TokenInfo, bool) {
 	now := s.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i := s.books.tokens[token]
+	i := s.state.tokens[token]
 	if i == nil {
 		return TokenInfo{}, false
 	}
@@ -66,76 +70,78 @@ func (s *Server) Inspect(token string) (TokenInfo, bool) {
 		Session:        i.session.serial,
 		Generation:     i.generation,
 		ExpiresAt:      i.expiresAt,
-		FixedExpiresAt: i.session.fixedAt,
+		FixedExpiresAt: i.session.fixedExpiresAt,
 	}
 	if info.Refresh {
-		info.Live = s.books.checkRefresh(now, i) == nil
+		info.Live = s.state.checkRefresh(now, i) == nil
 	} else {
-		_, result := s.books.checkAccess(now, token)
+		_, result := s.state.checkAccess(now, token)
 		info.Live = result == ""
 	}
 	return info, true
 }
 
-// SuspendAccount has the operator suspend an account: sign-ons and refreshes are
-// refused with code 20002. It reports whether there is such an account.
+// SuspendAccount makes sign-ons and refreshes of an account fail with code 20002.
+// It reports whether the account exists.
 func (s *Server) SuspendAccount(accountID string) bool {
-	return s.barAccount(accountID, forbidden(codeAccountSuspended, "account suspended"))
+	return s.blockAccount(accountID, forbidden(codeAccountSuspended, "account suspended"))
 }
 
-// CancelAccount is SuspendAccount with code 20001.
+// CancelAccount makes sign-ons and refreshes of an account fail with code 20001. It
+// reports whether the account exists.
 func (s *Server) CancelAccount(accountID string) bool {
-	return s.barAccount(accountID, forbidden(codeAccountCancelled, "account cancelled"))
+	return s.blockAccount(accountID, forbidden(codeAccountCancelled, "account cancelled"))
 }
 
-// RestoreAccount takes back what SuspendAccount or CancelAccount did. Sessions
-// go on where they were.
-func (s *Server) RestoreAccount(accountID string) bool { return s.barAccount(accountID, nil) }
+// RestoreAccount undoes SuspendAccount and CancelAccount. Sessions of the account
+// continue. It reports whether the account exists.
+func (s *Server) RestoreAccount(accountID string) bool { return s.blockAccount(accountID, nil) }
 
-func (s *Server) barAccount(accountID string, no *refusal) bool {
+func (s *Server) blockAccount(accountID string, refused *refusal) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i := slices.IndexFunc(s.books.accounts, func(a *account) bool { return a.ID == accountID })
+	i := slices.IndexFunc(s.state.accounts, func(a *account) bool { return a.ID == accountID })
 	if i < 0 {
 		return false
 	}
-	s.books.accounts[i].barred = no
+	s.state.accounts[i].blocked = refused
 	return true
 }
 
-// DeleteDevice has the user delete a device, for good: whatever is asked for in
-// its name is refused with code 20003. It reports whether there was such a device.
+// DeleteDevice makes sign-ons and refreshes of a device fail with code 20003, for
+// good. It reports whether the device existed.
 func (s *Server) DeleteDevice(clientID string) bool {
-	return s.barDevice(clientID, forbidden(codeDeviceDeleted, "device deleted"))
+	return s.blockDevice(clientID, forbidden(codeDeviceDeleted, "device deleted"))
 }
 
-// DisableDevice has the operator disable a device, with code 20004. It reports
-// whether there is such a device, and it is not deleted.
+// DisableDevice makes sign-ons and refreshes of a device fail with code 20004. It
+// reports whether the device exists and has not been deleted.
 func (s *Server) DisableDevice(clientID string) bool {
-	return s.barDevice(clientID, forbidden(codeDeviceDisabled, "device disabled"))
+	return s.blockDevice(clientID, forbidden(codeDeviceDisabled, "device disabled"))
 }
 
-// EnableDevice takes back what DisableDevice did, and reports the same.
-func (s *Server) EnableDevice(clientID string) bool { return s.barDevice(clientID, nil) }
+// EnableDevice undoes DisableDevice. It reports whether the device exists and has
+// not been deleted.
+func (s *Server) EnableDevice(clientID string) bool { return s.blockDevice(clientID, nil) }
 
-func (s *Server) barDevice(clientID string, no *refusal) bool {
+func (s *Server) blockDevice(clientID string, refused *refusal) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	d := s.books.devices[clientID]
+	d := s.state.devices[clientID]
 	if d == nil || d.deleted() {
 		return false
 	}
-	d.barred = no
+	d.blocked = refused
 	return true
 }
 
-// RevokeSessions ends the sessions of these devices, or all if none is named, and
-// returns how many it ended. Their refresh tokens are answered with a 401.
+// RevokeSessions ends the sessions of the given devices, or of all devices if none
+// is given, and returns how many it ended. Refreshes of an ended session get a 401.
 func (s *Server) RevokeSessions(clientIDs ...string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := 0
-	for _, x := range s.books.sessions {
+	for _, x := range s.state.sessions {
 		if !x.ended && (len(clientIDs) == 0 || slices.Contains(clientIDs, x.device.id)) {
 			x.ended = true
 			n++
@@ -144,42 +150,41 @@ func (s *Server) RevokeSessions(clientIDs ...string) int {
 	return n
 }
 
-// GeoBlock puts all clients into a blocked location, or takes them out of it.
-// Sign-ons, refreshes and the API answer 403 with code 20019 meanwhile.
+// GeoBlock sets whether all clients are in a blocked location. While they are,
+// sign-ons, refreshes and the API answer 403 with code 20019.
 func (s *Server) GeoBlock(on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.books.geoBlocked = on
+	s.state.geoBlocked = on
 }
 
-// RotateKeys replaces the key that tokens are signed with, and the old one is
-// forgotten: no token issued so far can be decoded any more. The API says so, the
-// gateway answers 403 with code 20020, and all sessions have ended.
+// RotateKeys replaces the signing key and forgets the old one. All sessions end and
+// no token issued so far can be decoded: the API rejects it with a reason that says
+// so, and the gateway answers 403 with code 20020.
 func (s *Server) RotateKeys() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.books.rotateKey()
+	s.state.rotateKey()
 }
 
-// RejectToken has the API reject an access token from now on.
+// RejectToken makes the API reject an access token from now on.
 func (s *Server) RejectToken(accessToken string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.books.gate.rejected[accessToken] = true
+	s.state.rejections.tokens[accessToken] = true
 }
 
-// RejectAll has the API reject every access token, or no more than it would by
-// itself.
+// RejectAll sets whether the API rejects every access token.
 func (s *Server) RejectAll(on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.books.gate.all = on
+	s.state.rejections.all = on
 }
 
-// RejectNext has the API reject the access tokens of the next n requests that it
-// would have let through.
+// RejectNext makes the API reject the next n requests whose access token it would
+// otherwise accept.
 func (s *Server) RejectNext(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.books.gate.next = n
+	s.state.rejections.next = n
 }

@@ -5,15 +5,16 @@ import (
 	"strconv"
 )
 
-// Echo is what the protected API answers in JSON to a request that it lets
-// through: who it took the caller for, and what it was sent. It does not hold the
-// token.
+// Echo is the API's JSON response to a request with a valid access token. It does
+// not contain the token.
 type Echo struct {
-	// AccountID and ClientID are those that the access token was issued to.
+	// AccountID and ClientID are the account and the device that the access token
+	// was issued to.
 	AccountID string `json:"accountId"`
 	ClientID  string `json:"clientId"`
-	// Session is which of the server's sessions the token is of, the first being
-	// 1, and Generation which of the session's pairs, that of the sign-on being 1.
+	// Session is the number of the token's session on this server, from 1.
+	// Generation is the number of the token's pair in the session: 1 for the
+	// sign-on, 2 for the first refresh.
 	Session    int `json:"session"`
 	Generation int `json:"generation"`
 	// Method, Path and Body are those of the request.
@@ -22,8 +23,8 @@ type Echo struct {
 	Body   []byte `json:"body"`
 }
 
-// api answers a request to the protected API.
-func (s *Server) api(x *exchange) answer {
+// api handles a request to the protected API.
+func (s *Server) api(x *exchange) response {
 	now := s.now()
 	token, bearer := credential(x.header)
 	if !bearer {
@@ -31,14 +32,14 @@ func (s *Server) api(x *exchange) answer {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i, result := s.books.pass(now, token)
+	i, result := s.state.authorize(now, token)
 	switch {
 	case result != "":
 		return s.rejection(x, result)
-	case s.books.geoBlocked:
-		return forbidden(codeGeoBlocked, "geo-blocked location").answer()
+	case s.state.geoBlocked:
+		return geoBlocked().response()
 	}
-	return jsonAnswer(http.StatusOK, Echo{
+	return jsonResponse(http.StatusOK, Echo{
 		AccountID:  i.session.account.ID,
 		ClientID:   i.session.device.id,
 		Session:    i.session.serial,
@@ -49,20 +50,20 @@ func (s *Server) api(x *exchange) answer {
 	})
 }
 
-// rejection is how the front end answers a token that it does not take.
-func (s *Server) rejection(x *exchange, result string) answer {
+// rejection returns the API's response to an access token that it rejects.
+func (s *Server) rejection(x *exchange, result string) response {
 	status := s.cfg.Quirks.RejectionStatus
 	if s.cfg.LegacyRejections {
 		status = http.StatusOK
 	}
-	a := jsonAnswer(status, map[string]string{
+	rs := jsonResponse(status, map[string]string{
 		"resultCode":    s.cfg.Quirks.RejectionCode,
 		"localeMessage": "none",
 		"requestId":     "agstest-" + strconv.Itoa(x.serial),
 		"result":        result,
 	})
 	if status == http.StatusUnauthorized {
-		a.header.Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+		rs.header.Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 	}
-	return a
+	return rs
 }

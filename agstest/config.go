@@ -8,15 +8,14 @@ import (
 	"github.com/agsauth/agsauth/clock"
 )
 
-// The user that a server knows when [Config.Accounts] names none, and the
-// identifier of that user's account.
+// The default user of a server, and the ID of that user's account. See
+// [Config].Accounts.
 const (
 	DefaultUsername  = "dave"
 	DefaultPassword  = "open sesame"
 	DefaultAccountID = "1663"
 )
 
-// What the zero values of Config mean.
 const (
 	defaultServiceID   = "Customer Auth Service"
 	defaultAccess      = time.Hour
@@ -25,122 +24,116 @@ const (
 	defaultDeviceLimit = 5
 )
 
-// Config says what gateway, and what API, a [Server] is. Its zero value is one
-// that is strict and usual: one user, JWTs, refresh tokens that are good once.
+// Config configures a [Server]. The zero value is a strict gateway with one user,
+// JWTs as tokens, and single-use refresh tokens.
 type Config struct {
-	// InMemory makes the server listen in memory instead of on a loopback
-	// socket, so that it can be used inside a bubble of testing/synctest. Only
-	// the server's own [Server.Client] reaches it then.
+	// InMemory makes the server listen in memory instead of on a loopback socket, so
+	// that it works in a synctest bubble. Only [Server.Client] can connect to it.
 	InMemory bool
-	// Clock is what the server reads the time from and waits on. Nil means the
-	// system's.
+	// Clock is the server's source of time and timers. Nil means the system clock.
 	Clock clock.Clock
-	// Skew is by how much the server's clock is ahead of Clock; negative, if it
-	// is behind. See [Server.SetSkew].
+	// Skew is by how much the server's clock is ahead of Clock. A negative skew means
+	// that it is behind. See [Server.SetSkew].
 	Skew time.Duration
 
-	// AccessLifetime, RefreshLifetime and FixedLifetime are the spans of the
-	// three horizons of a session: of an access token, of a refresh token, and
-	// of the session as a whole. They are rounded up to whole seconds, which is
-	// what the wire has. Zero or less means one hour, 48 hours and 30 days.
+	// AccessLifetime, RefreshLifetime and FixedLifetime are the lifetimes of an access
+	// token, of a refresh token and of a whole session. They are rounded up to whole
+	// seconds. Zero or less means 1 hour, 48 hours and 30 days.
 	AccessLifetime, RefreshLifetime, FixedLifetime time.Duration
 
-	// AuthServiceIDs are the services that discovery announces. A request that
-	// names another gets a 404. None means one, "Customer Auth Service", and
-	// that any name will do.
+	// AuthServiceIDs are the services that discovery returns. A request for any other
+	// gets a 404. If there are none, discovery returns "Customer Auth Service", and
+	// requests may name any service.
 	AuthServiceIDs []string
-	// TenantID is the one tenant there is; a request that names another gets a
-	// 404. Empty means that any name will do.
+	// TenantID is the only tenant. A request for any other gets a 404. If it is empty,
+	// requests may name any tenant.
 	TenantID string
-	// Accounts are those that can be signed on to. None means one: that of
-	// [DefaultUsername].
+	// Accounts are the accounts that users can sign on to. None means one account, of
+	// the user [DefaultUsername].
 	Accounts []Account
-	// DeviceLimit is how many devices an account may have. Zero means 5, a
-	// negative one that there is no limit.
+	// DeviceLimit is how many devices an account may have. Zero means 5. A negative
+	// value means no limit.
 	DeviceLimit int
-	// OptionalParameters accepts refreshes and sign-outs whose body has no
-	// parameters at all. Otherwise they get a 400.
+	// OptionalParameters accepts refreshes and sign-outs without a "parameters" field.
+	// By default they get a 400.
 	OptionalParameters bool
 
-	// ReusableRefreshTokens makes a refresh token good until it expires, however
-	// often it is presented. Otherwise it is good once, and one that is presented
-	// again ends the session.
+	// ReusableRefreshTokens makes a refresh token valid until it expires. By default it
+	// can be used once, and a second use ends the session.
 	ReusableRefreshTokens bool
-	// ReuseGrace is how long after its first use a refresh token may be presented
-	// again; each use is answered with a new pair. Zero means not at all.
+	// ReuseGrace is how long after its first use a refresh token can be used again.
+	// Each use returns a new pair. Zero means that it can be used once.
 	ReuseGrace time.Duration
-	// AccessEndsWithSession makes the API reject the access tokens of a session
-	// that has ended, and of an account or a device that is in no good standing.
-	// Otherwise it looks at the token alone, and an access token is good until it
-	// expires, whatever became of its session.
+	// AccessEndsWithSession makes the API reject access tokens whose session has ended,
+	// or whose account or device is blocked. By default the API checks only the token,
+	// which stays valid until it expires.
 	AccessEndsWithSession bool
-	// NewestAccessOnly makes the API reject all access tokens of a session but
-	// the one issued last.
+	// NewestAccessOnly makes the API reject every access token of a session except the
+	// newest one.
 	NewestAccessOnly bool
-	// LegacyRejections answers a rejected access token with status 200, and the
-	// same body as otherwise with a 403.
+	// LegacyRejections makes the API reject access tokens with status 200 instead of
+	// 403. The body is the same.
 	LegacyRejections bool
 
-	// Quirks are the ways in which this deployment writes things differently.
+	// Quirks are the format differences of this deployment.
 	Quirks Quirks
 }
 
-// Account is one that can be signed on to. Several with the same username and
-// password are a choice: the sign-on is answered with a 300.
+// Account is an account that a user can sign on to. If several accounts have the same
+// username and password, the server answers a sign-on with a 300, and the client must
+// choose one of them.
 type Account struct {
-	// ID is the account's identifier. Empty means one made up by the server.
+	// ID is the account's ID. If it is empty, the server makes one up.
 	ID string
-	// Username and Password are what a sign-on has to name, as parameters
-	// "username" and "password". Case does not matter in the parameters' names.
+	// Username and Password are the values of the sign-on parameters "username" and
+	// "password". The parameter names are not case-sensitive.
 	Username, Password string
 }
 
-// Quirks are the ways in which one deployment writes the same things differently
-// from another. The zero value is how the gateway's documentation shows them.
+// Quirks are differences in format between deployments of the gateway. The zero value
+// is the format that the gateway's documentation shows.
 type Quirks struct {
-	// OpaqueTokens makes tokens random text in place of JWTs.
+	// OpaqueTokens makes tokens random text instead of JWTs.
 	OpaqueTokens bool
-	// MillisecondClaims writes exp and fixed_exp in milliseconds; the server then
-	// also keeps to them by the millisecond.
+	// MillisecondClaims writes the claims exp and fixed_exp in milliseconds. Tokens
+	// then also expire to the millisecond.
 	MillisecondClaims bool
-	// OmitClaims are the claims left out of the tokens, by name. A token without a
-	// jti has a nonce instead, for no two are the same.
+	// OmitClaims are the names of claims that tokens do not have. A token without a
+	// jti gets a nonce instead, so that all tokens are different.
 	OmitClaims []string
 
 	// StringLifetimes writes the three lifetimes of an answer as strings.
 	StringLifetimes bool
-	// RepeatFixedLifetime has every answer announce the whole FixedLifetime. The
-	// session ends no later for it. Otherwise an answer announces what is left.
+	// RepeatFixedLifetime announces the whole FixedLifetime in every answer instead of
+	// the remaining one. It does not extend the session.
 	RepeatFixedLifetime bool
-	// CapLifetimes ends every token at the session's own end at the latest.
-	// Otherwise tokens may say that they outlive it, though they do not.
+	// CapLifetimes makes all tokens expire no later than their session. By default an
+	// answer may announce a longer lifetime, but the token ends with its session.
 	CapLifetimes bool
-	// OmitFields are the fields left out of every answer with tokens, by name,
-	// OmitOnRefresh those left out of the answer to a refresh only. Where a
-	// refresh does not answer a refresh_token, the one presented stays good.
+	// OmitFields are the names of fields that answers with tokens do not have.
+	// OmitOnRefresh are those that only the answer to a refresh does not have. If a
+	// refresh returns no refresh_token, the one that was used stays valid.
 	OmitFields, OmitOnRefresh []string
-	// TokenType is what is answered as token_type. Empty means "bearer".
+	// TokenType is the token_type. Empty means "bearer".
 	TokenType string
-	// SignOnStatus and RefreshStatus are the statuses of answers with tokens.
-	// Zero means 201 and 200.
+	// SignOnStatus and RefreshStatus are the statuses of answers with tokens. Zero
+	// means 201 and 200.
 	SignOnStatus, RefreshStatus int
-	// UserTokenInAccounts writes a userAccountToken into each account of a
-	// choice, in place of one beside them: which of them is sent back says which
-	// account was chosen.
+	// UserTokenInAccounts puts a userAccountToken into each account of a 300 answer,
+	// instead of one token beside the accounts. The token then selects the account.
 	UserTokenInAccounts bool
 
-	// RequireBearer refuses a refresh token that is not sent as "Bearer <token>",
-	// RequireBare one that is. Otherwise both forms will do.
+	// RequireBearer rejects refresh tokens that are not sent as "Bearer <token>".
+	// RequireBare rejects those that are. By default both forms work.
 	RequireBearer, RequireBare bool
-	// RejectionStatus and RejectionCode are the status and the resultCode with
-	// which the API rejects an access token. Zero and empty mean 403 and
-	// "99999:403". LegacyRejections goes before RejectionStatus.
+	// RejectionStatus and RejectionCode are the status and the resultCode with which
+	// the API rejects an access token. Zero and empty mean 403 and "99999:403".
+	// LegacyRejections takes precedence over RejectionStatus.
 	RejectionStatus int
 	RejectionCode   string
 }
 
-// withDefaults returns c with its zero values replaced by what they mean, and
-// sharing no memory with c.
+// withDefaults returns a deep copy of c with defaults in place of zero values.
 func (c Config) withDefaults() Config {
 	if c.Clock == nil {
 		c.Clock = clock.Real{}
@@ -158,7 +151,7 @@ func (c Config) withDefaults() Config {
 	}
 	for i := range c.Accounts {
 		if c.Accounts[i].ID == "" {
-			c.Accounts[i].ID = madeUpID(i)
+			c.Accounts[i].ID = defaultID(i)
 		}
 	}
 	c.Quirks = c.Quirks.withDefaults()
@@ -187,7 +180,7 @@ func (q Quirks) withDefaults() Quirks {
 	return q
 }
 
-// wholeSeconds returns d rounded up to seconds, or def if d is none.
+// wholeSeconds returns d rounded up to whole seconds, or def if d is not positive.
 func wholeSeconds(d, def time.Duration) time.Duration {
 	if d <= 0 {
 		return def
@@ -195,9 +188,8 @@ func wholeSeconds(d, def time.Duration) time.Duration {
 	return (d + time.Second - 1).Truncate(time.Second)
 }
 
-// madeUpID returns the identifier of the i-th account that has none:
-// DefaultAccountID and those that follow it.
-func madeUpID(i int) string {
+// defaultID returns DefaultAccountID plus i, for the account at index i.
+func defaultID(i int) string {
 	first, _ := strconv.Atoi(DefaultAccountID)
 	return strconv.Itoa(first + i)
 }

@@ -9,16 +9,15 @@ import (
 	"strings"
 )
 
-// body is what a call of the gateway says in JSON, once it was found well formed.
+// body is the decoded body of a gateway request.
 type body struct {
 	parameters []parameter
-	claim      deviceClaim
+	device     deviceClaim
 }
 
 type parameter struct{ name, value string }
 
-// parameter returns the value of the first parameter of this name, in whatever
-// case.
+// parameter returns the value of the first parameter with this name, ignoring case.
 func (b body) parameter(name string) (string, bool) {
 	i := slices.IndexFunc(b.parameters, func(p parameter) bool { return strings.EqualFold(p.name, name) })
 	if i < 0 {
@@ -27,7 +26,17 @@ func (b body) parameter(name string) (string, bool) {
 	return b.parameters[i].value, true
 }
 
-// checkHeaders returns what a request lacks of the headers that every call has.
+// deviceClaim names the device of a sign-on: a registered one by its clientID, or a
+// new one.
+type deviceClaim struct {
+	clientID string
+	isNew    bool
+}
+
+// isZero reports whether the request named no device.
+func (c deviceClaim) isZero() bool { return c == deviceClaim{} }
+
+// checkHeaders checks the headers that every gateway request must have.
 func (s *Server) checkHeaders(x *exchange) *refusal {
 	mandatory := []string{"x-auth-service-id", "nv-tenant-id", "x-correlation-id"}
 	if x.op == Discovery {
@@ -35,7 +44,7 @@ func (s *Server) checkHeaders(x *exchange) *refusal {
 	}
 	for _, name := range mandatory {
 		if x.header.Get(name) == "" {
-			return malformed("header " + name + " missing")
+			return badRequest("header " + name + " missing")
 		}
 	}
 	if want := s.cfg.TenantID; want != "" && x.header.Get("nv-tenant-id") != want {
@@ -48,30 +57,30 @@ func (s *Server) checkHeaders(x *exchange) *refusal {
 	return nil
 }
 
-// decodeBody reads the body of a POST. Field names are taken exactly as they are
-// documented; fields not documented are let be.
+// decodeBody decodes the body of a POST. Field names are case-sensitive, and
+// unknown fields are ignored.
 func decodeBody(x *exchange, parametersOptional bool) (body, *refusal) {
 	mediaType, _, err := mime.ParseMediaType(x.header.Get("Content-Type"))
 	if err != nil || mediaType != "application/json" {
-		return body{}, malformed("Content-Type is not application/json")
+		return body{}, badRequest("Content-Type is not application/json")
 	}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(x.body, &fields); err != nil || fields == nil {
-		return body{}, malformed("body is not a JSON object")
+		return body{}, badRequest("body is not a JSON object")
 	}
 	var b body
 	raw, ok := fields["parameters"]
 	if !ok && !parametersOptional {
-		return body{}, malformed("parameters missing")
+		return body{}, badRequest("parameters missing")
 	}
 	if ok {
 		if b.parameters, ok = decodeParameters(raw); !ok {
-			return body{}, malformed("parameters are not an array of names and values")
+			return body{}, badRequest("parameters are not an array of names and values")
 		}
 	}
-	var no *refusal
-	b.claim, no = decodeClaim(fields["clientId"], fields["deviceInformation"])
-	return b, no
+	var refused *refusal
+	b.device, refused = decodeDevice(fields["clientId"], fields["deviceInformation"])
+	return b, refused
 }
 
 func decodeParameters(raw json.RawMessage) ([]parameter, bool) {
@@ -91,21 +100,21 @@ func decodeParameters(raw json.RawMessage) ([]parameter, bool) {
 	return parameters, true
 }
 
-// decodeClaim reads the two fields of which a sign-on has one. Neither is no
-// mistake here: not every call has them.
-func decodeClaim(clientID, info json.RawMessage) (deviceClaim, *refusal) {
+// decodeDevice decodes the two fields that name a device. A request may have at
+// most one of them; the sign-ons that need one check that themselves.
+func decodeDevice(clientID, info json.RawMessage) (deviceClaim, *refusal) {
 	switch {
 	case clientID != nil && info != nil:
-		return deviceClaim{}, malformed("both clientId and deviceInformation")
+		return deviceClaim{}, badRequest("both clientId and deviceInformation")
 	case clientID != nil:
-		var claim deviceClaim
-		if err := json.Unmarshal(clientID, &claim.clientID); err != nil || claim.clientID == "" {
-			return deviceClaim{}, malformed("clientId is not a text")
+		var c deviceClaim
+		if err := json.Unmarshal(clientID, &c.clientID); err != nil || c.clientID == "" {
+			return deviceClaim{}, badRequest("clientId is not a non-empty string")
 		}
-		return claim, nil
+		return c, nil
 	case info != nil:
 		if !bytes.HasPrefix(info, []byte("{")) {
-			return deviceClaim{}, malformed("deviceInformation is not an object")
+			return deviceClaim{}, badRequest("deviceInformation is not an object")
 		}
 		return deviceClaim{isNew: true}, nil
 	default:
@@ -113,9 +122,9 @@ func decodeClaim(clientID, info json.RawMessage) (deviceClaim, *refusal) {
 	}
 }
 
-// credential returns the token of an Authorization header, sent as
-// "Bearer <token>" or bare, and which of the two it was. It is empty where there
-// is none.
+// credential returns the token of the Authorization header, which may be
+// "Bearer <token>" or the token alone, and reports whether it had the scheme. The
+// token is empty if there is none.
 func credential(h http.Header) (token string, bearer bool) {
 	value := strings.TrimSpace(h.Get("Authorization"))
 	scheme, rest, found := strings.Cut(value, " ")

@@ -1,67 +1,69 @@
-// Package agstest is a gateway and an API protected by its tokens, in one server
-// that runs inside a test: what a client of the platform is tried against when
-// there is no platform, and no network, at hand.
+// Package agstest provides a fake gateway, and an API that the gateway's tokens
+// protect, for tests of clients. Both run in one [Server] inside the test's process:
+// no platform and no network are needed.
 //
 //	srv := agstest.NewServer(agstest.Config{})
 //	defer srv.Close()
 //
 //	srv.Script(agstest.Refresh,
-//		agstest.Fault{Status: 503, RetryAfter: 2 * time.Second},   // the first refresh is told to come back,
-//		agstest.Fault{Kind: agstest.Lost, AfterWork: true})        // the second granted, and its answer lost
+//		agstest.Fault{Status: 503, RetryAfter: 2 * time.Second}, // the first refresh is refused
+//		agstest.Fault{Kind: agstest.Lost, AfterWork: true})      // the second succeeds, but its answer is lost
 //
-//	client := yourclient.New(srv.URL, srv.Client())                // user "dave", password "open sesame"
-//	_, err := client.Get(srv.URL + "/api/profile")                 // anything below /api/ wants a good token
+//	client := yourclient.New(srv.URL, srv.Client()) // user "dave", password "open sesame"
+//	_, err := client.Get(srv.URL + "/api/profile")  // every path below /api/ requires a token
 //
-//	srv.Count(agstest.Refresh)                                     // how often the gateway was asked
-//	srv.MaxInFlight(agstest.Refresh)                               // 1: never twice at a time
+//	srv.Count(agstest.Refresh)       // how many refreshes the gateway received
+//	srv.MaxInFlight(agstest.Refresh) // 1: never two at the same time
 //
 // # The gateway
 //
-// It answers every call of the gateway (see [Op]) and is strict about what it is
-// sent: a header that is missing, a body of another shape, a token of the wrong
-// sort are refused as they would be there, with a message that says what is
-// wrong. Sessions have the platform's three horizons, all by [Config].Clock: a
-// refresh moves those of the two tokens, and nothing moves that of the session.
-// A refresh token is good once; one that is presented again ends its session.
+// The gateway implements every operation; see [Op]. It is strict: it rejects requests
+// with a missing header, a malformed body or the wrong kind of token, with a message
+// that says what is wrong.
 //
-// While it runs, a test can change the world: suspend an account, delete a
-// device, revoke sessions, block a location, rotate keys, put the clock wrong.
+// A session has three lifetimes, measured by [Config].Clock: those of its access token
+// and its refresh token, which every refresh renews, and that of the session itself,
+// which is fixed. A refresh token can be used once. A second use ends its session.
+//
+// While the server runs, a test can suspend accounts, delete devices, revoke sessions,
+// block the client's location, rotate the signing keys and skew the server's clock.
 //
 // # The API
 //
-// Anything below /api/ wants "Authorization: Bearer <access token>", and answers
-// with an [Echo]: who it took the caller for, by which generation of the token,
-// and the body that it was sent. A token that it does not like is rejected the
-// platform's way, with a 403 and the resultCode 99999:403; see also
-// [Config].LegacyRejections.
+// Every path below /api/ requires "Authorization: Bearer <access token>". The API
+// answers with an [Echo] of the request. It rejects an invalid token as the platform
+// does, with status 403 and resultCode 99999:403; see also [Config].LegacyRejections.
 //
 // # Faults
 //
-// [Server.Script] queues faults, one for each request of a call to come;
-// [Server.Always] has one befall all of them, and [Server.AlwaysFunc] chooses for
-// each. A [Fault] is any status, with a code, a body, headers and a Retry-After;
-// or one of these kinds: an answer lost, before or after the work was done;
-// garbage; a firewall's page; no body; a redirect; a body cut off, with its
-// length announced or without; one that drips; one that is far too long. All can
-// be delayed, be for some requests only, and come after the work. [Server.Hold]
-// stops requests until a test has looked around.
+// [Server.Script] queues faults for the next requests of an operation. [Server.Always]
+// sets a fault for all of them, and [Server.AlwaysFunc] chooses one for each.
 //
-// The HTTP client of net/http repeats a GET by itself when a connection that it
-// had used before is closed without an answer: a [Lost] one then counts twice.
+// A [Fault] can answer with any status, error code, body and headers, or have one of
+// these kinds: lost answers, garbage, a firewall's page, an empty body, a redirect, and
+// bodies that are cut off, slow or too long. It can delay the answer, apply to some
+// requests only, and take effect after the server has done what the request asks for.
+// [Server.Hold] stops requests until the test releases them.
+//
+// The HTTP client of net/http retries a GET by itself if a reused connection closes
+// without an answer. The server then counts a [Lost] GET twice.
 //
 // # Time
 //
-// With [Config].InMemory a server can be used inside a bubble of testing/synctest,
-// where the system's own clock is a fake one. It must then be made and closed
-// inside the bubble. With a [github.com/agsauth/agsauth/clock.Fake] as its Clock it
-// can be used anywhere; a request that is delayed sets one timer on that clock.
+// With a [github.com/agsauth/agsauth/clock.Fake] as [Config].Clock, time passes only
+// when the test advances it. Do not advance the clock while a refresh is in flight:
+// the client's timeouts are timers on the same clock, so the timeout of that refresh
+// fires. A delayed request sets one timer on the clock.
 //
-// # What it does not claim
+// With [Config].InMemory, a server works inside a testing/synctest bubble. Create it
+// and close it inside the bubble.
 //
-// The server is written from what is publicly documented of the gateway, and
-// where that says nothing, it had to choose; the choices are options. A real
-// deployment may differ in parameters and headers, in codes, in what it checks.
-// A client that passes here has not been tried against one. It knows no TLS, no
-// entitlements and no limit on concurrent sessions, and its tokens, though
-// properly signed, protect nothing.
+// # Limitations
+//
+// The server is written from public documentation. Where that is silent, the server
+// makes a choice, and most choices are options. A real deployment may use other
+// parameters, headers and codes, and check other things, so a client that passes here
+// has not been tested against a real gateway. The server does not support TLS,
+// entitlements or a limit on concurrent sessions. Its tokens are properly signed but
+// protect nothing real.
 package agstest

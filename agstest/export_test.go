@@ -3,14 +3,14 @@ package agstest
 // SignHS256 is signHS256.
 var SignHS256 = signHS256
 
-// SigningSecret returns what s signs its tokens with now.
+// SigningSecret returns the secret of the current signing key of s.
 func SigningSecret(s *Server) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.books.key.secret
+	return s.state.key.secret
 }
 
-// What the bounds are.
+// The limits of a server.
 const (
 	KeptPairs        = keptPairs
 	KeptSessions     = keptSessions

@@ -1,97 +1,99 @@
 package agstest
 
 import (
-	"fmt"
+	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
-// Kind is a way in which an answer goes wrong.
+// Kind is a way in which a response goes wrong.
 type Kind string
 
-// The kinds of a [Fault]. Those of the first group replace the answer, and so
-// leave undone what the request asks for, unless the fault says AfterWork. Those
-// of the second spoil an answer that is otherwise the true one, or the one that
-// the fault's Status and Body give.
+// The kinds of a [Fault]. The first group replaces the response, so the server does
+// not do what the request asks for, unless the fault sets AfterWork. The second group
+// changes how a response is sent: the server's own, or the one that the fault's
+// Status, Code and Body describe.
 const (
-	Lost     Kind = "lost"     // the connection is closed without an answer
-	Garbage  Kind = "garbage"  // bytes that are no JSON, though they are said to be
-	HTML     Kind = "html"     // the page of a firewall, status 403 unless Status is given
-	Empty    Kind = "empty"    // no body at all
-	Redirect Kind = "redirect" // to Location, status 307 unless Status is given
+	Lost     Kind = "lost"     // the connection closes without a response
+	Garbage  Kind = "garbage"  // invalid JSON, sent as application/json
+	HTML     Kind = "html"     // an HTML page like a firewall's; the default Status is 403
+	Empty    Kind = "empty"    // no body
+	Redirect Kind = "redirect" // a redirect to Location; the default Status is 307
 
-	Cut        Kind = "cut"         // half of the Content-Length announced, then the end of the connection
-	CutChunked Kind = "cut chunked" // half of the body without a length announced, then the same end
-	Drip       Kind = "drip"        // the body in eight pieces, Pause between them
-	Oversized  Kind = "oversized"   // two MiB more of JSON, in a field of no meaning
+	Cut        Kind = "cut"         // the connection closes after half of the body, before the Content-Length
+	CutChunked Kind = "cut chunked" // the same without a Content-Length
+	Drip       Kind = "drip"        // the body in eight pieces, with a Pause between them
+	Oversized  Kind = "oversized"   // an extra JSON field of two MiB
 )
 
-// How much the faults are too much or too little.
 const (
 	dripPieces   = 8
-	oversize     = 2 << 20
+	oversize     = 2 << 20 // bytes
 	paddingField = "padding"
 	strangerURL  = "http://stranger.example"
 )
 
-// Fault is what goes wrong with a request. Its fields combine: a delay, then a
-// refusal, of which half is sent, is one fault. The zero value is none.
+// Fault describes what goes wrong with a request. Its fields combine: one fault can
+// delay a request, answer it with an error and send half of that answer. The zero
+// value changes nothing.
 //
-// A Fault with a Status answers with it in place of the work, and so does one
-// with the Code alone (status 403) or the Body alone (status 200). An error
-// object under status 200 is Fault{Status: 200, Code: 20020}.
+// A fault with a Status, a Code or a Body answers the request with those, and the
+// server does not do what the request asks for unless AfterWork is set. A Code alone
+// implies status 403, a Body alone status 200. For an error object with status 200,
+// use Fault{Status: 200, Code: 20020}.
 //
-// Its functions are called by the goroutines that serve the requests, several at
-// a time if the fault is for several. They may call the server's methods.
+// The functions of a fault are called by the goroutines that serve the requests,
+// concurrently if the fault applies to several. They may call the server's methods.
 type Fault struct {
-	// Kind is how the answer goes wrong. Empty means in no way of its own.
+	// Kind is how the response goes wrong. It may be empty.
 	Kind Kind
 
-	// Delay is waited for on the server's clock before anything else is done, or
-	// with AfterWork before anything is answered. The end of the request and
-	// [Server.Close] end it too; then there is no answer.
+	// Delay is how long the server waits, on its clock, before it does anything, or,
+	// with AfterWork, before it responds. If the client gives up or the server is
+	// closed in that time, there is no response.
 	Delay time.Duration
-	// AfterWork has the server do what the request asks for before anything goes
-	// wrong: tokens are spent and issued, and what is answered is not what
-	// happened.
+	// AfterWork makes the server do what the request asks for before the fault takes
+	// effect. For example, the server consumes a refresh token and issues a new pair,
+	// but the client receives an error.
 	AfterWork bool
 
-	// Status is what is answered. Zero means what the rest of the fault implies.
+	// Status is the status of the response. Zero means the status that the other
+	// fields imply.
 	Status int
-	// Code is the platform's code, written as errorCode in an error object. Zero
-	// means that the object has none.
+	// Code is the platform's error code, sent as errorCode in an error object. Zero
+	// means that the error object has none.
 	Code int
-	// Body is the body in place of an error object.
+	// Body replaces the error object.
 	Body string
-	// Header is added to the answer's, replacing what is there by the same names.
-	// A name without values is left out of the answer: nil for "Date" is an answer
-	// without one.
+	// Header replaces response headers by name. A name without values removes the
+	// header; this also works for Date.
 	Header http.Header
-	// RetryAfter is announced in whole seconds, rounded up, or with
-	// RetryAfterDate as an instant by the server's clock. Zero means not at all.
+	// RetryAfter is sent in the Retry-After header: in seconds, rounded up, or, with
+	// RetryAfterDate, as a date on the server's clock. Zero means no header.
 	RetryAfter     time.Duration
 	RetryAfterDate bool
 
-	// Location is where a Redirect leads. Empty means to the same path of another
-	// host, which the client made by [Server.Client] takes to be this server too.
+	// Location is the target of a Redirect. Empty means the same path on another
+	// host, which [Server.Client] also connects to this server.
 	Location string
-	// Pause is what lies between the pieces of a Drip, on the server's clock.
+	// Pause is the time between the pieces of a Drip, on the server's clock.
 	Pause time.Duration
-	// Edit changes an answer that is a JSON object, before it is written.
+	// Edit changes the response if it is a JSON object.
 	Edit func(fields map[string]any)
 
-	// If says which requests the fault is for. Nil means all.
+	// If reports whether the fault applies to a request. Nil means that it applies to
+	// all.
 	If func(Request) bool
-	// Times is for how many requests the fault is, once it is the next in a
-	// script. Zero means one. [Server.Always] does not look at it.
+	// Times is how many requests a fault of [Server.Script] applies to. Zero means
+	// one. [Server.Always] ignores it.
 	Times int
 }
 
-// wants reports whether the fault is for this request.
-func (f Fault) wants(rq Request) bool { return f.If == nil || f.If(rq) }
+func (f Fault) appliesTo(rq Request) bool { return f.If == nil || f.If(rq) }
 
-// replaces reports whether the fault answers by itself.
+// replaces reports whether the fault has a response of its own.
 func (f Fault) replaces() bool {
 	switch f.Kind {
 	case Lost, Garbage, HTML, Empty, Redirect:
@@ -101,7 +103,7 @@ func (f Fault) replaces() bool {
 	return f.Status != 0 || f.Code != 0 || f.Body != ""
 }
 
-// name is what a record says of the fault, empty for none.
+// name returns the value of [Request].Fault.
 func (f Fault) name() string {
 	switch {
 	case f.Kind != "":
@@ -119,7 +121,7 @@ func (f Fault) name() string {
 	}
 }
 
-// status is that of an answer of the fault's own.
+// status returns the status of the fault's own response.
 func (f Fault) status() int {
 	switch {
 	case f.Status != 0:
@@ -133,31 +135,57 @@ func (f Fault) status() int {
 	}
 }
 
-// answer is the fault's own, for one that replaces.
-func (f Fault) answer(path string) answer {
+// response returns the fault's own response to a request for path.
+func (f Fault) response(path string) response {
 	switch {
 	case f.Kind == Redirect:
-		a := typedAnswer(f.status(), "text/plain; charset=utf-8", []byte(f.Body))
-		a.header.Set("Location", f.Location)
+		rs := newResponse(f.status(), "text/plain; charset=utf-8", []byte(f.Body))
+		rs.header.Set("Location", f.Location)
 		if f.Location == "" {
-			a.header.Set("Location", strangerURL+path)
+			rs.header.Set("Location", strangerURL+path)
 		}
-		return a
+		return rs
 	case f.Kind == Empty:
-		return answer{status: f.status(), header: http.Header{}}
+		return response{status: f.status(), header: http.Header{}}
 	case f.Kind == HTML:
 		page := f.Body
 		if page == "" {
 			page = "<!DOCTYPE html><html><head><title>Request blocked</title></head>" +
 				"<body><h1>Request blocked</h1><p>Incident 0badc0de</p></body></html>\n"
 		}
-		return typedAnswer(f.status(), "text/html; charset=utf-8", []byte(page))
+		return newResponse(f.status(), "text/html; charset=utf-8", []byte(page))
 	case f.Body != "":
-		return typedAnswer(f.status(), "application/json", []byte(f.Body))
+		return newResponse(f.status(), "application/json", []byte(f.Body))
 	case f.Kind == Garbage:
-		return typedAnswer(f.status(), "application/json", []byte("\x00\xff{\"access_token\": nonsense"))
+		return newResponse(f.status(), "application/json", []byte("\x00\xff{\"access_token\": nonsense"))
 	default:
-		message := http.StatusText(f.status())
-		return (&refusal{f.status(), f.Code, fmt.Sprintf("scripted: %s", message)}).answer()
+		return (&refusal{f.status(), f.Code, "scripted: " + http.StatusText(f.status())}).response()
 	}
+}
+
+// edit applies Edit and Oversized to a JSON object. It returns any other body
+// unchanged.
+func (f Fault) edit(body []byte) []byte {
+	if f.Edit == nil && f.Kind != Oversized {
+		return body
+	}
+	var fields map[string]any
+	if json.Unmarshal(body, &fields) != nil || fields == nil {
+		return body
+	}
+	if f.Edit != nil {
+		f.Edit(fields)
+	}
+	if f.Kind == Oversized {
+		fields[paddingField] = strings.Repeat("x", oversize)
+	}
+	return mustJSON(fields)
+}
+
+// retryAfter returns the value of the Retry-After header.
+func (f Fault) retryAfter(now time.Time) string {
+	if f.RetryAfterDate {
+		return now.Add(f.RetryAfter).UTC().Format(http.TimeFormat)
+	}
+	return strconv.Itoa(int((f.RetryAfter + time.Second - 1) / time.Second))
 }

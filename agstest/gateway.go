@@ -7,51 +7,28 @@ import (
 	"time"
 )
 
-// gateway answers a call of the gateway that is well formed so far.
-func (s *Server) gateway(x *exchange) answer {
+// gateway handles a gateway request.
+func (s *Server) gateway(x *exchange) response {
 	if x.method != x.op.method() {
-		a := jsonAnswer(http.StatusMethodNotAllowed, map[string]string{"message": "method not allowed"})
-		a.header.Set("Allow", x.op.method())
-		return a
+		rs := jsonResponse(http.StatusMethodNotAllowed, map[string]string{"message": "method not allowed"})
+		rs.header.Set("Allow", x.op.method())
+		return rs
 	}
-	if no := s.checkHeaders(x); no != nil {
-		return no.answer()
+	if refused := s.checkHeaders(x); refused != nil {
+		return refused.response()
 	}
 	if x.op == Discovery {
 		return s.discovery()
 	}
 	optional := s.cfg.OptionalParameters && (x.op == Refresh || x.op == SignOut)
-	b, no := decodeBody(x, optional)
-	if no != nil {
-		return no.answer()
+	b, refused := decodeBody(x, optional)
+	if refused != nil {
+		return refused.response()
 	}
 	return s.dispatch(x, b)
 }
 
-// dispatch answers a call by what the books say.
-func (s *Server) dispatch(x *exchange, b body) answer {
-	now, tenant := s.now(), x.header.Get("nv-tenant-id")
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch x.op {
-	case SignOn:
-		return s.signOnLocked(now, b, tenant)
-	case SubsequentSignOn:
-		return s.subsequentSignOnLocked(now, x.header.Get("User-Token"), b, tenant)
-	case SessionToken:
-		return s.sessionTokenLocked(now, b)
-	case SignOnWithSessionToken:
-		return s.signOnWithSessionTokenLocked(now, b, tenant)
-	case Refresh:
-		return s.refreshLocked(now, x.header)
-	case SignOut:
-		return s.signOutLocked(now, x.header)
-	case Discovery, API, Other:
-	}
-	return notFound("no such path").answer()
-}
-
-func (s *Server) discovery() answer {
+func (s *Server) discovery() response {
 	ids := s.cfg.AuthServiceIDs
 	if len(ids) == 0 {
 		ids = []string{defaultServiceID}
@@ -71,33 +48,56 @@ func (s *Server) discovery() answer {
 			}},
 		})
 	}
-	return jsonAnswer(http.StatusOK, object{"availableServices": services})
+	return jsonResponse(http.StatusOK, object{"availableServices": services})
 }
 
-func (s *Server) signOnLocked(now time.Time, b body, tenant string) answer {
+// dispatch handles the operations that use the server's state.
+func (s *Server) dispatch(x *exchange, b body) response {
+	now, tenant := s.now(), x.header.Get("nv-tenant-id")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch x.op {
+	case SignOn:
+		return s.signOnLocked(now, b, tenant)
+	case SubsequentSignOn:
+		return s.subsequentSignOnLocked(now, x.header.Get("User-Token"), b, tenant)
+	case SessionToken:
+		return s.sessionTokenLocked(now, b)
+	case SignOnWithSessionToken:
+		return s.signOnWithSessionTokenLocked(now, b, tenant)
+	case Refresh:
+		return s.refreshLocked(now, x.header)
+	case SignOut:
+		return s.signOutLocked(now, x.header)
+	case Discovery, API, Other:
+	}
+	return notFound("no such path").response()
+}
+
+func (s *Server) signOnLocked(now time.Time, b body, tenant string) response {
 	username, hasName := b.parameter("username")
 	password, hasPassword := b.parameter("password")
 	switch {
 	case !hasName || !hasPassword:
-		return malformed("parameter username or password missing").answer()
-	case !b.claim.made():
-		return malformed("neither clientId nor deviceInformation").answer()
-	case s.books.geoBlocked:
-		return forbidden(codeGeoBlocked, "geo-blocked location").answer()
+		return badRequest("parameter username or password missing").response()
+	case b.device.isZero():
+		return badRequest("neither clientId nor deviceInformation").response()
+	case s.state.geoBlocked:
+		return geoBlocked().response()
 	}
-	accounts := s.books.matches(func(a Account) bool { return a.Username == username && a.Password == password })
+	accounts := s.state.accountsWhere(func(a Account) bool { return a.Username == username && a.Password == password })
 	switch len(accounts) {
 	case 0:
-		return unauthorized("wrong credentials").answer()
+		return unauthorized("wrong credentials").response()
 	case 1:
-		return s.signedOn(s.books.admit(now, accounts[0], b.claim, tenant))
+		return s.signedOn(s.state.signOn(now, accounts[0], b.device, tenant))
 	default:
-		return s.choiceLocked(now, b.claim, accounts)
+		return s.accountChoiceLocked(now, b.device, accounts)
 	}
 }
 
-// choiceLocked asks the user which of several accounts it is to be.
-func (s *Server) choiceLocked(now time.Time, claim deviceClaim, accounts []*account) answer {
+// accountChoiceLocked answers a sign-on whose credentials match several accounts.
+func (s *Server) accountChoiceLocked(now time.Time, c deviceClaim, accounts []*account) response {
 	list := make([]map[string]any, 0, len(accounts))
 	for _, a := range accounts {
 		info := mustJSON(map[string]string{"accountId": a.ID, "username": a.Username})
@@ -106,89 +106,87 @@ func (s *Server) choiceLocked(now time.Time, claim deviceClaim, accounts []*acco
 	choice := map[string]any{"accounts": list}
 	if s.cfg.Quirks.UserTokenInAccounts {
 		for i, a := range accounts {
-			list[i]["userAccountToken"] = s.books.punch(now, s.books.userTokens, claim, a)
+			list[i]["userAccountToken"] = s.state.addPending(now, s.state.userTokens, c, a)
 		}
 	} else {
-		choice["userAccountToken"] = s.books.punch(now, s.books.userTokens, claim, accounts...)
+		choice["userAccountToken"] = s.state.addPending(now, s.state.userTokens, c, accounts...)
 	}
-	return jsonAnswer(http.StatusMultipleChoices, choice)
+	return jsonResponse(http.StatusMultipleChoices, choice)
 }
 
-func (s *Server) subsequentSignOnLocked(now time.Time, userToken string, b body, tenant string) answer {
+func (s *Server) subsequentSignOnLocked(now time.Time, userToken string, b body, tenant string) response {
 	switch {
 	case userToken == "":
-		return malformed("header User-Token missing").answer()
-	case s.books.geoBlocked:
-		return forbidden(codeGeoBlocked, "geo-blocked location").answer()
+		return badRequest("header User-Token missing").response()
+	case s.state.geoBlocked:
+		return geoBlocked().response()
 	}
-	accountID, _ := b.parameter("accountId")
-	return s.signedOn(s.books.redeem(now, s.books.userTokens, userToken, accountID, b.claim, tenant))
+	return s.signedOn(s.state.completePending(now, s.state.userTokens, userToken, b, tenant))
 }
 
-// sessionTokenLocked is asked for by the operator's head-end, which is trusted to
-// know the user: the password is looked at only if there is one.
-func (s *Server) sessionTokenLocked(now time.Time, b body) answer {
+// sessionTokenLocked answers the operator's head-end, which is trusted: the password
+// is optional, and is checked only if it is there.
+func (s *Server) sessionTokenLocked(now time.Time, b body) response {
 	username, ok := b.parameter("username")
 	if !ok {
-		return malformed("parameter username missing").answer()
+		return badRequest("parameter username missing").response()
 	}
 	password, hasPassword := b.parameter("password")
-	accounts := s.books.matches(func(a Account) bool {
+	accounts := s.state.accountsWhere(func(a Account) bool {
 		return a.Username == username && (!hasPassword || a.Password == password)
 	})
 	if len(accounts) == 0 {
-		return unauthorized("no such user").answer()
+		return unauthorized("no such user").response()
 	}
-	token := s.books.punch(now, s.books.sessionTokens, deviceClaim{}, accounts...)
-	return jsonAnswer(http.StatusOK, map[string]string{"sessionToken": token})
+	token := s.state.addPending(now, s.state.sessionTokens, deviceClaim{}, accounts...)
+	return jsonResponse(http.StatusOK, map[string]string{"sessionToken": token})
 }
 
-func (s *Server) signOnWithSessionTokenLocked(now time.Time, b body, tenant string) answer {
+func (s *Server) signOnWithSessionTokenLocked(now time.Time, b body, tenant string) response {
 	token, ok := b.parameter("sessionToken")
 	switch {
 	case !ok:
-		return malformed("parameter sessionToken missing").answer()
-	case !b.claim.made():
-		return malformed("neither clientId nor deviceInformation").answer()
-	case s.books.geoBlocked:
-		return forbidden(codeGeoBlocked, "geo-blocked location").answer()
+		return badRequest("parameter sessionToken missing").response()
+	case b.device.isZero():
+		return badRequest("neither clientId nor deviceInformation").response()
+	case s.state.geoBlocked:
+		return geoBlocked().response()
 	}
-	accountID, _ := b.parameter("accountId")
-	return s.signedOn(s.books.redeem(now, s.books.sessionTokens, token, accountID, b.claim, tenant))
+	return s.signedOn(s.state.completePending(now, s.state.sessionTokens, token, b, tenant))
 }
 
-func (s *Server) refreshLocked(now time.Time, h http.Header) answer {
+func (s *Server) refreshLocked(now time.Time, h http.Header) response {
 	token, bearer := credential(h)
 	q := s.cfg.Quirks
 	if token == "" || q.RequireBearer && !bearer || q.RequireBare && bearer {
-		return unauthorized("no refresh token in Authorization, or not as this deployment wants it").answer()
+		return unauthorized("header Authorization missing or malformed").response()
 	}
-	p, no := s.books.refresh(now, token)
-	if no != nil {
-		return no.answer()
+	p, refused := s.state.refresh(now, token)
+	if refused != nil {
+		return refused.response()
 	}
-	return jsonAnswer(q.RefreshStatus, s.tokenFields(p, slices.Concat(q.OmitFields, q.OmitOnRefresh)))
+	return jsonResponse(q.RefreshStatus, s.tokenFields(p, slices.Concat(q.OmitFields, q.OmitOnRefresh)))
 }
 
-func (s *Server) signOutLocked(now time.Time, h http.Header) answer {
+func (s *Server) signOutLocked(now time.Time, h http.Header) response {
 	token, _ := credential(h)
-	if no := s.books.signOut(now, token); no != nil {
-		return no.answer()
+	if refused := s.state.signOut(now, token); refused != nil {
+		return refused.response()
 	}
-	return jsonAnswer(http.StatusOK, map[string]any{})
+	return jsonResponse(http.StatusOK, map[string]any{})
 }
 
-// signedOn is the answer to any of the sign-ons.
-func (s *Server) signedOn(p pair, no *refusal) answer {
-	if no != nil {
-		return no.answer()
+// signedOn returns the response to any of the sign-ons.
+func (s *Server) signedOn(p pair, refused *refusal) response {
+	if refused != nil {
+		return refused.response()
 	}
-	return jsonAnswer(s.cfg.Quirks.SignOnStatus, s.tokenFields(p, s.cfg.Quirks.OmitFields))
+	return jsonResponse(s.cfg.Quirks.SignOnStatus, s.tokenFields(p, s.cfg.Quirks.OmitFields))
 }
 
-// tokenFields are the fields of an answer with tokens.
+// tokenFields returns the JSON fields of a pair, without those in omit.
 func (s *Server) tokenFields(p pair, omit []string) map[string]any {
-	fixed := p.remainingFixed
+	fixed := p.fixedRefreshExpiresIn
 	if s.cfg.Quirks.RepeatFixedLifetime {
 		fixed = s.cfg.FixedLifetime
 	}
@@ -198,8 +196,8 @@ func (s *Server) tokenFields(p pair, omit []string) map[string]any {
 		"client_id":                p.clientID,
 		"accountId":                p.accountID,
 		"token_type":               s.cfg.Quirks.TokenType,
-		"expires_in":               s.seconds(p.accessSpan),
-		"refresh_expires_in":       s.seconds(p.refreshSpan),
+		"expires_in":               s.seconds(p.expiresIn),
+		"refresh_expires_in":       s.seconds(p.refreshExpiresIn),
 		"fixed_refresh_expires_in": s.seconds(fixed),
 	}
 	for _, name := range omit {
@@ -208,6 +206,7 @@ func (s *Server) tokenFields(p pair, omit []string) map[string]any {
 	return fields
 }
 
+// seconds returns d as the JSON number or string of an answer.
 func (s *Server) seconds(d time.Duration) any {
 	n := int64(d / time.Second)
 	if s.cfg.Quirks.StringLifetimes {

@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// The first kid and jti that are issued; each is counted up from there.
+// The first kid and jti. Later ones count up from there.
 const (
 	firstKeyID   = 259629
 	firstTokenID = 4789023423714089478
 )
 
-// tokenKind is what a token is for: the typ of its claims.
+// tokenKind is the typ claim of a token.
 type tokenKind string
 
 const (
@@ -24,7 +24,7 @@ const (
 	refreshToken tokenKind = "RefreshAuthN"
 )
 
-// signingKey is what tokens are signed with.
+// signingKey is the key that signs tokens.
 type signingKey struct {
 	id     int
 	secret []byte
@@ -34,7 +34,7 @@ func newSigningKey(id int) signingKey {
 	return signingKey{id: id, secret: []byte(rand.Text())}
 }
 
-// sign returns a JWT with these claims.
+// sign returns a signed JWT.
 func (k signingKey) sign(claims map[string]any) string {
 	header := `{"kid":"` + strconv.Itoa(k.id) + `","alg":"HS256","typ":"JWT"}`
 	return signHS256(k.secret, []byte(header), mustJSON(claims))
@@ -49,7 +49,7 @@ func signHS256(secret, header, payload []byte) string {
 	return signed + "." + b64.EncodeToString(mac.Sum(nil))
 }
 
-// claims are those of a token of this kind, less the quirks.
+// claims returns the claims of a token.
 func (q Quirks) claims(kind tokenKind, s *session, tokenID string, expiresAt time.Time) map[string]any {
 	claims := map[string]any{
 		"typ":              string(kind),
@@ -61,7 +61,7 @@ func (q Quirks) claims(kind tokenKind, s *session, tokenID string, expiresAt tim
 		"deviceId":         s.device.id,
 		"accountProfileId": "DEFAULT",
 		"exp":              q.numericDate(expiresAt),
-		"fixed_exp":        q.numericDate(s.fixedAt),
+		"fixed_exp":        q.numericDate(s.fixedExpiresAt),
 		"sessionControl":   map[string]any{"maxSessions": 3, "sessionControlEnabled": true},
 	}
 	if kind == accessToken {
@@ -77,7 +77,7 @@ func (q Quirks) claims(kind tokenKind, s *session, tokenID string, expiresAt tim
 		delete(claims, name)
 	}
 	if _, ok := claims["jti"]; !ok {
-		// Two tokens of one second would otherwise be the same.
+		// Two tokens issued in the same second would otherwise be equal.
 		claims["nonce"] = rand.Text()
 	}
 	return claims
@@ -90,11 +90,11 @@ func (q Quirks) numericDate(t time.Time) int64 {
 	return t.Unix()
 }
 
-// mustJSON is for values that always have a JSON form.
+// mustJSON marshals v, which must not fail.
 func mustJSON(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {
-		panic("agstest: " + err.Error())
+		panic("agstest: marshal JSON: " + err.Error())
 	}
 	return b
 }

@@ -3,12 +3,16 @@ package agstest
 import (
 	"context"
 	"net"
+	"net/netip"
 	"sync"
 )
 
-// memoryListener is a [net.Listener] whose connections are pairs of pipes. All
-// that waits in it waits on channels and timers of whoever made it, which is what
-// a synctest bubble needs to know that nothing more can happen.
+// memoryHost is the host of the URL of a server in memory. It is a loopback name, so
+// that clients which require HTTPS for other hosts accept it.
+const memoryHost = "localhost"
+
+// memoryListener is a [net.Listener] whose connections are in-memory pipes. Its waits
+// are durably blocking, as a synctest bubble requires.
 type memoryListener struct {
 	conns chan net.Conn
 	done  chan struct{} // closed by Close
@@ -19,7 +23,7 @@ func newMemoryListener() *memoryListener {
 	return &memoryListener{conns: make(chan net.Conn), done: make(chan struct{})}
 }
 
-// Accept waits for the next dial, or for Close.
+// Accept waits for the next dial.
 func (l *memoryListener) Accept() (net.Conn, error) {
 	select {
 	case conn := <-l.conns:
@@ -29,20 +33,20 @@ func (l *memoryListener) Accept() (net.Conn, error) {
 	}
 }
 
-// Close ends Accept and all later dials. Connections made are not its business.
+// Close makes Accept and dial fail. It does not close accepted connections.
 func (l *memoryListener) Close() error {
 	l.once.Do(func() { close(l.done) })
 	return nil
 }
 
-// Addr returns an address of the form that URLs have, though nobody can dial it.
+// Addr returns an address for use in a URL. Only dial can connect to it.
 func (l *memoryListener) Addr() net.Addr {
 	return &net.UnixAddr{Net: "memory", Name: memoryHost}
 }
 
-// dial returns the client's end of a new connection once the server's end was
-// accepted.
-func (l *memoryListener) dial(ctx context.Context) (net.Conn, error) {
+// dial returns the client's end of a new connection after the server has accepted
+// the other end.
+func (l *memoryListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	server, client := net.Pipe()
 	select {
 	case l.conns <- server:
@@ -52,4 +56,33 @@ func (l *memoryListener) dial(ctx context.Context) (net.Conn, error) {
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
+}
+
+// listenLoopback listens on a free port of the IPv4 loopback address, or of the IPv6
+// one.
+func listenLoopback() net.Listener {
+	l, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		l, err = net.ListenTCP("tcp6", &net.TCPAddr{IP: net.IPv6loopback})
+	}
+	if err != nil {
+		panic("agstest: listen on loopback: " + err.Error())
+	}
+	return l
+}
+
+// dialLoopback connects to loopback addresses as they are, and to this server for
+// all other addresses.
+func (s *Server) dialLoopback(ctx context.Context, network, addr string) (net.Conn, error) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil || !isLoopback(host) {
+		addr = s.listener.Addr().String()
+	}
+	var d net.Dialer
+	return d.DialContext(ctx, network, addr)
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
 }

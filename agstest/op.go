@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// Op is one of the calls that a [Server] answers. Faults are scripted, and
-// requests counted, by it.
+// Op is an operation of the gateway, or the protected API. Faults are scripted
+// and requests are counted for each Op separately.
 type Op string
 
-// The calls of the gateway, that of the protected API, and any other request.
+// The operations of a [Server].
 const (
 	Discovery              Op = "discovery"                  // GET /ags/servicediscovery
 	SignOn                 Op = "sign on"                    // POST /ags/signOn
@@ -18,12 +18,12 @@ const (
 	SignOnWithSessionToken Op = "sign on with session token" // POST /ags/signOnWithSessionToken
 	Refresh                Op = "refresh"                    // POST /ags/refresh, or /ias/v3/token/actions/refresh
 	SignOut                Op = "sign out"                   // POST /ags/signOut
-	API                    Op = "api"                        // anything below /api/
-	Other                  Op = "other"                      // what is none of the above, answered with a 404
+	API                    Op = "api"                        // any path below /api/
+	Other                  Op = "other"                      // any other path; the server answers 404
 )
 
-// opOf returns which call a path is. The method is not looked at: a wrong one is
-// a mistake in that call.
+// opOf returns the operation of a path. It ignores the method: the gateway answers
+// 405 to a request with the wrong one.
 func opOf(path string) Op {
 	switch path {
 	case "/ags/servicediscovery":
@@ -47,7 +47,7 @@ func opOf(path string) Op {
 	return Other
 }
 
-// method returns the method that a call of the gateway is made with.
+// method returns the HTTP method of a gateway operation.
 func (op Op) method() string {
 	if op == Discovery {
 		return http.MethodGet

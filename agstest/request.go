@@ -6,44 +6,44 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 )
 
 const redacted = "[redacted]"
 
-// secretHeaders are those whose values a record does not show.
+// secretHeaders returns the headers whose values Request.Header does not show.
 func secretHeaders() []string {
 	return []string{"Authorization", "Cookie", "Proxy-Authorization", "Token", "User-Token"}
 }
 
-// Request is the record of a request that a [Server] received. What may be secret
-// in it, the values of Authorization and its like and the body, can be asked for
-// but is in no field: however a Request is printed, in a failing test's output or
-// a log, it shows none.
+// Request is the record of a request that a [Server] received. No field holds a
+// secret, so a Request is safe to print: in the output of a failing test, or in a
+// log. Use its methods to read or compare the credentials and the body.
 type Request struct {
-	// Op is the call, and Serial says that the request was the server's n-th of
-	// that call, from 1.
+	// Op is the request's operation. Serial is the request's number among those of
+	// its operation, from 1.
 	Op     Op
 	Serial int
-	// At is when the request had been received, by the server's clock.
+	// At is when the server had received the request, on the server's clock.
 	At time.Time
 	// Method, Host, Path and Query are those of the request.
 	Method, Host, Path, Query string
-	// Header is the request's, with "[redacted]" for what is secret: see
-	// [Request.Reveal].
+	// Header is the request's header, with "[redacted]" in place of secret values.
+	// See [Request.Reveal].
 	Header http.Header
-	// Status is what was answered, zero if nothing was, or nothing yet.
+	// Status is the status of the response, or zero if there was none yet.
 	Status int
-	// Fault is what befell the request: the [Kind] of the fault, or else "answer"
-	// and the status of one that replaced the answer, "edit", "delay" or "header".
-	// Empty means nothing.
+	// Fault names the fault of the request: its [Kind]; or "answer" and the status,
+	// if it replaced the response; or "edit", "delay" or "header". It is empty if
+	// there was none.
 	Fault string
 
-	// A function: what it closes over is printed by nothing.
+	// sent returns the header and the body as received. It is a function so that
+	// printing a Request cannot show them.
 	sent func() (http.Header, []byte)
 }
 
-// newRequest returns the record of a request, its body read.
 func newRequest(op Op, r *http.Request, body []byte, at time.Time) *Request {
 	sent := r.Header.Clone()
 	shown := sent.Clone()
@@ -59,7 +59,7 @@ func newRequest(op Op, r *http.Request, body []byte, at time.Time) *Request {
 	}
 }
 
-// contents returns what was sent, none for a Request that is no record.
+// contents returns the header and the body as received, or nil for a zero Request.
 func (rq Request) contents() (http.Header, []byte) {
 	if rq.sent == nil {
 		return nil, nil
@@ -67,21 +67,20 @@ func (rq Request) contents() (http.Header, []byte) {
 	return rq.sent()
 }
 
-// Reveal returns the first value of a header as it was sent, secret or not.
+// Reveal returns the first value of a header as received, even if it is secret.
 func (rq Request) Reveal(header string) string {
 	h, _ := rq.contents()
 	return h.Get(header)
 }
 
-// Body returns the request's body, its first 64 KiB if it is longer. The caller
-// owns it.
+// Body returns the first 64 KiB of the request's body. The caller owns the result.
 func (rq Request) Body() []byte {
 	_, body := rq.contents()
 	return bytes.Clone(body)
 }
 
-// Carries reports whether token is what the Authorization header holds, as
-// "Bearer <token>" or bare.
+// Carries reports whether the Authorization header is "Bearer <token>" or the token
+// alone.
 func (rq Request) Carries(token string) bool {
 	h, _ := rq.contents()
 	sent, _ := credential(h)
@@ -96,21 +95,21 @@ func (rq Request) SameAuthorization(other Request) bool {
 	return slices.Equal(a.Values("Authorization"), b.Values("Authorization"))
 }
 
-// SameBody reports whether both requests have the same body, as far as it was
-// kept.
+// SameBody reports whether the recorded bodies of both requests are equal.
 func (rq Request) SameBody(other Request) bool {
 	_, a := rq.contents()
 	_, b := other.contents()
 	return bytes.Equal(a, b)
 }
 
-// String returns one line without secrets: "refresh #2: POST /ags/refresh → 200".
+// String returns one line without secrets, like
+// "refresh #2: POST /ags/refresh → 200".
 func (rq Request) String() string {
-	answered := "no answer"
+	status := "no answer"
 	if rq.Status != 0 {
-		answered = fmt.Sprint(rq.Status)
+		status = strconv.Itoa(rq.Status)
 	}
-	line := fmt.Sprintf("%s #%d: %s %s → %s", string(rq.Op), rq.Serial, rq.Method, rq.Path, answered)
+	line := fmt.Sprintf("%s #%d: %s %s → %s", string(rq.Op), rq.Serial, rq.Method, rq.Path, status)
 	if rq.Fault != "" {
 		line += " (" + rq.Fault + ")"
 	}
@@ -120,5 +119,5 @@ func (rq Request) String() string {
 // GoString returns the same as String.
 func (rq Request) GoString() string { return rq.String() }
 
-// Format writes the same as String, whatever the verb.
+// Format writes the same as String for every verb.
 func (rq Request) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, rq.String()) }

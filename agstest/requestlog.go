@@ -8,66 +8,67 @@ import (
 	"time"
 )
 
-// What is kept of the requests: it bounds what a server that runs for hours
-// takes of memory. Counts are of all that there were.
+// These limits bound the memory of a server that runs for hours. Count is not
+// limited.
 const (
-	recordedRequests = 2048 // of each call
-	recordedBody     = 64 << 10
+	recordedRequests = 2048     // for each operation
+	recordedBody     = 64 << 10 // bytes
 )
 
-// journal is the record of all requests. Safe for concurrent use.
-type journal struct {
+// requestLog records the requests that a server received. It is safe for concurrent
+// use.
+type requestLog struct {
 	mu    sync.Mutex // guards all below
-	calls map[Op]*callLog
-	grown chan struct{} // closed, and replaced, whenever a request is added
+	ops   map[Op]*opLog
+	added chan struct{} // closed and replaced whenever a request is added
 }
 
-// callLog is the journal of one call.
-type callLog struct {
+// opLog records the requests of one operation.
+type opLog struct {
 	count, inFlight, maxInFlight int
-	kept                         []*Request // the latest, oldest first; fewer than twice recordedRequests
+	kept                         []*Request // the latest, oldest first; fewer than 2*recordedRequests
 }
 
-// entry is a request under way.
+// entry is the record of a request that is being served.
 type entry struct {
-	journal *journal
-	request *Request // its Status and Fault are guarded by journal.mu, all else is not written again
-	left    bool     // guarded by journal.mu
+	log      *requestLog
+	request  *Request // log.mu guards Status and Fault; the other fields do not change
+	finished bool     // guarded by log.mu
 }
 
-func newJournal() *journal {
-	return &journal{calls: map[Op]*callLog{}, grown: make(chan struct{})}
+func newRequestLog() *requestLog {
+	return &requestLog{ops: map[Op]*opLog{}, added: make(chan struct{})}
 }
 
-// Count returns how many requests of a call were received.
+// Count returns how many requests of an operation the server has received.
 func (s *Server) Count(op Op) int {
-	s.journal.mu.Lock()
-	defer s.journal.mu.Unlock()
-	return s.journal.callLocked(op).count
+	s.requests.mu.Lock()
+	defer s.requests.mu.Unlock()
+	return s.requests.opLocked(op).count
 }
 
-// InFlight returns how many requests of a call are being served: received, and
-// their answer not begun.
+// InFlight returns how many requests of an operation the server has received and not
+// yet begun to answer.
 func (s *Server) InFlight(op Op) int {
-	s.journal.mu.Lock()
-	defer s.journal.mu.Unlock()
-	return s.journal.callLocked(op).inFlight
+	s.requests.mu.Lock()
+	defer s.requests.mu.Unlock()
+	return s.requests.opLocked(op).inFlight
 }
 
-// MaxInFlight returns the most that [Server.InFlight] ever was: 1 proves that
-// there were never two at a time.
+// MaxInFlight returns the highest value that [Server.InFlight] ever had. 1 proves
+// that no two requests of the operation were concurrent.
 func (s *Server) MaxInFlight(op Op) int {
-	s.journal.mu.Lock()
-	defer s.journal.mu.Unlock()
-	return s.journal.callLocked(op).maxInFlight
+	s.requests.mu.Lock()
+	defer s.requests.mu.Unlock()
+	return s.requests.opLocked(op).maxInFlight
 }
 
-// Requests returns the records of a call's requests, in the order in which they
-// were received: all, or the latest 2048. The caller owns them.
+// Requests returns the records of the latest 2048 requests of an operation, in the
+// order in which the server received them. The caller owns the records.
 func (s *Server) Requests(op Op) []Request {
-	s.journal.mu.Lock()
-	defer s.journal.mu.Unlock()
-	kept := s.journal.callLocked(op).kept
+	s.requests.mu.Lock()
+	defer s.requests.mu.Unlock()
+	kept := s.requests.opLocked(op).kept
 	kept = kept[max(0, len(kept)-recordedRequests):]
 	requests := make([]Request, len(kept))
 	for i, rq := range kept {
@@ -77,17 +78,19 @@ func (s *Server) Requests(op Op) []Request {
 	return requests
 }
 
-// Wait waits until n requests of a call were received since the server was made.
-// It returns the cause of ctx's end if that comes first, and
-// [http.ErrServerClosed] if Close does.
+// Wait waits until the server has received n requests of an operation since it was
+// created. It returns the cause of ctx if ctx ends first, and [http.ErrServerClosed]
+// if the server is closed first.
 func (s *Server) Wait(ctx context.Context, op Op, n int) error {
 	for {
-		count, grown := s.journal.look(op)
+		s.requests.mu.Lock()
+		count, added := s.requests.opLocked(op).count, s.requests.added
+		s.requests.mu.Unlock()
 		if count >= n {
 			return nil
 		}
 		select {
-		case <-grown:
+		case <-added:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-s.done:
@@ -96,54 +99,48 @@ func (s *Server) Wait(ctx context.Context, op Op, n int) error {
 	}
 }
 
-// begin adds a request, which is in flight from now on.
-func (j *journal) begin(op Op, r *http.Request, body []byte, at time.Time) (*entry, Request) {
+// begin adds a request, which is in flight until finish is called.
+func (l *requestLog) begin(op Op, r *http.Request, body []byte, at time.Time) (*entry, Request) {
 	rq := newRequest(op, r, body, at)
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	c := j.callLocked(op)
-	c.count++
-	rq.Serial = c.count
-	c.inFlight++
-	c.maxInFlight = max(c.maxInFlight, c.inFlight)
-	if len(c.kept) == 2*recordedRequests-1 {
-		c.kept = slices.Clone(c.kept[recordedRequests:])
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	o := l.opLocked(op)
+	o.count++
+	rq.Serial = o.count
+	o.inFlight++
+	o.maxInFlight = max(o.maxInFlight, o.inFlight)
+	if len(o.kept) == 2*recordedRequests-1 {
+		o.kept = slices.Clone(o.kept[recordedRequests:])
 	}
-	c.kept = append(c.kept, rq)
-	close(j.grown)
-	j.grown = make(chan struct{})
-	return &entry{journal: j, request: rq}, *rq
+	o.kept = append(o.kept, rq)
+	close(l.added)
+	l.added = make(chan struct{})
+	return &entry{log: l, request: rq}, *rq
 }
 
-func (j *journal) look(op Op) (int, <-chan struct{}) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.callLocked(op).count, j.grown
-}
-
-func (j *journal) callLocked(op Op) *callLog {
-	if j.calls[op] == nil {
-		j.calls[op] = &callLog{}
+func (l *requestLog) opLocked(op Op) *opLog {
+	if l.ops[op] == nil {
+		l.ops[op] = &opLog{}
 	}
-	return j.calls[op]
+	return l.ops[op]
 }
 
-// meets notes the fault that a request meets.
-func (e *entry) meets(f Fault) {
-	e.journal.mu.Lock()
-	defer e.journal.mu.Unlock()
-	e.request.Fault = f.name()
+// setFault records the name of the request's fault.
+func (e *entry) setFault(name string) {
+	e.log.mu.Lock()
+	defer e.log.mu.Unlock()
+	e.request.Fault = name
 }
 
-// leave ends the request's time in flight, with the status that is about to be
-// answered or zero for none. Only the first call counts.
-func (e *entry) leave(status int) {
-	e.journal.mu.Lock()
-	defer e.journal.mu.Unlock()
-	if e.left {
+// finish records the status of the response, zero for none. The request is no longer
+// in flight. Only the first call has an effect.
+func (e *entry) finish(status int) {
+	e.log.mu.Lock()
+	defer e.log.mu.Unlock()
+	if e.finished {
 		return
 	}
-	e.left = true
+	e.finished = true
 	e.request.Status = status
-	e.journal.callLocked(e.request.Op).inFlight--
+	e.log.opLocked(e.request.Op).inFlight--
 }

@@ -1,10 +1,8 @@
 package agstest
 
-import (
-	"net/http"
-)
+import "net/http"
 
-// The platform's own codes, as far as the server answers them by itself.
+// The platform's error codes that the server uses by itself.
 const (
 	codeAccountCancelled = 20001
 	codeAccountSuspended = 20002
@@ -15,48 +13,52 @@ const (
 	codeTokenInvalid     = 20020
 )
 
-// refusal is a request that the gateway does not grant; nil is one that it does.
+// response is an HTTP response before a fault changes how it is sent.
+type response struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func newResponse(status int, contentType string, body []byte) response {
+	return response{status, http.Header{"Content-Type": {contentType}}, body}
+}
+
+func jsonResponse(status int, body any) response {
+	return newResponse(status, "application/json", mustJSON(body))
+}
+
+// refusal is the gateway's error response. A nil *refusal means success.
 type refusal struct {
 	status  int
 	code    int // 0 for none
 	message string
 }
 
-func forbidden(code int, message string) *refusal {
-	return &refusal{http.StatusForbidden, code, message}
+func badRequest(message string) *refusal {
+	return &refusal{http.StatusBadRequest, 0, message}
 }
 
 func unauthorized(message string) *refusal {
 	return &refusal{http.StatusUnauthorized, 0, message}
 }
 
-func malformed(message string) *refusal {
-	return &refusal{http.StatusBadRequest, 0, message}
+func forbidden(code int, message string) *refusal {
+	return &refusal{http.StatusForbidden, code, message}
 }
 
 func notFound(message string) *refusal {
 	return &refusal{http.StatusNotFound, 0, message}
 }
 
-func (r *refusal) answer() answer {
+func geoBlocked() *refusal {
+	return forbidden(codeGeoBlocked, "geo-blocked location")
+}
+
+func (r *refusal) response() response {
 	body := map[string]any{"message": r.message}
 	if r.code != 0 {
 		body["errorCode"] = r.code
 	}
-	return jsonAnswer(r.status, body)
-}
-
-// answer is what is sent back, before a fault has its way with it.
-type answer struct {
-	status int
-	header http.Header
-	body   []byte
-}
-
-func jsonAnswer(status int, body any) answer {
-	return typedAnswer(status, "application/json", mustJSON(body))
-}
-
-func typedAnswer(status int, contentType string, body []byte) answer {
-	return answer{status, http.Header{"Content-Type": {contentType}}, body}
+	return jsonResponse(r.status, body)
 }

@@ -5,18 +5,19 @@ import (
 	"sync"
 )
 
-// script is what is to go wrong, and what is to wait. Safe for concurrent use.
+// script holds the faults and the holds of requests to come. It is safe for
+// concurrent use.
 type script struct {
-	mu     sync.Mutex // guards all below; never held while a function of the user's runs
+	mu     sync.Mutex // guards all below; not held while a Fault's function runs
 	queues map[Op][]*queued
 	always map[Op]func(Request) Fault
-	holds  map[Op][]chan struct{} // each is closed by the release that Hold returned
+	holds  map[Op][]chan struct{} // each is closed by the release function of its Hold
 }
 
-// queued is a fault of a script, and for how many requests it still is.
+// queued is a fault in a queue.
 type queued struct {
 	fault Fault
-	left  int
+	left  int // how many more requests it applies to
 }
 
 func newScript() *script {
@@ -27,9 +28,9 @@ func newScript() *script {
 	}
 }
 
-// Script adds faults to the queue of a call. Each request takes the first that is
-// for it (see [Fault].If), and one that finds none is answered as ever. To let a
-// request through before a fault, queue a zero Fault before it.
+// Script adds faults to the queue of an operation. Each request takes the first
+// fault that applies to it; see [Fault].If. Without one, the server answers
+// normally. To let a request succeed before a fault, queue a zero Fault first.
 func (s *Server) Script(op Op, faults ...Fault) {
 	s.script.mu.Lock()
 	defer s.script.mu.Unlock()
@@ -38,28 +39,27 @@ func (s *Server) Script(op Op, faults ...Fault) {
 	}
 }
 
-// Always has a fault befall every request of a call that it is for, and that
-// takes none from the queue, until [Server.Clear]. It replaces what Always or
-// AlwaysFunc had set before.
+// Always sets the fault of every request of an operation that takes none from the
+// queue, until [Server.Clear]. It replaces an earlier Always or AlwaysFunc.
 func (s *Server) Always(op Op, fault Fault) {
 	s.AlwaysFunc(op, func(rq Request) Fault {
-		if fault.wants(rq) {
+		if fault.appliesTo(rq) {
 			return fault
 		}
 		return Fault{}
 	})
 }
 
-// AlwaysFunc is [Server.Always] with a fault chosen for each request, the zero
-// one for none. What is said of the functions of a [Fault] holds for choose too.
+// AlwaysFunc is like [Server.Always], but choose returns the fault of each request;
+// a zero Fault means none. Choose is called like the functions of a [Fault].
 func (s *Server) AlwaysFunc(op Op, choose func(Request) Fault) {
 	s.script.mu.Lock()
 	defer s.script.mu.Unlock()
 	s.script.always[op] = choose
 }
 
-// Clear drops what Script and Always set for these calls, or for all if none is
-// named. Requests that are under way keep their fault.
+// Clear removes what Script and Always set for the given operations, or for all
+// operations if none is given. Requests that already have their fault keep it.
 func (s *Server) Clear(ops ...Op) {
 	s.script.mu.Lock()
 	defer s.script.mu.Unlock()
@@ -73,8 +73,8 @@ func (s *Server) Clear(ops ...Op) {
 	}
 }
 
-// Pending returns for how many requests there still are faults in the queue of a
-// call: zero, once a script was played to its end.
+// Pending returns how many requests the queue of an operation still has faults for.
+// Zero means that the whole script was used.
 func (s *Server) Pending(op Op) int {
 	s.script.mu.Lock()
 	defer s.script.mu.Unlock()
@@ -85,11 +85,10 @@ func (s *Server) Pending(op Op) int {
 	return n
 }
 
-// Hold stops every request of a call that arrives from now on, before anything is
-// done about it, until release is called. Such a request is counted at once, so
-// that [Server.Wait] can be used to see that it is there; the fault that it meets
-// is chosen when it is released. It is let go without an answer when its client
-// gives up, or the server is closed. Release may be called more than once.
+// Hold stops every later request of an operation before the server handles it, until
+// release is called. A held request is counted at once, so [Server.Wait] can wait for
+// it; its fault is chosen after the release. If its client gives up or the server is
+// closed, it ends without a response. Release may be called more than once.
 func (s *Server) Hold(op Op) (release func()) {
 	hold := make(chan struct{})
 	s.script.mu.Lock()
@@ -103,24 +102,24 @@ func (s *Server) Hold(op Op) (release func()) {
 	})
 }
 
-// holdsOf returns what a request of this call that arrives now has to wait for.
-func (s *script) holdsOf(op Op) []chan struct{} {
+// holdsFor returns the holds that a request of an operation must wait for.
+func (s *script) holdsFor(op Op) []chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.holds[op])
 }
 
-// next takes the fault for a request.
+// next returns the fault of a request, and removes it from the queue.
 func (s *script) next(rq Request) Fault {
 	s.mu.Lock()
 	queue, always := slices.Clone(s.queues[rq.Op]), s.always[rq.Op]
 	s.mu.Unlock()
 	if len(queue) > 0 || always != nil {
-		rq.Header = rq.Header.Clone() // the user's functions may do with it what they like
+		rq.Header = rq.Header.Clone() // the test's functions may change it
 	}
 	for _, q := range queue {
-		// Another request may have taken the last of it in the meantime.
-		if q.fault.wants(rq) && s.take(rq.Op, q) {
+		// Another request may have taken the fault in the meantime.
+		if q.fault.appliesTo(rq) && s.take(rq.Op, q) {
 			return q.fault
 		}
 	}

@@ -1,99 +1,91 @@
 package agstest
 
 import (
-	"context"
 	"net"
 	"net/http"
-	"net/netip"
 	"sync"
 	"time"
 )
 
-// memoryHost is the host of the URL of a server in memory: a loopback one, so
-// that a client that insists on https elsewhere takes it.
-const memoryHost = "localhost"
-
-// Server is a gateway and an API protected by its tokens, listening since
-// [NewServer]. All its methods are safe for concurrent use.
+// Server is a gateway and an API that its tokens protect. Its methods are safe for
+// concurrent use.
 type Server struct {
-	// URL is the server's base, of the form http://host:port without a trailing
-	// slash. It is not to be changed.
+	// URL is the server's base URL, of the form http://host:port without a trailing
+	// slash. Do not change it.
 	URL string
 
 	cfg      Config // with defaults
 	script   *script
-	journal  *journal
+	requests *requestLog
 	listener net.Listener
-	dial     func(ctx context.Context, network, addr string) (net.Conn, error)
 	http     *http.Server
 	client   *http.Transport
 	closing  sync.Once
 	done     chan struct{} // closed by Close
 
-	// running counts the goroutine that accepts, started by NewServer, and those
-	// of net/http that each serve a connection; Close waits for it. Connections
-	// are added by the accepting goroutine, and so never after the wait for it.
-	accepting, running sync.WaitGroup
+	// Close waits for both: for the goroutine that accepts connections, and for those
+	// of net/http that serve them. Only the former adds to serving, so Close must
+	// wait for accepting first.
+	accepting, serving sync.WaitGroup
 
-	mu    sync.Mutex // guards all below; never held across I/O, a wait or a function of the user's
-	books *books
+	mu    sync.Mutex // guards all below; not held during I/O, waits or a Fault's functions
+	state *state
 	skew  time.Duration
 }
 
-// NewServer returns a server that is listening. It is to be closed. It panics if
-// the machine has no loopback address to listen on.
+// NewServer starts a server. The caller must close it. NewServer panics if the server
+// cannot listen on a loopback address.
 func NewServer(cfg Config) *Server {
 	cfg = cfg.withDefaults()
 	s := &Server{
-		cfg: cfg, script: newScript(), journal: newJournal(), done: make(chan struct{}),
-		books: newBooks(cfg), skew: cfg.Skew,
+		cfg: cfg, script: newScript(), requests: newRequestLog(), done: make(chan struct{}),
+		state: newState(cfg), skew: cfg.Skew,
 	}
+	dial := s.dialLoopback
 	if cfg.InMemory {
 		l := newMemoryListener()
-		s.listener = l
-		s.dial = func(ctx context.Context, _, _ string) (net.Conn, error) { return l.dial(ctx) }
+		s.listener, dial = l, l.dial
 	} else {
 		s.listener = listenLoopback()
-		s.dial = s.dialLoopback
 	}
 	s.URL = "http://" + s.listener.Addr().String()
 	s.http = &http.Server{Handler: http.HandlerFunc(s.serve), ConnState: s.connState}
-	s.client = &http.Transport{DialContext: s.dial, MaxIdleConnsPerHost: 64}
+	s.client = &http.Transport{DialContext: dial, MaxIdleConnsPerHost: 64}
 	s.accepting.Go(func() { _ = s.http.Serve(s.listener) })
 	return s
 }
 
-// Client returns a new HTTP client that reaches the server, without a timeout.
-// Whatever other host a URL names, loopback ones excepted, it is this server that
-// is called: what a stranger would be sent, after a redirect for one, is found in
-// its records (see [Request].Host), and nothing leaves the machine. A server in
-// memory answers for loopback hosts as well.
+// Client returns a new HTTP client, without a timeout, that connects to the server.
 //
-// All clients of a server share their connections, which Close closes.
+// The client connects to this server for every host that is not a loopback host, and,
+// if the server is in memory, for every host. After a redirect to another host,
+// [Server.Requests] therefore shows what that host would have received, and nothing
+// leaves the machine.
+//
+// All clients of a server share their connections. Close closes them.
 func (s *Server) Client() *http.Client { return &http.Client{Transport: s.client} }
 
-// Close stops listening, ends all connections and all waits of requests under
-// way, which get no answer, and returns when the server's goroutines have ended.
-// What was recorded can still be looked at. It may be called more than once, but
-// not by a function of a [Fault], for whose end it would wait.
+// Close stops the server, and waits until its goroutines have ended. Requests in
+// flight get no answer. Records and counts remain available. Close may be called more
+// than once, but not by a function of a [Fault].
 func (s *Server) Close() {
 	s.closing.Do(func() { close(s.done) })
 	_ = s.http.Close()
 	s.accepting.Wait()
-	s.running.Wait()
+	s.serving.Wait()
 	s.client.CloseIdleConnections()
 }
 
-// SetSkew sets by how much the server's clock is ahead of [Config].Clock:
-// negative, if it is behind. What was issued is not changed by it, and so runs
-// out later or earlier.
+// SetSkew sets by how much the server's clock is ahead of [Config].Clock. A negative
+// skew means that it is behind. Expiry times of issued tokens do not change, so the
+// tokens expire later or earlier.
 func (s *Server) SetSkew(skew time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.skew = skew
 }
 
-// now is the server's own idea of the time.
+// now returns the time on the server's clock.
 func (s *Server) now() time.Time {
 	s.mu.Lock()
 	skew := s.skew
@@ -101,43 +93,20 @@ func (s *Server) now() time.Time {
 	return s.cfg.Clock.Now().Add(skew)
 }
 
-// connState counts the goroutines of net/http that serve connections.
+// connState counts the connections that net/http serves.
 func (s *Server) connState(conn net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
-		s.running.Add(1)
-		// One that is accepted while http.Server.Close is at work may be missed by
-		// it: it is in its list only if done was not closed yet.
+		s.serving.Add(1)
+		// http.Server.Close may miss a connection that is accepted at the same time.
+		// In that case, done is already closed.
 		select {
 		case <-s.done:
 			_ = conn.Close()
 		default:
 		}
 	case http.StateClosed, http.StateHijacked:
-		s.running.Done()
+		s.serving.Done()
 	case http.StateActive, http.StateIdle:
 	}
-}
-
-// dialLoopback dials loopback addresses as they are, and this server for all
-// others.
-func (s *Server) dialLoopback(ctx context.Context, network, addr string) (net.Conn, error) {
-	host, _, err := net.SplitHostPort(addr)
-	if ip, notIP := netip.ParseAddr(host); err != nil || host != memoryHost && (notIP != nil || !ip.IsLoopback()) {
-		addr = s.listener.Addr().String()
-	}
-	var d net.Dialer
-	return d.DialContext(ctx, network, addr)
-}
-
-// listenLoopback listens on a free port of whichever loopback address there is.
-func listenLoopback() net.Listener {
-	l, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		l, err = net.ListenTCP("tcp6", &net.TCPAddr{IP: net.IPv6loopback})
-	}
-	if err != nil {
-		panic("agstest: no loopback address to listen on: " + err.Error())
-	}
-	return l
 }

@@ -7,140 +7,150 @@ import (
 	"time"
 )
 
-// keptPairs is how many pairs of tokens are remembered of a session. A token
-// older than that is as unknown as a forged one. It bounds what a server that is
-// refreshed for hours takes of memory, and is more than a test looks back.
-const keptPairs = 512
+// These limits bound the memory of a server that runs for hours. They exceed what a
+// test looks back at.
+const (
+	// keptPairs is how many token pairs are kept for a session. Older tokens are
+	// unknown to the server.
+	keptPairs = 512
+	// keptSessions is how many sessions without a usable token keep their tokens.
+	// The server forgets the oldest once in keptSessions sign-ons, so there may be
+	// twice as many.
+	keptSessions = 64
+)
 
-// keptSessions is how many sessions that are over are remembered with their tokens,
-// for the same reason. There may be as many more before the oldest are forgotten.
-const keptSessions = 64
-
-// session is what a sign-on begins.
+// session is the result of a sign-on.
 type session struct {
-	serial     int // 1 for the server's first
-	account    *account
-	device     *device
-	tenant     string
-	fixedAt    time.Time
-	generation int      // how many pairs were issued, the sign-on's being the first
-	tokens     []string // those remembered, oldest first
-	ended      bool
+	serial         int // 1 for the server's first session
+	account        *account
+	device         *device
+	tenant         string
+	fixedExpiresAt time.Time
+	generation     int      // how many pairs were issued, including that of the sign-on
+	tokens         []string // the kept tokens, oldest first
+	ended          bool
 }
 
-// issued is a token that was given out.
-type issued struct {
+// inactive reports whether the session has ended, or its account or device is
+// blocked.
+func (s *session) inactive() bool {
+	return s.ended || s.account.blocked != nil || s.device.blocked != nil
+}
+
+type issuedToken struct {
 	kind       tokenKind
 	session    *session
 	generation int
 	expiresAt  time.Time
-	spentAt    time.Time // when it first bought a new pair; zero for not yet
+	usedAt     time.Time // first use of a single-use refresh token; zero if unused
 }
 
-// expired reports whether the token, or its session with it, has run out.
-func (i *issued) expired(now time.Time) bool {
-	return !now.Before(i.expiresAt) || !now.Before(i.session.fixedAt)
+// expired reports whether the token or its session has expired.
+func (i *issuedToken) expired(now time.Time) bool {
+	return !now.Before(i.expiresAt) || !now.Before(i.session.fixedExpiresAt)
 }
 
-// pair is the answer to a sign-on and to a refresh, before it is written down.
+// pair is a successful result of a sign-on or a refresh.
 type pair struct {
-	access, refresh                         string
-	clientID, accountID                     string
-	accessSpan, refreshSpan, remainingFixed time.Duration
+	access, refresh       string
+	clientID, accountID   string
+	expiresIn             time.Duration
+	refreshExpiresIn      time.Duration
+	fixedRefreshExpiresIn time.Duration
 }
 
-// begin starts a session and issues its first pair.
-func (b *books) begin(now time.Time, a *account, d *device, tenant string) pair {
-	s := &session{serial: len(b.sessions) + 1, account: a, device: d, tenant: tenant}
-	s.fixedAt = b.issueInstant(now).Add(b.cfg.FixedLifetime)
-	b.sessions = append(b.sessions, s)
+// startSession starts a session and issues its first pair.
+func (st *state) startSession(now time.Time, a *account, d *device, tenant string) pair {
+	s := &session{serial: len(st.sessions) + 1, account: a, device: d, tenant: tenant}
+	s.fixedExpiresAt = st.issueTime(now).Add(st.cfg.FixedLifetime)
+	st.sessions = append(st.sessions, s)
 	if s.serial%keptSessions == 0 {
-		b.forget(now)
+		st.forgetTokens(now)
 	}
-	return b.issue(now, s)
+	return st.issue(now, s)
 }
 
-// forget drops the tokens of the sessions that have been over for longest.
-func (b *books) forget(now time.Time) {
-	var over []*session
-	for _, s := range b.sessions {
-		if len(s.tokens) > 0 && b.over(now, s) {
-			over = append(over, s)
+// forgetTokens drops the tokens of the oldest sessions that have no usable token.
+func (st *state) forgetTokens(now time.Time) {
+	var unusable []*session
+	for _, s := range st.sessions {
+		if len(s.tokens) > 0 && !st.hasUsableToken(now, s) {
+			unusable = append(unusable, s)
 		}
 	}
-	for _, s := range over[:max(0, len(over)-keptSessions)] {
+	for _, s := range unusable[:max(0, len(unusable)-keptSessions)] {
 		for _, token := range s.tokens {
-			delete(b.tokens, token)
+			delete(st.tokens, token)
 		}
 		s.tokens = nil
 	}
 }
 
-// over reports whether nothing can be had for any of a session's tokens any more.
-func (b *books) over(now time.Time, s *session) bool {
-	return !slices.ContainsFunc(s.tokens, func(token string) bool {
-		i := b.tokens[token]
+func (st *state) hasUsableToken(now time.Time, s *session) bool {
+	return slices.ContainsFunc(s.tokens, func(token string) bool {
+		i := st.tokens[token]
 		return !i.expired(now) && (i.kind == accessToken || !s.ended)
 	})
 }
 
-// refresh exchanges a refresh token for a new pair. A token that was used before
-// ends its session: of two who hold it, one has stolen it.
-func (b *books) refresh(now time.Time, token string) (pair, *refusal) {
-	if b.geoBlocked {
-		return pair{}, forbidden(codeGeoBlocked, "geo-blocked location")
+// refresh exchanges a refresh token for a new pair. Reuse of a token ends its
+// session, because one of the two clients that hold it has stolen it.
+func (st *state) refresh(now time.Time, token string) (pair, *refusal) {
+	if st.geoBlocked {
+		return pair{}, geoBlocked()
 	}
-	i := b.find(refreshToken, token)
-	if i != nil && b.reused(now, i) {
-		b.reuses++
+	i := st.find(refreshToken, token)
+	if i != nil && st.reused(now, i) {
+		st.reuses++
 		i.session.ended = true
 	}
-	if no := b.checkRefresh(now, i); no != nil {
-		return pair{}, no
+	if refused := st.checkRefresh(now, i); refused != nil {
+		return pair{}, refused
 	}
-	if b.singleUse() && i.spentAt.IsZero() {
-		i.spentAt = now
+	if st.singleUse() && i.usedAt.IsZero() {
+		i.usedAt = now
 	}
-	b.refreshes++
-	return b.issue(now, i.session), nil
+	st.refreshes++
+	return st.issue(now, i.session), nil
 }
 
-// checkRefresh returns why a refresh token, nil for one not known, buys nothing.
-func (b *books) checkRefresh(now time.Time, i *issued) *refusal {
+// checkRefresh returns why a refresh token cannot be used; i is nil for an unknown
+// token. It changes nothing.
+func (st *state) checkRefresh(now time.Time, i *issuedToken) *refusal {
 	switch {
 	case i == nil:
 		return forbidden(codeTokenInvalid, "token validity check failed")
-	case b.reused(now, i):
+	case st.reused(now, i):
 		return unauthorized("refresh token already used")
 	case i.session.ended:
 		return unauthorized("session ended")
 	case i.expired(now):
 		return unauthorized("refresh token expired")
-	case i.session.account.barred != nil:
-		return i.session.account.barred
+	case i.session.account.blocked != nil:
+		return i.session.account.blocked
 	default:
-		return i.session.device.barred
+		return i.session.device.blocked
 	}
 }
 
-// reused reports whether i has been used before, and so long ago that it may not
-// be used again.
-func (b *books) reused(now time.Time, i *issued) bool {
-	return !i.spentAt.IsZero() && !now.Before(i.spentAt.Add(b.cfg.ReuseGrace))
+// reused reports whether using i now counts as reuse: it has been used, and the
+// grace period has passed.
+func (st *state) reused(now time.Time, i *issuedToken) bool {
+	return !i.usedAt.IsZero() && !now.Before(i.usedAt.Add(st.cfg.ReuseGrace))
 }
 
-// singleUse reports whether a refresh token is good once. It cannot be where a
-// refresh brings no other.
-func (b *books) singleUse() bool {
+// singleUse reports whether a refresh token can be used only once. It cannot if a
+// refresh returns no new one.
+func (st *state) singleUse() bool {
 	const field = "refresh_token"
-	q := b.cfg.Quirks
-	return !b.cfg.ReusableRefreshTokens &&
+	q := st.cfg.Quirks
+	return !st.cfg.ReusableRefreshTokens &&
 		!slices.Contains(q.OmitFields, field) && !slices.Contains(q.OmitOnRefresh, field)
 }
 
 // signOut ends the session of an access token.
-func (b *books) signOut(now time.Time, token string) *refusal {
-	i := b.find(accessToken, token)
+func (st *state) signOut(now time.Time, token string) *refusal {
+	i := st.find(accessToken, token)
 	switch {
 	case i == nil, i.expired(now):
 		return forbidden(codeTokenInvalid, "token validity check failed")
@@ -151,63 +161,62 @@ func (b *books) signOut(now time.Time, token string) *refusal {
 	return nil
 }
 
-// issue gives out the next pair of a session.
-func (b *books) issue(now time.Time, s *session) pair {
-	at := b.issueInstant(now)
+// issue issues the next pair of a session.
+func (st *state) issue(now time.Time, s *session) pair {
+	at := st.issueTime(now)
 	s.generation++
-	b.pairs++
+	st.pairs++
 	p := pair{
-		clientID:       s.device.id,
-		accountID:      s.account.ID,
-		accessSpan:     b.span(b.cfg.AccessLifetime, at, s),
-		refreshSpan:    b.span(b.cfg.RefreshLifetime, at, s),
-		remainingFixed: s.fixedAt.Sub(at),
+		clientID:              s.device.id,
+		accountID:             s.account.ID,
+		expiresIn:             st.lifetime(st.cfg.AccessLifetime, at, s),
+		refreshExpiresIn:      st.lifetime(st.cfg.RefreshLifetime, at, s),
+		fixedRefreshExpiresIn: s.fixedExpiresAt.Sub(at),
 	}
-	p.access = b.give(accessToken, s, at.Add(p.accessSpan))
-	p.refresh = b.give(refreshToken, s, at.Add(p.refreshSpan))
+	p.access = st.issueToken(accessToken, s, at.Add(p.expiresIn))
+	p.refresh = st.issueToken(refreshToken, s, at.Add(p.refreshExpiresIn))
 	return p
 }
 
-// give makes a token, and remembers it.
-func (b *books) give(kind tokenKind, s *session, expiresAt time.Time) string {
-	token := b.write(kind, s, expiresAt)
-	b.tokens[token] = &issued{kind: kind, session: s, generation: s.generation, expiresAt: expiresAt}
+func (st *state) issueToken(kind tokenKind, s *session, expiresAt time.Time) string {
+	token := st.newToken(kind, s, expiresAt)
+	st.tokens[token] = &issuedToken{kind: kind, session: s, generation: s.generation, expiresAt: expiresAt}
 	s.tokens = append(s.tokens, token)
 	if len(s.tokens) > 2*keptPairs {
-		delete(b.tokens, s.tokens[0])
+		delete(st.tokens, s.tokens[0])
 		s.tokens = s.tokens[1:]
 	}
 	return token
 }
 
-func (b *books) write(kind tokenKind, s *session, expiresAt time.Time) string {
-	if b.cfg.Quirks.OpaqueTokens {
+func (st *state) newToken(kind tokenKind, s *session, expiresAt time.Time) string {
+	if st.cfg.Quirks.OpaqueTokens {
 		return rand.Text() + rand.Text()
 	}
-	id := strconv.FormatInt(firstTokenID+b.pairs, 10)
-	return b.key.sign(b.cfg.Quirks.claims(kind, s, id, expiresAt))
+	id := strconv.FormatInt(firstTokenID+st.pairs, 10)
+	return st.key.sign(st.cfg.Quirks.claims(kind, s, id, expiresAt))
 }
 
-// span is what a token issued at this instant lives.
-func (b *books) span(lifetime time.Duration, at time.Time, s *session) time.Duration {
-	if b.cfg.Quirks.CapLifetimes {
-		return min(lifetime, s.fixedAt.Sub(at))
+// lifetime returns how long a token issued at this time lives.
+func (st *state) lifetime(configured time.Duration, at time.Time, s *session) time.Duration {
+	if st.cfg.Quirks.CapLifetimes {
+		return min(configured, s.fixedExpiresAt.Sub(at))
 	}
-	return lifetime
+	return configured
 }
 
-// issueInstant is what now is on the wire: claims have whole seconds, or whole
-// milliseconds, and the server keeps to what its claims say.
-func (b *books) issueInstant(now time.Time) time.Time {
-	if b.cfg.Quirks.MillisecondClaims {
+// issueTime returns now in the precision of the claims. The server's own expiry
+// checks use the same instants as the claims.
+func (st *state) issueTime(now time.Time) time.Time {
+	if st.cfg.Quirks.MillisecondClaims {
 		return now.Truncate(time.Millisecond)
 	}
 	return now.Truncate(time.Second)
 }
 
-// find returns a token that was given out as one of this kind, or nil.
-func (b *books) find(kind tokenKind, token string) *issued {
-	if i := b.tokens[token]; i != nil && i.kind == kind {
+// find returns the issued token of this kind, or nil.
+func (st *state) find(kind tokenKind, token string) *issuedToken {
+	if i := st.tokens[token]; i != nil && i.kind == kind {
 		return i
 	}
 	return nil

@@ -7,127 +7,116 @@ import (
 	"time"
 )
 
-// ticketLifetime is how long a userAccountToken and a sessionToken are good.
-const ticketLifetime = 10 * time.Minute
+// pendingLifetime is how long a userAccountToken or a sessionToken is valid.
+const pendingLifetime = 10 * time.Minute
 
-// books are what the gateway knows: accounts, devices, sessions and what it gave
-// out. Nothing in here does I/O or reads a clock; every method is told the
-// instant. Not safe for concurrent use.
-type books struct {
+// state is what the gateway stores: accounts, devices, sessions and the tokens that
+// it issued. Its methods do no I/O and take the current time as an argument. It is
+// not safe for concurrent use.
+type state struct {
 	cfg        Config
 	key        signingKey
 	geoBlocked bool
-	gate       gate
+	rejections rejections
 
 	accounts      []*account
-	devices       map[string]*device
-	sessions      []*session // the n-th has serial n
-	tokens        map[string]*issued
-	userTokens    map[string]*ticket
-	sessionTokens map[string]*ticket
+	devices       map[string]*device // by client ID
+	sessions      []*session         // the session with serial n is at n-1
+	tokens        map[string]*issuedToken
+	userTokens    map[string]*pendingSignOn // by userAccountToken
+	sessionTokens map[string]*pendingSignOn // by sessionToken
 
-	pairs             int64
+	pairs             int64 // issued so far
 	refreshes, reuses int
 }
 
-// account is one that can be signed on to.
 type account struct {
 	Account
-	barred *refusal // what it is answered while the operator has barred it, or nil
+	blocked *refusal // the answer while the operator blocks the account, or nil
 }
 
-// device is one that was registered.
 type device struct {
 	id      string
 	account *account
-	barred  *refusal // as for an account
+	blocked *refusal // the answer once the device is disabled or deleted, or nil
 }
 
-func (d *device) deleted() bool { return d.barred != nil && d.barred.code == codeDeviceDeleted }
+func (d *device) deleted() bool { return d.blocked != nil && d.blocked.code == codeDeviceDeleted }
 
-// deviceClaim is what a sign-on says of its device: who it is, or that it is new.
-type deviceClaim struct {
-	clientID string
-	isNew    bool
-}
-
-// made reports whether anything was said.
-func (c deviceClaim) made() bool { return c.isNew || c.clientID != "" }
-
-// ticket is a sign-on that is half done: the user is known, and what is left to
-// say is which of the accounts, and on which device.
-type ticket struct {
+// pendingSignOn is a sign-on of a known user that is not complete: the client has
+// yet to choose one of the accounts, or to name its device.
+type pendingSignOn struct {
 	accounts  []*account
-	claim     deviceClaim
+	device    deviceClaim
 	expiresAt time.Time
 }
 
-func newBooks(cfg Config) *books {
-	b := &books{
+func newState(cfg Config) *state {
+	st := &state{
 		cfg:           cfg,
 		key:           newSigningKey(firstKeyID),
+		rejections:    rejections{tokens: map[string]bool{}},
 		devices:       map[string]*device{},
-		tokens:        map[string]*issued{},
-		userTokens:    map[string]*ticket{},
-		sessionTokens: map[string]*ticket{},
-		gate:          gate{rejected: map[string]bool{}},
+		tokens:        map[string]*issuedToken{},
+		userTokens:    map[string]*pendingSignOn{},
+		sessionTokens: map[string]*pendingSignOn{},
 	}
 	for _, a := range cfg.Accounts {
-		b.accounts = append(b.accounts, &account{Account: a})
+		st.accounts = append(st.accounts, &account{Account: a})
 	}
-	return b
+	return st
 }
 
-// matches returns the accounts that these credentials open.
-func (b *books) matches(good func(Account) bool) []*account {
+// accountsWhere returns the accounts that match.
+func (st *state) accountsWhere(match func(Account) bool) []*account {
 	var found []*account
-	for _, a := range b.accounts {
-		if good(a.Account) {
+	for _, a := range st.accounts {
+		if match(a.Account) {
 			found = append(found, a)
 		}
 	}
 	return found
 }
 
-// admit begins a session on an account, registering the device if it is new.
-func (b *books) admit(now time.Time, a *account, claim deviceClaim, tenant string) (pair, *refusal) {
-	if a.barred != nil {
-		return pair{}, a.barred
+// signOn starts a session on an account. It registers the device if it is new.
+func (st *state) signOn(now time.Time, a *account, c deviceClaim, tenant string) (pair, *refusal) {
+	if a.blocked != nil {
+		return pair{}, a.blocked
 	}
-	d, no := b.deviceOf(a, claim)
-	if no != nil {
-		return pair{}, no
+	d, refused := st.deviceFor(a, c)
+	if refused != nil {
+		return pair{}, refused
 	}
-	return b.begin(now, a, d, tenant), nil
+	return st.startSession(now, a, d, tenant), nil
 }
 
-func (b *books) deviceOf(a *account, claim deviceClaim) (*device, *refusal) {
-	if claim.isNew {
-		return b.register(a)
+func (st *state) deviceFor(a *account, c deviceClaim) (*device, *refusal) {
+	if c.isNew {
+		return st.register(a)
 	}
-	d := b.devices[claim.clientID]
+	d := st.devices[c.clientID]
 	if d == nil || d.account != a {
 		return nil, forbidden(codeDeviceDeleted, "no such device")
 	}
-	if d.barred != nil {
-		return nil, d.barred
+	if d.blocked != nil {
+		return nil, d.blocked
 	}
 	return d, nil
 }
 
-func (b *books) register(a *account) (*device, *refusal) {
-	if b.cfg.DeviceLimit > 0 && b.devicesOf(a) >= b.cfg.DeviceLimit {
+func (st *state) register(a *account) (*device, *refusal) {
+	if st.cfg.DeviceLimit > 0 && st.deviceCount(a) >= st.cfg.DeviceLimit {
 		return nil, forbidden(codeDeviceLimit, "device limit reached")
 	}
-	d := &device{id: "PUB_" + strconv.Itoa(len(b.devices)+1), account: a}
-	b.devices[d.id] = d
+	d := &device{id: "PUB_" + strconv.Itoa(len(st.devices)+1), account: a}
+	st.devices[d.id] = d
 	return d, nil
 }
 
-// devicesOf returns how many devices count against an account's limit.
-func (b *books) devicesOf(a *account) int {
+// deviceCount returns how many devices count towards an account's limit.
+func (st *state) deviceCount(a *account) int {
 	n := 0
-	for _, d := range b.devices {
+	for _, d := range st.devices {
 		if d.account == a && !d.deleted() {
 			n++
 		}
@@ -135,46 +124,51 @@ func (b *books) devicesOf(a *account) int {
 	return n
 }
 
-// punch adds a ticket, and returns the token that it is had for.
-func (b *books) punch(now time.Time, into map[string]*ticket, claim deviceClaim, accounts ...*account) string {
-	maps.DeleteFunc(into, func(_ string, t *ticket) bool { return !now.Before(t.expiresAt) })
+// addPending stores a pending sign-on and returns the token that completes it.
+func (st *state) addPending(
+	now time.Time, pending map[string]*pendingSignOn, c deviceClaim, accounts ...*account,
+) string {
+	maps.DeleteFunc(pending, func(_ string, p *pendingSignOn) bool { return !now.Before(p.expiresAt) })
 	token := rand.Text()
-	into[token] = &ticket{accounts: accounts, claim: claim, expiresAt: now.Add(ticketLifetime)}
+	pending[token] = &pendingSignOn{accounts: accounts, device: c, expiresAt: now.Add(pendingLifetime)}
 	return token
 }
 
-// redeem ends the half-done sign-on of a ticket, which is good once. The claim is
-// that of the ticket unless another is made. Empty accountID means that of the
-// only account.
-func (b *books) redeem(
-	now time.Time, from map[string]*ticket, token, accountID string, claim deviceClaim, tenant string,
+// completePending starts the session of a pending sign-on, whose token can be used
+// once. The device that b names takes precedence over that of the first request.
+func (st *state) completePending(
+	now time.Time, pending map[string]*pendingSignOn, token string, b body, tenant string,
 ) (pair, *refusal) {
-	t := from[token]
-	if t == nil || !now.Before(t.expiresAt) {
-		return pair{}, unauthorized("token not known, used or expired")
+	p := pending[token]
+	if p == nil || !now.Before(p.expiresAt) {
+		return pair{}, unauthorized("token unknown, used or expired")
 	}
-	if !claim.made() {
-		claim = t.claim
+	accountID, _ := b.parameter("accountId")
+	a, refused := p.choose(accountID)
+	if refused != nil {
+		return pair{}, refused
 	}
-	a, no := t.choose(accountID)
-	if no != nil {
-		return pair{}, no
+	c := b.device
+	if c.isZero() {
+		c = p.device
 	}
-	p, no := b.admit(now, a, claim, tenant)
-	if no == nil {
-		delete(from, token)
+	tokens, refused := st.signOn(now, a, c, tenant)
+	if refused == nil {
+		delete(pending, token)
 	}
-	return p, no
+	return tokens, refused
 }
 
-func (t *ticket) choose(accountID string) (*account, *refusal) {
-	if accountID == "" && len(t.accounts) == 1 {
-		return t.accounts[0], nil
+// choose returns the account with this ID. The ID may be empty if there is only one
+// account.
+func (p *pendingSignOn) choose(accountID string) (*account, *refusal) {
+	if accountID == "" && len(p.accounts) == 1 {
+		return p.accounts[0], nil
 	}
 	if accountID == "" {
-		return nil, malformed("parameter accountId missing")
+		return nil, badRequest("parameter accountId missing")
 	}
-	for _, a := range t.accounts {
+	for _, a := range p.accounts {
 		if a.ID == accountID {
 			return a, nil
 		}
@@ -182,11 +176,11 @@ func (t *ticket) choose(accountID string) (*account, *refusal) {
 	return nil, notFound("no such account")
 }
 
-// rotateKey replaces the signing key, and forgets all that the old one signed.
-func (b *books) rotateKey() {
-	b.key = newSigningKey(b.key.id + 1)
-	clear(b.tokens)
-	for _, s := range b.sessions {
+// rotateKey replaces the signing key, forgets all tokens and ends all sessions.
+func (st *state) rotateKey() {
+	st.key = newSigningKey(st.key.id + 1)
+	clear(st.tokens)
+	for _, s := range st.sessions {
 		s.tokens, s.ended = nil, true
 	}
 }
