@@ -69,60 +69,6 @@ func TestSession_LifetimesAreWholeSeconds(t *testing.T) {
 	assert.Equal(t, 1, srv.Count(agstest.SignOn))
 }
 
-func TestSession_AReusedRefreshTokenEndsIt(t *testing.T) {
-	srv, _ := startServer(t, agstest.Config{})
-	first := signOn(t, srv)
-	second := refresh(t, srv, first.Refresh).tokens(t, http.StatusOK)
-	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, first.Refresh).refusal(t))
-	assert.Equal(t, 1, srv.Stats().Reuses)
-	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, second.Refresh).refusal(t), "the whole family")
-	assert.Equal(t, 1, srv.Stats().Reuses, "that one was not reused")
-	assert.Zero(t, srv.Stats().LiveSessions)
-	assert.Equal(t, 3, srv.Count(agstest.Refresh))
-	assert.True(t, accepted(t, srv, second.Access), "an access token is good until it expires")
-}
-
-func TestSession_AnotherIsNotTouchedByAReuse(t *testing.T) {
-	srv, _ := startServer(t, agstest.Config{})
-	mine, other := signOn(t, srv), signOn(t, srv)
-	refresh(t, srv, mine.Refresh).tokens(t, http.StatusOK)
-	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, mine.Refresh).refusal(t))
-	refresh(t, srv, other.Refresh).tokens(t, http.StatusOK)
-	assert.Equal(t, 3, srv.Count(agstest.Refresh))
-}
-
-func TestReusableRefreshTokens_AreGoodUntilTheyExpire(t *testing.T) {
-	srv, fake := startServer(t, agstest.Config{ReusableRefreshTokens: true, RefreshLifetime: time.Hour})
-	tok := signOn(t, srv)
-	seen := map[string]bool{}
-	for range 3 {
-		seen[refresh(t, srv, tok.Refresh).tokens(t, http.StatusOK).Refresh] = true
-		fake.Advance(time.Minute)
-	}
-	assert.Len(t, seen, 3)
-	fake.Advance(time.Hour)
-	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, tok.Refresh).refusal(t))
-	assert.Zero(t, srv.Stats().Reuses)
-	assert.Equal(t, 4, srv.Count(agstest.Refresh))
-}
-
-func TestReuseGrace_ForgivesARepeatThatIsSoon(t *testing.T) {
-	srv, fake := startServer(t, agstest.Config{ReuseGrace: 10 * time.Second})
-	first := signOn(t, srv)
-	one := refresh(t, srv, first.Refresh).tokens(t, http.StatusOK)
-	fake.Advance(10*time.Second - 1)
-	two := refresh(t, srv, first.Refresh).tokens(t, http.StatusOK)
-	assert.NotEqual(t, one.Refresh, two.Refresh)
-	assert.Zero(t, srv.Stats().Reuses)
-	refresh(t, srv, one.Refresh).tokens(t, http.StatusOK)
-	refresh(t, srv, two.Refresh).tokens(t, http.StatusOK)
-
-	fake.Advance(1)
-	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, first.Refresh).refusal(t))
-	assert.Equal(t, 1, srv.Stats().Reuses)
-	assert.Equal(t, 5, srv.Count(agstest.Refresh))
-}
-
 func TestSession_OldestTokensAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := startInMemory(t, agstest.Config{})
