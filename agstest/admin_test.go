@@ -11,15 +11,15 @@ import (
 	"github.com/agsauth/agsauth/agstest"
 )
 
-func TestWorld_ABarredAccountIsRefusedAndMayComeBack(t *testing.T) {
-	bars := map[int]func(*agstest.Server, string) bool{
+func TestAdmin_BlockAndRestoreAccount(t *testing.T) {
+	blocks := map[int]func(*agstest.Server, string) bool{
 		20001: (*agstest.Server).CancelAccount,
 		20002: (*agstest.Server).SuspendAccount,
 	}
-	for code, bar := range bars {
+	for code, block := range blocks {
 		srv, _ := startServer(t, agstest.Config{})
 		tok := signOn(t, srv)
-		require.True(t, bar(srv, tok.Account))
+		require.True(t, block(srv, tok.Account))
 		assert.Equal(t, [2]int{403, code}, refresh(t, srv, tok.Refresh).refusal(t))
 		assert.Equal(t, [2]int{403, code}, signOnAgain(t, srv, tok.ClientID).refusal(t))
 		info, _ := srv.Inspect(tok.Refresh)
@@ -32,7 +32,7 @@ func TestWorld_ABarredAccountIsRefusedAndMayComeBack(t *testing.T) {
 	}
 }
 
-func TestWorld_ADisabledDeviceMayComeBack(t *testing.T) {
+func TestAdmin_DisableAndEnableDevice(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{})
 	tok := signOn(t, srv)
 	require.True(t, srv.DisableDevice(tok.ClientID))
@@ -44,7 +44,7 @@ func TestWorld_ADisabledDeviceMayComeBack(t *testing.T) {
 	assert.Equal(t, 2, srv.Count(agstest.SignOn))
 }
 
-func TestWorld_ADeletedDeviceDoesNot(t *testing.T) {
+func TestAdmin_DeleteDevice(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{})
 	tok := signOn(t, srv)
 	require.True(t, srv.DeleteDevice(tok.ClientID))
@@ -58,17 +58,17 @@ func TestWorld_ADeletedDeviceDoesNot(t *testing.T) {
 	assert.Equal(t, 3, srv.Count(agstest.SignOn))
 }
 
-func TestWorld_WhatThereIsNotCannotBeChanged(t *testing.T) {
+func TestAdmin_UnknownAccountOrDevice(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{})
 	assert.False(t, srv.SuspendAccount("nobody"))
 	assert.False(t, srv.CancelAccount("nobody"))
 	assert.False(t, srv.RestoreAccount("nobody"))
 	assert.False(t, srv.DeleteDevice("PUB_1"))
 	assert.Zero(t, srv.RevokeSessions())
-	assert.Zero(t, total(srv))
+	assert.Zero(t, totalCount(srv))
 }
 
-func TestWorld_RevokeSessions(t *testing.T) {
+func TestAdmin_RevokeSessions(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{})
 	one, two, three := signOn(t, srv), signOn(t, srv), signOn(t, srv)
 	assert.Equal(t, 2, srv.RevokeSessions(one.ClientID, two.ClientID, "PUB_989"))
@@ -76,16 +76,16 @@ func TestWorld_RevokeSessions(t *testing.T) {
 	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, one.Refresh).refusal(t))
 	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, two.Refresh).refusal(t))
 	three = refresh(t, srv, three.Refresh).tokens(t, http.StatusOK)
-	assert.Equal(t, 1, srv.RevokeSessions(), "those that are left")
+	assert.Equal(t, 1, srv.RevokeSessions(), "the remaining session")
 	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, three.Refresh).refusal(t))
 	assert.Zero(t, srv.Stats().Reuses)
 	assert.Equal(t, 4, srv.Count(agstest.Refresh))
 }
 
-func TestWorld_GeoBlockSpendsNothing(t *testing.T) {
-	srv, _ := startServer(t, agstest.Config{Accounts: twins()[1:]})
+func TestAdmin_GeoBlockKeepsTokens(t *testing.T) {
+	srv, _ := startServer(t, agstest.Config{Accounts: threeAccounts()[1:]})
 	tok := signOn(t, srv)
-	sessionToken, _ := post(t, srv, "/ags/getSessionToken", seedParameters).field(t, "sessionToken").(string)
+	sessionToken, _ := post(t, srv, "/ags/getSessionToken", usernameOnly).field(t, "sessionToken").(string)
 	withToken := `{"parameters":[{"name":"sessionToken","value":"` + sessionToken + `"}],"deviceInformation":{}}`
 
 	srv.GeoBlock(true)
@@ -93,7 +93,7 @@ func TestWorld_GeoBlockSpendsNothing(t *testing.T) {
 	assert.Equal(t, blocked, refresh(t, srv, tok.Refresh).refusal(t))
 	assert.Equal(t, blocked, signOnAgain(t, srv, tok.ClientID).refusal(t))
 	assert.Equal(t, blocked, post(t, srv, "/ags/signOnWithSessionToken", withToken).refusal(t))
-	assert.Equal(t, blocked, post(t, srv, "/ags/subsequentSignOn", seedParameters, "User-Token", "any").refusal(t))
+	assert.Equal(t, blocked, post(t, srv, "/ags/subsequentSignOn", usernameOnly, "User-Token", "any").refusal(t))
 	assert.Equal(t, blocked, callAPI(t, srv, tok.Access).refusal(t))
 
 	srv.GeoBlock(false)
@@ -104,10 +104,10 @@ func TestWorld_GeoBlockSpendsNothing(t *testing.T) {
 	assert.Equal(t, 2, srv.Count(agstest.API))
 }
 
-func TestWorld_RotateKeysForgetsAllTokens(t *testing.T) {
+func TestAdmin_RotateKeys(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{})
 	tok := signOn(t, srv)
-	before, _ := parts(t, tok.Access)
+	before, _ := decodeJWT(t, tok.Access)
 	srv.RotateKeys()
 	r := callAPI(t, srv, tok.Access)
 	assert.Equal(t, "Bearer Token Decoding Failure", r.field(t, "result"))
@@ -115,14 +115,14 @@ func TestWorld_RotateKeysForgetsAllTokens(t *testing.T) {
 	assert.Zero(t, srv.Stats().LiveSessions)
 
 	tok = signOnAgain(t, srv, tok.ClientID).tokens(t, http.StatusCreated)
-	after, _ := parts(t, tok.Access)
+	after, _ := decodeJWT(t, tok.Access)
 	assert.NotEqual(t, before["kid"], after["kid"])
 	assert.True(t, accepted(t, srv, tok.Access))
 	assert.Equal(t, 2, srv.Count(agstest.API))
 	assert.Equal(t, 1, srv.Count(agstest.Refresh))
 }
 
-func TestInspect_TellsWithoutSpending(t *testing.T) {
+func TestInspect_DoesNotUseTheToken(t *testing.T) {
 	srv, fake := startServer(t, agstest.Config{})
 	tok := signOn(t, srv)
 	issued := start().Truncate(time.Second)
@@ -144,7 +144,7 @@ func TestInspect_TellsWithoutSpending(t *testing.T) {
 
 	next := refresh(t, srv, tok.Refresh).tokens(t, http.StatusOK)
 	info, _ = srv.Inspect(tok.Refresh)
-	assert.False(t, info.Live, "spent")
+	assert.False(t, info.Live, "used")
 	info, _ = srv.Inspect(next.Refresh)
 	assert.True(t, info.Live)
 	assert.Equal(t, 2, info.Generation)

@@ -13,7 +13,7 @@ import (
 	"github.com/agsauth/agsauth/agstest"
 )
 
-func TestAPI_EchoesWhatItWasSentAndByWhom(t *testing.T) {
+func TestAPI_Echo(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{})
 	signOn(t, srv)
 	tok := signOn(t, srv)
@@ -31,13 +31,13 @@ func TestAPI_EchoesWhatItWasSentAndByWhom(t *testing.T) {
 	assert.Equal(t, 1, srv.Count(agstest.API))
 }
 
-func TestAPI_RejectsAsThePlatformDoes(t *testing.T) {
+func TestAPI_RejectsInvalidTokens(t *testing.T) {
 	srv, fake := startServer(t, agstest.Config{})
 	tok := signOn(t, srv)
 	tests := []struct {
 		name, authorization, result string
 	}{
-		{"none", "", "Bearer Token Decoding Failure"},
+		{"no token", "", "Bearer Token Decoding Failure"},
 		{"forged", "Bearer x.y.z", "Bearer Token Decoding Failure"},
 		{"bare", tok.Access, "Bearer Token Decoding Failure"},
 		{"a refresh token", "Bearer " + tok.Refresh, "Bearer Token Decoding Failure"},
@@ -58,7 +58,7 @@ func TestAPI_RejectsAsThePlatformDoes(t *testing.T) {
 	assert.Equal(t, len(tests), srv.Count(agstest.API))
 }
 
-func TestAPI_StylesOfRejection(t *testing.T) {
+func TestAPI_RejectionFormats(t *testing.T) {
 	tests := []struct {
 		name   string
 		cfg    agstest.Config
@@ -83,7 +83,7 @@ func TestAPI_StylesOfRejection(t *testing.T) {
 	}
 }
 
-func TestAPI_RejectsWhatATestAsksFor(t *testing.T) {
+func TestAPI_RejectTokenNextAndAll(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{})
 	one, two := signOn(t, srv), signOn(t, srv)
 
@@ -92,7 +92,7 @@ func TestAPI_RejectsWhatATestAsksFor(t *testing.T) {
 	assert.True(t, accepted(t, srv, two.Access))
 
 	srv.RejectNext(2)
-	assert.False(t, accepted(t, srv, one.Access), "rejected by itself: not one of the two")
+	assert.False(t, accepted(t, srv, one.Access), "RejectNext does not count a token that is invalid anyway")
 	assert.False(t, accepted(t, srv, two.Access))
 	assert.False(t, accepted(t, srv, two.Access))
 	assert.True(t, accepted(t, srv, two.Access))
@@ -100,7 +100,7 @@ func TestAPI_RejectsWhatATestAsksFor(t *testing.T) {
 	srv.RejectAll(true)
 	assert.False(t, accepted(t, srv, two.Access))
 	info, _ := srv.Inspect(two.Access)
-	assert.True(t, info.Live, "the token itself is a good one")
+	assert.True(t, info.Live, "Live ignores RejectAll")
 	srv.RejectAll(false)
 	assert.True(t, accepted(t, srv, two.Access))
 	assert.Equal(t, 8, srv.Count(agstest.API))

@@ -10,7 +10,7 @@ import (
 	"github.com/agsauth/agsauth/agstest"
 )
 
-func TestDiscovery_AnnouncesServicesAndTheirParameters(t *testing.T) {
+func TestDiscovery_ListsServices(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{AuthServiceIDs: []string{"One", "Two words"}})
 	r := send(t.Context(), srv, http.MethodGet, "/ags/servicediscovery", "", "x-auth-service-id", "")
 	require.NoError(t, r.err)
@@ -25,7 +25,7 @@ func TestDiscovery_AnnouncesServicesAndTheirParameters(t *testing.T) {
 	assert.Equal(t, 1, srv.Count(agstest.Discovery))
 }
 
-func TestDiscovery_HasOneServiceByDefault(t *testing.T) {
+func TestDiscovery_DefaultService(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{})
 	r := send(t.Context(), srv, http.MethodGet, "/ags/servicediscovery", "")
 	services, _ := r.field(t, "availableServices").([]any)
@@ -34,7 +34,7 @@ func TestDiscovery_HasOneServiceByDefault(t *testing.T) {
 	assert.Equal(t, 1, srv.Count(agstest.Discovery))
 }
 
-func TestGateway_RefusesWhatIsMalformed(t *testing.T) {
+func TestGateway_RejectsMalformedRequests(t *testing.T) {
 	password := `{"name":"password","value":"open sesame"}`
 	tests := []struct {
 		name       string
@@ -42,22 +42,22 @@ func TestGateway_RefusesWhatIsMalformed(t *testing.T) {
 		header     []string
 		want       int
 	}{
-		{"no service", "/ags/signOn", firstTime, []string{"x-auth-service-id", ""}, 400},
-		{"no tenant", "/ags/signOn", firstTime, []string{"nv-tenant-id", ""}, 400},
-		{"no correlation", "/ags/signOn", firstTime, []string{"x-correlation-id", ""}, 400},
-		{"no content type", "/ags/signOn", firstTime, []string{"Content-Type", ""}, 400},
-		{"a form", "/ags/signOn", firstTime, []string{"Content-Type", "application/x-www-form-urlencoded"}, 400},
-		{"a charset is no mistake", "/ags/signOn", firstTime, []string{"Content-Type", "application/json; charset=utf-8"}, 201},
+		{"no service header", "/ags/signOn", newDeviceSignOn, []string{"x-auth-service-id", ""}, 400},
+		{"no tenant header", "/ags/signOn", newDeviceSignOn, []string{"nv-tenant-id", ""}, 400},
+		{"no correlation header", "/ags/signOn", newDeviceSignOn, []string{"x-correlation-id", ""}, 400},
+		{"no content type", "/ags/signOn", newDeviceSignOn, []string{"Content-Type", ""}, 400},
+		{"a form", "/ags/signOn", newDeviceSignOn, []string{"Content-Type", "application/x-www-form-urlencoded"}, 400},
+		{"content type with a charset is valid", "/ags/signOn", newDeviceSignOn, []string{"Content-Type", "application/json; charset=utf-8"}, 201},
 		{"no body", "/ags/signOn", ``, nil, 400},
 		{"null", "/ags/signOn", `null`, nil, 400},
 		{"an array", "/ags/signOn", `[]`, nil, 400},
-		{"two objects", "/ags/signOn", firstTime + `{}`, nil, 400},
+		{"two objects", "/ags/signOn", newDeviceSignOn + `{}`, nil, 400},
 		{"no parameters", "/ags/signOn", `{"deviceInformation":{}}`, nil, 400},
 		{"parameters null", "/ags/signOn", `{"parameters":null,"deviceInformation":{}}`, nil, 400},
 		{"parameters in another case", "/ags/refresh", `{"Parameters":[]}`, nil, 400},
 		{"parameters an object", "/ags/signOn", `{"parameters":{"username":"dave"},"deviceInformation":{}}`, nil, 400},
 		{"parameter without a name", "/ags/signOn", `{"parameters":[{"value":"dave"}],"deviceInformation":{}}`, nil, 400},
-		{"parameter of an empty name", "/ags/signOn", `{"parameters":[{"name":"","value":"v"}],"deviceInformation":{}}`, nil, 400},
+		{"parameter with an empty name", "/ags/signOn", `{"parameters":[{"name":"","value":"v"}],"deviceInformation":{}}`, nil, 400},
 		{"parameter without a value", "/ags/signOn", `{"parameters":[{"name":"username"}],"deviceInformation":{}}`, nil, 400},
 		{"value a number", "/ags/signOn", `{"parameters":[{"name":"username","value":1}],"deviceInformation":{}}`, nil, 400},
 		{"no password", "/ags/signOn", `{"parameters":[{"name":"username","value":"dave"}],"deviceInformation":{}}`, nil, 400},
@@ -66,15 +66,15 @@ func TestGateway_RefusesWhatIsMalformed(t *testing.T) {
 		{"both device and client", "/ags/signOn", `{"parameters":[],"deviceInformation":{},"clientId":"PUB_1"}`, nil, 400},
 		{"client empty", "/ags/signOn", `{"parameters":[],"clientId":""}`, nil, 400},
 		{"client a number", "/ags/signOn", `{"parameters":[],"clientId":1}`, nil, 400},
-		{"device a text", "/ags/signOn", `{"parameters":[],"deviceInformation":"box"}`, nil, 400},
+		{"device a string", "/ags/signOn", `{"parameters":[],"deviceInformation":"box"}`, nil, 400},
 		{"device null", "/ags/signOn", `{"parameters":[],"deviceInformation":null}`, nil, 400},
 		{"no user token", "/ags/subsequentSignOn", `{"parameters":[]}`, nil, 400},
 		{"no session token", "/ags/signOnWithSessionToken", `{"parameters":[],"deviceInformation":{}}`, nil, 400},
 		{"session token without a device", "/ags/signOnWithSessionToken", `{"parameters":[{"name":"sessionToken","value":"v"}]}`, nil, 400},
-		{"head-end names nobody", "/ags/getSessionToken", `{"parameters":[]}`, nil, 400},
+		{"head-end names no user", "/ags/getSessionToken", `{"parameters":[]}`, nil, 400},
 		{"refresh without parameters", "/ags/refresh", `{}`, nil, 400},
 		{"sign-out without parameters", "/ags/signOut", `{}`, nil, 400},
-		{"a path there is not", "/ags/renew", `{"parameters":[]}`, nil, 404},
+		{"unknown path", "/ags/renew", `{"parameters":[]}`, nil, 404},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -86,23 +86,12 @@ func TestGateway_RefusesWhatIsMalformed(t *testing.T) {
 				assert.NotEmpty(t, r.field(t, "message"))
 				assert.Zero(t, srv.Stats())
 			}
-			assert.Equal(t, 1, total(srv))
+			assert.Equal(t, 1, totalCount(srv))
 		})
 	}
 }
 
-func total(srv *agstest.Server) int {
-	n := 0
-	for _, op := range []agstest.Op{
-		agstest.Discovery, agstest.SignOn, agstest.SubsequentSignOn, agstest.SessionToken,
-		agstest.SignOnWithSessionToken, agstest.Refresh, agstest.SignOut, agstest.API, agstest.Other,
-	} {
-		n += srv.Count(op)
-	}
-	return n
-}
-
-func TestGateway_RefusesAnotherMethod(t *testing.T) {
+func TestGateway_RejectsOtherMethods(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{})
 	r := send(t.Context(), srv, http.MethodGet, "/ags/refresh", "")
 	assert.Equal(t, [2]int{405, 0}, r.refusal(t))
@@ -110,13 +99,13 @@ func TestGateway_RefusesAnotherMethod(t *testing.T) {
 	r = post(t, srv, "/ags/servicediscovery", "{}")
 	assert.Equal(t, [2]int{405, 0}, r.refusal(t))
 	assert.Equal(t, http.MethodGet, r.header.Get("Allow"))
-	assert.Equal(t, 2, total(srv))
+	assert.Equal(t, 2, totalCount(srv))
 }
 
-func TestGateway_KnowsItsTenantAndServices(t *testing.T) {
+func TestGateway_RejectsOtherTenantsAndServices(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{TenantID: "nagra", AuthServiceIDs: []string{"sso", "Customer Auth Service"}})
 	signOn(t, srv)
-	assert.Equal(t, [2]int{404, 0}, post(t, srv, "/ags/signOn", firstTime, "nv-tenant-id", "other").refusal(t))
-	assert.Equal(t, [2]int{404, 0}, post(t, srv, "/ags/signOn", firstTime, "x-auth-service-id", "other").refusal(t))
+	assert.Equal(t, [2]int{404, 0}, post(t, srv, "/ags/signOn", newDeviceSignOn, "nv-tenant-id", "other").refusal(t))
+	assert.Equal(t, [2]int{404, 0}, post(t, srv, "/ags/signOn", newDeviceSignOn, "x-auth-service-id", "other").refusal(t))
 	assert.Equal(t, 3, srv.Count(agstest.SignOn))
 }

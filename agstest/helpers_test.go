@@ -21,15 +21,16 @@ import (
 func TestMain(m *testing.M) { leak.Main(m) }
 
 const (
-	firstTime = `{"parameters":[{"name":"username","value":"dave"},{"name":"password","value":"open sesame"}],` +
+	newDeviceSignOn = `{"parameters":[{"name":"username","value":"dave"},{"name":"password","value":"open sesame"}],` +
 		`"deviceInformation":{"name":"box"}}`
-	seedParameters = `{"parameters":[{"name":"username","value":"dave"}]}`
+	usernameOnly = `{"parameters":[{"name":"username","value":"dave"}]}`
 )
 
-// start is an instant that is not a whole second: the wire has whole ones.
+// start returns the initial time of fake clocks. It is not a whole second, because
+// tokens and lifetimes are.
 func start() time.Time { return time.Date(2022, time.June, 10, 15, 4, 53, 400_000_000, time.UTC) }
 
-// startServer returns a loopback server on a fake clock, closed when the test ends.
+// startServer returns a server with a fake clock, which it closes when the test ends.
 func startServer(t *testing.T, cfg agstest.Config) (*agstest.Server, *clock.Fake) {
 	t.Helper()
 	fake := clock.NewFake(start())
@@ -39,8 +40,8 @@ func startServer(t *testing.T, cfg agstest.Config) (*agstest.Server, *clock.Fake
 	return srv, fake
 }
 
-// startInMemory returns a server in memory on the system's clock, for use in a
-// bubble. It is closed when the bubble ends.
+// startInMemory returns a server in memory with the default clock, for use in a
+// synctest bubble. It closes the server when the bubble ends.
 func startInMemory(t *testing.T, cfg agstest.Config) *agstest.Server {
 	t.Helper()
 	cfg.InMemory = true
@@ -49,7 +50,23 @@ func startInMemory(t *testing.T, cfg agstest.Config) *agstest.Server {
 	return srv
 }
 
-// reply is what came back: an answer, or an error in place of it or within it.
+// listeners returns the configs of a server on a loopback socket and of one in memory.
+func listeners() map[string]agstest.Config {
+	return map[string]agstest.Config{"loopback": {}, "memory": {InMemory: true}}
+}
+
+// onEachListener runs a test with a server on a loopback socket and with one in memory.
+func onEachListener(t *testing.T, test func(t *testing.T, srv *agstest.Server)) {
+	t.Helper()
+	for name, cfg := range listeners() {
+		t.Run(name, func(t *testing.T) {
+			srv, _ := startServer(t, cfg)
+			test(t, srv)
+		})
+	}
+}
+
+// reply is a response. Its err is that of the request or of reading the body.
 type reply struct {
 	status int
 	header http.Header
@@ -66,7 +83,7 @@ func (r reply) field(t *testing.T, name string) any {
 	return fields[name]
 }
 
-// refusal returns the status and the code of a gateway's error object.
+// refusal returns the status and the errorCode of an error object.
 func (r reply) refusal(t *testing.T) [2]int {
 	t.Helper()
 	assert.NotEmpty(t, r.field(t, "message"))
@@ -74,7 +91,7 @@ func (r reply) refusal(t *testing.T) [2]int {
 	return [2]int{r.status, int(code)}
 }
 
-// tokens are those of an answer.
+// tokens is the decoded body of an answer with tokens.
 type tokens struct {
 	Access   string `json:"access_token"`
 	Refresh  string `json:"refresh_token"`
@@ -95,8 +112,8 @@ func (r reply) tokens(t *testing.T, status int) tokens {
 	return tok
 }
 
-// send makes a request with the headers that the gateway wants, and those given in
-// pairs of name and value; an empty value takes a header away.
+// send sends a request with the mandatory headers, and those in header, which are
+// pairs of name and value. An empty value removes a header.
 func send(ctx context.Context, srv *agstest.Server, method, path, body string, header ...string) reply {
 	rq, err := http.NewRequestWithContext(ctx, method, srv.URL+path, strings.NewReader(body))
 	if err != nil {
@@ -130,22 +147,22 @@ func post(t *testing.T, srv *agstest.Server, path, body string, header ...string
 	return send(t.Context(), srv, http.MethodPost, path, body, header...)
 }
 
-// signOn signs dave on with a new device.
+// signOn signs on the default user with a new device.
 func signOn(t *testing.T, srv *agstest.Server) tokens {
 	t.Helper()
-	return post(t, srv, "/ags/signOn", firstTime).tokens(t, http.StatusCreated)
+	return post(t, srv, "/ags/signOn", newDeviceSignOn).tokens(t, http.StatusCreated)
 }
 
-// signOnAgain signs dave on with a device that he has.
+// signOnAgain signs on the default user with a registered device.
 func signOnAgain(t *testing.T, srv *agstest.Server, clientID string) reply {
 	t.Helper()
-	body := strings.Replace(firstTime, `"deviceInformation":{"name":"box"}`, `"clientId":"`+clientID+`"`, 1)
+	body := strings.Replace(newDeviceSignOn, `"deviceInformation":{"name":"box"}`, `"clientId":"`+clientID+`"`, 1)
 	return post(t, srv, "/ags/signOn", body)
 }
 
 func refresh(t *testing.T, srv *agstest.Server, token string) reply {
 	t.Helper()
-	return post(t, srv, "/ags/refresh", seedParameters, "Authorization", "Bearer "+token)
+	return post(t, srv, "/ags/refresh", usernameOnly, "Authorization", "Bearer "+token)
 }
 
 func callAPI(t *testing.T, srv *agstest.Server, token string) reply {
@@ -153,7 +170,7 @@ func callAPI(t *testing.T, srv *agstest.Server, token string) reply {
 	return post(t, srv, "/api/profile", "hello", "Authorization", "Bearer "+token)
 }
 
-// accepted reports whether the API takes an access token.
+// accepted reports whether the API accepts an access token.
 func accepted(t *testing.T, srv *agstest.Server, token string) bool {
 	t.Helper()
 	r := callAPI(t, srv, token)
@@ -163,5 +180,30 @@ func accepted(t *testing.T, srv *agstest.Server, token string) bool {
 
 func signOut(t *testing.T, srv *agstest.Server, token string) reply {
 	t.Helper()
-	return post(t, srv, "/ags/signOut", seedParameters, "Authorization", "Bearer "+token)
+	return post(t, srv, "/ags/signOut", usernameOnly, "Authorization", "Bearer "+token)
+}
+
+// assertOneRefresh checks that the server received one refresh, and whether it
+// succeeded.
+func assertOneRefresh(t *testing.T, srv *agstest.Server, succeeded bool) {
+	t.Helper()
+	want := 0
+	if succeeded {
+		want = 1
+	}
+	assert.Equal(t, want, srv.Stats().Refreshes)
+	assert.Equal(t, 1, srv.Count(agstest.Refresh))
+	assert.Zero(t, srv.Pending(agstest.Refresh))
+}
+
+// totalCount returns how many requests the server has received.
+func totalCount(srv *agstest.Server) int {
+	n := 0
+	for _, op := range []agstest.Op{
+		agstest.Discovery, agstest.SignOn, agstest.SubsequentSignOn, agstest.SessionToken,
+		agstest.SignOnWithSessionToken, agstest.Refresh, agstest.SignOut, agstest.API, agstest.Other,
+	} {
+		n += srv.Count(op)
+	}
+	return n
 }

@@ -11,12 +11,12 @@ import (
 	"github.com/agsauth/agsauth/agstest"
 )
 
-func TestRefresh_ReissuesBothTokens(t *testing.T) {
+func TestRefresh_ReturnsANewPair(t *testing.T) {
 	for _, path := range []string{"/ags/refresh", "/ias/v3/token/actions/refresh"} {
 		t.Run(path, func(t *testing.T) {
 			srv, _ := startServer(t, agstest.Config{})
 			old := signOn(t, srv)
-			tok := post(t, srv, path, seedParameters, "Authorization", "Bearer "+old.Refresh).tokens(t, http.StatusOK)
+			tok := post(t, srv, path, usernameOnly, "Authorization", "Bearer "+old.Refresh).tokens(t, http.StatusOK)
 			assert.NotEqual(t, old.Access, tok.Access)
 			assert.NotEqual(t, old.Refresh, tok.Refresh)
 			assert.Equal(t, old.ClientID, tok.ClientID)
@@ -27,7 +27,7 @@ func TestRefresh_ReissuesBothTokens(t *testing.T) {
 	}
 }
 
-func TestRefresh_FormsOfAuthorization(t *testing.T) {
+func TestRefresh_AuthorizationForms(t *testing.T) {
 	tests := []struct {
 		name   string
 		quirks agstest.Quirks
@@ -35,19 +35,19 @@ func TestRefresh_FormsOfAuthorization(t *testing.T) {
 		want   int
 	}{
 		{"bearer", agstest.Quirks{}, "Bearer ", 200},
-		{"bearer in small letters", agstest.Quirks{}, "bearer ", 200},
+		{"bearer in lower case", agstest.Quirks{}, "bearer ", 200},
 		{"bare", agstest.Quirks{}, "", 200},
 		{"another scheme", agstest.Quirks{}, "Basic ", 401},
-		{"bearer where it is wanted", agstest.Quirks{RequireBearer: true}, "Bearer ", 200},
-		{"bare where bearer is wanted", agstest.Quirks{RequireBearer: true}, "", 401},
-		{"bare where it is wanted", agstest.Quirks{RequireBare: true}, "", 200},
-		{"bearer where bare is wanted", agstest.Quirks{RequireBare: true}, "Bearer ", 401},
+		{"bearer required", agstest.Quirks{RequireBearer: true}, "Bearer ", 200},
+		{"bare, bearer required", agstest.Quirks{RequireBearer: true}, "", 401},
+		{"bare required", agstest.Quirks{RequireBare: true}, "", 200},
+		{"bearer, bare required", agstest.Quirks{RequireBare: true}, "Bearer ", 401},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			srv, _ := startServer(t, agstest.Config{Quirks: test.quirks})
 			tok := signOn(t, srv)
-			r := post(t, srv, "/ags/refresh", seedParameters, "Authorization", test.scheme+tok.Refresh)
+			r := post(t, srv, "/ags/refresh", usernameOnly, "Authorization", test.scheme+tok.Refresh)
 			require.NoError(t, r.err)
 			assert.Equal(t, test.want, r.status)
 			assert.Equal(t, 1, srv.Count(agstest.Refresh))
@@ -55,30 +55,30 @@ func TestRefresh_FormsOfAuthorization(t *testing.T) {
 	}
 }
 
-func TestRefresh_RefusesWhatIsNoRefreshToken(t *testing.T) {
+func TestRefresh_RejectsOtherTokens(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{})
 	tok := signOn(t, srv)
-	assert.Equal(t, [2]int{401, 0}, post(t, srv, "/ags/refresh", seedParameters).refusal(t), "none")
+	assert.Equal(t, [2]int{401, 0}, post(t, srv, "/ags/refresh", usernameOnly).refusal(t), "no token")
 	assert.Equal(t, [2]int{403, 20020}, refresh(t, srv, tok.Access).refusal(t), "an access token")
-	assert.Equal(t, [2]int{403, 20020}, refresh(t, srv, tok.Refresh+"x").refusal(t), "a forged one")
+	assert.Equal(t, [2]int{403, 20020}, refresh(t, srv, tok.Refresh+"x").refusal(t), "a forged token")
 	assert.Equal(t, 3, srv.Count(agstest.Refresh))
 	refresh(t, srv, tok.Refresh).tokens(t, http.StatusOK)
 }
 
-func TestSession_AReusedRefreshTokenEndsIt(t *testing.T) {
+func TestRefresh_ReuseEndsTheSession(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{})
 	first := signOn(t, srv)
 	second := refresh(t, srv, first.Refresh).tokens(t, http.StatusOK)
 	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, first.Refresh).refusal(t))
 	assert.Equal(t, 1, srv.Stats().Reuses)
-	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, second.Refresh).refusal(t), "the whole family")
-	assert.Equal(t, 1, srv.Stats().Reuses, "that one was not reused")
+	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, second.Refresh).refusal(t), "the session has ended")
+	assert.Equal(t, 1, srv.Stats().Reuses, "the second token was not reused")
 	assert.Zero(t, srv.Stats().LiveSessions)
 	assert.Equal(t, 3, srv.Count(agstest.Refresh))
-	assert.True(t, accepted(t, srv, second.Access), "an access token is good until it expires")
+	assert.True(t, accepted(t, srv, second.Access), "an access token stays valid until it expires")
 }
 
-func TestSession_AnotherIsNotTouchedByAReuse(t *testing.T) {
+func TestRefresh_ReuseDoesNotEndOtherSessions(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{})
 	mine, other := signOn(t, srv), signOn(t, srv)
 	refresh(t, srv, mine.Refresh).tokens(t, http.StatusOK)
@@ -87,7 +87,7 @@ func TestSession_AnotherIsNotTouchedByAReuse(t *testing.T) {
 	assert.Equal(t, 3, srv.Count(agstest.Refresh))
 }
 
-func TestReusableRefreshTokens_AreGoodUntilTheyExpire(t *testing.T) {
+func TestRefresh_ReusableRefreshTokens(t *testing.T) {
 	srv, fake := startServer(t, agstest.Config{ReusableRefreshTokens: true, RefreshLifetime: time.Hour})
 	tok := signOn(t, srv)
 	seen := map[string]bool{}
@@ -102,7 +102,7 @@ func TestReusableRefreshTokens_AreGoodUntilTheyExpire(t *testing.T) {
 	assert.Equal(t, 4, srv.Count(agstest.Refresh))
 }
 
-func TestReuseGrace_ForgivesARepeatThatIsSoon(t *testing.T) {
+func TestRefresh_ReuseGrace(t *testing.T) {
 	srv, fake := startServer(t, agstest.Config{ReuseGrace: 10 * time.Second})
 	first := signOn(t, srv)
 	one := refresh(t, srv, first.Refresh).tokens(t, http.StatusOK)
@@ -119,7 +119,7 @@ func TestReuseGrace_ForgivesARepeatThatIsSoon(t *testing.T) {
 	assert.Equal(t, 5, srv.Count(agstest.Refresh))
 }
 
-func TestOptionalParameters_AcceptsAnEmptyObject(t *testing.T) {
+func TestRefresh_OptionalParameters(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{OptionalParameters: true})
 	tok := signOn(t, srv)
 	next := post(t, srv, "/ags/refresh", `{}`, "Authorization", tok.Refresh).tokens(t, http.StatusOK)
@@ -141,7 +141,7 @@ func TestSignOut_EndsTheSession(t *testing.T) {
 	assert.Equal(t, 2, srv.Count(agstest.SignOut))
 }
 
-func TestSignOut_TakesLiveAccessTokensOnly(t *testing.T) {
+func TestSignOut_RequiresALiveAccessToken(t *testing.T) {
 	srv, fake := startServer(t, agstest.Config{})
 	tok := signOn(t, srv)
 	assert.Equal(t, [2]int{403, 20020}, signOut(t, srv, tok.Refresh).refusal(t))

@@ -19,11 +19,11 @@ import (
 	"github.com/agsauth/agsauth/agstest"
 )
 
-func TestRequests_TellWhatWasReceived(t *testing.T) {
+func TestRequests_RecordWhatWasReceived(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{})
 	tok := signOn(t, srv)
 	refresh(t, srv, tok.Refresh).tokens(t, http.StatusOK)
-	r := post(t, srv, "/ias/v3/token/actions/refresh?x=1", seedParameters, "Authorization", tok.Refresh, "Nagra-Target", "everything")
+	r := post(t, srv, "/ias/v3/token/actions/refresh?x=1", usernameOnly, "Authorization", tok.Refresh, "Nagra-Target", "everything")
 	assert.Equal(t, http.StatusUnauthorized, r.status)
 	requests := srv.Requests(agstest.Refresh)
 	require.Len(t, requests, 2)
@@ -38,7 +38,7 @@ func TestRequests_TellWhatWasReceived(t *testing.T) {
 	assert.Equal(t, "everything", second.Header.Get("Nagra-Target"))
 	assert.Equal(t, "flow-1", second.Header.Get("x-correlation-id"))
 	assert.Equal(t, http.StatusUnauthorized, second.Status)
-	assert.JSONEq(t, seedParameters, string(second.Body()))
+	assert.JSONEq(t, usernameOnly, string(second.Body()))
 
 	assert.Equal(t, "[redacted]", first.Header.Get("Authorization"))
 	assert.Equal(t, "Bearer "+tok.Refresh, first.Reveal("authorization"))
@@ -46,7 +46,7 @@ func TestRequests_TellWhatWasReceived(t *testing.T) {
 	assert.True(t, first.Carries(tok.Refresh))
 	assert.True(t, second.Carries(tok.Refresh))
 	assert.False(t, second.Carries(tok.Access))
-	assert.False(t, first.SameAuthorization(second), "one has the scheme, the other has not")
+	assert.False(t, first.SameAuthorization(second), "only one has the scheme")
 	assert.True(t, first.SameAuthorization(first))
 	assert.True(t, first.SameBody(second))
 	assert.False(t, first.SameBody(srv.Requests(agstest.SignOn)[0]))
@@ -54,18 +54,18 @@ func TestRequests_TellWhatWasReceived(t *testing.T) {
 	assert.Equal(t, 2, srv.Count(agstest.Refresh))
 }
 
-func TestRequests_AreTheCallersOwn(t *testing.T) {
+func TestRequests_CallerOwnsTheResult(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{})
 	signOn(t, srv)
 	rq := srv.Requests(agstest.SignOn)[0]
 	rq.Header.Set("nv-tenant-id", "changed")
 	copy(rq.Body(), "changed")
 	assert.Equal(t, "nagra", srv.Requests(agstest.SignOn)[0].Header.Get("nv-tenant-id"))
-	assert.Equal(t, firstTime, string(srv.Requests(agstest.SignOn)[0].Body()))
+	assert.Equal(t, newDeviceSignOn, string(srv.Requests(agstest.SignOn)[0].Body()))
 	assert.Equal(t, 1, srv.Count(agstest.SignOn))
 }
 
-func TestRequest_ZeroIsNoRecord(t *testing.T) {
+func TestRequest_ZeroValue(t *testing.T) {
 	var rq agstest.Request
 	assert.Empty(t, rq.Body())
 	assert.Empty(t, rq.Reveal("Authorization"))
@@ -74,12 +74,12 @@ func TestRequest_ZeroIsNoRecord(t *testing.T) {
 	assert.True(t, rq.SameBody(agstest.Request{}))
 }
 
-// recorder is a testing.T that keeps what a failing assertion has to say.
+// recorder is an assert.TestingT that records the messages of failed assertions.
 type recorder struct{ strings.Builder }
 
 func (r *recorder) Errorf(format string, args ...any) { fmt.Fprintf(r, format, args...) }
 
-func TestRequest_PrintsNoSecret(t *testing.T) {
+func TestRequest_PrintsNoSecrets(t *testing.T) {
 	const mark = "M4RK"
 	srv, _ := startServer(t, agstest.Config{})
 	body := `{"parameters":[{"name":"password","value":"` + mark + `"}]}`
@@ -102,7 +102,7 @@ func TestRequest_PrintsNoSecret(t *testing.T) {
 	out.Write(b)
 	slog.New(slog.NewTextHandler(&out, nil)).InfoContext(t.Context(), "m", slog.Any("request", rq))
 	slog.New(slog.NewJSONHandler(&out, nil)).InfoContext(t.Context(), "m", slog.Any("request", rq))
-	// testify prints with spew, which looks into unexported fields.
+	// testify prints with spew, which shows unexported fields.
 	failed := &recorder{}
 	assert.Equal(failed, agstest.Request{}, rq)
 	assert.Equal(failed, []agstest.Request{}, requests)
@@ -115,7 +115,7 @@ func TestRequest_PrintsNoSecret(t *testing.T) {
 	assert.NotContains(t, out.String(), fmt.Sprintf("%x", mark))
 }
 
-func TestRequest_PrintsAsOneLine(t *testing.T) {
+func TestRequest_String(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{})
 	srv.Script(agstest.Refresh, agstest.Fault{Status: 503}, agstest.Fault{Kind: agstest.Lost})
 	refresh(t, srv, "any")
@@ -127,7 +127,7 @@ func TestRequest_PrintsAsOneLine(t *testing.T) {
 	assert.Equal(t, requests[1].String(), requests[1].GoString())
 }
 
-func TestRequests_KeepAsMuchAsIsSensible(t *testing.T) {
+func TestRequests_KeepTheLatest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := startInMemory(t, agstest.Config{})
 		srv.Always(agstest.Other, agstest.Fault{Kind: agstest.Empty})
@@ -150,17 +150,17 @@ func TestRequests_KeepTheStartOfALongBody(t *testing.T) {
 	r := post(t, srv, "/api/upload", string(body), "Authorization", "Bearer "+tok.Access)
 	var echo agstest.Echo
 	require.NoError(t, json.Unmarshal(r.body, &echo))
-	assert.Len(t, echo.Body, len(body), "the API has seen all of it")
+	assert.Len(t, echo.Body, len(body), "the API received the whole body")
 	assert.Len(t, srv.Requests(agstest.API)[0].Body(), agstest.RecordedBody)
 	assert.Equal(t, 1, srv.Count(agstest.API))
 }
 
-func TestRequests_ABodyOutOfAllBounds(t *testing.T) {
+func TestRequests_OversizedBody(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{})
 	tok := signOn(t, srv)
 	r := post(t, srv, "/api/upload", strings.Repeat("x", agstest.MaxBody+1), "Authorization", "Bearer "+tok.Access)
-	// The server closes the connection while the client may still be writing: it
-	// has the answer, or a broken pipe.
+	// The server closes the connection while the client may still be writing. The
+	// client gets either the answer or a write error.
 	if r.err == nil {
 		assert.Equal(t, http.StatusRequestEntityTooLarge, r.status)
 	}
@@ -169,7 +169,7 @@ func TestRequests_ABodyOutOfAllBounds(t *testing.T) {
 	assert.Equal(t, http.StatusRequestEntityTooLarge, srv.Requests(agstest.API)[0].Status)
 }
 
-func TestRequests_ABodyThatIsNotSentWhole(t *testing.T) {
+func TestRequests_IncompleteBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := startInMemory(t, agstest.Config{})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -183,9 +183,9 @@ func TestRequests_ABodyThatIsNotSentWhole(t *testing.T) {
 		}()
 		_, err = io.WriteString(writer, strings.Repeat("half", 4096))
 		require.NoError(t, err)
-		synctest.Wait() // until the server waits for more
+		synctest.Wait() // the server waits for the rest of the body
 		cancel()
-		synctest.Wait() // until the connection is gone, and nothing but the body's writer is waited for
+		synctest.Wait() // the connection is closed; only the body's writer is left
 		require.NoError(t, writer.Close())
 		require.ErrorIs(t, <-done, context.Canceled)
 		require.NoError(t, srv.Wait(t.Context(), agstest.API, 1))
@@ -211,10 +211,10 @@ func TestWait_UntilReceived(t *testing.T) {
 	})
 }
 
-func TestWait_EndsWithItsContextOrTheServer(t *testing.T) {
+func TestWait_EndsWithItsContextOrOnClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := startInMemory(t, agstest.Config{})
-		cause := errors.New("enough")
+		cause := errors.New("cause")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(cause)
 		require.ErrorIs(t, srv.Wait(ctx, agstest.Refresh, 1), cause)

@@ -31,7 +31,7 @@ func TestServer_ListensOnLoopback(t *testing.T) {
 	assert.Equal(t, 1, srv.Count(agstest.Discovery))
 }
 
-// get asks for a path that there is not, and returns the host that the server saw.
+// get requests a path that does not exist, and returns the host that the server saw.
 func get(t *testing.T, client *http.Client, srv *agstest.Server, base string) string {
 	t.Helper()
 	rq, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/", nil)
@@ -44,7 +44,7 @@ func get(t *testing.T, client *http.Client, srv *agstest.Server, base string) st
 	return requests[len(requests)-1].Host
 }
 
-func TestClient_InMemoryEveryHostIsTheServer(t *testing.T) {
+func TestClient_InMemoryConnectsEveryHostToTheServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := startInMemory(t, agstest.Config{})
 		assert.Equal(t, "http://localhost", srv.URL)
@@ -56,7 +56,7 @@ func TestClient_InMemoryEveryHostIsTheServer(t *testing.T) {
 	})
 }
 
-func TestClient_OnLoopbackStrangersAreTheServer(t *testing.T) {
+func TestClient_OnLoopbackConnectsOtherHostsToTheServer(t *testing.T) {
 	one, _ := startServer(t, agstest.Config{})
 	two, _ := startServer(t, agstest.Config{})
 	client := one.Client()
@@ -66,18 +66,18 @@ func TestClient_OnLoopbackStrangersAreTheServer(t *testing.T) {
 
 	get(t, client, two, two.URL)
 	get(t, client, two, strings.Replace(two.URL, "127.0.0.1", "localhost", 1))
-	assert.Equal(t, 2, one.Count(agstest.Other), "two servers are two")
+	assert.Equal(t, 2, one.Count(agstest.Other), "the first client also reaches other servers")
 	assert.Equal(t, 2, two.Count(agstest.Other))
 }
 
-func TestClient_IsTheCallersOwn(t *testing.T) {
+func TestClient_CallerOwnsTheResult(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{})
 	srv.Client().Timeout = time.Nanosecond
 	assert.NotEmpty(t, get(t, srv.Client(), srv, srv.URL))
 	assert.Equal(t, 1, srv.Count(agstest.Other))
 }
 
-func TestServer_InMemoryOnAFakeClock(t *testing.T) {
+func TestServer_InMemoryWithAFakeClock(t *testing.T) {
 	srv, fake := startServer(t, agstest.Config{InMemory: true, AccessLifetime: time.Minute})
 	tok := signOn(t, srv)
 	assert.True(t, accepted(t, srv, tok.Access))
@@ -86,7 +86,7 @@ func TestServer_InMemoryOnAFakeClock(t *testing.T) {
 	assert.Equal(t, 2, srv.Count(agstest.API))
 }
 
-func TestServer_OnTheSystemsClock(t *testing.T) {
+func TestServer_DefaultClock(t *testing.T) {
 	srv := agstest.NewServer(agstest.Config{})
 	defer srv.Close()
 	tok := signOn(t, srv)
@@ -97,8 +97,8 @@ func TestServer_OnTheSystemsClock(t *testing.T) {
 	assert.Equal(t, 1, srv.Count(agstest.API))
 }
 
-func TestClose_EndsRequestsUnderWay(t *testing.T) {
-	for name, cfg := range modes() {
+func TestClose_EndsRequestsInFlight(t *testing.T) {
+	for name, cfg := range listeners() {
 		t.Run(name, func(t *testing.T) {
 			cfg.Clock = clock.NewFake(start())
 			srv := agstest.NewServer(cfg)
@@ -108,7 +108,7 @@ func TestClose_EndsRequestsUnderWay(t *testing.T) {
 			paths := map[agstest.Op]string{agstest.Refresh: "/ags/refresh", agstest.SignOn: "/ags/signOn", agstest.API: "/api/x"}
 			var callers sync.WaitGroup
 			for _, path := range paths {
-				callers.Go(func() { assert.Error(t, post(t, srv, path, firstTime).err) })
+				callers.Go(func() { assert.Error(t, post(t, srv, path, newDeviceSignOn).err) })
 			}
 			for op := range paths {
 				require.NoError(t, srv.Wait(t.Context(), op, 1))
@@ -117,14 +117,14 @@ func TestClose_EndsRequestsUnderWay(t *testing.T) {
 			callers.Wait()
 			for op := range paths {
 				assert.Zero(t, srv.InFlight(op))
-				assert.Equal(t, 1, srv.Count(op), "what was recorded is still there")
+				assert.Equal(t, 1, srv.Count(op), "records remain")
 			}
 		})
 	}
 }
 
-func TestClose_MayBeCalledAgainAndLeavesNobodyToAnswer(t *testing.T) {
-	for name, cfg := range modes() {
+func TestClose_IsIdempotentAndStopsTheServer(t *testing.T) {
+	for name, cfg := range listeners() {
 		t.Run(name, func(t *testing.T) {
 			srv := agstest.NewServer(cfg)
 			signOn(t, srv)
@@ -134,7 +134,7 @@ func TestClose_MayBeCalledAgainAndLeavesNobodyToAnswer(t *testing.T) {
 			}
 			closers.Wait()
 			srv.Close()
-			require.Error(t, post(t, srv, "/ags/signOn", firstTime).err)
+			require.Error(t, post(t, srv, "/ags/signOn", newDeviceSignOn).err)
 			assert.Equal(t, 1, srv.Count(agstest.SignOn))
 		})
 	}
@@ -147,8 +147,8 @@ func TestClose_AtOnce(t *testing.T) {
 	}
 }
 
-func TestClose_WhileConnectionsAreMade(t *testing.T) {
-	for name, cfg := range modes() {
+func TestClose_WhileClientsConnect(t *testing.T) {
+	for name, cfg := range listeners() {
 		t.Run(name, func(t *testing.T) {
 			for range 20 {
 				srv := agstest.NewServer(cfg)
@@ -165,7 +165,7 @@ func TestClose_WhileConnectionsAreMade(t *testing.T) {
 	}
 }
 
-func TestServer_InMemoryADialCanBeGivenUp(t *testing.T) {
+func TestServer_InMemoryDialEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := startInMemory(t, agstest.Config{})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -175,9 +175,8 @@ func TestServer_InMemoryADialCanBeGivenUp(t *testing.T) {
 	})
 }
 
-// Many goroutines do all there is to do at the same time: the race detector looks
-// on.
-func TestServer_IsSafeForConcurrentUse(t *testing.T) {
+// The race detector checks this test.
+func TestServer_ConcurrentUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := startInMemory(t, agstest.Config{DeviceLimit: -1})
 		const n = 20
@@ -205,4 +204,24 @@ func TestServer_IsSafeForConcurrentUse(t *testing.T) {
 		assert.Equal(t, n, srv.Stats().Sessions)
 		synctest.Wait()
 	})
+}
+
+func TestServer_Skew(t *testing.T) {
+	srv, fake := startServer(t, agstest.Config{Skew: -time.Hour})
+	r := post(t, srv, "/ags/signOn", newDeviceSignOn)
+	tok := r.tokens(t, http.StatusCreated)
+	date, err := http.ParseTime(r.header.Get("Date"))
+	require.NoError(t, err)
+	assert.True(t, date.Equal(start().Truncate(time.Second).Add(-time.Hour)))
+	info, _ := srv.Inspect(tok.Access)
+	assert.True(t, info.ExpiresAt.Equal(start().Truncate(time.Second)), "the server's clock is an hour behind")
+	assert.True(t, srv.Requests(agstest.SignOn)[0].At.Equal(start().Add(-time.Hour)))
+	assert.True(t, accepted(t, srv, tok.Access))
+
+	srv.SetSkew(0)
+	assert.False(t, accepted(t, srv, tok.Access), "without the skew the token has expired")
+	srv.SetSkew(-time.Hour)
+	fake.Suspend(-time.Minute)
+	assert.True(t, accepted(t, srv, tok.Access))
+	assert.Equal(t, 3, srv.Count(agstest.API))
 }

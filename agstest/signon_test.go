@@ -12,9 +12,9 @@ import (
 	"github.com/agsauth/agsauth/agstest"
 )
 
-func TestSignOn_AnswersTokens(t *testing.T) {
+func TestSignOn_ReturnsTokens(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{})
-	r := post(t, srv, "/ags/signOn", firstTime)
+	r := post(t, srv, "/ags/signOn", newDeviceSignOn)
 	tok := r.tokens(t, http.StatusCreated)
 	assert.NotEmpty(t, tok.Access)
 	assert.NotEmpty(t, tok.Refresh)
@@ -30,7 +30,7 @@ func TestSignOn_AnswersTokens(t *testing.T) {
 	assert.Equal(t, 1, srv.Count(agstest.SignOn))
 }
 
-func TestSignOn_ParameterNamesAreTakenInAnyCase(t *testing.T) {
+func TestSignOn_ParameterNamesIgnoreCase(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{})
 	post(t, srv, "/ags/signOn", `{"parameters":[{"name":"Username","value":"dave"},{"name":"username","value":"second"},
 		{"name":"PASSWORD","value":"open sesame"},{"name":"more","value":""}],"deviceInformation":{},"unknown":[1]}`).
@@ -46,14 +46,14 @@ func TestSignOn_WrongCredentials(t *testing.T) {
 	assert.Equal(t, 1, srv.Count(agstest.SignOn))
 }
 
-func TestSignOn_ADeviceIsRegisteredOnceAndRemembered(t *testing.T) {
+func TestSignOn_RegistersADeviceOnce(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{})
 	first := signOn(t, srv)
 	again := signOnAgain(t, srv, first.ClientID).tokens(t, http.StatusCreated)
 	assert.Equal(t, first.ClientID, again.ClientID)
 	assert.Equal(t, 1, srv.Stats().Devices)
 	assert.Equal(t, 2, srv.Stats().Sessions)
-	assert.Equal(t, "PUB_2", signOn(t, srv).ClientID, "the same hardware, but a new device")
+	assert.Equal(t, "PUB_2", signOn(t, srv).ClientID, "deviceInformation always registers a new device")
 	assert.Equal(t, 3, srv.Count(agstest.SignOn))
 }
 
@@ -61,7 +61,7 @@ func TestSignOn_DeviceLimit(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{DeviceLimit: 2})
 	first := signOn(t, srv)
 	signOn(t, srv)
-	assert.Equal(t, [2]int{403, 20007}, post(t, srv, "/ags/signOn", firstTime).refusal(t))
+	assert.Equal(t, [2]int{403, 20007}, post(t, srv, "/ags/signOn", newDeviceSignOn).refusal(t))
 	assert.Equal(t, 2, srv.Stats().Devices)
 	signOnAgain(t, srv, first.ClientID).tokens(t, http.StatusCreated)
 
@@ -70,12 +70,12 @@ func TestSignOn_DeviceLimit(t *testing.T) {
 	assert.Equal(t, 5, srv.Count(agstest.SignOn))
 }
 
-func TestSignOn_DeviceLimitDefaultsToFiveAndCanBeOff(t *testing.T) {
+func TestSignOn_DefaultDeviceLimitAndNone(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{})
 	for range 5 {
 		signOn(t, srv)
 	}
-	assert.Equal(t, [2]int{403, 20007}, post(t, srv, "/ags/signOn", firstTime).refusal(t))
+	assert.Equal(t, [2]int{403, 20007}, post(t, srv, "/ags/signOn", newDeviceSignOn).refusal(t))
 	assert.Equal(t, 6, srv.Count(agstest.SignOn))
 
 	srv, _ = startServer(t, agstest.Config{DeviceLimit: -1})
@@ -86,7 +86,7 @@ func TestSignOn_DeviceLimitDefaultsToFiveAndCanBeOff(t *testing.T) {
 	assert.Equal(t, 7, srv.Count(agstest.SignOn))
 }
 
-func TestSignOn_AnUnknownDeviceIsADeletedOne(t *testing.T) {
+func TestSignOn_UnknownDevice(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{Accounts: []agstest.Account{
 		{Username: "dave", Password: "open sesame"}, {Username: "eve", Password: "x"},
 	}})
@@ -98,8 +98,8 @@ func TestSignOn_AnUnknownDeviceIsADeletedOne(t *testing.T) {
 	assert.Equal(t, 3, srv.Count(agstest.SignOn))
 }
 
-// twins are two accounts that the same credentials open.
-func twins() []agstest.Account {
+// threeAccounts returns accounts of which the first two have the same credentials.
+func threeAccounts() []agstest.Account {
 	return []agstest.Account{
 		{ID: "home", Username: "dave", Password: "open sesame"},
 		{ID: "work", Username: "dave", Password: "open sesame"},
@@ -107,9 +107,9 @@ func twins() []agstest.Account {
 	}
 }
 
-func TestSignOn_SeveralAccountsAreAChoice(t *testing.T) {
-	srv, _ := startServer(t, agstest.Config{Accounts: twins()})
-	r := post(t, srv, "/ags/signOn", firstTime)
+func TestSignOn_SeveralAccounts(t *testing.T) {
+	srv, _ := startServer(t, agstest.Config{Accounts: threeAccounts()})
+	r := post(t, srv, "/ags/signOn", newDeviceSignOn)
 	require.NoError(t, r.err)
 	require.Equal(t, http.StatusMultipleChoices, r.status)
 	userToken, _ := r.field(t, "userAccountToken").(string)
@@ -118,7 +118,7 @@ func TestSignOn_SeveralAccountsAreAChoice(t *testing.T) {
 	require.Len(t, accounts, 2)
 	info, _ := accounts[1].(map[string]any)["accountInformation"].(string)
 	assert.JSONEq(t, `{"accountId":"work","username":"dave"}`, info)
-	assert.Zero(t, srv.Stats(), "nothing is registered before the choice")
+	assert.Zero(t, srv.Stats(), "nothing is registered before the client chooses an account")
 
 	choose := func(account string) reply {
 		return post(t, srv, "/ags/subsequentSignOn",
@@ -128,15 +128,15 @@ func TestSignOn_SeveralAccountsAreAChoice(t *testing.T) {
 	assert.Equal(t, [2]int{400, 0}, post(t, srv, "/ags/subsequentSignOn", `{"parameters":[]}`, "User-Token", userToken).refusal(t))
 	tok := choose("work").tokens(t, http.StatusCreated)
 	assert.Equal(t, "work", tok.Account)
-	assert.Equal(t, "PUB_1", tok.ClientID, "the device of the first call")
-	assert.Equal(t, [2]int{401, 0}, choose("work").refusal(t), "good once")
+	assert.Equal(t, "PUB_1", tok.ClientID, "the device of the first request")
+	assert.Equal(t, [2]int{401, 0}, choose("work").refusal(t), "the token can be used once")
 	assert.Equal(t, 1, srv.Count(agstest.SignOn))
 	assert.Equal(t, 4, srv.Count(agstest.SubsequentSignOn))
 }
 
-func TestSignOn_AChoiceWithATokenInEachAccount(t *testing.T) {
-	srv, _ := startServer(t, agstest.Config{Accounts: twins(), Quirks: agstest.Quirks{UserTokenInAccounts: true}})
-	r := post(t, srv, "/ags/signOn", firstTime)
+func TestSignOn_SeveralAccountsWithATokenEach(t *testing.T) {
+	srv, _ := startServer(t, agstest.Config{Accounts: threeAccounts(), Quirks: agstest.Quirks{UserTokenInAccounts: true}})
+	r := post(t, srv, "/ags/signOn", newDeviceSignOn)
 	require.NoError(t, r.err)
 	var choice struct {
 		Top      *string `json:"userAccountToken"`
@@ -153,10 +153,10 @@ func TestSignOn_AChoiceWithATokenInEachAccount(t *testing.T) {
 	assert.Equal(t, 1, srv.Count(agstest.SubsequentSignOn))
 }
 
-func TestSubsequentSignOn_ADeviceOfItsOwnGoesBeforeThatOfTheFirstCall(t *testing.T) {
-	srv, _ := startServer(t, agstest.Config{Accounts: twins()})
+func TestSubsequentSignOn_OwnDeviceTakesPrecedence(t *testing.T) {
+	srv, _ := startServer(t, agstest.Config{Accounts: threeAccounts()})
 	choose := func(body string) tokens {
-		userToken, _ := post(t, srv, "/ags/signOn", firstTime).field(t, "userAccountToken").(string)
+		userToken, _ := post(t, srv, "/ags/signOn", newDeviceSignOn).field(t, "userAccountToken").(string)
 		return post(t, srv, "/ags/subsequentSignOn", body, "User-Token", userToken).tokens(t, http.StatusCreated)
 	}
 	first := choose(`{"parameters":[{"name":"accountId","value":"home"}]}`)
@@ -166,18 +166,18 @@ func TestSubsequentSignOn_ADeviceOfItsOwnGoesBeforeThatOfTheFirstCall(t *testing
 	assert.Equal(t, 2, srv.Count(agstest.SubsequentSignOn))
 }
 
-func TestSubsequentSignOn_ATokenRunsOut(t *testing.T) {
-	srv, fake := startServer(t, agstest.Config{Accounts: twins()})
-	userToken, _ := post(t, srv, "/ags/signOn", firstTime).field(t, "userAccountToken").(string)
+func TestSubsequentSignOn_TokenExpires(t *testing.T) {
+	srv, fake := startServer(t, agstest.Config{Accounts: threeAccounts()})
+	userToken, _ := post(t, srv, "/ags/signOn", newDeviceSignOn).field(t, "userAccountToken").(string)
 	fake.Advance(10 * time.Minute)
 	r := post(t, srv, "/ags/subsequentSignOn", `{"parameters":[{"name":"accountId","value":"home"}]}`, "User-Token", userToken)
 	assert.Equal(t, [2]int{401, 0}, r.refusal(t))
 	assert.Equal(t, 1, srv.Count(agstest.SubsequentSignOn))
 }
 
-func TestSessionToken_BuysOneSignOn(t *testing.T) {
+func TestSessionToken_IsValidForOneSignOn(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{})
-	r := post(t, srv, "/ags/getSessionToken", seedParameters)
+	r := post(t, srv, "/ags/getSessionToken", usernameOnly)
 	assert.Equal(t, http.StatusOK, r.status)
 	token, _ := r.field(t, "sessionToken").(string)
 	require.NotEmpty(t, token)
@@ -189,7 +189,7 @@ func TestSessionToken_BuysOneSignOn(t *testing.T) {
 	assert.Equal(t, 2, srv.Count(agstest.SignOnWithSessionToken))
 }
 
-func TestSessionToken_IsForUsersThereAre(t *testing.T) {
+func TestSessionToken_UnknownUserOrWrongPassword(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{})
 	r := post(t, srv, "/ags/getSessionToken", `{"parameters":[{"name":"username","value":"mallory"}]}`)
 	assert.Equal(t, [2]int{401, 0}, r.refusal(t))

@@ -18,7 +18,7 @@ import (
 	"github.com/agsauth/agsauth/agstest"
 )
 
-// RFC 7515, appendix A.1: the header has a line break in it, and so has the payload.
+// The example of RFC 7515, appendix A.1. Its header and payload contain line breaks.
 func TestSignHS256_RFC7515(t *testing.T) {
 	b64 := base64.RawURLEncoding
 	secret, err := b64.DecodeString("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow")
@@ -30,8 +30,8 @@ func TestSignHS256_RFC7515(t *testing.T) {
 		".dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", got)
 }
 
-// parts returns the header and the claims of a JWT, unverified.
-func parts(t *testing.T, token string) (header, claims map[string]any) {
+// decodeJWT returns the header and the claims of a JWT, unverified.
+func decodeJWT(t *testing.T, token string) (header, claims map[string]any) {
 	t.Helper()
 	segments := strings.Split(token, ".")
 	require.Len(t, segments, 3)
@@ -43,11 +43,11 @@ func parts(t *testing.T, token string) (header, claims map[string]any) {
 	return header, claims
 }
 
-func names(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }
+func keys(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }
 
-// The documented answer, and what the server answers, have the same fields, and
-// so have their tokens.
-func TestTokens_HaveTheDocumentedShape(t *testing.T) {
+// The server's answer has the same fields as the documented one, and its tokens have
+// the same claims.
+func TestTokens_HaveTheDocumentedFields(t *testing.T) {
 	b, err := os.ReadFile("testdata/documented-answer.json")
 	require.NoError(t, err)
 	var documented, answered map[string]any
@@ -58,15 +58,15 @@ func TestTokens_HaveTheDocumentedShape(t *testing.T) {
 	r := refresh(t, srv, tok.Refresh)
 	r.tokens(t, http.StatusOK)
 	require.NoError(t, json.Unmarshal(r.body, &answered))
-	assert.Equal(t, names(documented), names(answered))
+	assert.Equal(t, keys(documented), keys(answered))
 	for name, value := range documented {
 		assert.IsType(t, value, answered[name], name)
 	}
 	for _, name := range []string{"access_token", "refresh_token"} {
-		wantHeader, wantClaims := parts(t, documented[name].(string))
-		header, claims := parts(t, answered[name].(string))
+		wantHeader, wantClaims := decodeJWT(t, documented[name].(string))
+		header, claims := decodeJWT(t, answered[name].(string))
 		assert.Equal(t, wantHeader, header)
-		assert.Equal(t, names(wantClaims), names(claims), name)
+		assert.Equal(t, keys(wantClaims), keys(claims), name)
 		for claim, value := range wantClaims {
 			assert.IsType(t, value, claims[claim], claim)
 		}
@@ -77,11 +77,11 @@ func TestTokens_HaveTheDocumentedShape(t *testing.T) {
 	assert.Equal(t, 1, srv.Count(agstest.Refresh))
 }
 
-func TestTokens_ClaimsFollowFromOneInstant(t *testing.T) {
+func TestTokens_ClaimsShareOneInstant(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{})
 	tok := signOn(t, srv)
-	_, access := parts(t, tok.Access)
-	_, refreshed := parts(t, tok.Refresh)
+	_, access := decodeJWT(t, tok.Access)
+	_, refreshed := decodeJWT(t, tok.Refresh)
 	issued := float64(start().Unix())
 	assert.Equal(t, issued+3600, access["exp"])
 	assert.Equal(t, issued+172800, refreshed["exp"])
@@ -92,7 +92,7 @@ func TestTokens_ClaimsFollowFromOneInstant(t *testing.T) {
 	assert.Equal(t, 1, srv.Count(agstest.SignOn))
 }
 
-func TestTokens_AreProperlySigned(t *testing.T) {
+func TestTokens_Signature(t *testing.T) {
 	srv, fake := startServer(t, agstest.Config{})
 	tok := signOn(t, srv)
 	for _, token := range []string{tok.Access, tok.Refresh} {
@@ -118,7 +118,7 @@ func TestQuirks_OpaqueTokens(t *testing.T) {
 func TestQuirks_MillisecondClaims(t *testing.T) {
 	srv, fake := startServer(t, agstest.Config{AccessLifetime: time.Minute, Quirks: agstest.Quirks{MillisecondClaims: true}})
 	tok := signOn(t, srv)
-	_, claims := parts(t, tok.Access)
+	_, claims := decodeJWT(t, tok.Access)
 	assert.Equal(t, float64(start().Add(time.Minute).UnixMilli()), claims["exp"])
 	assert.Equal(t, float64(start().Add(30*24*time.Hour).UnixMilli()), claims["fixed_exp"])
 	assert.EqualValues(t, 60, tok.ExpiresIn)
@@ -133,7 +133,7 @@ func TestQuirks_OmitClaims(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{Quirks: agstest.Quirks{OmitClaims: []string{"exp", "fixed_exp", "jti"}}})
 	tok := signOn(t, srv)
 	for _, token := range []string{tok.Access, tok.Refresh} {
-		_, claims := parts(t, token)
+		_, claims := decodeJWT(t, token)
 		assert.NotContains(t, claims, "exp")
 		assert.NotContains(t, claims, "fixed_exp")
 		assert.Contains(t, claims, "accountId")
@@ -143,13 +143,13 @@ func TestQuirks_OmitClaims(t *testing.T) {
 	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, tok.Refresh).refusal(t))
 	info, ok := srv.Inspect(next.Access)
 	require.True(t, ok)
-	assert.Equal(t, 2, info.Generation, "no claim tells two pairs of one second apart, and yet they are two")
+	assert.Equal(t, 2, info.Generation, "two pairs of the same second are different")
 	assert.Equal(t, 2, srv.Count(agstest.Refresh))
 }
 
 func TestQuirks_StringLifetimes(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{Quirks: agstest.Quirks{StringLifetimes: true}})
-	r := post(t, srv, "/ags/signOn", firstTime)
+	r := post(t, srv, "/ags/signOn", newDeviceSignOn)
 	assert.Equal(t, "3600", r.field(t, "expires_in"))
 	assert.Equal(t, "172800", r.field(t, "refresh_expires_in"))
 	assert.Equal(t, "2592000", r.field(t, "fixed_refresh_expires_in"))
@@ -162,8 +162,8 @@ func TestQuirks_RepeatFixedLifetime(t *testing.T) {
 	fake.Advance(90 * time.Minute)
 	tok = refresh(t, srv, tok.Refresh).tokens(t, http.StatusOK)
 	assert.EqualValues(t, 2*60*60, tok.FixedExpiresIn)
-	_, claims := parts(t, tok.Refresh)
-	assert.Equal(t, float64(start().Add(2*time.Hour).Unix()), claims["fixed_exp"], "announced, not granted")
+	_, claims := decodeJWT(t, tok.Refresh)
+	assert.Equal(t, float64(start().Add(2*time.Hour).Unix()), claims["fixed_exp"], "the token still ends with the session")
 	fake.Advance(30 * time.Minute)
 	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, tok.Refresh).refusal(t))
 	assert.Equal(t, 2, srv.Count(agstest.Refresh))
@@ -178,7 +178,7 @@ func TestQuirks_CapLifetimes(t *testing.T) {
 	tok = refresh(t, srv, tok.Refresh).tokens(t, http.StatusOK)
 	assert.EqualValues(t, 3000, tok.ExpiresIn)
 	assert.EqualValues(t, 3000, tok.RefreshExpiresIn)
-	_, claims := parts(t, tok.Access)
+	_, claims := decodeJWT(t, tok.Access)
 	assert.Equal(t, claims["fixed_exp"], claims["exp"])
 	assert.Equal(t, 1, srv.Count(agstest.Refresh))
 }
@@ -186,7 +186,7 @@ func TestQuirks_CapLifetimes(t *testing.T) {
 func TestQuirks_OmitFields(t *testing.T) {
 	omit := []string{"expires_in", "refresh_expires_in", "fixed_refresh_expires_in"}
 	srv, _ := startServer(t, agstest.Config{Quirks: agstest.Quirks{OmitFields: omit, OmitOnRefresh: []string{"client_id"}}})
-	r := post(t, srv, "/ags/signOn", firstTime)
+	r := post(t, srv, "/ags/signOn", newDeviceSignOn)
 	tok := r.tokens(t, http.StatusCreated)
 	assert.Equal(t, "PUB_1", tok.ClientID)
 	next := refresh(t, srv, tok.Refresh)
@@ -198,7 +198,7 @@ func TestQuirks_OmitFields(t *testing.T) {
 	assert.Equal(t, 1, srv.Count(agstest.Refresh))
 }
 
-func TestQuirks_ARefreshTokenThatIsNotReplacedStaysGood(t *testing.T) {
+func TestQuirks_OmittedRefreshTokenStaysValid(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{Quirks: agstest.Quirks{OmitOnRefresh: []string{"refresh_token"}}})
 	tok := signOn(t, srv)
 	for range 2 {
@@ -212,7 +212,7 @@ func TestQuirks_ARefreshTokenThatIsNotReplacedStaysGood(t *testing.T) {
 
 func TestQuirks_TokenTypeAndStatuses(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{Quirks: agstest.Quirks{TokenType: "Bearer", SignOnStatus: 200, RefreshStatus: 201}})
-	r := post(t, srv, "/ags/signOn", firstTime)
+	r := post(t, srv, "/ags/signOn", newDeviceSignOn)
 	tok := r.tokens(t, http.StatusOK)
 	assert.Equal(t, "Bearer", r.field(t, "token_type"))
 	refresh(t, srv, tok.Refresh).tokens(t, http.StatusCreated)
