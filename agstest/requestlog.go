@@ -41,27 +41,15 @@ func newRequestLog() *requestLog {
 }
 
 // Count returns how many requests of an operation the server has received.
-func (s *Server) Count(op Op) int {
-	s.requests.mu.Lock()
-	defer s.requests.mu.Unlock()
-	return s.requests.opLocked(op).count
-}
+func (s *Server) Count(op Op) int { return s.requests.snapshot(op).count }
 
 // InFlight returns how many requests of an operation the server has received and not
 // yet begun to answer.
-func (s *Server) InFlight(op Op) int {
-	s.requests.mu.Lock()
-	defer s.requests.mu.Unlock()
-	return s.requests.opLocked(op).inFlight
-}
+func (s *Server) InFlight(op Op) int { return s.requests.snapshot(op).inFlight }
 
 // MaxInFlight returns the highest value that [Server.InFlight] ever had. 1 proves
 // that no two requests of the operation were concurrent.
-func (s *Server) MaxInFlight(op Op) int {
-	s.requests.mu.Lock()
-	defer s.requests.mu.Unlock()
-	return s.requests.opLocked(op).maxInFlight
-}
+func (s *Server) MaxInFlight(op Op) int { return s.requests.snapshot(op).maxInFlight }
 
 // Requests returns the records of the latest 2048 requests of an operation, in the
 // order in which the server received them. The caller owns the records.
@@ -116,6 +104,12 @@ func (l *requestLog) begin(op Op, r *http.Request, body []byte, at time.Time) (*
 	close(l.added)
 	l.added = make(chan struct{})
 	return &entry{log: l, request: rq}, *rq
+}
+
+func (l *requestLog) snapshot(op Op) opLog {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return *l.opLocked(op)
 }
 
 func (l *requestLog) opLocked(op Op) *opLog {
