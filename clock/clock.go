@@ -1,53 +1,52 @@
-// Package clock is where the library's time comes from: the system's in
-// production, a scripted one in tests.
+// Package clock provides time and timers. [Real] is the system clock. [Fake] is a
+// clock for tests, which moves only when the test advances it.
 //
-// A computer has two notions of time. The wall clock is what people and
-// gateways agree on, but it can be set wrong and be set right again. The
-// monotonic clock only ever moves forward, but stands still while a machine
-// sleeps. A deadline that must hold is checked against both, which is why a
-// [Clock] may also be [Monotonic].
+// A [Clock] tells the wall-clock time, which can be set forward and back. A [Monotonic]
+// clock measures elapsed time: it never goes back, but it does not count the time that
+// the machine is suspended. A deadline that must hold in both cases is checked against
+// both, so a Clock may also be Monotonic.
 package clock
 
 import "time"
 
-// Clock tells the time and makes timers. Implementations are safe for
-// concurrent use.
+// Clock tells the time and makes timers. Implementations must be safe for concurrent
+// use.
 type Clock interface {
-	// Now returns the current instant. It may carry a monotonic reading, as
-	// that of [time.Now] does.
+	// Now returns the current time. Like that of [time.Now], it may have a monotonic
+	// clock reading.
 	Now() time.Time
-	// NewTimer returns a timer that fires once, d from now. One of zero or less
-	// fires at once.
+	// NewTimer returns a timer that fires once, after d. If d is zero or negative, it
+	// fires immediately.
 	NewTimer(d time.Duration) Timer
 }
 
-// Timer is a single event in the future, made by [Clock.NewTimer]. Its methods
-// do not wait, and may be called by several goroutines.
+// Timer is a single event in the future. Its methods do not block and are safe for
+// concurrent use.
 type Timer interface {
-	// C returns the channel on which the instant of firing is delivered, once.
-	// The channel is never closed.
+	// C returns the channel that receives the time of the event. The channel is never
+	// closed.
 	C() <-chan time.Time
-	// Stop keeps the timer from firing, and reports whether it did so before
-	// the event was received. Once it has returned nothing can be received from
-	// C.
+	// Stop prevents the timer from firing. It returns false if the event was already
+	// received or the timer was already stopped. After Stop returns, nothing can be
+	// received from C.
 	Stop() bool
 }
 
-// Monotonic is implemented by a [Clock] that has a reading of its own of how
-// much time has passed, independent of what [Clock.Now] says.
+// Monotonic is implemented by a [Clock] that measures elapsed time independently of
+// [Clock.Now].
 type Monotonic interface {
-	// Elapsed returns the time passed since some fixed moment. It never
-	// decreases, and does not count the time a machine was suspended.
+	// Elapsed returns the time since a fixed instant. It never decreases, and does not
+	// count the time that the machine is suspended.
 	Elapsed() time.Duration
 }
 
-// Real is the system's clock. Its zero value is ready for use.
+// Real is the system clock. Its zero value is ready to use.
 type Real struct{}
 
-// Now returns [time.Now], with its monotonic reading.
+// Now returns [time.Now].
 func (Real) Now() time.Time { return time.Now() }
 
-// NewTimer returns a timer of the system.
+// NewTimer returns a timer of the time package.
 func (Real) NewTimer(d time.Duration) Timer { return realTimer{time.NewTimer(d)} }
 
 type realTimer struct{ timer *time.Timer }

@@ -8,10 +8,9 @@ import (
 	"github.com/agsauth/agsauth/clock"
 )
 
-// poll is code to be tested: it looks, and looks again every interval until it
-// finds something. Its clock is given to it.
-func poll(ctx context.Context, c clock.Clock, interval time.Duration, look func() bool) error {
-	for !look() {
+// poll is the code under test. It calls check every interval until check returns true.
+func poll(ctx context.Context, c clock.Clock, interval time.Duration, check func() bool) error {
+	for !check() {
 		timer := c.NewTimer(interval)
 		select {
 		case <-timer.C():
@@ -23,20 +22,19 @@ func poll(ctx context.Context, c clock.Clock, interval time.Duration, look func(
 	return nil
 }
 
-// Code that waits is driven from one wait to the next: BlockUntil returns when
-// it has come to the next one, AdvanceToNext ends that. An hour's waiting takes no
-// time, and is the same in every run.
+// BlockUntil returns when the code under test waits on the clock. AdvanceToNext ends
+// that wait.
 func ExampleFake() {
 	ctx := context.Background()
 	fake := clock.NewFake(time.Date(2026, time.March, 4, 12, 0, 0, 0, time.UTC))
 
-	looks := 0
+	checks := 0
 	done := make(chan error)
 	go func() {
 		done <- poll(ctx, fake, 20*time.Minute, func() bool {
-			looks++
-			fmt.Println("look", looks, "at", fake.Now().Format(time.Kitchen))
-			return looks == 4
+			checks++
+			fmt.Println("check", checks, "at", fake.Now().Format(time.Kitchen))
+			return checks == 4
 		})
 	}()
 	for range 3 {
@@ -47,14 +45,14 @@ func ExampleFake() {
 	}
 	fmt.Println(<-done, "after", fake.Elapsed())
 	// Output:
-	// look 1 at 12:00PM
-	// look 2 at 12:20PM
-	// look 3 at 12:40PM
-	// look 4 at 1:00PM
+	// check 1 at 12:00PM
+	// check 2 at 12:20PM
+	// check 3 at 12:40PM
+	// check 4 at 1:00PM
 	// <nil> after 1h0m0s
 }
 
-// A machine that sleeps has a wall clock that jumps and timers that stand still.
+// While a machine sleeps, its wall clock moves on, but its timers stop.
 func ExampleFake_Suspend() {
 	fake := clock.NewFake(time.Date(2026, time.March, 4, 12, 0, 0, 0, time.UTC))
 	timer := fake.NewTimer(time.Minute)

@@ -8,39 +8,41 @@ import (
 	"time"
 )
 
-// forever is the longest span there is, 292 years. Spans that add up to more
-// end there, as those of the system's timers do.
-const forever = time.Duration(1<<63 - 1)
+// maxDuration, 292 years, is the longest duration. Sums are capped there, as in the
+// time package.
+const maxDuration = time.Duration(1<<63 - 1)
 
-// Fake is a clock that moves only when it is told to. Make one with [NewFake]. It is both a [Clock] and
-// [Monotonic], and all its methods are safe for concurrent use.
+// Fake is a [Clock] for tests, which moves only when the test advances it. Create one
+// with [NewFake]. It is also [Monotonic]. Its methods are safe for concurrent use.
 //
-// Its two sides can be moved apart: Advance moves both, as time does; Suspend
-// moves the wall clock alone, as a machine that sleeps, or an operator who sets
-// its clock, does. Timers run on the monotonic side. The instants it returns
-// carry no monotonic reading of the system's.
+// Advance moves both the wall clock and the monotonic clock. Suspend moves only the
+// wall clock, as if the machine had slept or its clock had been set. Timers run on the
+// monotonic clock. The times that a Fake returns have no monotonic clock reading.
+//
+// Timeouts are timers, too. If a test advances the clock while an operation is in
+// flight, such as a token refresh, it fires the timeout of that operation.
 type Fake struct {
 	mu      sync.Mutex // guards all below
 	wall    time.Time
 	elapsed time.Duration
-	timers  []*fakeTimer  // those that have not fired, soonest first, then oldest first
-	grown   chan struct{} // closed, and replaced, whenever a timer is added
+	timers  []*fakeTimer  // pending, by time and then by order of creation
+	added   chan struct{} // closed and replaced whenever a timer is added
 }
 
-// NewFake returns a fake clock that shows start, with nothing elapsed.
+// NewFake returns a fake clock whose wall clock shows start.
 func NewFake(start time.Time) *Fake {
-	return &Fake{wall: start.Round(0), grown: make(chan struct{})}
+	return &Fake{wall: start.Round(0), added: make(chan struct{})}
 }
 
-// Now returns the wall clock's instant.
+// Now returns the wall-clock time.
 func (f *Fake) Now() time.Time {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.wall
 }
 
-// Elapsed returns how far the clock was advanced since it was made, not
-// counting what it was suspended.
+// Elapsed returns by how much the clock has been advanced. It does not count
+// suspensions.
 func (f *Fake) Elapsed() time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -56,22 +58,23 @@ func (f *Fake) NewTimer(d time.Duration) Timer {
 		t.c <- f.wall
 		return t
 	}
-	// Behind all timers of the same instant: they fire in the order they were made.
+	// Insert t after all timers of the same time, so that they fire in order of creation.
 	i, _ := slices.BinarySearchFunc(f.timers, t.at, func(o *fakeTimer, at time.Duration) int {
 		return cmp.Or(cmp.Compare(o.at, at), -1)
 	})
 	f.timers = slices.Insert(f.timers, i, t)
-	close(f.grown)
-	f.grown = make(chan struct{})
+	close(f.added)
+	f.added = make(chan struct{})
 	return t
 }
 
-// Advance moves the clock forward by d, both sides. The timers that fall due
-// fire in order, each at its own instant: whoever receives from one is told that
-// instant, though the clock may have moved on by the time it looks. A timer that
-// somebody sets because another one fired is set when Advance is over, and counts
-// from there: to have each set at its own instant, go from timer to timer with
-// [Fake.AdvanceToNext]. It panics when d is negative; see [Fake.Suspend].
+// Advance moves the wall clock and the monotonic clock forward by d. It fires the
+// timers that become due, in order, and each delivers its own time. It panics if d is
+// negative; see [Fake.Suspend].
+//
+// Advance does not wait for goroutines that receive from the timers. If such a goroutine
+// makes another timer, that timer counts from the end of the Advance. Use
+// [Fake.AdvanceToNext] if it must count from the time of the first timer.
 func (f *Fake) Advance(d time.Duration) {
 	if d < 0 {
 		panic("clock: Advance by a negative duration")
@@ -85,51 +88,50 @@ func (f *Fake) Advance(d time.Duration) {
 	f.moveLocked(end)
 }
 
-// AdvanceToNext moves the clock to the instant of the next timer, fires it and
-// all others of that instant, and returns by how much the clock was moved. With
-// no timer set it does nothing, and returns zero.
+// AdvanceToNext moves the clock to the time of the next timer, fires all timers of that
+// time, and returns by how much it moved the clock. If no timer is pending, it does
+// nothing and returns zero.
 func (f *Fake) AdvanceToNext() time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.timers) == 0 {
 		return 0
 	}
-	begin, at := f.elapsed, f.timers[0].at
+	start, at := f.elapsed, f.timers[0].at
 	for len(f.timers) > 0 && f.timers[0].at == at {
 		f.fireNextLocked()
 	}
-	return at - begin
+	return at - start
 }
 
-// Suspend moves the wall clock by d and leaves the monotonic side, and with it
-// every timer, where it is: what a program sees when its machine has slept for
-// d, or when the system's clock was set. A negative d sets it back.
+// Suspend moves only the wall clock by d, as if the machine had slept for d or its
+// clock had been set. A negative d sets the clock back. Timers do not fire.
 func (f *Fake) Suspend(d time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.wall = f.wall.Add(d)
 }
 
-// BlockUntil waits until at least n timers are set that have neither fired nor
-// been stopped: until the code under test has come to its next wait. It returns
-// the cause of ctx's end if that comes first.
+// BlockUntil waits until at least n timers are pending, which have neither fired nor
+// been stopped. Use it to wait until the code under test waits on the clock. It returns
+// the cause of ctx if ctx ends first.
 func (f *Fake) BlockUntil(ctx context.Context, n int) error {
 	for {
 		f.mu.Lock()
-		enough, grown := len(f.timers) >= n, f.grown
+		enough, added := len(f.timers) >= n, f.added
 		f.mu.Unlock()
 		if enough {
 			return nil
 		}
 		select {
-		case <-grown:
+		case <-added:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
 }
 
-// fireNextLocked moves the clock to the first timer's instant and fires it.
+// fireNextLocked moves the clock to the time of the first timer and fires it.
 func (f *Fake) fireNextLocked() {
 	t := f.timers[0]
 	f.timers = slices.Delete(f.timers, 0, 1)
@@ -137,12 +139,12 @@ func (f *Fake) fireNextLocked() {
 	t.c <- f.wall
 }
 
-// afterLocked returns the reading of the monotonic side d from now, or forever.
+// afterLocked returns the monotonic time d from now, at most maxDuration.
 func (f *Fake) afterLocked(d time.Duration) time.Duration {
-	return f.elapsed + min(d, forever-f.elapsed)
+	return f.elapsed + min(d, maxDuration-f.elapsed)
 }
 
-// moveLocked moves both sides so that the monotonic one shows elapsed.
+// moveLocked moves both clocks forward to a monotonic time.
 func (f *Fake) moveLocked(elapsed time.Duration) {
 	f.wall = f.wall.Add(elapsed - f.elapsed)
 	f.elapsed = elapsed
@@ -150,8 +152,8 @@ func (f *Fake) moveLocked(elapsed time.Duration) {
 
 type fakeTimer struct {
 	clock *Fake
-	at    time.Duration  // on the clock's monotonic side
-	c     chan time.Time // holds the one event, so that firing never blocks
+	at    time.Duration  // monotonic time
+	c     chan time.Time // has room for the event, so that firing does not block
 }
 
 func (t *fakeTimer) C() <-chan time.Time { return t.c }
@@ -163,7 +165,8 @@ func (t *fakeTimer) Stop() bool {
 		t.clock.timers = slices.Delete(t.clock.timers, i, i+1)
 		return true
 	}
-	// Fired, but not received: as with the system's timers, taken back.
+	// If the timer has fired but the event was not received, remove the event, as the
+	// time package does.
 	select {
 	case <-t.c:
 		return true

@@ -21,10 +21,10 @@ var (
 	_ clock.Clock     = clock.Real{}
 )
 
-// noon is when fake clocks start.
+// noon is the initial time of fake clocks.
 var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 
-// fired returns the instant that the timer delivered, and whether it did.
+// fired returns the time that the timer delivered, and whether it has fired.
 func fired(timer clock.Timer) (time.Time, bool) {
 	select {
 	case at := <-timer.C():
@@ -34,13 +34,13 @@ func fired(timer clock.Timer) (time.Time, bool) {
 	}
 }
 
-func TestFake_StartsWhereItIsTold(t *testing.T) {
+func TestNewFake(t *testing.T) {
 	f := clock.NewFake(noon)
 	assert.Equal(t, noon, f.Now())
 	assert.Zero(t, f.Elapsed())
 }
 
-func TestFake_NothingCarriesAMonotonicReading(t *testing.T) {
+func TestFake_HasNoMonotonicReading(t *testing.T) {
 	f := clock.NewFake(time.Now())
 	timer := f.NewTimer(time.Second)
 	assert.NotContains(t, f.Now().String(), " m=")
@@ -51,7 +51,7 @@ func TestFake_NothingCarriesAMonotonicReading(t *testing.T) {
 	assert.NotContains(t, at.String(), " m=")
 }
 
-func TestFake_StandsStillUnlessMoved(t *testing.T) {
+func TestFake_DoesNotMoveByItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := clock.NewFake(noon)
 		timer := f.NewTimer(time.Second)
@@ -63,7 +63,7 @@ func TestFake_StandsStillUnlessMoved(t *testing.T) {
 	})
 }
 
-func TestFake_AdvanceMovesBothSides(t *testing.T) {
+func TestFake_AdvanceMovesBothClocks(t *testing.T) {
 	f := clock.NewFake(noon)
 	f.Advance(90 * time.Second)
 	f.Advance(0)
@@ -76,12 +76,11 @@ func TestFake_AdvancePanicsWhenNegative(t *testing.T) {
 	f := clock.NewFake(noon)
 	assert.PanicsWithValue(t, "clock: Advance by a negative duration", func() { f.Advance(-1) })
 	assert.Equal(t, noon, f.Now())
-	f.Advance(1) // and its lock is not held on to
+	f.Advance(1) // the panic released the lock
 	assert.Equal(t, noon.Add(1), f.Now())
 }
 
-// The monotonic side is a span, and the longest there is is 292 years.
-func TestFake_AdvanceStopsAtTheEndOfTime(t *testing.T) {
+func TestFake_AdvanceStopsAtTheLongestDuration(t *testing.T) {
 	f := clock.NewFake(noon)
 	f.Advance(time.Hour)
 	last := f.NewTimer(never)
@@ -95,7 +94,7 @@ func TestFake_AdvanceStopsAtTheEndOfTime(t *testing.T) {
 	assert.Equal(t, never, f.Elapsed())
 }
 
-func TestFake_SuspendMovesTheWallAlone(t *testing.T) {
+func TestFake_SuspendMovesOnlyTheWallClock(t *testing.T) {
 	for _, d := range []time.Duration{8 * time.Hour, -8 * time.Hour} {
 		t.Run(d.String(), func(t *testing.T) {
 			f := clock.NewFake(noon)
@@ -105,12 +104,12 @@ func TestFake_SuspendMovesTheWallAlone(t *testing.T) {
 			assert.Equal(t, noon.Add(d+time.Second), f.Now())
 			assert.Equal(t, time.Second, f.Elapsed())
 			_, ok := fired(timer)
-			assert.False(t, ok, "timers sleep with the machine")
+			assert.False(t, ok, "timers stop during a suspension")
 
 			f.Advance(59 * time.Second)
 			at, ok := fired(timer)
-			require.True(t, ok, "and run on from where they stood")
-			assert.Equal(t, noon.Add(d+time.Minute), at, "by the wall clock of then")
+			require.True(t, ok, "timers continue after a suspension")
+			assert.Equal(t, noon.Add(d+time.Minute), at, "the current wall-clock time")
 			assert.Equal(t, time.Minute, f.Elapsed())
 		})
 	}
@@ -118,16 +117,15 @@ func TestFake_SuspendMovesTheWallAlone(t *testing.T) {
 
 func TestFake_AdvanceToNext(t *testing.T) {
 	f := clock.NewFake(noon)
-	assert.Zero(t, f.AdvanceToNext(), "no timer")
+	assert.Zero(t, f.AdvanceToNext(), "no timer is pending")
 	assert.Equal(t, noon, f.Now())
 
-	late, early, twin := f.NewTimer(5*time.Second), f.NewTimer(2*time.Second), f.NewTimer(2*time.Second)
-	gone := f.NewTimer(time.Second)
-	gone.Stop()
+	late, early, equal := f.NewTimer(5*time.Second), f.NewTimer(2*time.Second), f.NewTimer(2*time.Second)
+	f.NewTimer(time.Second).Stop()
 	f.Advance(time.Second)
 
-	assert.Equal(t, time.Second, f.AdvanceToNext(), "counted from now")
-	for _, timer := range []clock.Timer{early, twin} {
+	assert.Equal(t, time.Second, f.AdvanceToNext(), "the time from now")
+	for _, timer := range []clock.Timer{early, equal} {
 		at, ok := fired(timer)
 		assert.True(t, ok)
 		assert.Equal(t, noon.Add(2*time.Second), at)
@@ -144,7 +142,7 @@ func TestFake_AdvanceToNext(t *testing.T) {
 	assert.Zero(t, f.AdvanceToNext())
 }
 
-// blocked starts BlockUntil(n) and returns the channel of its result.
+// blocked calls BlockUntil in a goroutine and returns the channel of its result.
 func blocked(ctx context.Context, f *clock.Fake, n int) <-chan error {
 	done := make(chan error, 1)
 	go func() { done <- f.BlockUntil(ctx, n) }()
@@ -158,7 +156,7 @@ func TestFake_BlockUntilEnoughTimersAreSet(t *testing.T) {
 		done := blocked(t.Context(), f, 2)
 		f.NewTimer(time.Second)
 		synctest.Wait()
-		assert.Empty(t, done, "one is not two")
+		assert.Empty(t, done, "only one timer is pending")
 		f.NewTimer(time.Second)
 		synctest.Wait()
 		require.Len(t, done, 1)
@@ -166,7 +164,7 @@ func TestFake_BlockUntilEnoughTimersAreSet(t *testing.T) {
 	})
 }
 
-func TestFake_BlockUntilCountsOnlyTimersThatWait(t *testing.T) {
+func TestFake_BlockUntilCountsOnlyPendingTimers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := clock.NewFake(noon)
 		f.NewTimer(time.Second).Stop()
@@ -175,7 +173,7 @@ func TestFake_BlockUntilCountsOnlyTimersThatWait(t *testing.T) {
 		f.NewTimer(0)
 		f.NewTimer(-1)
 		done := blocked(t.Context(), f, 1)
-		assert.Empty(t, done, "stopped, fired, and fired at once: none waits")
+		assert.Empty(t, done, "stopped and fired timers are not pending")
 		f.NewTimer(time.Second)
 		synctest.Wait()
 		require.Len(t, done, 1)
@@ -183,14 +181,14 @@ func TestFake_BlockUntilCountsOnlyTimersThatWait(t *testing.T) {
 	})
 }
 
-func TestFake_BlockUntilWakesAllWhoWait(t *testing.T) {
+func TestFake_BlockUntilWakesAllCallers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := clock.NewFake(noon)
-		one, also, three := blocked(t.Context(), f, 1), blocked(t.Context(), f, 1), blocked(t.Context(), f, 3)
+		one, another, three := blocked(t.Context(), f, 1), blocked(t.Context(), f, 1), blocked(t.Context(), f, 3)
 		f.NewTimer(time.Second)
 		synctest.Wait()
 		assert.Len(t, one, 1)
-		assert.Len(t, also, 1)
+		assert.Len(t, another, 1)
 		assert.Empty(t, three)
 		f.NewTimer(time.Second)
 		f.NewTimer(time.Second)
@@ -202,22 +200,34 @@ func TestFake_BlockUntilWakesAllWhoWait(t *testing.T) {
 func TestFake_BlockUntilEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := clock.NewFake(noon)
-		tired := errors.New("tired of waiting")
+		cause := errors.New("cause")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		done := blocked(ctx, f, 1)
-		cancel(tired)
+		cancel(cause)
 		synctest.Wait()
 		require.Len(t, done, 1)
-		assert.Equal(t, tired, <-done)
-		assert.Equal(t, tired, f.BlockUntil(ctx, 1), "over before it began")
+		assert.Equal(t, cause, <-done)
+		assert.Equal(t, cause, f.BlockUntil(ctx, 1), "the context ended before the call")
 
 		f.NewTimer(time.Second)
-		assert.NoError(t, f.BlockUntil(ctx, 1), "nothing to wait for")
+		assert.NoError(t, f.BlockUntil(ctx, 1), "enough timers are pending")
 		assert.NoError(t, f.BlockUntil(ctx, 0))
 	})
 }
 
-// Every timer of many goroutines ends once: received, or stopped in time.
+// BlockUntil and Advance step a goroutine through its waits without a bubble.
+func TestFake_BlockUntilStepsAGoroutine(t *testing.T) {
+	f := clock.NewFake(time.Unix(0, 0))
+	received := make(chan time.Time)
+	go repeat(f, 100, time.Second, func(at time.Time) { received <- at })
+	for i := range int64(100) {
+		require.NoError(t, f.BlockUntil(t.Context(), 1))
+		f.Advance(time.Second)
+		require.Equal(t, time.Unix(i+1, 0), <-received)
+	}
+}
+
+// Every timer ends exactly once: its event is received, or Stop prevents that.
 func TestFake_ConcurrentUse(t *testing.T) {
 	const goroutines, each = 8, 200
 	f := clock.NewFake(noon)
@@ -264,13 +274,12 @@ func TestFake_ConcurrentUse(t *testing.T) {
 	close(quit)
 	mover.Wait()
 	assert.EqualValues(t, goroutines*each, ended.Load())
-	assert.Zero(t, both.Load(), "received and yet stopped")
-	assert.Zero(t, neither.Load(), "lost")
-	assert.Zero(t, f.AdvanceToNext(), "none is left behind")
+	assert.Zero(t, both.Load(), "received and stopped")
+	assert.Zero(t, neither.Load(), "neither received nor stopped")
+	assert.Zero(t, f.AdvanceToNext(), "no timer is pending")
 }
 
-// Stop races with the firing: exactly one of them wins, and a receive after
-// Stop has returned finds nothing.
+// After Stop returns, nothing can be received, even if the timer fires concurrently.
 func TestFake_StopRacesWithAdvance(t *testing.T) {
 	f := clock.NewFake(noon)
 	for range 500 {
