@@ -40,7 +40,7 @@ func (s *Server) Stats() Stats {
 
 // TokenInfo describes a token that a server has issued.
 type TokenInfo struct {
-	// Refresh reports whether it is a refresh token or an access token.
+	// Refresh is true for a refresh token and false for an access token.
 	Refresh bool
 	// AccountID and ClientID are the account and the device that it was issued to.
 	AccountID, ClientID string

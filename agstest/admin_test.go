@@ -60,9 +60,9 @@ func TestAdmin_DeleteDevice(t *testing.T) {
 
 func TestAdmin_UnknownAccountOrDevice(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{})
-	assert.False(t, srv.SuspendAccount("nobody"))
-	assert.False(t, srv.CancelAccount("nobody"))
-	assert.False(t, srv.RestoreAccount("nobody"))
+	assert.False(t, srv.SuspendAccount("unknown"))
+	assert.False(t, srv.CancelAccount("unknown"))
+	assert.False(t, srv.RestoreAccount("unknown"))
 	assert.False(t, srv.DeleteDevice("PUB_1"))
 	assert.Zero(t, srv.RevokeSessions())
 	assert.Zero(t, totalCount(srv))

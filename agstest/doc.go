@@ -51,9 +51,9 @@
 // # Time
 //
 // With a [github.com/agsauth/agsauth/clock.Fake] as [Config].Clock, time passes only
-// when the test advances it. Do not advance the clock while a refresh is in flight:
-// the client's timeouts are timers on the same clock, so the timeout of that refresh
-// fires. A delayed request sets one timer on the clock.
+// when the test advances it. Do not advance the clock while a refresh is in flight: the
+// client's timeouts are timers on the same clock, so the timeout of that refresh may
+// fire. A delayed request sets one timer on the clock.
 //
 // With [Config].InMemory, a server works inside a testing/synctest bubble. Create it
 // and close it inside the bubble.

@@ -22,7 +22,7 @@ const (
 	Empty    Kind = "empty"    // no body
 	Redirect Kind = "redirect" // a redirect to Location; the default Status is 307
 
-	Cut        Kind = "cut"         // the connection closes after half of the body, before the Content-Length
+	Cut        Kind = "cut"         // the connection closes after half of the body; the Content-Length announces more
 	CutChunked Kind = "cut chunked" // the same without a Content-Length
 	Drip       Kind = "drip"        // the body in eight pieces, with a Pause between them
 	Oversized  Kind = "oversized"   // an extra JSON field of two MiB
@@ -65,7 +65,7 @@ type Fault struct {
 	// Code is the platform's error code, sent as errorCode in an error object. Zero
 	// means that the error object has none.
 	Code int
-	// Body replaces the error object.
+	// Body replaces the default body of the response.
 	Body string
 	// Header replaces response headers by name. A name without values removes the
 	// header; this also works for Date.

@@ -17,9 +17,9 @@ func secretHeaders() []string {
 	return []string{"Authorization", "Cookie", "Proxy-Authorization", "Token", "User-Token"}
 }
 
-// Request is the record of a request that a [Server] received. No field holds a
-// secret, so a Request is safe to print: in the output of a failing test, or in a
-// log. Use its methods to read or compare the credentials and the body.
+// Request is the record of a request that a [Server] received. It does not show the
+// request's credentials or body when it is printed, for example in a log or by a failing
+// test. Use its methods to read or compare them.
 type Request struct {
 	// Op is the request's operation. Serial is the request's number among those of
 	// its operation, from 1.

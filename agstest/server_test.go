@@ -189,7 +189,7 @@ func TestServer_ConcurrentUse(t *testing.T) {
 				go refresh(t, srv, tok.Refresh)
 				callAPI(t, srv, tok.Access)
 				release()
-				srv.SuspendAccount("nobody")
+				srv.SuspendAccount("unknown")
 				srv.DisableDevice(tok.ClientID)
 				srv.EnableDevice(tok.ClientID)
 				srv.RejectToken(tok.Access)

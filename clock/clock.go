@@ -3,8 +3,8 @@
 //
 // A [Clock] tells the wall-clock time, which can be set forward and back. A [Monotonic]
 // clock measures elapsed time: it never goes back, but it does not count the time that
-// the machine is suspended. A deadline that must hold in both cases is checked against
-// both, so a Clock may also be Monotonic.
+// the machine is suspended. A Clock may also be Monotonic, so that deadlines can be
+// checked against both.
 package clock
 
 import "time"

@@ -19,8 +19,8 @@ const maxDuration = time.Duration(1<<63 - 1)
 // wall clock, as if the machine had slept or its clock had been set. Timers run on the
 // monotonic clock. The times that a Fake returns have no monotonic clock reading.
 //
-// Timeouts are timers, too. If a test advances the clock while an operation is in
-// flight, such as a token refresh, it fires the timeout of that operation.
+// Timeouts are timers, too. If a test advances the clock past the timeout of an
+// operation in flight, such as a token refresh, the timeout fires and the operation fails.
 type Fake struct {
 	mu      sync.Mutex // guards all below
 	wall    time.Time
