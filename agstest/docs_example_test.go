@@ -18,7 +18,7 @@ import (
 	"github.com/agsauth/agsauth/transport"
 )
 
-// The code of docs/testing.md. A test of the root package compares the two.
+// This file has the code of docs/testing.md. Another test compares the two.
 
 // A client recovers from a lost answer and from a rejected token.
 func ExampleServer_Script() {

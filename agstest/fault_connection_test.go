@@ -32,7 +32,7 @@ func TestFault_LostAfterWork(t *testing.T) {
 		srv.Script(agstest.Refresh, agstest.Fault{Kind: agstest.Lost, AfterWork: true})
 		require.ErrorIs(t, refresh(t, srv, tok.Refresh).err, io.EOF)
 		assertOneRefresh(t, srv, true)
-		assert.Equal(t, [2]int{401, 0}, refresh(t, srv, tok.Refresh).refusal(t), "the refresh token is used")
+		assertRefused(t, 401, 0, refresh(t, srv, tok.Refresh), "the refresh token is used")
 		assert.Equal(t, 1, srv.Stats().Reuses)
 	})
 }

@@ -94,10 +94,10 @@ func TestGateway_RejectsMalformedRequests(t *testing.T) {
 func TestGateway_RejectsOtherMethods(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{})
 	r := send(t.Context(), srv, http.MethodGet, "/ags/refresh", "")
-	assert.Equal(t, [2]int{405, 0}, r.refusal(t))
+	assertRefused(t, 405, 0, r)
 	assert.Equal(t, http.MethodPost, r.header.Get("Allow"))
 	r = post(t, srv, "/ags/servicediscovery", "{}")
-	assert.Equal(t, [2]int{405, 0}, r.refusal(t))
+	assertRefused(t, 405, 0, r)
 	assert.Equal(t, http.MethodGet, r.header.Get("Allow"))
 	assert.Equal(t, 2, totalCount(srv))
 }
@@ -105,7 +105,7 @@ func TestGateway_RejectsOtherMethods(t *testing.T) {
 func TestGateway_RejectsOtherTenantsAndServices(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{TenantID: "nagra", AuthServiceIDs: []string{"sso", "Customer Auth Service"}})
 	signOn(t, srv)
-	assert.Equal(t, [2]int{404, 0}, post(t, srv, "/ags/signOn", newDeviceSignOn, "nv-tenant-id", "other").refusal(t))
-	assert.Equal(t, [2]int{404, 0}, post(t, srv, "/ags/signOn", newDeviceSignOn, "x-auth-service-id", "other").refusal(t))
+	assertRefused(t, 404, 0, post(t, srv, "/ags/signOn", newDeviceSignOn, "nv-tenant-id", "other"))
+	assertRefused(t, 404, 0, post(t, srv, "/ags/signOn", newDeviceSignOn, "x-auth-service-id", "other"))
 	assert.Equal(t, 3, srv.Count(agstest.SignOn))
 }

@@ -83,14 +83,6 @@ func (r reply) field(t *testing.T, name string) any {
 	return fields[name]
 }
 
-// refusal returns the status and the errorCode of an error object.
-func (r reply) refusal(t *testing.T) [2]int {
-	t.Helper()
-	assert.NotEmpty(t, r.field(t, "message"))
-	code, _ := r.field(t, "errorCode").(float64)
-	return [2]int{r.status, int(code)}
-}
-
 // tokens is the decoded body of an answer with tokens.
 type tokens struct {
 	Access   string `json:"access_token"`
@@ -181,6 +173,15 @@ func accepted(t *testing.T, srv *agstest.Server, token string) bool {
 func signOut(t *testing.T, srv *agstest.Server, token string) reply {
 	t.Helper()
 	return post(t, srv, "/ags/signOut", usernameOnly, "Authorization", "Bearer "+token)
+}
+
+// assertRefused checks the status and the errorCode, 0 for none, of an error object.
+func assertRefused(t *testing.T, status, code int, r reply, msg ...any) {
+	t.Helper()
+	assert.Equal(t, status, r.status, msg...)
+	assert.NotEmpty(t, r.field(t, "message"), msg...)
+	got, _ := r.field(t, "errorCode").(float64)
+	assert.Equal(t, code, int(got), msg...)
 }
 
 // assertOneRefresh checks that the server received one refresh, and whether it

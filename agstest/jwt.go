@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"strconv"
 	"time"
 )
@@ -88,13 +87,4 @@ func (q Quirks) numericDate(t time.Time) int64 {
 		return t.UnixMilli()
 	}
 	return t.Unix()
-}
-
-// mustJSON marshals v, which must not fail.
-func mustJSON(v any) []byte {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic("agstest: marshal JSON: " + err.Error())
-	}
-	return b
 }

@@ -58,9 +58,9 @@ func TestRefresh_AuthorizationForms(t *testing.T) {
 func TestRefresh_RejectsOtherTokens(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{})
 	tok := signOn(t, srv)
-	assert.Equal(t, [2]int{401, 0}, post(t, srv, "/ags/refresh", usernameOnly).refusal(t), "no token")
-	assert.Equal(t, [2]int{403, 20020}, refresh(t, srv, tok.Access).refusal(t), "an access token")
-	assert.Equal(t, [2]int{403, 20020}, refresh(t, srv, tok.Refresh+"x").refusal(t), "a forged token")
+	assertRefused(t, 401, 0, post(t, srv, "/ags/refresh", usernameOnly), "no token")
+	assertRefused(t, 403, 20020, refresh(t, srv, tok.Access), "an access token")
+	assertRefused(t, 403, 20020, refresh(t, srv, tok.Refresh+"x"), "a forged token")
 	assert.Equal(t, 3, srv.Count(agstest.Refresh))
 	refresh(t, srv, tok.Refresh).tokens(t, http.StatusOK)
 }
@@ -69,9 +69,9 @@ func TestRefresh_ReuseEndsTheSession(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{})
 	first := signOn(t, srv)
 	second := refresh(t, srv, first.Refresh).tokens(t, http.StatusOK)
-	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, first.Refresh).refusal(t))
+	assertRefused(t, 401, 0, refresh(t, srv, first.Refresh))
 	assert.Equal(t, 1, srv.Stats().Reuses)
-	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, second.Refresh).refusal(t), "the session has ended")
+	assertRefused(t, 401, 0, refresh(t, srv, second.Refresh), "the session has ended")
 	assert.Equal(t, 1, srv.Stats().Reuses, "the second token was not reused")
 	assert.Zero(t, srv.Stats().LiveSessions)
 	assert.Equal(t, 3, srv.Count(agstest.Refresh))
@@ -82,7 +82,7 @@ func TestRefresh_ReuseDoesNotEndOtherSessions(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{})
 	mine, other := signOn(t, srv), signOn(t, srv)
 	refresh(t, srv, mine.Refresh).tokens(t, http.StatusOK)
-	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, mine.Refresh).refusal(t))
+	assertRefused(t, 401, 0, refresh(t, srv, mine.Refresh))
 	refresh(t, srv, other.Refresh).tokens(t, http.StatusOK)
 	assert.Equal(t, 3, srv.Count(agstest.Refresh))
 }
@@ -97,7 +97,7 @@ func TestRefresh_ReusableRefreshTokens(t *testing.T) {
 	}
 	assert.Len(t, seen, 3)
 	fake.Advance(time.Hour)
-	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, tok.Refresh).refusal(t))
+	assertRefused(t, 401, 0, refresh(t, srv, tok.Refresh))
 	assert.Zero(t, srv.Stats().Reuses)
 	assert.Equal(t, 4, srv.Count(agstest.Refresh))
 }
@@ -114,7 +114,7 @@ func TestRefresh_ReuseGrace(t *testing.T) {
 	refresh(t, srv, two.Refresh).tokens(t, http.StatusOK)
 
 	fake.Advance(1)
-	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, first.Refresh).refusal(t))
+	assertRefused(t, 401, 0, refresh(t, srv, first.Refresh))
 	assert.Equal(t, 1, srv.Stats().Reuses)
 	assert.Equal(t, 5, srv.Count(agstest.Refresh))
 }
@@ -135,8 +135,8 @@ func TestSignOut_EndsTheSession(t *testing.T) {
 	r := signOut(t, srv, tok.Access)
 	require.NoError(t, r.err)
 	assert.Equal(t, http.StatusOK, r.status)
-	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, tok.Refresh).refusal(t))
-	assert.Equal(t, [2]int{404, 0}, signOut(t, srv, tok.Access).refusal(t))
+	assertRefused(t, 401, 0, refresh(t, srv, tok.Refresh))
+	assertRefused(t, 404, 0, signOut(t, srv, tok.Access))
 	assert.Equal(t, 0, srv.Stats().LiveSessions)
 	assert.Equal(t, 2, srv.Count(agstest.SignOut))
 }
@@ -144,9 +144,9 @@ func TestSignOut_EndsTheSession(t *testing.T) {
 func TestSignOut_RequiresALiveAccessToken(t *testing.T) {
 	srv, fake := startServer(t, agstest.Config{})
 	tok := signOn(t, srv)
-	assert.Equal(t, [2]int{403, 20020}, signOut(t, srv, tok.Refresh).refusal(t))
+	assertRefused(t, 403, 20020, signOut(t, srv, tok.Refresh))
 	fake.Advance(time.Hour)
-	assert.Equal(t, [2]int{403, 20020}, signOut(t, srv, tok.Access).refusal(t))
+	assertRefused(t, 403, 20020, signOut(t, srv, tok.Access))
 	assert.Equal(t, 1, srv.Stats().LiveSessions)
 	assert.Equal(t, 2, srv.Count(agstest.SignOut))
 }

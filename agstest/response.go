@@ -1,6 +1,9 @@
 package agstest
 
-import "net/http"
+import (
+	"encoding/json"
+	"net/http"
+)
 
 // The platform's error codes that the server uses by itself.
 const (
@@ -26,6 +29,15 @@ func newResponse(status int, contentType string, body []byte) response {
 
 func jsonResponse(status int, body any) response {
 	return newResponse(status, "application/json", mustJSON(body))
+}
+
+// mustJSON marshals v, which must not fail.
+func mustJSON(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("agstest: marshal JSON: " + err.Error())
+	}
+	return b
 }
 
 // refusal is the gateway's error response. A nil *refusal means success.

@@ -93,8 +93,8 @@ func (st *state) hasUsableToken(now time.Time, s *session) bool {
 	})
 }
 
-// refresh exchanges a refresh token for a new pair. Reuse of a token ends its
-// session, because one of the two clients that hold it has stolen it.
+// refresh exchanges a refresh token for a new pair. Reuse of a token ends its session,
+// because the token may have been stolen (RFC 9700, section 4.14.2).
 func (st *state) refresh(now time.Time, token string) (pair, *refusal) {
 	if st.geoBlocked {
 		return pair{}, geoBlocked()

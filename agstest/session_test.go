@@ -31,7 +31,7 @@ func TestSession_RefreshExtendsTheRefreshLifetime(t *testing.T) {
 		tok = refresh(t, srv, tok.Refresh).tokens(t, http.StatusOK)
 	}
 	fake.Advance(time.Hour)
-	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, tok.Refresh).refusal(t))
+	assertRefused(t, 401, 0, refresh(t, srv, tok.Refresh))
 	assert.Equal(t, 4, srv.Count(agstest.Refresh))
 	assert.Equal(t, 3, srv.Stats().Refreshes)
 	assert.Equal(t, 1, srv.Stats().LiveSessions, "the session itself has not expired")
@@ -53,7 +53,7 @@ func TestSession_FixedLifetime(t *testing.T) {
 	assert.EqualValues(t, 30*60, tok.FixedExpiresIn, "the remaining lifetime")
 
 	fake.Advance(30 * time.Minute)
-	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, tok.Refresh).refusal(t), "even after a recent refresh")
+	assertRefused(t, 401, 0, refresh(t, srv, tok.Refresh), "even after a recent refresh")
 	assert.False(t, accepted(t, srv, tok.Access), "the access token ends with the session")
 	assert.Zero(t, srv.Stats().LiveSessions)
 	assert.Equal(t, 2, srv.Count(agstest.Refresh))
@@ -82,7 +82,7 @@ func TestSession_ForgetsOldTokens(t *testing.T) {
 		tok = refresh(t, srv, tok.Refresh).tokens(t, http.StatusOK)
 		_, known = srv.Inspect(first.Refresh)
 		assert.False(t, known)
-		assert.Equal(t, [2]int{403, 20020}, refresh(t, srv, first.Refresh).refusal(t))
+		assertRefused(t, 403, 20020, refresh(t, srv, first.Refresh))
 		refresh(t, srv, tok.Refresh).tokens(t, http.StatusOK)
 		assert.Equal(t, agstest.KeptPairs+2, srv.Count(agstest.Refresh))
 	})
@@ -169,7 +169,7 @@ func TestSession_InABubble(t *testing.T) {
 		assert.True(t, accepted(t, srv, tok.Access))
 		assert.EqualValues(t, 24*60*60, tok.FixedExpiresIn)
 		time.Sleep(24 * time.Hour)
-		assert.Equal(t, [2]int{401, 0}, refresh(t, srv, tok.Refresh).refusal(t))
+		assertRefused(t, 401, 0, refresh(t, srv, tok.Refresh))
 		assert.Equal(t, 30, srv.Count(agstest.Refresh))
 	})
 }

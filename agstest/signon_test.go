@@ -41,7 +41,7 @@ func TestSignOn_ParameterNamesIgnoreCase(t *testing.T) {
 func TestSignOn_WrongCredentials(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{})
 	r := post(t, srv, "/ags/signOn", `{"parameters":[{"name":"username","value":"dave"},{"name":"password","value":"x"}],"deviceInformation":{}}`)
-	assert.Equal(t, [2]int{401, 0}, r.refusal(t))
+	assertRefused(t, 401, 0, r)
 	assert.Zero(t, srv.Stats())
 	assert.Equal(t, 1, srv.Count(agstest.SignOn))
 }
@@ -61,7 +61,7 @@ func TestSignOn_DeviceLimit(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{DeviceLimit: 2})
 	first := signOn(t, srv)
 	signOn(t, srv)
-	assert.Equal(t, [2]int{403, 20007}, post(t, srv, "/ags/signOn", newDeviceSignOn).refusal(t))
+	assertRefused(t, 403, 20007, post(t, srv, "/ags/signOn", newDeviceSignOn))
 	assert.Equal(t, 2, srv.Stats().Devices)
 	signOnAgain(t, srv, first.ClientID).tokens(t, http.StatusCreated)
 
@@ -75,7 +75,7 @@ func TestSignOn_DefaultDeviceLimitAndNone(t *testing.T) {
 	for range 5 {
 		signOn(t, srv)
 	}
-	assert.Equal(t, [2]int{403, 20007}, post(t, srv, "/ags/signOn", newDeviceSignOn).refusal(t))
+	assertRefused(t, 403, 20007, post(t, srv, "/ags/signOn", newDeviceSignOn))
 	assert.Equal(t, 6, srv.Count(agstest.SignOn))
 
 	srv, _ = startServer(t, agstest.Config{DeviceLimit: -1})
@@ -90,11 +90,11 @@ func TestSignOn_UnknownDevice(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{Accounts: []agstest.Account{
 		{Username: "dave", Password: "open sesame"}, {Username: "eve", Password: "x"},
 	}})
-	assert.Equal(t, [2]int{403, 20003}, signOnAgain(t, srv, "PUB_989").refusal(t))
+	assertRefused(t, 403, 20003, signOnAgain(t, srv, "PUB_989"))
 	eve := post(t, srv, "/ags/signOn", `{"parameters":[{"name":"username","value":"eve"},{"name":"password","value":"x"}],"deviceInformation":{}}`).
 		tokens(t, http.StatusCreated)
 	assert.Equal(t, "1664", eve.Account)
-	assert.Equal(t, [2]int{403, 20003}, signOnAgain(t, srv, eve.ClientID).refusal(t), "another account's device")
+	assertRefused(t, 403, 20003, signOnAgain(t, srv, eve.ClientID), "another account's device")
 	assert.Equal(t, 3, srv.Count(agstest.SignOn))
 }
 
@@ -124,12 +124,12 @@ func TestSignOn_SeveralAccounts(t *testing.T) {
 		return post(t, srv, "/ags/subsequentSignOn",
 			`{"parameters":[{"name":"accountId","value":"`+account+`"}]}`, "User-Token", userToken)
 	}
-	assert.Equal(t, [2]int{404, 0}, choose("else").refusal(t))
-	assert.Equal(t, [2]int{400, 0}, post(t, srv, "/ags/subsequentSignOn", `{"parameters":[]}`, "User-Token", userToken).refusal(t))
+	assertRefused(t, 404, 0, choose("else"))
+	assertRefused(t, 400, 0, post(t, srv, "/ags/subsequentSignOn", `{"parameters":[]}`, "User-Token", userToken))
 	tok := choose("work").tokens(t, http.StatusCreated)
 	assert.Equal(t, "work", tok.Account)
 	assert.Equal(t, "PUB_1", tok.ClientID, "the device of the first request")
-	assert.Equal(t, [2]int{401, 0}, choose("work").refusal(t), "the token can be used once")
+	assertRefused(t, 401, 0, choose("work"), "the token can be used once")
 	assert.Equal(t, 1, srv.Count(agstest.SignOn))
 	assert.Equal(t, 4, srv.Count(agstest.SubsequentSignOn))
 }
@@ -171,7 +171,7 @@ func TestSubsequentSignOn_TokenExpires(t *testing.T) {
 	userToken, _ := post(t, srv, "/ags/signOn", newDeviceSignOn).field(t, "userAccountToken").(string)
 	fake.Advance(10 * time.Minute)
 	r := post(t, srv, "/ags/subsequentSignOn", `{"parameters":[{"name":"accountId","value":"home"}]}`, "User-Token", userToken)
-	assert.Equal(t, [2]int{401, 0}, r.refusal(t))
+	assertRefused(t, 401, 0, r)
 	assert.Equal(t, 1, srv.Count(agstest.SubsequentSignOn))
 }
 
@@ -184,7 +184,7 @@ func TestSessionToken_IsValidForOneSignOn(t *testing.T) {
 	body := `{"parameters":[{"name":"sessionToken","value":"` + token + `"}],"deviceInformation":{}}`
 	tok := post(t, srv, "/ags/signOnWithSessionToken", body).tokens(t, http.StatusCreated)
 	assert.Equal(t, "PUB_1", tok.ClientID)
-	assert.Equal(t, [2]int{401, 0}, post(t, srv, "/ags/signOnWithSessionToken", body).refusal(t))
+	assertRefused(t, 401, 0, post(t, srv, "/ags/signOnWithSessionToken", body))
 	assert.Equal(t, 1, srv.Count(agstest.SessionToken))
 	assert.Equal(t, 2, srv.Count(agstest.SignOnWithSessionToken))
 }
@@ -192,8 +192,8 @@ func TestSessionToken_IsValidForOneSignOn(t *testing.T) {
 func TestSessionToken_UnknownUserOrWrongPassword(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{})
 	r := post(t, srv, "/ags/getSessionToken", `{"parameters":[{"name":"username","value":"mallory"}]}`)
-	assert.Equal(t, [2]int{401, 0}, r.refusal(t))
+	assertRefused(t, 401, 0, r)
 	r = post(t, srv, "/ags/getSessionToken", `{"parameters":[{"name":"username","value":"dave"},{"name":"password","value":"wrong"}]}`)
-	assert.Equal(t, [2]int{401, 0}, r.refusal(t))
+	assertRefused(t, 401, 0, r)
 	assert.Equal(t, 2, srv.Count(agstest.SessionToken))
 }

@@ -111,7 +111,7 @@ func TestQuirks_OpaqueTokens(t *testing.T) {
 	assert.True(t, accepted(t, srv, tok.Access))
 	next := refresh(t, srv, tok.Refresh).tokens(t, http.StatusOK)
 	assert.NotEqual(t, tok.Access, next.Access)
-	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, tok.Refresh).refusal(t))
+	assertRefused(t, 401, 0, refresh(t, srv, tok.Refresh))
 	assert.Equal(t, 2, srv.Count(agstest.Refresh))
 }
 
@@ -140,7 +140,7 @@ func TestQuirks_OmitClaims(t *testing.T) {
 	}
 	assert.True(t, accepted(t, srv, tok.Access))
 	next := refresh(t, srv, tok.Refresh).tokens(t, http.StatusOK)
-	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, tok.Refresh).refusal(t))
+	assertRefused(t, 401, 0, refresh(t, srv, tok.Refresh))
 	info, ok := srv.Inspect(next.Access)
 	require.True(t, ok)
 	assert.Equal(t, 2, info.Generation, "two pairs of the same second are different")
@@ -165,7 +165,7 @@ func TestQuirks_RepeatFixedLifetime(t *testing.T) {
 	_, claims := decodeJWT(t, tok.Refresh)
 	assert.Equal(t, float64(start().Add(2*time.Hour).Unix()), claims["fixed_exp"], "the token still ends with the session")
 	fake.Advance(30 * time.Minute)
-	assert.Equal(t, [2]int{401, 0}, refresh(t, srv, tok.Refresh).refusal(t))
+	assertRefused(t, 401, 0, refresh(t, srv, tok.Refresh))
 	assert.Equal(t, 2, srv.Count(agstest.Refresh))
 }
 
