@@ -1,4 +1,6 @@
-package agsauth_test
+// Package docs_test checks the documentation: its code, its links, and the tests
+// that it names.
+package docs_test
 
 import (
 	"io/fs"
@@ -12,10 +14,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestReadme_CodeIsThatOfTheExamples holds every piece of code in the
-// documentation to be code that the examples run.
+const (
+	root           = ".." // of the repository
+	readme         = root + "/README.md"
+	maxReadmeLines = 174
+)
+
+// TestReadme_CodeIsThatOfTheExamples checks that every Go block in the documentation
+// is part of an example, which the tests compile and run.
 func TestReadme_CodeIsThatOfTheExamples(t *testing.T) {
-	examples := flat(read(t, "example_test.go") + read(t, "agstest/docs_example_test.go"))
+	var examples string
+	for _, path := range glob(t, "*_test.go", "agstest/*_test.go") {
+		examples += flat(read(t, path))
+	}
 	blocks := 0
 	for _, page := range pages(t) {
 		blocks += checkCode(t, page, examples)
@@ -40,11 +51,11 @@ func checkCode(t *testing.T, page, examples string) (blocks int) {
 	return len(found)
 }
 
-// TestReadme_PromisesHaveTheirTests looks for every test that the documentation
-// names.
+// TestReadme_PromisesHaveTheirTests checks that every test that the documentation
+// names exists.
 func TestReadme_PromisesHaveTheirTests(t *testing.T) {
 	tests, named := testNames(t), regexp.MustCompile("`((?:Test|Fuzz)[A-Z]\\w+)`")
-	require.Len(t, named.FindAllString(read(t, "README.md"), -1), 16)
+	require.Len(t, named.FindAllString(read(t, readme), -1), 16)
 	for _, page := range pages(t) {
 		for _, name := range named.FindAllStringSubmatch(read(t, page), -1) {
 			assert.Contains(t, tests, name[1], page)
@@ -52,8 +63,8 @@ func TestReadme_PromisesHaveTheirTests(t *testing.T) {
 	}
 }
 
-// TestReadme_LinksLeadSomewhere looks for every file that the documentation
-// points to.
+// TestReadme_LinksLeadSomewhere checks that every file that the documentation links
+// to exists, and that README.md stays short.
 func TestReadme_LinksLeadSomewhere(t *testing.T) {
 	for _, page := range pages(t) {
 		for _, link := range regexp.MustCompile(`\]\(([^)#]+)`).FindAllStringSubmatch(read(t, page), -1) {
@@ -63,25 +74,37 @@ func TestReadme_LinksLeadSomewhere(t *testing.T) {
 			}
 		}
 	}
-	assert.LessOrEqual(t, strings.Count(read(t, "README.md"), "\n"), 180)
+	assert.LessOrEqual(t, strings.Count(read(t, readme), "\n"), maxReadmeLines)
 }
 
-// pages returns the documentation's files.
+// pages returns the paths of the documentation's pages.
 func pages(t *testing.T) []string {
 	t.Helper()
-	docs, err := filepath.Glob("docs/*.md")
-	require.NoError(t, err)
-	top, err := filepath.Glob("*.md")
-	require.NoError(t, err)
-	require.Greater(t, len(docs)+len(top), 6)
-	return append(docs, top...)
+	all := glob(t, "*.md", "docs/*.md", "bench/*.md")
+	require.Greater(t, len(all), 6)
+	return all
 }
 
+// glob returns the files that match at least one of the patterns, which are relative
+// to the root. Each pattern must match.
+func glob(t *testing.T, patterns ...string) []string {
+	t.Helper()
+	var all []string
+	for _, pattern := range patterns {
+		paths, err := filepath.Glob(filepath.Join(root, pattern))
+		require.NoError(t, err)
+		require.NotEmpty(t, paths, pattern)
+		all = append(all, paths...)
+	}
+	return all
+}
+
+// testNames returns the names of all tests and fuzz targets of the repository.
 func testNames(t *testing.T) map[string]bool {
 	t.Helper()
 	names := map[string]bool{}
 	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
-	err := filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
+	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, "_test.go") {
 			return err
 		}
@@ -94,7 +117,7 @@ func testNames(t *testing.T) map[string]bool {
 	return names
 }
 
-// flat returns code without its indentation, and without what gofmt aligns.
+// flat returns code without indentation and alignment.
 func flat(code string) string {
 	var b strings.Builder
 	spaces := regexp.MustCompile(`[ \t]+`)
