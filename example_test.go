@@ -30,11 +30,11 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	who := []ags.Parameter{{Name: "username", Value: "dave"}, {Name: "password", Value: os.Getenv("AGS_PASSWORD")}}
+	user := []ags.Parameter{{Name: "username", Value: "dave"}, {Name: "password", Value: os.Getenv("AGS_PASSWORD")}}
 	session, err := tokensource.New(tokensource.Config{
 		Refresher: gateway,
-		Login:     tokensource.SignOnWith(gateway, ags.SignOnRequest{Parameters: who, DeviceInformation: []byte(`{"name":"my service"}`)}),
-		Store:     &store.File{Path: os.Getenv("AGS_SESSION")}, // survives a restart, and is shared with others on this host
+		Login:     tokensource.SignOnWith(gateway, ags.SignOnRequest{Parameters: user, DeviceInformation: []byte(`{"name":"my service"}`)}),
+		Store:     &store.File{Path: os.Getenv("AGS_SESSION")}, // survives a restart; processes with the same path share the session
 	})
 	if err != nil {
 		log.Fatal(err)
