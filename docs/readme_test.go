@@ -80,7 +80,7 @@ func TestReadme_LinksLeadSomewhere(t *testing.T) {
 // pages returns the paths of the documentation's pages.
 func pages(t *testing.T) []string {
 	t.Helper()
-	all := glob(t, "*.md", "docs/*.md", "bench/*.md")
+	all := glob(t, "*.md", "docs/*.md", "docs/adr/*.md", "bench/*.md")
 	require.Greater(t, len(all), 6)
 	return all
 }
