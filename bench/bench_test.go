@@ -10,23 +10,23 @@ import (
 	"time"
 
 	"github.com/agsauth/agsauth/bench/internal/endpoint"
+	"github.com/agsauth/agsauth/bench/internal/impl"
 	"github.com/agsauth/agsauth/bench/internal/peer"
-	"github.com/agsauth/agsauth/bench/internal/rival"
 )
 
-// The micro-benchmarks. Every contestant holds a token that lives for a day, got
+// The micro-benchmarks. Each implementation holds a token that lives for a day, got
 // from the endpoint beforehand, and is asked for it by a loop of its own that has
 // nothing else in it.
 
-func eachWarm(b *testing.B, contestants []rival.Contestant, f func(b *testing.B, c rival.Contestant, in rival.Instance)) {
+func eachWarm(b *testing.B, implementations []impl.Implementation, f func(b *testing.B, c impl.Implementation, in impl.Instance)) {
 	b.Helper()
 	e, err := endpoint.Start(24*time.Hour, 0, time.Minute)
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer e.Close()
-	for _, c := range contestants {
-		in, err := c.New(rival.Setup{Fetch: e.Fetch, URL: e.URL, Margin: time.Minute})
+	for _, c := range implementations {
+		in, err := c.New(impl.Setup{Fetch: e.Fetch, URL: e.URL, Margin: time.Minute})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -39,7 +39,7 @@ func eachWarm(b *testing.B, contestants []rival.Contestant, f func(b *testing.B,
 }
 
 func BenchmarkCachedSerial(b *testing.B) {
-	eachWarm(b, peer.All(), func(b *testing.B, _ rival.Contestant, in rival.Instance) {
+	eachWarm(b, peer.All(), func(b *testing.B, _ impl.Implementation, in impl.Instance) {
 		b.ReportAllocs()
 		in.Loop(b.Context(), b.N)
 	})
@@ -47,13 +47,13 @@ func BenchmarkCachedSerial(b *testing.B) {
 
 // One goroutine a core.
 func BenchmarkCachedParallel(b *testing.B) {
-	eachWarm(b, peer.All(), func(b *testing.B, _ rival.Contestant, in rival.Instance) {
+	eachWarm(b, peer.All(), func(b *testing.B, _ impl.Implementation, in impl.Instance) {
 		share(b, runtime.GOMAXPROCS(0), in.Loop)
 	})
 }
 
 func BenchmarkCached100Goroutines(b *testing.B) {
-	eachWarm(b, peer.All(), func(b *testing.B, _ rival.Contestant, in rival.Instance) {
+	eachWarm(b, peer.All(), func(b *testing.B, _ impl.Implementation, in impl.Instance) {
 		share(b, 100, in.Loop)
 	})
 }
@@ -61,7 +61,7 @@ func BenchmarkCached100Goroutines(b *testing.B) {
 // BenchmarkToken is oauth2.TokenSource's own call. Ours and the floor return a
 // copy; what the others hand out is shared by all who ask.
 func BenchmarkToken(b *testing.B) {
-	eachWarm(b, peer.All(), func(b *testing.B, _ rival.Contestant, in rival.Instance) {
+	eachWarm(b, peer.All(), func(b *testing.B, _ impl.Implementation, in impl.Instance) {
 		loop := in.Loop
 		if copying, ok := in.(interface{ LoopCopy(context.Context, int) }); ok {
 			loop = copying.LoopCopy
@@ -96,8 +96,8 @@ func BenchmarkRoundTrip(b *testing.B) {
 	for _, headers := range []int{0, 2, 7} {
 		b.Run(fmt.Sprintf("headers=%d", headers), func(b *testing.B) {
 			b.Run("of=bare", func(b *testing.B) { trip(b, newInMemory().RoundTrip, headers) })
-			contestants := append(peer.All(), rival.DeepFloor())
-			eachWarm(b, contestants, func(b *testing.B, c rival.Contestant, in rival.Instance) {
+			implementations := append(peer.All(), impl.DeepFloor())
+			eachWarm(b, implementations, func(b *testing.B, c impl.Implementation, in impl.Instance) {
 				if c.Wrap == nil {
 					b.Skip("has no RoundTripper")
 				}
@@ -111,7 +111,7 @@ func newInMemory() *inMemory {
 	return &inMemory{http.Response{StatusCode: http.StatusOK, Body: http.NoBody}}
 }
 
-func trip(b *testing.B, send rival.Sender, headers int) {
+func trip(b *testing.B, send impl.Sender, headers int) {
 	b.Helper()
 	req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, "https://api.example.com/v1/profile", nil)
 	if err != nil {

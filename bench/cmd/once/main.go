@@ -1,4 +1,4 @@
-// Command once does one job of one contestant n times and nothing else, for an
+// Command once does one job of one implementation n times and nothing else, for an
 // instrument that counts instructions: run with n and with 2n, what it takes
 // more is n times the job.
 package main
@@ -12,12 +12,12 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/agsauth/agsauth/bench/internal/rival"
+	"github.com/agsauth/agsauth/bench/internal/impl"
 )
 
 func main() {
 	job := flag.String("job", "cached", "cached, token, roundtrip0 or roundtrip7")
-	of := flag.String("of", rival.OursName, "the contestant")
+	of := flag.String("of", impl.OursName, "the implementation")
 	n := flag.Int("n", 1000, "how often")
 	flag.Parse()
 	debug.SetGCPercent(-1) // the collector's share is not the same in two runs
@@ -28,12 +28,12 @@ func main() {
 }
 
 func run(job, of string, n int) error {
-	c, ok := rival.Named(of)
+	c, ok := impl.Named(of)
 	if !ok {
-		return fmt.Errorf("once: no contestant %q", of)
+		return fmt.Errorf("once: no implementation %q", of)
 	}
 	ctx := context.Background()
-	in, err := c.New(rival.Setup{Fetch: func(context.Context) (string, time.Time, error) {
+	in, err := c.New(impl.Setup{Fetch: func(context.Context) (string, time.Time, error) {
 		return "a-token-of-some-length", time.Now().Add(24 * time.Hour), nil
 	}})
 	if err != nil {
@@ -67,7 +67,7 @@ type inMemory struct{ answer http.Response }
 
 func (m *inMemory) RoundTrip(*http.Request) (*http.Response, error) { return &m.answer, nil }
 
-func trip(ctx context.Context, c rival.Contestant, in rival.Instance, n, headers int) error {
+func trip(ctx context.Context, c impl.Implementation, in impl.Instance, n, headers int) error {
 	if c.Wrap == nil {
 		return fmt.Errorf("once: %s has no RoundTripper", c.Name)
 	}

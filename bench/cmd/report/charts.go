@@ -15,7 +15,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgsvg"
 
-	"github.com/agsauth/agsauth/bench/internal/rival"
+	"github.com/agsauth/agsauth/bench/internal/impl"
 	"github.com/agsauth/agsauth/bench/internal/scenario"
 )
 
@@ -23,21 +23,21 @@ import (
 // What is black is drawn in the reader's own colour: see adaptive.
 func colourOf(name string) color.Color {
 	switch name {
-	case rival.FloorName:
+	case impl.FloorName:
 		return color.RGBA{0x8b, 0x94, 0x9e, 0xff}
-	case rival.OursName:
+	case impl.OursName:
 		return color.RGBA{0x1f, 0x9d, 0x6b, 0xff}
 	default:
 		return color.RGBA{0xd9, 0x77, 0x06, 0xff}
 	}
 }
 
-// plain is a contestant's name on a chart.
+// plain is an implementation's name on a chart.
 func plain(name string) string {
-	return strings.Trim(rival.Title(name), "*")
+	return strings.Trim(impl.Title(name), "*")
 }
 
-// drawAround draws the latency of callers around a refresh, one contestant above
+// drawAround draws the latency of callers around a refresh, one implementation above
 // the other on the same axis of time.
 func (m *measured) drawAround(path string) error {
 	var rows [][]*plot.Plot
@@ -81,7 +81,7 @@ func newPlot() *plot.Plot {
 	return p
 }
 
-// panel is the chart of one contestant: the longest latency of each 10 ms.
+// panel is the chart of one implementation: the longest latency of each 10 ms.
 func panel(of string, steps []scenario.Step) (*plot.Plot, error) {
 	p := newPlot()
 	points := make(plotter.XYs, 0, len(steps))
@@ -111,7 +111,7 @@ func panel(of string, steps []scenario.Step) (*plot.Plot, error) {
 		if err != nil {
 			return nil, err
 		}
-		edge.Color, edge.Width, edge.Dashes = colourOf(rival.FloorName), vg.Points(0.8), []vg.Length{vg.Points(3), vg.Points(3)}
+		edge.Color, edge.Width, edge.Dashes = colourOf(impl.FloorName), vg.Points(0.8), []vg.Length{vg.Points(3), vg.Points(3)}
 		p.Add(edge)
 	}
 	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = -150, 440, 0, 230

@@ -121,7 +121,7 @@ func readScenarios(path string) ([]scenario.Result, error) {
 	}
 }
 
-// of returns the results of one job, by contestant.
+// of returns the results of one job, by implementation.
 func (m *measured) of(job string) map[string]map[string]float64 {
 	all := map[string]map[string]float64{}
 	for _, r := range m.scenarios {

@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/agsauth/agsauth/bench/internal/impl"
 	"github.com/agsauth/agsauth/bench/internal/peer"
-	"github.com/agsauth/agsauth/bench/internal/rival"
 )
 
 // columns of the cached token: a benchmark, and on how many cores.
@@ -80,11 +80,11 @@ func (m *measured) writeCached(p printer) {
 	p("| %s | allocations |", strings.Join(titles, " | "))
 	p("|---%s|--:|", strings.Repeat("|--:", len(columns)))
 	for _, of := range names() {
-		row := []string{rival.Title(of)}
+		row := []string{impl.Title(of)}
 		var allocs float64
 		for i := range columns {
 			b, ok := m.cached(i, of)
-			floor, _ := m.cached(i, rival.FloorName)
+			floor, _ := m.cached(i, impl.FloorName)
 			if !ok {
 				row = append(row, "–")
 				continue
@@ -102,9 +102,9 @@ func (m *measured) writeToken(p printer) {
 	p("\n## `Token()`\n\n| | time | allocations |\n|---|--:|--:|")
 	for _, of := range names() {
 		b, ok := m.micro["Token/of="+of]
-		floor := m.micro["Token/of="+rival.FloorName]
+		floor := m.micro["Token/of="+impl.FloorName]
 		if ok && of != "azcore" {
-			p("| %s | %s | %.0f |", rival.Title(of), cell(b, floor), b.allocs)
+			p("| %s | %s | %.0f |", impl.Title(of), cell(b, floor), b.allocs)
 		}
 	}
 	p("\nOurs, and the floor, return a copy that is the caller's own; the others hand out what all share.")
@@ -114,16 +114,16 @@ func (m *measured) writeTrips(p printer) {
 	counts := []int{0, 2, 7}
 	p("\n## `RoundTrip` over an in-memory base\n\n| | no header | 2 headers | 7 headers | allocations (7) | bytes (7) |\n|---|--:|--:|--:|--:|--:|")
 	for _, of := range []string{
-		rival.FloorName, rival.DeepFloorName, rival.OursName, "oauth2", "google", "azcore", "client-go", "ghinstallation",
+		impl.FloorName, impl.DeepFloorName, impl.OursName, "oauth2", "google", "azcore", "client-go", "ghinstallation",
 	} {
-		row := []string{rival.Title(of)}
+		row := []string{impl.Title(of)}
 		for _, n := range counts {
 			b, ok := m.trip(n, of)
 			if !ok {
 				row = append(row, "–")
 				continue
 			}
-			row = append(row, fmt.Sprintf("%s %s (%.2f×)", ns(b.time.Center), b.time.PctRangeString(), m.aboveBare(n, of, rival.FloorName)))
+			row = append(row, fmt.Sprintf("%s %s (%.2f×)", ns(b.time.Center), b.time.PctRangeString(), m.aboveBare(n, of, impl.FloorName)))
 		}
 		b, ok := m.trip(7, of)
 		if ok {
@@ -149,8 +149,8 @@ func (m *measured) writeRefresh(p printer) {
 	all := m.of("refresh")
 	for _, of := range names() {
 		if f, ok := all[of]; ok {
-			p("| %s | %.0f | %.0f of %.0f | %s | %s | %s | %s | %s |", rival.Title(of), f["refreshes"], f["delayed"], f["calls"],
-				msec(f["longest_call_ms"]), msec(f["p50_ms"]), msec(f["p99_ms"]), msec(f["p999_ms"]), ratio(f["p999_ms"], all[rival.FloorName]["p999_ms"]))
+			p("| %s | %.0f | %.0f of %.0f | %s | %s | %s | %s | %s |", impl.Title(of), f["refreshes"], f["delayed"], f["calls"],
+				msec(f["longest_call_ms"]), msec(f["p50_ms"]), msec(f["p99_ms"]), msec(f["p999_ms"]), ratio(f["p999_ms"], all[impl.FloorName]["p999_ms"]))
 		}
 	}
 	p("\nLatencies count from when a call was due (corrected for coordinated omission). A delayed call is one that itself took")
@@ -166,8 +166,8 @@ func (m *measured) writeStampede(p printer) {
 			continue
 		}
 		l := left[of]
-		p("| %s | %.0f | %s | %s | %.0f KiB | %.0f KiB | %s | %.0f of %.0f |", rival.Title(of), f["fetches"], msec(f["total_ms"]),
-			ratio(f["total_ms"], all[rival.FloorName]["total_ms"]), f["heap_kib"], f["heap_if_cancellable_kib"], msec(l["median_ms"]), l["refresh_lives"], l["rounds"])
+		p("| %s | %.0f | %s | %s | %.0f KiB | %.0f KiB | %s | %.0f of %.0f |", impl.Title(of), f["fetches"], msec(f["total_ms"]),
+			ratio(f["total_ms"], all[impl.FloorName]["total_ms"]), f["heap_kib"], f["heap_if_cancellable_kib"], msec(l["median_ms"]), l["refresh_lives"], l["rounds"])
 	}
 	p("\nHeap growth is all that was allocated between the first call and the last answer. Those who can leave have a context that can")
 	p("end; a wait that can be ended takes one more of the runtime's records, of 96 bytes.")
@@ -178,7 +178,7 @@ func (m *measured) writeOutages(p printer) {
 	within := m.of("outage")
 	for _, of := range names() {
 		if f, ok := within[of]; ok {
-			p("| %s | %.0f of %.0f | %.0f | %.0f | %s |", rival.Title(of), f["failed"], f["calls"], f["delayed"], f["fetches"], msec(f["renewed_before_expiry_ms"]))
+			p("| %s | %.0f of %.0f | %.0f | %.0f | %s |", impl.Title(of), f["failed"], f["calls"], f["delayed"], f["fetches"], msec(f["renewed_before_expiry_ms"]))
 		}
 	}
 	p("\n| 4 s past the expiry | dead tokens served | past their deadline | fetches in vain | recovered after |\n|---|--:|--:|--:|--:|")
@@ -192,9 +192,9 @@ func (m *measured) writeOutages(p printer) {
 		if v, ok := f["recovered_ms"]; ok {
 			recovered = msec(v)
 		}
-		p("| %s | %.0f of %.0f | %.0f | %.0f | %s |", rival.Title(of), f["dead_served"], f["calls_while_dead"], f["past_deadline"], f["fetches_in_vain"], recovered)
+		p("| %s | %.0f of %.0f | %.0f | %.0f | %s |", impl.Title(of), f["dead_served"], f["calls_while_dead"], f["past_deadline"], f["fetches_in_vain"], recovered)
 	}
-	p("\nEvery contestant that has a margin has the same one. 50 callers; an answer takes 100 ms, a refusal no time; a delayed call is one that took longer than 50 ms.")
+	p("\nEach implementation that has a margin has the same one. 50 callers; an answer takes 100 ms, a refusal no time; a delayed call is one that took longer than 50 ms.")
 }
 
 func (m *measured) writeRest(p printer) {
@@ -202,17 +202,17 @@ func (m *measured) writeRest(p printer) {
 	p("\n## At rest\n\n| sources, each with a token | bytes each | goroutines |\n|---|--:|--:|")
 	for _, of := range names() {
 		if f, ok := all[of]; ok {
-			p("| %s | %.0f | %.0f |", rival.Title(of), f["bytes_each"], f["goroutines"])
+			p("| %s | %.0f | %.0f |", impl.Title(of), f["bytes_each"], f["goroutines"])
 		}
 	}
-	p("\n%.0f of each, at their defaults, beyond the bytes of the access token itself. Ours has got its token by a refresh.", all[rival.OursName]["sources"])
+	p("\n%.0f of each, at their defaults, beyond the bytes of the access token itself. Ours has got its token by a refresh.", all[impl.OursName]["sources"])
 	store := m.of("redis")
 	if len(store) == 0 {
 		return
 	}
 	p("\n## Redis store\n\n| | sources | lifetimes | gateway calls per lifetime | Redis commands per source and lifetime |\n|---|--:|--:|--:|--:|")
 	for of, f := range store {
-		p("| %s | %.0f | %.0f | %.2f | %.2f |", rival.Title(of), f["sources"], f["lifetimes"], f["calls_per_lifetime"], f["commands_per_source_and_lifetime"])
+		p("| %s | %.0f | %.0f | %.2f | %.2f |", impl.Title(of), f["sources"], f["lifetimes"], f["calls_per_lifetime"], f["commands_per_source_and_lifetime"])
 	}
 }
 

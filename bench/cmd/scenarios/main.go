@@ -17,7 +17,7 @@ import (
 func main() {
 	quick := flag.Bool("quick", false, "fewer rounds")
 	job := flag.String("job", "", "run this one only")
-	of := flag.String("of", "", "run these contestants only, by names separated by commas")
+	of := flag.String("of", "", "run these implementations only, by names separated by commas")
 	flag.Parse()
 	out := json.NewEncoder(os.Stdout)
 	for _, j := range scenario.Jobs() {

@@ -1,4 +1,4 @@
-// Package endpoint is the local token endpoint that every contestant is driven
+// Package endpoint is the local token endpoint that every implementation is driven
 // against: one HTTP server on loopback, slow or out of order on demand, which
 // counts what it is asked.
 package endpoint
@@ -123,7 +123,7 @@ func DeadAt(token string, now time.Time) bool {
 // ErrDown is what Fetch returns in an outage.
 var ErrDown = errors.New("endpoint: 503")
 
-// Fetch asks for a token. All contestants that are given a function to get one
+// Fetch asks for a token. All implementations that are given a function to get one
 // with are given this.
 func (e *Endpoint) Fetch(ctx context.Context) (token string, expires time.Time, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.URL+"/token", bytes.NewReader([]byte("{}")))

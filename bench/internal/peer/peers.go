@@ -14,11 +14,11 @@ import (
 	cgtransport "k8s.io/client-go/transport"
 	"k8s.io/klog/v2"
 
-	"github.com/agsauth/agsauth/bench/internal/rival"
+	"github.com/agsauth/agsauth/bench/internal/impl"
 )
 
 // fetchSource is a plain oauth2.TokenSource over Fetch.
-type fetchSource struct{ fetch rival.Fetch }
+type fetchSource struct{ fetch impl.Fetch }
 
 func (f fetchSource) Token() (*oauth2.Token, error) {
 	token, expires, err := f.fetch(context.Background())
@@ -32,13 +32,13 @@ func (f fetchSource) Token() (*oauth2.Token, error) {
 
 type xoauth2 struct{ source oauth2.TokenSource }
 
-func oauth2Contestant() rival.Contestant {
-	return rival.Contestant{
+func oauth2Implementation() impl.Implementation {
+	return impl.Implementation{
 		Name: "oauth2",
-		New: func(s rival.Setup) (rival.Instance, error) {
+		New: func(s impl.Setup) (impl.Instance, error) {
 			return xoauth2{oauth2.ReuseTokenSourceWithExpiry(nil, fetchSource{s.Fetch}, s.Margin)}, nil
 		},
-		Wrap: func(in rival.Instance, base http.RoundTripper) rival.Sender {
+		Wrap: func(in impl.Instance, base http.RoundTripper) impl.Sender {
 			return (&oauth2.Transport{Source: in.(xoauth2).source, Base: base}).RoundTrip
 		},
 	}
@@ -63,14 +63,14 @@ func accessToken(t *oauth2.Token, err error) (string, error) {
 
 type clientGo struct{ source oauth2.TokenSource }
 
-func clientGoContestant() rival.Contestant {
-	return rival.Contestant{
+func clientGoImplementation() impl.Implementation {
+	return impl.Implementation{
 		Name: "client-go",
-		New: func(s rival.Setup) (rival.Instance, error) {
+		New: func(s impl.Setup) (impl.Instance, error) {
 			klog.SetSlogLogger(slog.New(slog.DiscardHandler)) // it logs each failure
 			return clientGo{cgtransport.NewCachedTokenSource(fetchSource{s.Fetch})}, nil
 		},
-		Wrap: func(in rival.Instance, base http.RoundTripper) rival.Sender {
+		Wrap: func(in impl.Instance, base http.RoundTripper) impl.Sender {
 			return cgtransport.TokenSourceWrapTransport(in.(clientGo).source)(base).RoundTrip
 		},
 	}
@@ -88,7 +88,7 @@ func (c clientGo) Loop(_ context.Context, n int) {
 
 type google struct{ provider auth.TokenProvider }
 
-type googleFetch struct{ fetch rival.Fetch }
+type googleFetch struct{ fetch impl.Fetch }
 
 func (g googleFetch) Token(ctx context.Context) (*auth.Token, error) {
 	token, expires, err := g.fetch(ctx)
@@ -98,14 +98,14 @@ func (g googleFetch) Token(ctx context.Context) (*auth.Token, error) {
 	return &auth.Token{Value: token, Expiry: expires}, nil
 }
 
-func googleContestant() rival.Contestant {
-	return rival.Contestant{
+func googleImplementation() impl.Implementation {
+	return impl.Implementation{
 		Name: "google",
-		New: func(s rival.Setup) (rival.Instance, error) {
+		New: func(s impl.Setup) (impl.Instance, error) {
 			opts := &auth.CachedTokenProviderOptions{ExpireEarly: s.Margin}
 			return google{auth.NewCachedTokenProvider(googleFetch{s.Fetch}, opts)}, nil
 		},
-		Wrap: func(in rival.Instance, base http.RoundTripper) rival.Sender {
+		Wrap: func(in impl.Instance, base http.RoundTripper) impl.Sender {
 			client := &http.Client{Transport: base}
 			creds := auth.NewCredentials(&auth.CredentialsOptions{TokenProvider: in.(google).provider})
 			if err := httptransport.AddAuthorizationMiddleware(client, creds); err != nil {
@@ -134,7 +134,7 @@ func (g google) Loop(ctx context.Context, n int) {
 
 type awsCache struct{ cache *aws.CredentialsCache }
 
-type awsFetch struct{ fetch rival.Fetch }
+type awsFetch struct{ fetch impl.Fetch }
 
 func (a awsFetch) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	token, expires, err := a.fetch(ctx)
@@ -144,10 +144,10 @@ func (a awsFetch) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	return aws.Credentials{AccessKeyID: token, SecretAccessKey: token, CanExpire: true, Expires: expires}, nil
 }
 
-func awsContestant() rival.Contestant {
-	return rival.Contestant{
+func awsImplementation() impl.Implementation {
+	return impl.Implementation{
 		Name: "aws",
-		New: func(s rival.Setup) (rival.Instance, error) {
+		New: func(s impl.Setup) (impl.Instance, error) {
 			window := func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = s.Margin }
 			return awsCache{aws.NewCredentialsCache(awsFetch{s.Fetch}, window)}, nil
 		},
@@ -169,7 +169,7 @@ func (a awsCache) Loop(ctx context.Context, n int) {
 
 type smithy struct{ cache *bearer.TokenCache }
 
-type smithyFetch struct{ fetch rival.Fetch }
+type smithyFetch struct{ fetch impl.Fetch }
 
 func (f smithyFetch) RetrieveBearerToken(ctx context.Context) (bearer.Token, error) {
 	token, expires, err := f.fetch(ctx)
@@ -179,10 +179,10 @@ func (f smithyFetch) RetrieveBearerToken(ctx context.Context) (bearer.Token, err
 	return bearer.Token{Value: token, CanExpire: true, Expires: expires}, nil
 }
 
-func smithyContestant() rival.Contestant {
-	return rival.Contestant{
+func smithyImplementation() impl.Implementation {
+	return impl.Implementation{
 		Name: "smithy",
-		New: func(s rival.Setup) (rival.Instance, error) {
+		New: func(s impl.Setup) (impl.Instance, error) {
 			return smithy{bearer.NewTokenCache(smithyFetch{s.Fetch}, func(o *bearer.TokenCacheOptions) {
 				o.RefreshBeforeExpires = s.Margin
 				o.RetrieveBearerTokenTimeout = 15 * time.Second

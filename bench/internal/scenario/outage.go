@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/agsauth/agsauth/bench/internal/endpoint"
-	"github.com/agsauth/agsauth/bench/internal/rival"
+	"github.com/agsauth/agsauth/bench/internal/impl"
 )
 
 // quickAnswer is the endpoint's pace in the outages.
@@ -14,8 +14,8 @@ const quickAnswer = 100 * time.Millisecond
 
 // outageInMargin has the endpoint out of order for a second from when the token
 // is first due for refresh, three seconds before it dies.
-func outageInMargin(c rival.Contestant, quick bool) (Result, error) {
-	if c.Name == rival.FloorName || c.Spacing > 0 && quick {
+func outageInMargin(c impl.Implementation, quick bool) (Result, error) {
+	if c.Name == impl.FloorName || c.Spacing > 0 && quick {
 		return Result{}, nil
 	}
 	life, margin := 6*time.Second+c.Spacing, 3*time.Second
@@ -53,7 +53,7 @@ func outageInMargin(c rival.Contestant, quick bool) (Result, error) {
 
 // outagePastExpiry has the endpoint go out of order before the token is due, and
 // come back when it has been dead for seconds. Callers allow for half a second.
-func outagePastExpiry(c rival.Contestant, _ bool) (Result, error) {
+func outagePastExpiry(c impl.Implementation, _ bool) (Result, error) {
 	const (
 		life, margin = 3 * time.Second, time.Second
 		dark         = 4 * time.Second // after the death
@@ -61,7 +61,7 @@ func outagePastExpiry(c rival.Contestant, _ bool) (Result, error) {
 		tolerance    = 50 * time.Millisecond // of a loaded machine
 		after        = 11 * time.Second      // the back-off's cap once the token is dead, and a little
 	)
-	if c.Name == rival.FloorName {
+	if c.Name == impl.FloorName {
 		return Result{}, nil // it copes with no failure
 	}
 	t, err := newTrial(c, life, quickAnswer, margin)

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/agsauth/agsauth/bench/internal/rival"
+	"github.com/agsauth/agsauth/bench/internal/impl"
 )
 
 // The refreshes under load.
@@ -22,7 +22,7 @@ const (
 
 // refreshUnderLoad has 50 callers ask every millisecond while the token is
 // refreshed, several times, by an endpoint that takes 200 ms.
-func refreshUnderLoad(c rival.Contestant, quick bool) (Result, error) {
+func refreshUnderLoad(c impl.Implementation, quick bool) (Result, error) {
 	refreshes := 4
 	if quick {
 		refreshes = 2

@@ -9,19 +9,19 @@ import (
 	"time"
 
 	"github.com/agsauth/agsauth/bench/internal/endpoint"
-	"github.com/agsauth/agsauth/bench/internal/rival"
+	"github.com/agsauth/agsauth/bench/internal/impl"
 )
 
 // atRest makes many caches, each of which gets a token of its own and is then
 // left alone, all at their defaults. A token is a string of 400 bytes of its own,
 // which is taken off.
-func atRest(c rival.Contestant, quick bool) (Result, error) {
+func atRest(c impl.Implementation, quick bool) (Result, error) {
 	const tokenBytes = 400
 	sources := 100_000
 	if quick {
 		sources = 20_000
 	}
-	if c.Name == rival.FloorName || c.Name == "ghinstallation" {
+	if c.Name == impl.FloorName || c.Name == "ghinstallation" {
 		// The floor has a timer each; ghinstallation makes its own calls.
 		return Result{}, nil
 	}
@@ -33,10 +33,10 @@ func atRest(c rival.Contestant, quick bool) (Result, error) {
 		name := padding + strconv.FormatInt(given, 10) + endpoint.Name(given, expires)
 		return strings.Clone(name[len(name)-tokenBytes:]), expires, nil
 	}
-	instances := make([]rival.Instance, sources)
+	instances := make([]impl.Instance, sources)
 	before, routines := heapNow(), runtime.NumGoroutine()
 	for i := range instances {
-		in, err := c.New(rival.Setup{Fetch: fetch})
+		in, err := c.New(impl.Setup{Fetch: fetch})
 		if err != nil {
 			return Result{}, err
 		}

@@ -9,13 +9,13 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/agsauth/agsauth/bench/internal/rival"
+	"github.com/agsauth/agsauth/bench/internal/impl"
 )
 
 // stampede has 10,000 goroutines ask a cold cache at once, of which the endpoint
-// takes 100 ms to fill. They cannot leave, as half of the contestants do not let
+// takes 100 ms to fill. They cannot leave, as half of the implementations do not let
 // them; what it takes to let them is measured besides.
-func stampede(c rival.Contestant, quick bool) (Result, error) {
+func stampede(c impl.Implementation, quick bool) (Result, error) {
 	rounds := 5
 	if quick {
 		rounds = 3
@@ -80,7 +80,7 @@ func stampedeOnce(ctx context.Context, t *trial) (total time.Duration, heap floa
 }
 
 // cancelledWaiter has a caller give up after 10 ms on an endpoint that takes 300.
-func cancelledWaiter(c rival.Contestant, _ bool) (Result, error) {
+func cancelledWaiter(c impl.Implementation, _ bool) (Result, error) {
 	const rounds = 10
 	var spans []time.Duration
 	lives := 0

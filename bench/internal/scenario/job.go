@@ -5,10 +5,10 @@ import (
 	"time"
 
 	"github.com/agsauth/agsauth/bench/internal/endpoint"
-	"github.com/agsauth/agsauth/bench/internal/rival"
+	"github.com/agsauth/agsauth/bench/internal/impl"
 )
 
-// Result is what one contestant has made of one job. Figures have their unit in
+// Result is what one implementation has made of one job. Figures have their unit in
 // their name, durations in milliseconds.
 type Result struct {
 	Job     string             `json:"job"`
@@ -30,7 +30,7 @@ type Step struct {
 // Job is one row of the table.
 type Job struct {
 	Name string
-	Run  func(c rival.Contestant, quick bool) (Result, error)
+	Run  func(c impl.Implementation, quick bool) (Result, error)
 }
 
 // Jobs returns all of them, in the order of the table.
@@ -47,18 +47,18 @@ func Jobs() []Job {
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// trial is an endpoint and a contestant that is to use it.
+// trial is an endpoint and an implementation that is to use it.
 type trial struct {
 	endpoint *endpoint.Endpoint
-	in       rival.Instance
+	in       impl.Instance
 }
 
-func newTrial(c rival.Contestant, life, delay, margin time.Duration) (*trial, error) {
+func newTrial(c impl.Implementation, life, delay, margin time.Duration) (*trial, error) {
 	e, err := endpoint.Start(life, delay, margin)
 	if err != nil {
 		return nil, err
 	}
-	in, err := c.New(rival.Setup{Fetch: e.Fetch, URL: e.URL, Margin: margin})
+	in, err := c.New(impl.Setup{Fetch: e.Fetch, URL: e.URL, Margin: margin})
 	if err != nil {
 		e.Close()
 		return nil, err

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/agsauth/agsauth/bench/internal/rival"
+	"github.com/agsauth/agsauth/bench/internal/impl"
 )
 
 // verdict is one aim, and what was measured.
@@ -36,16 +36,16 @@ func (m *measured) verdicts() []verdict {
 func (m *measured) cachedVerdicts() []verdict {
 	worst, ahead, allocs := 0.0, true, 0.0
 	for i := range columns {
-		ours, _ := m.cached(i, rival.OursName)
-		floor, _ := m.cached(i, rival.FloorName)
+		ours, _ := m.cached(i, impl.OursName)
+		floor, _ := m.cached(i, impl.FloorName)
 		worst, allocs = max(worst, ours.time.Center/floor.time.Center), max(allocs, ours.allocs)
 		for _, of := range names() {
-			if b, ok := m.cached(i, of); ok && of != rival.FloorName && of != rival.OursName && b.time.Center <= ours.time.Center {
+			if b, ok := m.cached(i, of); ok && of != impl.FloorName && of != impl.OursName && b.time.Center <= ours.time.Center {
 				ahead = false
 			}
 		}
 	}
-	token := m.micro["Token/of="+rival.OursName]
+	token := m.micro["Token/of="+impl.OursName]
 	return []verdict{
 		{"cached token", "at most 1.15× the floor in every column", fmt.Sprintf("%.2f× in the worst", worst), worst <= 1.15},
 		{"", "no allocation", fmt.Sprintf("%.0f", allocs), allocs == 0},
@@ -65,10 +65,10 @@ func (m *measured) tripVerdicts() []verdict {
 	worst, deep, allocs := 0.0, 0.0, 0.0
 	faster, could := math.Inf(1), math.Inf(1)
 	for _, n := range []int{0, 2, 7} {
-		ours, _ := m.trip(n, rival.OursName)
-		floor, _ := m.trip(n, rival.FloorName)
-		worst, allocs = max(worst, m.aboveBare(n, rival.OursName, rival.FloorName)), max(allocs, ours.allocs)
-		deep = max(deep, m.aboveBare(n, rival.OursName, rival.DeepFloorName))
+		ours, _ := m.trip(n, impl.OursName)
+		floor, _ := m.trip(n, impl.FloorName)
+		worst, allocs = max(worst, m.aboveBare(n, impl.OursName, impl.FloorName)), max(allocs, ours.allocs)
+		deep = max(deep, m.aboveBare(n, impl.OursName, impl.DeepFloorName))
 		for _, of := range []string{"oauth2", "google", "azcore", "client-go", "ghinstallation"} {
 			if b, ok := m.trip(n, of); ok {
 				faster = min(faster, b.time.Center/ours.time.Center)
@@ -86,8 +86,8 @@ func (m *measured) tripVerdicts() []verdict {
 
 func (m *measured) refreshVerdicts() []verdict {
 	refresh, within, past := m.of("refresh"), m.of("outage"), m.of("outage-past-expiry")
-	r, w, x := refresh[rival.OursName], within[rival.OursName], past[rival.OursName]
-	tail := r["p999_ms"] / refresh[rival.FloorName]["p999_ms"]
+	r, w, x := refresh[impl.OursName], within[impl.OursName], past[impl.OursName]
+	tail := r["p999_ms"] / refresh[impl.FloorName]["p999_ms"]
 	steps := backoffSteps(1.2*1000, 4000) // the margin, with its jitter
 	recovered, back := x["recovered_ms"]
 	return []verdict{
@@ -122,9 +122,9 @@ func backoffSteps(margin, dark float64) int {
 
 func (m *measured) stampedeVerdicts() []verdict {
 	stampede, left, rest := m.of("stampede"), m.of("cancelled"), m.of("rest")
-	s, l, r := stampede[rival.OursName], left[rival.OursName], rest[rival.OursName]
-	total := s["total_ms"] / stampede[rival.FloorName]["total_ms"]
-	leaves := l["median_ms"] / left[rival.FloorName]["median_ms"]
+	s, l, r := stampede[impl.OursName], left[impl.OursName], rest[impl.OursName]
+	total := s["total_ms"] / stampede[impl.FloorName]["total_ms"]
+	leaves := l["median_ms"] / left[impl.FloorName]["median_ms"]
 	heap := stampede["oauth2"]["heap_kib"]
 	all := []verdict{
 		{"cold stampede", "one refresh", fmt.Sprintf("%.0f", s["fetches"]), s["fetches"] == 1},
@@ -134,7 +134,7 @@ func (m *measured) stampedeVerdicts() []verdict {
 		{"", "the refresh lives", fmt.Sprintf("%.0f of %.0f", l["refresh_lives"], l["rounds"]), l["refresh_lives"] == l["rounds"]},
 		{"at rest", "no goroutine, at most 640 bytes", fmt.Sprintf("%.0f, %.0f bytes", r["goroutines"], r["bytes_each"]), r["goroutines"] <= 0 && r["bytes_each"] <= 640},
 	}
-	if f, ok := m.of("redis")[rival.OursName]; ok {
+	if f, ok := m.of("redis")[impl.OursName]; ok {
 		all = append(all, verdict{
 			"Redis store", "one gateway call per lifetime",
 			fmt.Sprintf("%.2f, with %.1f Redis commands a source", f["calls_per_lifetime"], f["commands_per_source_and_lifetime"]),

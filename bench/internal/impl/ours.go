@@ -1,4 +1,4 @@
-package rival
+package impl
 
 import (
 	"context"
@@ -28,10 +28,10 @@ func (r refresher) Refresh(ctx context.Context, t *ags.Token) (*ags.Token, error
 	}, nil
 }
 
-var errNoSession = errors.New("rival: no session")
+var errNoSession = errors.New("impl: no session")
 
-func oursContestant() Contestant {
-	return Contestant{
+func oursImplementation() Implementation {
+	return Implementation{
 		Name: OursName,
 		New: func(s Setup) (Instance, error) {
 			// A session whose access token is dead: the first call refreshes it.

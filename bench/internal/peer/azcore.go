@@ -9,7 +9,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 
-	"github.com/agsauth/agsauth/bench/internal/rival"
+	"github.com/agsauth/agsauth/bench/internal/impl"
 )
 
 // azure is azcore's bearer policy. It has no call that gets a token: what is
@@ -21,7 +21,7 @@ type azure struct {
 }
 
 type azureFetch struct {
-	fetch  rival.Fetch
+	fetch  impl.Fetch
 	margin time.Duration
 }
 
@@ -43,16 +43,16 @@ func (l *lastSeen) Do(req *http.Request) (*http.Response, error) {
 // azureSpacing is azcore's own minimum between two refreshes ahead of the expiry.
 const azureSpacing = 30 * time.Second
 
-func azureContestant() rival.Contestant {
-	return rival.Contestant{
+func azcoreImplementation() impl.Implementation {
+	return impl.Implementation{
 		Name:    "azcore",
 		Spacing: azureSpacing,
-		New: func(s rival.Setup) (rival.Instance, error) {
+		New: func(s impl.Setup) (impl.Instance, error) {
 			opts := &policy.BearerTokenOptions{InsecureAllowCredentialWithHTTP: true}
 			p := runtime.NewBearerTokenPolicy(azureFetch{s.Fetch, s.Margin}, []string{"scope"}, opts)
 			return &azure{policy: p, pipeline: azurePipeline(p, &lastSeen{})}, nil
 		},
-		Wrap: func(in rival.Instance, base http.RoundTripper) rival.Sender {
+		Wrap: func(in impl.Instance, base http.RoundTripper) impl.Sender {
 			pipeline := azurePipeline(in.(*azure).policy, doer{base})
 			return func(req *http.Request) (*http.Response, error) {
 				r, err := runtime.NewRequestFromRequest(req)

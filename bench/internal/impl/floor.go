@@ -1,4 +1,4 @@
-package rival
+package impl
 
 import (
 	"context"
@@ -31,8 +31,8 @@ type floorToken struct {
 	header  []string
 }
 
-func floorContestant() Contestant {
-	return Contestant{
+func floorImplementation() Implementation {
+	return Implementation{
 		Name: FloorName,
 		New: func(s Setup) (Instance, error) {
 			f := &floor{setup: s}
@@ -146,8 +146,8 @@ type deepCopy struct {
 // DeepFloor is the floor for a copy of which nothing is shared with the caller: the
 // URL and each value of the header are copied too. It cannot close a body once, nor
 // does it look where the token goes.
-func DeepFloor() Contestant {
-	c := floorContestant()
+func DeepFloor() Implementation {
+	c := floorImplementation()
 	c.Name = DeepFloorName
 	c.Wrap = func(in Instance, base http.RoundTripper) Sender {
 		f := in.(*floor)

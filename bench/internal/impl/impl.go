@@ -1,7 +1,7 @@
-// Package rival says what a contestant is, and has two of them: this library, and
+// Package impl says what an implementation is, and has two of them: this library, and
 // the floor. Its peers are in package peer, so that a program that counts
 // instructions begins without the ecosystem that they bring.
-package rival
+package impl
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 // Fetch gets a new token from the endpoint.
 type Fetch func(ctx context.Context) (token string, expires time.Time, err error)
 
-// Setup is what a contestant is made with.
+// Setup is what an implementation is made with.
 type Setup struct {
 	Fetch  Fetch
 	URL    string        // of the endpoint, for who cannot be given a Fetch
@@ -31,15 +31,15 @@ type Instance interface {
 	Close()
 }
 
-// Contestant makes instances.
-type Contestant struct {
+// Implementation makes instances.
+type Implementation struct {
 	Name string
 	New  func(Setup) (Instance, error)
 	// Wrap makes a RoundTripper that adds the instance's token, nil where the
 	// package has none.
 	Wrap func(in Instance, base http.RoundTripper) Sender
 	// Spacing is how far apart two refreshes ahead of the expiry have to be for
-	// this contestant; zero is no minimum.
+	// this implementation; zero is no minimum.
 	Spacing time.Duration
 }
 
@@ -54,9 +54,9 @@ const (
 )
 
 // Own returns the floor, and this library.
-func Own() []Contestant { return []Contestant{floorContestant(), oursContestant()} }
+func Own() []Implementation { return []Implementation{floorImplementation(), oursImplementation()} }
 
-// Title is how a contestant is called in a report.
+// Title is how an implementation is called in a report.
 func Title(name string) string {
 	titles := map[string]string{
 		FloorName: "*floor*", DeepFloorName: "*floor, nothing shared*", OursName: "**agsauth**", "oauth2": "x/oauth2", "google": "cloud.google.com/go/auth",
@@ -69,12 +69,12 @@ func Title(name string) string {
 	return name
 }
 
-// Named returns the contestant of that name, of those that are here.
-func Named(name string) (Contestant, bool) {
+// Named returns the implementation of that name, of those that are here.
+func Named(name string) (Implementation, bool) {
 	for _, c := range append(Own(), DeepFloor()) {
 		if c.Name == name {
 			return c, true
 		}
 	}
-	return Contestant{}, false
+	return Implementation{}, false
 }

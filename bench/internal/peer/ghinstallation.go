@@ -11,7 +11,7 @@ import (
 
 	"github.com/bradleyfalzon/ghinstallation/v2"
 
-	"github.com/agsauth/agsauth/bench/internal/rival"
+	"github.com/agsauth/agsauth/bench/internal/impl"
 )
 
 // github is ghinstallation, which makes its own calls: to the same endpoint, which
@@ -34,10 +34,10 @@ var key = sync.OnceValues(func() ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(k)}), nil
 })
 
-func ghContestant() rival.Contestant {
-	return rival.Contestant{
+func ghinstallationImplementation() impl.Implementation {
+	return impl.Implementation{
 		Name: "ghinstallation",
-		New: func(s rival.Setup) (rival.Instance, error) {
+		New: func(s impl.Setup) (impl.Instance, error) {
 			pemKey, err := key()
 			if err != nil {
 				return nil, err
@@ -50,7 +50,7 @@ func ghContestant() rival.Contestant {
 			t.BaseURL = s.URL
 			return github{t, base}, nil
 		},
-		Wrap: func(in rival.Instance, base http.RoundTripper) rival.Sender {
+		Wrap: func(in impl.Instance, base http.RoundTripper) impl.Sender {
 			g := in.(github)
 			g.base.RoundTripper = base
 			return g.RoundTrip
