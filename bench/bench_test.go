@@ -14,10 +14,8 @@ import (
 	"github.com/agsauth/agsauth/bench/internal/peer"
 )
 
-// The micro-benchmarks. Each implementation holds a token that lives for a day, got
-// from the endpoint beforehand, and is asked for it by a loop of its own that has
-// nothing else in it.
-
+// eachWarm runs f for each implementation. Its instance has already got a token that
+// lives for a day.
 func eachWarm(b *testing.B, implementations []impl.Implementation, f func(b *testing.B, c impl.Implementation, in impl.Instance)) {
 	b.Helper()
 	e, err := endpoint.Start(24*time.Hour, 0, time.Minute)
@@ -45,7 +43,7 @@ func BenchmarkCachedSerial(b *testing.B) {
 	})
 }
 
-// One goroutine a core.
+// BenchmarkCachedParallel uses one goroutine per core.
 func BenchmarkCachedParallel(b *testing.B) {
 	eachWarm(b, peer.All(), func(b *testing.B, _ impl.Implementation, in impl.Instance) {
 		share(b, runtime.GOMAXPROCS(0), in.Loop)
@@ -58,8 +56,8 @@ func BenchmarkCached100Goroutines(b *testing.B) {
 	})
 }
 
-// BenchmarkToken is oauth2.TokenSource's own call. Ours and the floor return a
-// copy; what the others hand out is shared by all who ask.
+// BenchmarkToken measures the method of oauth2.TokenSource. This library and the floor
+// return a copy; the others return a token that all callers share.
 func BenchmarkToken(b *testing.B) {
 	eachWarm(b, peer.All(), func(b *testing.B, _ impl.Implementation, in impl.Instance) {
 		loop := in.Loop
@@ -71,7 +69,7 @@ func BenchmarkToken(b *testing.B) {
 	})
 }
 
-// share has n goroutines share b.N calls.
+// share divides b.N calls among n goroutines.
 func share(b *testing.B, n int, loop func(context.Context, int)) {
 	b.Helper()
 	b.ReportAllocs()
@@ -87,7 +85,7 @@ func share(b *testing.B, n int, loop func(context.Context, int)) {
 	wg.Wait()
 }
 
-// inMemory is a base that answers at once.
+// inMemory is a base RoundTripper that answers at once.
 type inMemory struct{ answer http.Response }
 
 func (m *inMemory) RoundTrip(*http.Request) (*http.Response, error) { return &m.answer, nil }
@@ -95,13 +93,13 @@ func (m *inMemory) RoundTrip(*http.Request) (*http.Response, error) { return &m.
 func BenchmarkRoundTrip(b *testing.B) {
 	for _, headers := range []int{0, 2, 7} {
 		b.Run(fmt.Sprintf("headers=%d", headers), func(b *testing.B) {
-			b.Run("of=bare", func(b *testing.B) { trip(b, newInMemory().RoundTrip, headers) })
+			b.Run("of=bare", func(b *testing.B) { roundTrip(b, newInMemory().RoundTrip, headers) })
 			implementations := append(peer.All(), impl.DeepFloor())
 			eachWarm(b, implementations, func(b *testing.B, c impl.Implementation, in impl.Instance) {
 				if c.Wrap == nil {
 					b.Skip("has no RoundTripper")
 				}
-				trip(b, c.Wrap(in, newInMemory()), headers)
+				roundTrip(b, c.Wrap(in, newInMemory()), headers)
 			})
 		})
 	}
@@ -111,7 +109,7 @@ func newInMemory() *inMemory {
 	return &inMemory{http.Response{StatusCode: http.StatusOK, Body: http.NoBody}}
 }
 
-func trip(b *testing.B, send impl.Sender, headers int) {
+func roundTrip(b *testing.B, send impl.Sender, headers int) {
 	b.Helper()
 	req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, "https://api.example.com/v1/profile", nil)
 	if err != nil {

@@ -1,8 +1,8 @@
-// Command redis has 64 sources, as of 64 hosts, share one session over a Redis
-// server of its own for a hundred lifetimes of its access token, and counts what
-// that costs the gateway and the server. It prints a line of JSON.
+// Command redis has 64 Sources, one for each of 64 hosts, share a session through a
+// Redis server that it starts, for a hundred lifetimes of the access token. It counts the
+// calls of the gateway and the commands of the server, and prints a line of JSON.
 //
-// It is a module of its own, as package redisstore is one.
+// It is a separate module, like package redisstore.
 package main
 
 import (
@@ -28,11 +28,11 @@ import (
 const (
 	sources  = 64
 	life     = 2 * time.Second
-	interval = 20 * time.Millisecond // of each source's caller
+	interval = 20 * time.Millisecond // between the calls of each Source's caller
 )
 
 func main() {
-	lifetimes := flag.Int64("lifetimes", 100, "how many")
+	lifetimes := flag.Int64("lifetimes", 100, "number of lifetimes")
 	flag.Parse()
 	if err := run(*lifetimes); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -62,7 +62,7 @@ func run(lifetimes int64) error {
 		}
 	}
 	first, sent := all[0].Status().Generation, counted.sent.Load()
-	asked := gateway.calls.Load()
+	called := gateway.calls.Load()
 	var failures, calls atomic.Int64
 	var wg sync.WaitGroup
 	for _, s := range all {
@@ -80,36 +80,36 @@ func run(lifetimes int64) error {
 	return json.NewEncoder(os.Stdout).Encode(map[string]any{
 		"job": "redis", "of": "agsauth", "figures": map[string]float64{
 			"sources": sources, "lifetimes": lived, "calls": float64(calls.Load()), "failed": float64(failures.Load()),
-			"calls_per_lifetime":               float64(gateway.calls.Load()-asked) / lived,
+			"calls_per_lifetime":               float64(gateway.calls.Load()-called) / lived,
 			"commands_per_source_and_lifetime": float64(counted.sent.Load()-sent) / lived / sources,
 		},
 	})
 }
 
-// newSource returns a source as one host has it. The first brings the session.
+// newSource returns the Source of one host. The first one gets the session.
 func newSource(client redis.UniversalClient, gateway *gateway, first bool) (*tokensource.Source, error) {
-	kept, err := redisstore.New(redisstore.Config{Client: client, Name: "bench"})
+	store, err := redisstore.New(redisstore.Config{Client: client, Name: "bench"})
 	if err != nil {
 		return nil, err
 	}
-	cfg := tokensource.Config{Refresher: gateway, Store: kept, RefreshBefore: life / 2}
+	cfg := tokensource.Config{Refresher: gateway, Store: store, RefreshBefore: life / 2}
 	if first {
-		cfg.Token = gateway.grant()
+		cfg.Token = gateway.newPair()
 	}
 	return tokensource.New(cfg)
 }
 
-// gateway grants pairs, and counts them.
+// gateway issues pairs, and counts them.
 type gateway struct{ calls atomic.Int64 }
 
 func (g *gateway) Refresh(context.Context, *ags.Token) (*ags.Token, error) {
 	g.calls.Add(1)
-	token := g.grant()
+	token := g.newPair()
 	time.Sleep(5 * time.Millisecond)
 	return token, nil
 }
 
-func (g *gateway) grant() *ags.Token {
+func (g *gateway) newPair() *ags.Token {
 	now := time.Now()
 	name := fmt.Sprintf("pair-%d", now.UnixNano())
 	return &ags.Token{
@@ -118,7 +118,7 @@ func (g *gateway) grant() *ags.Token {
 	}
 }
 
-// counter counts the commands that are sent. Subscriptions do not pass it.
+// counter counts the commands that are sent, except subscriptions.
 type counter struct{ sent atomic.Int64 }
 
 func (c *counter) DialHook(next redis.DialHook) redis.DialHook {
@@ -139,8 +139,7 @@ func (c *counter) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 	}
 }
 
-// startServer starts a Redis server that only this process can reach, and that ends
-// with ctx.
+// startServer starts a Redis server on a Unix socket. It runs until ctx ends.
 func startServer(ctx context.Context) (*redis.Client, error) {
 	dir, err := os.MkdirTemp("", "bench-redis-")
 	if err != nil {

@@ -1,6 +1,6 @@
-// Command once does one job of one implementation n times and nothing else, for an
-// instrument that counts instructions: run with n and with 2n, what it takes
-// more is n times the job.
+// Command once runs one job of one implementation n times, for a tool that counts
+// instructions. The difference between a run with 2n and a run with n is n times the
+// job.
 package main
 
 import (
@@ -18,9 +18,9 @@ import (
 func main() {
 	job := flag.String("job", "cached", "cached, token, roundtrip0 or roundtrip7")
 	of := flag.String("of", impl.OursName, "the implementation")
-	n := flag.Int("n", 1000, "how often")
+	n := flag.Int("n", 1000, "number of repetitions")
 	flag.Parse()
-	debug.SetGCPercent(-1) // the collector's share is not the same in two runs
+	debug.SetGCPercent(-1) // the collector's instructions vary between runs
 	if err := run(*job, *of, *n); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -53,21 +53,21 @@ func run(job, of string, n int) error {
 		}
 		copying.LoopCopy(ctx, n)
 	case "roundtrip0":
-		return trip(ctx, c, in, n, 0)
+		return roundTrip(ctx, c, in, n, 0)
 	case "roundtrip7":
-		return trip(ctx, c, in, n, 7)
+		return roundTrip(ctx, c, in, n, 7)
 	default:
 		return fmt.Errorf("once: no job %q", job)
 	}
 	return nil
 }
 
-// inMemory is a base that answers at once.
+// inMemory is a base RoundTripper that answers at once.
 type inMemory struct{ answer http.Response }
 
 func (m *inMemory) RoundTrip(*http.Request) (*http.Response, error) { return &m.answer, nil }
 
-func trip(ctx context.Context, c impl.Implementation, in impl.Instance, n, headers int) error {
+func roundTrip(ctx context.Context, c impl.Implementation, in impl.Instance, n, headers int) error {
 	if c.Wrap == nil {
 		return fmt.Errorf("once: %s has no RoundTripper", c.Name)
 	}

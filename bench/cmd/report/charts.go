@@ -19,8 +19,8 @@ import (
 	"github.com/agsauth/agsauth/bench/internal/scenario"
 )
 
-// The colours can be told apart on white and on black, and by the colour-blind.
-// What is black is drawn in the reader's own colour: see adaptive.
+// colourOf returns colours that differ on white, on black, and for colour-blind readers.
+// Black becomes the colour of the reader's text: see adaptive.
 func colourOf(name string) color.Color {
 	switch name {
 	case impl.FloorName:
@@ -32,14 +32,14 @@ func colourOf(name string) color.Color {
 	}
 }
 
-// plain is an implementation's name on a chart.
-func plain(name string) string {
+// chartName returns an implementation's name on a chart.
+func chartName(name string) string {
 	return strings.Trim(impl.Title(name), "*")
 }
 
-// drawAround draws the latency of callers around a refresh, one implementation above
-// the other on the same axis of time.
-func (m *measured) drawAround(path string) error {
+// drawLatencies draws the latency of callers around a refresh: one panel for each
+// implementation, on the same time axis.
+func (m *measurements) drawLatencies(path string) error {
 	var rows [][]*plot.Plot
 	for _, of := range names() {
 		for _, r := range m.scenarios {
@@ -81,14 +81,14 @@ func newPlot() *plot.Plot {
 	return p
 }
 
-// panel is the chart of one implementation: the longest latency of each 10 ms.
+// panel draws the longest latency in each 10 ms for one implementation.
 func panel(of string, steps []scenario.Step) (*plot.Plot, error) {
 	p := newPlot()
 	points := make(plotter.XYs, 0, len(steps))
-	most := 0.0
+	longest := 0.0
 	for _, s := range steps {
 		points = append(points, plotter.XY{X: s.At, Y: s.Max})
-		most = max(most, s.Max)
+		longest = max(longest, s.Max)
 	}
 	line, err := plotter.NewLine(points)
 	if err != nil {
@@ -99,7 +99,7 @@ func panel(of string, steps []scenario.Step) (*plot.Plot, error) {
 	line.FillColor = color.NRGBA{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8), 0x50}
 	label, err := plotter.NewLabels(plotter.XYLabels{
 		XYs:    []plotter.XY{{X: 215, Y: 130}},
-		Labels: []string{plain(of) + ": at most " + msec(most)},
+		Labels: []string{chartName(of) + ": at most " + msec(longest)},
 	})
 	if err != nil {
 		return nil, err
@@ -120,8 +120,8 @@ func panel(of string, steps []scenario.Step) (*plot.Plot, error) {
 	return p, nil
 }
 
-// drawCached draws what a cached token takes: bars, next to the floor's.
-func (m *measured) drawCached(path string) error {
+// drawCached draws the time of a cached token as bars.
+func (m *measurements) drawCached(path string) error {
 	p := newPlot()
 	var shown []string
 	for _, of := range names() {
@@ -146,7 +146,7 @@ func (m *measured) drawCached(path string) error {
 	}
 	labels := make([]string, len(shown))
 	for i, of := range shown {
-		labels[len(shown)-1-i] = plain(of) + "    "
+		labels[len(shown)-1-i] = chartName(of) + "    "
 	}
 	p.NominalY(labels...)
 	p.X.Label.Text, p.X.Min = "nanoseconds a call", 0
@@ -159,8 +159,8 @@ func (m *measured) drawCached(path string) error {
 	return adaptive(canvas, path)
 }
 
-// adaptive writes the chart with what is black in the colour of the reader's text:
-// dark on a light page, light on a dark one.
+// adaptive writes the chart. It replaces black by the colour of the reader's text, which
+// is dark on a light page and light on a dark one.
 func adaptive(canvas *vgsvg.Canvas, path string) error {
 	var text bytes.Buffer
 	if _, err := canvas.WriteTo(&text); err != nil {

@@ -1,5 +1,5 @@
-// Command report makes RESULTS.md and the charts of what bench/run has measured.
-// Nothing in them is written by hand.
+// Command report generates RESULTS.md and the charts from the measurements of
+// bench/run.
 package main
 
 import (
@@ -20,9 +20,9 @@ import (
 )
 
 func main() {
-	dir := flag.String("results", "results", "where the measurements are")
-	out := flag.String("out", "RESULTS.md", "the report")
-	charts := flag.String("charts", "charts", "where the charts go")
+	dir := flag.String("results", "results", "folder of the measurements")
+	out := flag.String("out", "RESULTS.md", "file of the report")
+	charts := flag.String("charts", "charts", "folder of the charts")
 	flag.Parse()
 	if err := report(*dir, *out, *charts); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -38,7 +38,7 @@ func report(dir, out, charts string) error {
 	if err := os.MkdirAll(charts, 0o755); err != nil {
 		return err
 	}
-	if err := m.drawAround(filepath.Join(charts, "refresh.svg")); err != nil {
+	if err := m.drawLatencies(filepath.Join(charts, "refresh.svg")); err != nil {
 		return err
 	}
 	if err := m.drawCached(filepath.Join(charts, "cached.svg")); err != nil {
@@ -49,26 +49,26 @@ func report(dir, out, charts string) error {
 	return os.WriteFile(out, []byte(text.String()), 0o644)
 }
 
-// measured is all that was measured.
-type measured struct {
+// measurements holds all results.
+type measurements struct {
 	machine   string
-	micro     map[string]micro // by the benchmark's name
+	micro     map[string]micro // by name
 	scenarios []scenario.Result
 }
 
-// micro is one micro-benchmark, over all its runs.
+// micro is the result of one micro-benchmark over all its runs.
 type micro struct {
 	time          benchmath.Summary // nanoseconds
 	allocs, bytes float64
 	runs          int
 }
 
-func read(dir string) (*measured, error) {
+func read(dir string) (*measurements, error) {
 	machine, err := os.ReadFile(filepath.Join(dir, "machine.txt"))
 	if err != nil {
 		return nil, err
 	}
-	m := &measured{machine: strings.TrimSpace(string(machine))}
+	m := &measurements{machine: strings.TrimSpace(string(machine))}
 	if m.micro, err = readMicro(filepath.Join(dir, "bench.txt")); err != nil {
 		return nil, err
 	}
@@ -121,8 +121,8 @@ func readScenarios(path string) ([]scenario.Result, error) {
 	}
 }
 
-// of returns the results of one job, by implementation.
-func (m *measured) of(job string) map[string]map[string]float64 {
+// figures returns the figures of one job, by implementation.
+func (m *measurements) figures(job string) map[string]map[string]float64 {
 	all := map[string]map[string]float64{}
 	for _, r := range m.scenarios {
 		if r.Job == job {

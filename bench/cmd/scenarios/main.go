@@ -1,5 +1,5 @@
-// Command scenarios runs the jobs of package scenario, and prints what came of
-// each as a line of JSON.
+// Command scenarios runs the jobs of package scenario, and prints each result as a line
+// of JSON.
 package main
 
 import (
@@ -16,8 +16,8 @@ import (
 
 func main() {
 	quick := flag.Bool("quick", false, "fewer rounds")
-	job := flag.String("job", "", "run this one only")
-	of := flag.String("of", "", "run these implementations only, by names separated by commas")
+	job := flag.String("job", "", "run only this job")
+	of := flag.String("of", "", "run only these implementations, separated by commas")
 	flag.Parse()
 	out := json.NewEncoder(os.Stdout)
 	for _, j := range scenario.Jobs() {

@@ -1,6 +1,5 @@
-// Package endpoint is the local token endpoint that every implementation is driven
-// against: one HTTP server on loopback, slow or out of order on demand, which
-// counts what it is asked.
+// Package endpoint is the token endpoint that all implementations call: an HTTP server
+// on loopback that can be made slow or unavailable, and that counts requests.
 package endpoint
 
 import (
@@ -18,24 +17,24 @@ import (
 	"time"
 )
 
-// Endpoint gives tokens that live for Life. A token tells when it dies, so that
-// whoever is served one can say whether it was dead.
+// Endpoint issues tokens. A token contains its expiry, so that a caller can check
+// whether the token it got has expired.
 type Endpoint struct {
 	URL string
 
-	life  atomic.Int64 // of the tokens given, nanoseconds
-	delay atomic.Int64 // before an answer
+	life  atomic.Int64 // of new tokens, in nanoseconds
+	delay atomic.Int64 // before an answer, in nanoseconds
 	down  atomic.Bool
 
-	calls, failures, granted atomic.Int64
-	onCall                   atomic.Pointer[func(failed bool)]
-	early                    time.Duration // how long before its expiry ghinstallation is to refresh
+	calls, failures, issued atomic.Int64
+	onCall                  atomic.Pointer[func(failed bool)]
+	margin                  time.Duration // before the expiry, in which ghinstallation refreshes
 
 	client *http.Client
 	server *http.Server
 }
 
-// Start serves on a free port of loopback until Close.
+// Start listens on a free port of loopback until Close.
 func Start(life, delay, margin time.Duration) (*Endpoint, error) {
 	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -43,7 +42,7 @@ func Start(life, delay, margin time.Duration) (*Endpoint, error) {
 	}
 	e := &Endpoint{
 		URL:    "http://" + listener.Addr().String(),
-		early:  margin,
+		margin: margin,
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}},
 	}
 	e.life.Store(int64(life))
@@ -52,35 +51,36 @@ func Start(life, delay, margin time.Duration) (*Endpoint, error) {
 	mux.HandleFunc("POST /token", e.serve(func(token string, expires time.Time) any {
 		return answer{Token: token, Expires: expires}
 	}))
-	// What ghinstallation asks for. It refreshes a minute before the expiry that
-	// it is told, which is put so that it does so when the others do.
+	// The request of ghinstallation. It always refreshes a minute before the expiry
+	// that it is given, so it gets one that makes it refresh when the others do.
 	mux.HandleFunc("POST /app/installations/1/access_tokens", e.serve(func(token string, expires time.Time) any {
-		return map[string]any{"token": token, "expires_at": expires.Add(time.Minute - e.early)}
+		return map[string]any{"token": token, "expires_at": expires.Add(time.Minute - e.margin)}
 	}))
 	e.server = &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
 	go func() { _ = e.server.Serve(listener) }()
 	return e, nil
 }
 
-// Close ends the server.
+// Close stops the server.
 func (e *Endpoint) Close() {
 	e.client.CloseIdleConnections()
 	_ = e.server.Close()
 }
 
-// SetDown begins and ends an outage: every call is answered with 503 at once.
+// SetDown begins or ends an outage, in which every request is answered with 503 at
+// once.
 func (e *Endpoint) SetDown(down bool) { e.down.Store(down) }
 
-// SetLife sets how long the tokens given from now on live.
+// SetLife sets the lifetime of tokens issued from now on.
 func (e *Endpoint) SetLife(life time.Duration) { e.life.Store(int64(life)) }
 
-// OnCall has f told of each call as it comes in.
+// OnCall makes the endpoint call f when a request arrives.
 func (e *Endpoint) OnCall(f func(failed bool)) { e.onCall.Store(&f) }
 
-// Calls is how often it was asked.
+// Calls returns the number of requests.
 func (e *Endpoint) Calls() int64 { return e.calls.Load() }
 
-// Failures is how often it was asked in an outage.
+// Failures returns the number of requests during outages.
 func (e *Endpoint) Failures() int64 { return e.failures.Load() }
 
 type answer struct {
@@ -98,24 +98,24 @@ func (e *Endpoint) serve(body func(string, time.Time) any) http.HandlerFunc {
 		}
 		if down {
 			e.failures.Add(1)
-			http.Error(w, "out of order", http.StatusServiceUnavailable)
+			http.Error(w, "unavailable", http.StatusServiceUnavailable)
 			return
 		}
 		expires := time.Now().Add(time.Duration(e.life.Load()))
 		time.Sleep(time.Duration(e.delay.Load()))
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusCreated)
-		_ = json.NewEncoder(w).Encode(body(Name(e.granted.Add(1), expires), expires))
+		_ = json.NewEncoder(w).Encode(body(NewToken(e.issued.Add(1), expires), expires))
 	}
 }
 
-// Name is the n-th token, which dies at expires.
-func Name(n int64, expires time.Time) string {
+// NewToken returns the n-th token, which contains its expiry.
+func NewToken(n int64, expires time.Time) string {
 	return fmt.Sprintf("token-%d-%d", n, expires.UnixNano())
 }
 
-// DeadAt reports whether the endpoint would refuse the token.
-func DeadAt(token string, now time.Time) bool {
+// ExpiredAt reports whether the token has expired, or is none of an Endpoint.
+func ExpiredAt(token string, now time.Time) bool {
 	nanos, err := strconv.ParseInt(token[strings.LastIndexByte(token, '-')+1:], 10, 64)
 	return err != nil || now.UnixNano() >= nanos
 }
@@ -123,8 +123,7 @@ func DeadAt(token string, now time.Time) bool {
 // ErrDown is what Fetch returns in an outage.
 var ErrDown = errors.New("endpoint: 503")
 
-// Fetch asks for a token. All implementations that are given a function to get one
-// with are given this.
+// Fetch requests a token. All implementations that accept a function get this one.
 func (e *Endpoint) Fetch(ctx context.Context) (token string, expires time.Time, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.URL+"/token", bytes.NewReader([]byte("{}")))
 	if err != nil {

@@ -12,15 +12,15 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// floor is what no implementation can go below. Served is a pointer that is
-// loaded, and a look at the clock; a refresh is made ahead of time on a goroutine
-// that no caller waits for; who has to wait, waits on one channel. It copes with
-// nothing: no failure, no second clock, no end of a session.
+// floor does the least that any implementation must do. A cached token costs one
+// atomic load and one reading of the clock. A goroutine refreshes it ahead of time.
+// Callers without a token wait on one channel. It handles no failure, no second clock
+// and no end of a session.
 type floor struct {
 	setup   Setup
 	current atomic.Pointer[floorToken]
 	mu      sync.Mutex
-	flight  chan struct{} // closed when it lands
+	pending chan struct{} // closed when the refresh in progress ends; nil if there is none
 	stop    context.CancelFunc
 	ctx     context.Context
 }
@@ -59,14 +59,14 @@ func (f *floor) wait(ctx context.Context) (*floorToken, error) {
 		f.mu.Unlock()
 		return t, nil
 	}
-	if f.flight == nil {
-		f.flight = make(chan struct{})
-		go f.fly()
+	if f.pending == nil {
+		f.pending = make(chan struct{})
+		go f.refresh()
 	}
-	landed := f.flight
+	refreshed := f.pending
 	f.mu.Unlock()
 	select {
-	case <-landed:
+	case <-refreshed:
 		if t := f.current.Load(); t != nil {
 			return t, nil
 		}
@@ -76,8 +76,8 @@ func (f *floor) wait(ctx context.Context) (*floorToken, error) {
 	}
 }
 
-// fly gets a token, and the next one ahead of time.
-func (f *floor) fly() {
+// refresh gets a token, and schedules the next refresh.
+func (f *floor) refresh() {
 	token, expires, err := f.setup.Fetch(f.ctx)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -85,12 +85,12 @@ func (f *floor) fly() {
 		f.current.Store(&floorToken{
 			token: &oauth2.Token{AccessToken: token, Expiry: expires}, expires: expires, header: []string{"Bearer " + token},
 		})
-		timer := time.AfterFunc(time.Until(expires)-f.setup.Margin, f.fly)
+		timer := time.AfterFunc(time.Until(expires)-f.setup.Margin, f.refresh)
 		context.AfterFunc(f.ctx, func() { timer.Stop() })
 	}
-	if f.flight != nil {
-		close(f.flight)
-		f.flight = nil
+	if f.pending != nil {
+		close(f.pending)
+		f.pending = nil
 	}
 }
 
@@ -110,7 +110,7 @@ func (f *floor) Loop(ctx context.Context, n int) {
 
 func (f *floor) Close() { f.stop() }
 
-// LoopCopy is Loop with a copy of the token each time.
+// LoopCopy is Loop with a copy of the token for each call.
 func (f *floor) LoopCopy(ctx context.Context, n int) {
 	for range n {
 		t, _ := f.token(ctx)
@@ -119,12 +119,11 @@ func (f *floor) LoopCopy(ctx context.Context, n int) {
 	}
 }
 
-// kept keeps what a loop made from being optimised away.
+// kept prevents the compiler from removing the copies.
 var kept atomic.Pointer[oauth2.Token]
 
-// send is the least that makes a request of one's own: a shallow copy, with a
-// header that shares the caller's values. Whoever changes one of these below
-// changes the caller's.
+// send copies the request shallowly. The copy shares its header values with the
+// caller's request, so a base that changes one of them changes the caller's.
 func (f *floor) send(req *http.Request, base http.RoundTripper) (*http.Response, error) {
 	t, err := f.token(req.Context())
 	if err != nil {
@@ -136,16 +135,16 @@ func (f *floor) send(req *http.Request, base http.RoundTripper) (*http.Response,
 	return base.RoundTrip(&out)
 }
 
-// deepCopy is all that a copy needs of which nothing is shared, in one allocation.
+// deepCopy holds a copy that shares nothing with the original, in one allocation.
 type deepCopy struct {
 	req    http.Request
 	url    url.URL
 	values [8]string
 }
 
-// DeepFloor is the floor for a copy of which nothing is shared with the caller: the
-// URL and each value of the header are copied too. It cannot close a body once, nor
-// does it look where the token goes.
+// DeepFloor returns the floor with a copy that shares nothing with the caller's
+// request: it copies the URL and each header value too. It neither closes the body
+// nor checks the host.
 func DeepFloor() Implementation {
 	c := floorImplementation()
 	c.Name = DeepFloorName
@@ -165,7 +164,7 @@ func (f *floor) sendDeep(req *http.Request, base http.RoundTripper) (*http.Respo
 	out.req.URL = &out.url
 	header, i := make(http.Header, len(req.Header)+1), 0
 	for name, vv := range req.Header {
-		out.values[i] = vv[0] // here each has one
+		out.values[i] = vv[0] // the benchmark sets one value for each name
 		header[name] = out.values[i : i+1 : i+1]
 		i++
 	}

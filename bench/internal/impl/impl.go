@@ -1,6 +1,6 @@
-// Package impl says what an implementation is, and has two of them: this library, and
-// the floor. Its peers are in package peer, so that a program that counts
-// instructions begins without the ecosystem that they bring.
+// Package impl defines the implementations of a token cache that bench compares,
+// and contains two of them: this library, and the floor. The other libraries are in
+// package peer, so that a program that counts instructions does not link them.
 package impl
 
 import (
@@ -12,51 +12,50 @@ import (
 // Fetch gets a new token from the endpoint.
 type Fetch func(ctx context.Context) (token string, expires time.Time, err error)
 
-// Setup is what an implementation is made with.
+// Setup configures an Instance.
 type Setup struct {
 	Fetch  Fetch
-	URL    string        // of the endpoint, for who cannot be given a Fetch
+	URL    string        // of the endpoint, for libraries that cannot use a Fetch
 	Margin time.Duration // how long before its expiry a token is to be refreshed
 }
 
 // Instance is a cache of one token.
 type Instance interface {
-	// Get returns a token, as a caller would ask for it. Those whose API has no
-	// context ignore ctx.
+	// Get returns a token by the call that a program would make. An implementation
+	// whose API takes no context ignores ctx.
 	Get(ctx context.Context) (string, error)
-	// Loop gets the token n times, with nothing in between, by the call that a
-	// program would make.
+	// Loop gets the token n times by the same call, and does nothing else.
 	Loop(ctx context.Context, n int)
-	// Close ends what the instance has started.
+	// Close ends the goroutines and timers of the instance.
 	Close()
 }
 
-// Implementation makes instances.
+// Implementation is a library that caches tokens.
 type Implementation struct {
 	Name string
 	New  func(Setup) (Instance, error)
-	// Wrap makes a RoundTripper that adds the instance's token, nil where the
-	// package has none.
+	// Wrap returns a function that sends requests with the instance's token. It is
+	// nil if the library has no RoundTripper.
 	Wrap func(in Instance, base http.RoundTripper) Sender
-	// Spacing is how far apart two refreshes ahead of the expiry have to be for
-	// this implementation; zero is no minimum.
+	// Spacing is the library's least time between two refreshes ahead of the expiry;
+	// zero means none.
 	Spacing time.Duration
 }
 
-// Sender sends one request: http.RoundTripper's method, or what comes nearest.
+// Sender sends one request, like the method of http.RoundTripper.
 type Sender func(*http.Request) (*http.Response, error)
 
-// The names that reports refer to.
+// The names in reports.
 const (
 	FloorName     = "floor"
 	DeepFloorName = "deep-floor"
 	OursName      = "agsauth"
 )
 
-// Own returns the floor, and this library.
+// Own returns the floor and this library.
 func Own() []Implementation { return []Implementation{floorImplementation(), oursImplementation()} }
 
-// Title is how an implementation is called in a report.
+// Title returns the title of an implementation in a report.
 func Title(name string) string {
 	titles := map[string]string{
 		FloorName: "*floor*", DeepFloorName: "*floor, nothing shared*", OursName: "**agsauth**", "oauth2": "x/oauth2", "google": "cloud.google.com/go/auth",
@@ -69,7 +68,7 @@ func Title(name string) string {
 	return name
 }
 
-// Named returns the implementation of that name, of those that are here.
+// Named returns the implementation of this package with that name.
 func Named(name string) (Implementation, bool) {
 	for _, c := range append(Own(), DeepFloor()) {
 		if c.Name == name {

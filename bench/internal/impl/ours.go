@@ -13,18 +13,18 @@ import (
 
 type ours struct{ *tokensource.Source }
 
-// refresher has this library use the same Fetch as the others.
+// refresher calls the same Fetch as the other libraries.
 type refresher struct{ fetch Fetch }
 
 func (r refresher) Refresh(ctx context.Context, t *ags.Token) (*ags.Token, error) {
-	asked := time.Now()
+	sentAt := time.Now()
 	token, expires, err := r.fetch(ctx)
 	if err != nil {
 		return nil, &ags.Error{Op: "refresh", Status: http.StatusServiceUnavailable, Err: err}
 	}
 	return &ags.Token{
 		AccessToken: ags.NewSecret(token), RefreshToken: t.RefreshToken, TokenType: "bearer",
-		IssuedAt: asked, ExpiresAt: expires,
+		IssuedAt: sentAt, ExpiresAt: expires,
 	}, nil
 }
 
@@ -34,13 +34,13 @@ func oursImplementation() Implementation {
 	return Implementation{
 		Name: OursName,
 		New: func(s Setup) (Instance, error) {
-			// A session whose access token is dead: the first call refreshes it.
-			long := time.Now().Add(-time.Hour)
+			// The access token has expired, so the first call refreshes it.
+			issuedAt := time.Now().Add(-time.Hour)
 			src, err := tokensource.New(tokensource.Config{
 				Refresher: refresher{s.Fetch}, RefreshBefore: s.Margin,
 				Token: &ags.Token{
-					AccessToken: ags.NewSecret("dead"), RefreshToken: ags.NewSecret("refresh"),
-					IssuedAt: long, ExpiresAt: long.Add(time.Second),
+					AccessToken: ags.NewSecret("expired"), RefreshToken: ags.NewSecret("refresh"),
+					IssuedAt: issuedAt, ExpiresAt: issuedAt.Add(time.Second),
 				},
 			})
 			if err != nil {

@@ -12,9 +12,9 @@ import (
 	"github.com/agsauth/agsauth/bench/internal/impl"
 )
 
-// azure is azcore's bearer policy. It has no call that gets a token: what is
-// asked is its policy, in a pipeline whose other policies are switched off as far
-// as they can be, and whose transport answers at once.
+// azure is azcore's bearer policy. No call of it returns a token, so a request is sent
+// through a pipeline with this policy. The pipeline's other policies are disabled as
+// far as possible, and its transport answers at once.
 type azure struct {
 	policy   *runtime.BearerTokenPolicy
 	pipeline runtime.Pipeline
@@ -33,14 +33,14 @@ func (a azureFetch) GetToken(ctx context.Context, _ policy.TokenRequestOptions) 
 	return azcore.AccessToken{Token: token, ExpiresOn: expires, RefreshOn: expires.Add(-a.margin)}, nil
 }
 
-// lastSeen is the transport at the end of the pipeline.
-type lastSeen struct{}
+// nullTransport answers at once, with the request that it got.
+type nullTransport struct{}
 
-func (l *lastSeen) Do(req *http.Request) (*http.Response, error) {
+func (l *nullTransport) Do(req *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: req}, nil
 }
 
-// azureSpacing is azcore's own minimum between two refreshes ahead of the expiry.
+// azureSpacing is azcore's least time between two refreshes ahead of the expiry.
 const azureSpacing = 30 * time.Second
 
 func azcoreImplementation() impl.Implementation {
@@ -50,10 +50,10 @@ func azcoreImplementation() impl.Implementation {
 		New: func(s impl.Setup) (impl.Instance, error) {
 			opts := &policy.BearerTokenOptions{InsecureAllowCredentialWithHTTP: true}
 			p := runtime.NewBearerTokenPolicy(azureFetch{s.Fetch, s.Margin}, []string{"scope"}, opts)
-			return &azure{policy: p, pipeline: azurePipeline(p, &lastSeen{})}, nil
+			return &azure{policy: p, pipeline: azurePipeline(p, &nullTransport{})}, nil
 		},
 		Wrap: func(in impl.Instance, base http.RoundTripper) impl.Sender {
-			pipeline := azurePipeline(in.(*azure).policy, doer{base})
+			pipeline := azurePipeline(in.(*azure).policy, baseTransport{base})
 			return func(req *http.Request) (*http.Response, error) {
 				r, err := runtime.NewRequestFromRequest(req)
 				if err != nil {
@@ -65,9 +65,9 @@ func azcoreImplementation() impl.Implementation {
 	}
 }
 
-type doer struct{ base http.RoundTripper }
+type baseTransport struct{ base http.RoundTripper }
 
-func (d doer) Do(req *http.Request) (*http.Response, error) { return d.base.RoundTrip(req) }
+func (d baseTransport) Do(req *http.Request) (*http.Response, error) { return d.base.RoundTrip(req) }
 
 func azurePipeline(p policy.Policy, transport policy.Transporter) runtime.Pipeline {
 	return runtime.NewPipeline("bench", "v0", runtime.PipelineOptions{PerRetry: []policy.Policy{p}}, &policy.ClientOptions{

@@ -14,18 +14,18 @@ import (
 	"github.com/agsauth/agsauth/bench/internal/impl"
 )
 
-// github is ghinstallation, which makes its own calls: to the same endpoint, which
-// tells it an expiry such that it refreshes when the others do.
+// github is ghinstallation, which makes its own calls. It calls the same endpoint. The
+// endpoint gives it an expiry that makes it refresh when the others do.
 type github struct {
 	*ghinstallation.Transport
-	base *swap
+	base *replaceableBase
 }
 
-// swap is a base that can be changed, as ghinstallation's own cannot: to its last
-// base when it has got its token.
-type swap struct{ http.RoundTripper }
+// replaceableBase is a base that Wrap can replace once the token has been fetched, as
+// ghinstallation cannot change its own.
+type replaceableBase struct{ http.RoundTripper }
 
-// key is made once: making it is slow, and not what is measured.
+// key generates the key once, because this is slow and is not measured.
 var key = sync.OnceValues(func() ([]byte, error) {
 	k, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -42,7 +42,7 @@ func ghinstallationImplementation() impl.Implementation {
 			if err != nil {
 				return nil, err
 			}
-			base := &swap{http.DefaultTransport}
+			base := &replaceableBase{http.DefaultTransport}
 			t, err := ghinstallation.New(base, 1, 1, pemKey)
 			if err != nil {
 				return nil, err

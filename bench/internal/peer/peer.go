@@ -1,9 +1,10 @@
-// Package peer has the peers, each with the settings that suit it best.
+// Package peer contains the other libraries, each with the settings that suit it
+// best.
 package peer
 
 import "github.com/agsauth/agsauth/bench/internal/impl"
 
-// All returns the implementations, the floor first and this library second.
+// All returns all implementations, beginning with the floor and this library.
 func All() []impl.Implementation {
 	return append(impl.Own(),
 		oauth2Implementation(), googleImplementation(), azcoreImplementation(),

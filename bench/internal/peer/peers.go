@@ -17,7 +17,7 @@ import (
 	"github.com/agsauth/agsauth/bench/internal/impl"
 )
 
-// fetchSource is a plain oauth2.TokenSource over Fetch.
+// fetchSource is an oauth2.TokenSource that calls Fetch.
 type fetchSource struct{ fetch impl.Fetch }
 
 func (f fetchSource) Token() (*oauth2.Token, error) {
@@ -28,8 +28,7 @@ func (f fetchSource) Token() (*oauth2.Token, error) {
 	return &oauth2.Token{AccessToken: token, Expiry: expires}, nil
 }
 
-// x/oauth2: ReuseTokenSourceWithExpiry, which refreshes Margin before the expiry.
-
+// xoauth2 is ReuseTokenSourceWithExpiry, which refreshes Margin before the expiry.
 type xoauth2 struct{ source oauth2.TokenSource }
 
 func oauth2Implementation() impl.Implementation {
@@ -59,8 +58,7 @@ func accessToken(t *oauth2.Token, err error) (string, error) {
 	return t.AccessToken, nil
 }
 
-// client-go: NewCachedTokenSource, which has no margin; TokenSourceWrapTransport.
-
+// clientGo is NewCachedTokenSource, which has no margin.
 type clientGo struct{ source oauth2.TokenSource }
 
 func clientGoImplementation() impl.Implementation {
@@ -84,8 +82,7 @@ func (c clientGo) Loop(_ context.Context, n int) {
 	}
 }
 
-// google: NewCachedTokenProvider, refreshing in the background.
-
+// google is NewCachedTokenProvider, which refreshes in the background.
 type google struct{ provider auth.TokenProvider }
 
 type googleFetch struct{ fetch impl.Fetch }
@@ -130,8 +127,7 @@ func (g google) Loop(ctx context.Context, n int) {
 	}
 }
 
-// aws: CredentialsCache, with the token as the key.
-
+// awsCache is CredentialsCache with the token as the key.
 type awsCache struct{ cache *aws.CredentialsCache }
 
 type awsFetch struct{ fetch impl.Fetch }
@@ -165,8 +161,7 @@ func (a awsCache) Loop(ctx context.Context, n int) {
 	}
 }
 
-// smithy: TokenCache, refreshing in the background.
-
+// smithy is TokenCache, which refreshes in the background.
 type smithy struct{ cache *bearer.TokenCache }
 
 type smithyFetch struct{ fetch impl.Fetch }

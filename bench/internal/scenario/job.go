@@ -8,32 +8,31 @@ import (
 	"github.com/agsauth/agsauth/bench/internal/impl"
 )
 
-// Result is what one implementation has made of one job. Figures have their unit in
-// their name, durations in milliseconds.
+// Result is the result of one job for one implementation. The names of Figures end
+// with their unit; durations are in milliseconds.
 type Result struct {
 	Job     string             `json:"job"`
 	Of      string             `json:"of"`
 	Figures map[string]float64 `json:"figures"`
-	// Around is the greatest and the median latency in each step of time around
-	// a refresh, for the chart.
-	Around []Step    `json:"around,omitempty"`
-	Marks  []float64 `json:"marks_ms,omitempty"` // when the endpoint was asked
+	// Around has the greatest and the median latency in each step of time around a
+	// refresh, for the chart.
+	Around []Step `json:"around,omitempty"`
 }
 
 // Step is one step of time.
 type Step struct {
-	At     float64 `json:"at_ms"` // from when the endpoint was asked
+	At     float64 `json:"at_ms"` // from the request to the endpoint
 	Max    float64 `json:"max_ms"`
 	Median float64 `json:"median_ms"`
 }
 
-// Job is one row of the table.
+// Job is one scenario.
 type Job struct {
 	Name string
 	Run  func(c impl.Implementation, quick bool) (Result, error)
 }
 
-// Jobs returns all of them, in the order of the table.
+// Jobs returns all jobs.
 func Jobs() []Job {
 	return []Job{
 		{"refresh", refreshUnderLoad},
@@ -47,7 +46,7 @@ func Jobs() []Job {
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// trial is an endpoint and an implementation that is to use it.
+// trial is an endpoint and an instance that uses it.
 type trial struct {
 	endpoint *endpoint.Endpoint
 	in       impl.Instance
@@ -71,8 +70,8 @@ func (t *trial) close() {
 	t.endpoint.Close()
 }
 
-// call asks once, and looks whether what is served is alive.
+// call gets a token once, and checks whether it has expired.
 func (t *trial) call(ctx context.Context) Call {
 	token, err := t.in.Get(ctx)
-	return Call{Err: err, Dead: err == nil && endpoint.DeadAt(token, time.Now())}
+	return Call{Err: err, Expired: err == nil && endpoint.ExpiredAt(token, time.Now())}
 }

@@ -1,5 +1,5 @@
-// Package scenario has the jobs that a micro-benchmark cannot show: refreshes,
-// outages and stampedes against the endpoint, under load.
+// Package scenario measures what a micro-benchmark cannot: refreshes, outages and
+// stampedes under load, against the endpoint.
 package scenario
 
 import (
@@ -11,16 +11,16 @@ import (
 
 // Call is one call of one caller.
 type Call struct {
-	Due     time.Duration // when it was to be made, from the start of the load
-	Took    time.Duration // the call itself
-	Latency time.Duration // from when it was due: corrected for coordinated omission
-	Dead    bool          // it was served a token that was dead
+	Due     time.Duration // when it was due, from the start of the load
+	Took    time.Duration // from its start
+	Latency time.Duration // from when it was due, which corrects for coordinated omission
+	Expired bool          // the token it got had expired
 	Err     error
 }
 
-// load has callers make a call every interval each, on a schedule that does not
-// wait for the answers: a caller who was delayed makes the calls that became due
-// meanwhile at once, and their latency counts from when they were due.
+// load makes each caller call once per interval, on a schedule that does not wait for
+// answers. A delayed caller makes the missed calls at once; their latency counts from
+// when they were due.
 func load(ctx context.Context, callers int, interval, length time.Duration, call func(context.Context) Call) []Call {
 	start := time.Now()
 	each := make([][]Call, callers)
@@ -59,16 +59,16 @@ func quantile(calls []Call, q float64) time.Duration {
 	return latencies[min(len(latencies)-1, int(q*float64(len(latencies))))]
 }
 
-// longest returns the longest call of all, not counting how late it was begun.
+// longest returns the duration of the longest call from its start.
 func longest(calls []Call) time.Duration {
-	most := time.Duration(0)
+	result := time.Duration(0)
 	for _, c := range calls {
-		most = max(most, c.Took)
+		result = max(result, c.Took)
 	}
-	return most
+	return result
 }
 
-// count returns how many calls there are of a kind.
+// count returns the number of calls for which is returns true.
 func count(calls []Call, is func(Call) bool) int {
 	n := 0
 	for _, c := range calls {
@@ -79,14 +79,13 @@ func count(calls []Call, is func(Call) bool) int {
 	return n
 }
 
-func failed(c Call) bool { return c.Err != nil }
-func dead(c Call) bool   { return c.Dead }
+func failed(c Call) bool  { return c.Err != nil }
+func expired(c Call) bool { return c.Expired }
 
-// longerThan is for calls that took so long that they must have waited for the
-// endpoint, and not for a core.
+// longerThan selects calls that waited for the endpoint, not only for a CPU.
 func longerThan(d time.Duration) func(Call) bool { return func(c Call) bool { return c.Took > d } }
 
-// median of an odd or even number of spans.
+// median returns the median, for an even number of spans the mean of the middle two.
 func median(spans []time.Duration) time.Duration {
 	if len(spans) == 0 {
 		return 0

@@ -9,17 +9,17 @@ import (
 	"github.com/agsauth/agsauth/bench/internal/impl"
 )
 
-// quickAnswer is the endpoint's pace in the outages.
-const quickAnswer = 100 * time.Millisecond
+// answerDelay is the endpoint's delay while it is available.
+const answerDelay = 100 * time.Millisecond
 
-// outageInMargin has the endpoint out of order for a second from when the token
-// is first due for refresh, three seconds before it dies.
+// outageInMargin makes the endpoint unavailable for a second from when the token is due
+// for refresh, three seconds before the token expires.
 func outageInMargin(c impl.Implementation, quick bool) (Result, error) {
 	if c.Name == impl.FloorName || c.Spacing > 0 && quick {
 		return Result{}, nil
 	}
 	life, margin := 6*time.Second+c.Spacing, 3*time.Second
-	t, err := newTrial(c, life, quickAnswer, margin)
+	t, err := newTrial(c, life, answerDelay, margin)
 	if err != nil {
 		return Result{}, err
 	}
@@ -28,43 +28,43 @@ func outageInMargin(c impl.Implementation, quick bool) (Result, error) {
 	if _, err := t.in.Get(ctx); err != nil {
 		return Result{}, err
 	}
-	dies := time.Now().Add(life)
-	// Whoever has no margin finds the endpoint out of order when the token is dead.
+	expiry := time.Now().Add(life)
+	// client-go has no margin: the outage begins when its token expires.
 	due := life - margin - 50*time.Millisecond
 	if c.Name == "client-go" {
 		due = life - 50*time.Millisecond
 	}
-	asked := newAsked(t)
+	requests := logRequests(t)
 	start := time.Now()
 	time.AfterFunc(due, func() { t.endpoint.SetDown(true) })
 	time.AfterFunc(due+time.Second+50*time.Millisecond, func() { t.endpoint.SetDown(false) })
 	calls := load(ctx, callers, interval, due+margin+500*time.Millisecond, t.call)
 	renewed := math.NaN()
-	marks := asked.since(start)
-	if len(marks) > 0 {
-		renewed = ms(dies.Sub(start) - marks[len(marks)-1])
+	times := requests.since(start)
+	if len(times) > 0 {
+		renewed = ms(expiry.Sub(start) - times[len(times)-1])
 	}
 	return Result{Figures: clean(map[string]float64{
-		"calls": float64(len(calls)), "failed": float64(count(calls, failed)), "dead": float64(count(calls, dead)),
-		"delayed": float64(count(calls, longerThan(quickAnswer/2))), "longest_call_ms": ms(longest(calls)),
-		"fetches": float64(len(marks)), "renewed_before_expiry_ms": renewed,
+		"calls": float64(len(calls)), "failed": float64(count(calls, failed)), "expired": float64(count(calls, expired)),
+		"delayed": float64(count(calls, longerThan(answerDelay/2))), "longest_call_ms": ms(longest(calls)),
+		"fetches": float64(len(times)), "renewed_before_expiry_ms": renewed,
 	})}, nil
 }
 
-// outagePastExpiry has the endpoint go out of order before the token is due, and
-// come back when it has been dead for seconds. Callers allow for half a second.
+// outagePastExpiry makes the endpoint unavailable before the token is due for refresh,
+// until four seconds after it has expired. Each call has a timeout of half a second.
 func outagePastExpiry(c impl.Implementation, _ bool) (Result, error) {
 	const (
 		life, margin = 3 * time.Second, time.Second
-		dark         = 4 * time.Second // after the death
-		patience     = 500 * time.Millisecond
-		tolerance    = 50 * time.Millisecond // of a loaded machine
-		after        = 11 * time.Second      // the back-off's cap once the token is dead, and a little
+		outage       = 4 * time.Second // after the expiry
+		timeout      = 500 * time.Millisecond
+		tolerance    = 50 * time.Millisecond // for a loaded machine
+		after        = 11 * time.Second      // longer than the back-off's cap for an expired token
 	)
 	if c.Name == impl.FloorName {
-		return Result{}, nil // it copes with no failure
+		return Result{}, nil // it handles no failure
 	}
-	t, err := newTrial(c, life, quickAnswer, margin)
+	t, err := newTrial(c, life, answerDelay, margin)
 	if err != nil {
 		return Result{}, err
 	}
@@ -74,17 +74,17 @@ func outagePastExpiry(c impl.Implementation, _ bool) (Result, error) {
 	}
 	t.endpoint.SetDown(true)
 	start := time.Now()
-	back := start.Add(life + dark)
+	end := start.Add(life + outage)
 	recovered := make(chan time.Time, 1)
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	time.AfterFunc(life+dark, func() { t.endpoint.SetDown(false) })
-	calls := load(ctx, callers, 10*interval, life+dark+after, func(ctx context.Context) Call {
-		ctx, cancel := context.WithTimeout(ctx, patience)
+	time.AfterFunc(life+outage, func() { t.endpoint.SetDown(false) })
+	calls := load(ctx, callers, 10*interval, life+outage+after, func(ctx context.Context) Call {
+		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
 		token, err := t.in.Get(ctx)
-		c := Call{Err: err, Dead: err == nil && endpoint.DeadAt(token, time.Now())}
-		if err == nil && !c.Dead && time.Now().After(back) {
+		c := Call{Err: err, Expired: err == nil && endpoint.ExpiredAt(token, time.Now())}
+		if err == nil && !c.Expired && time.Now().After(end) {
 			select {
 			case recovered <- time.Now():
 				stop()
@@ -96,21 +96,21 @@ func outagePastExpiry(c impl.Implementation, _ bool) (Result, error) {
 	recovery := math.NaN()
 	select {
 	case at := <-recovered:
-		recovery = ms(at.Sub(back))
+		recovery = ms(at.Sub(end))
 	default:
 	}
-	inDark := func(c Call) bool { return c.Due > life && c.Due < life+dark }
+	inOutage := func(c Call) bool { return c.Due > life && c.Due < life+outage }
 	return Result{Figures: clean(map[string]float64{
-		"calls_while_dead": float64(count(calls, inDark)),
-		"dead_served":      float64(count(calls, func(c Call) bool { return inDark(c) && c.Dead })),
-		"past_deadline":    float64(count(calls, longerThan(patience+tolerance))),
-		"longest_call_ms":  ms(longest(calls)),
-		"fetches_in_vain":  float64(t.endpoint.Failures()),
-		"recovered_ms":     recovery,
+		"calls_while_expired": float64(count(calls, inOutage)),
+		"expired_served":      float64(count(calls, func(c Call) bool { return inOutage(c) && c.Expired })),
+		"past_deadline":       float64(count(calls, longerThan(timeout+tolerance))),
+		"longest_call_ms":     ms(longest(calls)),
+		"failed_fetches":      float64(t.endpoint.Failures()),
+		"recovered_ms":        recovery,
 	})}, nil
 }
 
-// clean drops what is not a number, which JSON cannot tell.
+// clean removes NaN values, which JSON cannot represent.
 func clean(figures map[string]float64) map[string]float64 {
 	for name, v := range figures {
 		if math.IsNaN(v) {

@@ -9,19 +9,18 @@ import (
 	"github.com/agsauth/agsauth/bench/internal/impl"
 )
 
-// The refreshes under load.
 const (
 	callers  = 50
 	interval = time.Millisecond
-	slow     = 200 * time.Millisecond // the endpoint's answer
+	slow     = 200 * time.Millisecond // the endpoint's delay
 
-	// waited is how long a call has to take to have waited for the endpoint, and
-	// not for one of two cores.
-	waited = slow / 4
+	// delayThreshold is the duration from which a call has waited for the endpoint, and not
+	// only for a CPU.
+	delayThreshold = slow / 4
 )
 
-// refreshUnderLoad has 50 callers ask every millisecond while the token is
-// refreshed, several times, by an endpoint that takes 200 ms.
+// refreshUnderLoad has 50 callers that each ask every millisecond while the token is
+// refreshed several times. The endpoint takes 200 ms.
 func refreshUnderLoad(c impl.Implementation, quick bool) (Result, error) {
 	refreshes := 4
 	if quick {
@@ -44,40 +43,40 @@ func refreshUnderLoad(c impl.Implementation, quick bool) (Result, error) {
 	if _, err := t.in.Get(ctx); err != nil {
 		return Result{}, err
 	}
-	asked := newAsked(t)
+	requests := logRequests(t)
 	start := time.Now()
 	period := life - margin + slow
 	if c.Name == "client-go" { // it has no margin
 		period = life + slow
 	}
 	calls := load(ctx, callers, interval, time.Duration(refreshes)*period+margin/2, t.call)
-	marks := asked.since(start)
+	times := requests.since(start)
 	r := Result{Figures: map[string]float64{
-		"calls": float64(len(calls)), "refreshes": float64(len(marks)),
-		"delayed": float64(count(calls, longerThan(waited))), "failed": float64(count(calls, failed)), "dead": float64(count(calls, dead)),
+		"calls": float64(len(calls)), "refreshes": float64(len(times)),
+		"delayed": float64(count(calls, longerThan(delayThreshold))), "failed": float64(count(calls, failed)), "expired": float64(count(calls, expired)),
 		"p50_ms": ms(quantile(calls, 0.5)), "p99_ms": ms(quantile(calls, 0.99)), "p999_ms": ms(quantile(calls, 0.999)),
 		"longest_call_ms": ms(longest(calls)),
 	}}
-	for i := 1; i < len(marks); i++ {
-		apart := ms(marks[i] - marks[i-1])
+	for i := 1; i < len(times); i++ {
+		apart := ms(times[i] - times[i-1])
 		if least, ok := r.Figures["least_apart_ms"]; !ok || apart < least {
 			r.Figures["least_apart_ms"] = apart
 		}
 	}
-	if len(marks) > 0 {
-		r.Around = around(calls, marks[min(1, len(marks)-1)])
+	if len(times) > 0 {
+		r.Around = around(calls, times[min(1, len(times)-1)])
 	}
 	return r, nil
 }
 
-// asked notes when the endpoint is asked.
-type asked struct {
+// requestLog records when the endpoint gets requests.
+type requestLog struct {
 	mu sync.Mutex
 	at []time.Time
 }
 
-func newAsked(t *trial) *asked {
-	a := &asked{}
+func logRequests(t *trial) *requestLog {
+	a := &requestLog{}
 	t.endpoint.OnCall(func(bool) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
@@ -86,7 +85,7 @@ func newAsked(t *trial) *asked {
 	return a
 }
 
-func (a *asked) since(start time.Time) []time.Duration {
+func (a *requestLog) since(start time.Time) []time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var spans []time.Duration
@@ -96,12 +95,12 @@ func (a *asked) since(start time.Time) []time.Duration {
 	return spans
 }
 
-// around returns the latencies of the calls due near an instant, in steps.
-func around(calls []Call, mark time.Duration) []Step {
+// around returns the latencies of the calls that were due near a time, in steps.
+func around(calls []Call, center time.Duration) []Step {
 	const before, after, step = 150 * time.Millisecond, 450 * time.Millisecond, 10 * time.Millisecond
 	bins := make([][]time.Duration, (before+after)/step)
 	for _, c := range calls {
-		if at := c.Due - mark + before; at >= 0 && at < before+after {
+		if at := c.Due - center + before; at >= 0 && at < before+after {
 			bins[at/step] = append(bins[at/step], c.Latency)
 		}
 	}

@@ -12,9 +12,8 @@ import (
 	"github.com/agsauth/agsauth/bench/internal/impl"
 )
 
-// atRest makes many caches, each of which gets a token of its own and is then
-// left alone, all at their defaults. A token is a string of 400 bytes of its own,
-// which is taken off.
+// atRest creates many caches with default settings, each of which gets a token of its
+// own and is then idle. A token is a string of 400 bytes, which are subtracted.
 func atRest(c impl.Implementation, quick bool) (Result, error) {
 	const tokenBytes = 400
 	sources := 100_000
@@ -22,15 +21,15 @@ func atRest(c impl.Implementation, quick bool) (Result, error) {
 		sources = 20_000
 	}
 	if c.Name == impl.FloorName || c.Name == "ghinstallation" {
-		// The floor has a timer each; ghinstallation makes its own calls.
+		// The floor has a timer per instance; ghinstallation makes its own calls.
 		return Result{}, nil
 	}
 	padding := strings.Repeat("x", tokenBytes)
-	given := int64(0)
+	issued := int64(0)
 	fetch := func(context.Context) (string, time.Time, error) {
-		given++
+		issued++
 		expires := time.Now().Add(time.Hour)
-		name := padding + strconv.FormatInt(given, 10) + endpoint.Name(given, expires)
+		name := padding + strconv.FormatInt(issued, 10) + endpoint.NewToken(issued, expires)
 		return strings.Clone(name[len(name)-tokenBytes:]), expires, nil
 	}
 	instances := make([]impl.Instance, sources)
@@ -45,7 +44,7 @@ func atRest(c impl.Implementation, quick bool) (Result, error) {
 		}
 		instances[i] = in
 	}
-	settle(routines)
+	awaitGoroutines(routines)
 	after := heapNow()
 	own := sizeClass(tokenBytes)
 	r := Result{Figures: map[string]float64{
@@ -59,8 +58,8 @@ func atRest(c impl.Implementation, quick bool) (Result, error) {
 	return r, nil
 }
 
-// settle waits until the goroutines of the refreshes have ended.
-func settle(routines int) {
+// awaitGoroutines waits until the goroutines of the refreshes have ended.
+func awaitGoroutines(routines int) {
 	for range 200 {
 		if runtime.NumGoroutine() <= routines {
 			return
@@ -70,14 +69,14 @@ func settle(routines int) {
 }
 
 func heapNow() uint64 {
-	debug.FreeOSMemory() // collects, twice: pools too
+	debug.FreeOSMemory() // collects twice, which also empties pools
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
 }
 
-// sizeClass is what the allocator takes for n bytes without pointers.
+// sizeClass returns how many bytes the allocator uses for n bytes without pointers.
 func sizeClass(n int) float64 {
 	const many = 1000
 	held := make([][]byte, many)
