@@ -1,21 +1,21 @@
-// Package agsauth keeps one sign-on to the Authentication Gateway Service (AGS)
-// of NAGRA's OpenTV Platform alive, and puts a good token on every request.
+// Package agsauth keeps one session with the Authentication Gateway Service (AGS) of
+// NAGRA's OpenTV Platform alive, and adds a valid access token to every request.
 //
-// There is no code in this package: it says where things are.
+// This package contains no code. The library consists of these packages:
 //
-//   - [github.com/agsauth/agsauth/ags] speaks to the gateway: one method a call.
-//   - [github.com/agsauth/agsauth/tokensource] keeps the session alive: it
-//     refreshes ahead of time, signs on again, or says that somebody must.
-//   - [github.com/agsauth/agsauth/transport] is an [net/http.RoundTripper] that
-//     puts the token into requests, and replaces one that was rejected.
-//   - [github.com/agsauth/agsauth/store] keeps the session where it survives a
-//     restart, and where several processes share it.
-//   - [github.com/agsauth/agsauth/clock] is where time comes from, in tests too.
-//   - [github.com/agsauth/agsauth/agstest] is a gateway and an API in-process, to
-//     test one's own program against.
+//   - [github.com/agsauth/agsauth/ags] calls the gateway, with one method per call.
+//   - [github.com/agsauth/agsauth/tokensource] keeps the session alive: it refreshes
+//     ahead of time, and signs on again or reports that a user must.
+//   - [github.com/agsauth/agsauth/transport] is an [net/http.RoundTripper] that adds
+//     the token to requests, and replaces a token that was rejected.
+//   - [github.com/agsauth/agsauth/store] keeps the session beyond the process, and
+//     shares it between processes.
+//   - [github.com/agsauth/agsauth/clock] is the source of time, also in tests.
+//   - [github.com/agsauth/agsauth/agstest] is a gateway and an API in-process, for
+//     tests of your own program.
 //
-// A program makes an ags.Client, gives it to a tokensource.Source as the one that
-// refreshes and signs on, and wraps the Source in a transport.Transport:
+// A program creates an ags.Client, passes it to a tokensource.Source, which uses it to
+// refresh and to sign on, and wraps the Source in a transport.Transport:
 //
 //	gateway, err := ags.New(ags.Config{BaseURL: …, AuthServiceID: …, TenantID: …})
 //	session, err := tokensource.New(tokensource.Config{
@@ -25,5 +25,5 @@
 //	})
 //	client := &http.Client{Transport: &transport.Transport{Source: session}}
 //
-// The examples below are complete, and are run by the tests.
+// The examples below are complete programs.
 package agsauth

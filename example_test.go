@@ -22,9 +22,9 @@ import (
 	"github.com/agsauth/agsauth/transport"
 )
 
-// A whole program: sign on once, wrap an http.Client, and forget about tokens.
+// A complete program signs on once, and wraps an http.Client.
 func Example() {
-	defer platform()()
+	defer startPlatform()()
 
 	gateway, err := ags.New(ags.Config{BaseURL: os.Getenv("AGS_URL"), AuthServiceID: "Customer Auth Service", TenantID: "nagra"})
 	if err != nil {
@@ -50,8 +50,8 @@ func Example() {
 	// Output: 200 OK
 }
 
-// When only a human can sign on, leave Login out, and give the program a way to
-// hand in what the human got.
+// If only a human can sign on, the program omits Login, and passes each new token to
+// SetToken.
 func Example_humanSignOn() {
 	srv, gateway := gatewayAndClient()
 	defer srv.Close()
@@ -75,7 +75,7 @@ func Example_humanSignOn() {
 		fmt.Println(ended.Reason)
 		token, err := gateway.SignOn(ctx, ags.SignOnRequest{
 			Parameters:        []ags.Parameter{{Name: "username", Value: "dave"}, {Name: "password", Value: askForPassword()}},
-			ClientID:          ended.ClientID, // the device, if it has signed on before
+			ClientID:          ended.ClientID, // of the device, if it has signed on before
 			DeviceInformation: json.RawMessage(`{"name":"my device"}`),
 		})
 		if err != nil {
@@ -92,7 +92,7 @@ func Example_humanSignOn() {
 	// <nil>
 }
 
-// With a fake clock a test plays a day in no time at all.
+// With a fake clock a test runs through a month at once.
 func Example_fakeClock() {
 	fake := clock.NewFake(time.Date(2022, 6, 10, 15, 0, 0, 0, time.UTC))
 	srv := agstest.NewServer(agstest.Config{Clock: fake})
@@ -127,7 +127,7 @@ func Example_fakeClock() {
 	// sign-ons: 2 <nil>
 }
 
-// Whatever takes an oauth2.TokenSource takes a Source.
+// A Source can be used wherever an oauth2.TokenSource is accepted.
 func Example_oauth2() {
 	srv, gateway := gatewayAndClient()
 	defer srv.Close()
@@ -147,7 +147,7 @@ func Example_oauth2() {
 	// Output: 200 OK
 }
 
-// An end of the session has a reason, and the errors tell what to do about it.
+// The error of an ended session has a reason, and says what to do.
 func Example_errors() {
 	srv, gateway := gatewayAndClient()
 	defer srv.Close()
@@ -164,7 +164,7 @@ func Example_errors() {
 
 	srv.RevokeSessions()
 	srv.RejectToken(token.AccessToken.Reveal())
-	resp, err := client.Get(srv.URL + "/api/profile") // rejected, and no other token to be had
+	resp, err := client.Get(srv.URL + "/api/profile") // rejected, and no other token is available
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -185,9 +185,9 @@ func Example_errors() {
 	// sign on again: refresh rejected true
 }
 
-// platform stands in for the platform that a program is deployed to: a gateway
-// and an API, and the environment that says where they are.
-func platform() (stop func()) {
+// startPlatform starts a gateway and an API, and sets the environment variables that a
+// program reads in production.
+func startPlatform() (stop func()) {
 	srv := agstest.NewServer(agstest.Config{})
 	folder, err := os.MkdirTemp("", "agsauth")
 	if err != nil {
