@@ -22,7 +22,7 @@ import (
 	"github.com/agsauth/agsauth/transport"
 )
 
-// A complete program signs on once, and wraps an http.Client.
+// This complete program signs on once and wraps an http.Client.
 func Example() {
 	defer startPlatform()()
 
