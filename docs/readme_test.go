@@ -20,9 +20,9 @@ const (
 	maxReadmeLines = 150
 )
 
-// TestReadme_CodeIsThatOfTheExamples checks that every Go block in the documentation
+// TestDocs_CodeIsInExamples checks that every Go block in the documentation
 // is part of an example, which the tests compile and run.
-func TestReadme_CodeIsThatOfTheExamples(t *testing.T) {
+func TestDocs_CodeIsInExamples(t *testing.T) {
 	var examples string
 	for _, path := range glob(t, "*_test.go", "agstest/*_test.go") {
 		examples += flat(read(t, path))
@@ -51,9 +51,9 @@ func checkCode(t *testing.T, page, examples string) (blocks int) {
 	return len(found)
 }
 
-// TestReadme_PromisesHaveTheirTests checks that every test that the documentation
+// TestDocs_NamedTestsExist checks that every test that the documentation
 // names exists.
-func TestReadme_PromisesHaveTheirTests(t *testing.T) {
+func TestDocs_NamedTestsExist(t *testing.T) {
 	tests, named := testNames(t), regexp.MustCompile("`((?:Test|Fuzz)[A-Z]\\w+)`")
 	require.Len(t, named.FindAllString(read(t, readme), -1), 16)
 	for _, page := range pages(t) {
@@ -63,9 +63,9 @@ func TestReadme_PromisesHaveTheirTests(t *testing.T) {
 	}
 }
 
-// TestReadme_LinksLeadSomewhere checks that every file that the documentation links
+// TestDocs_LinksResolve checks that every file that the documentation links
 // to exists, and that README.md stays short.
-func TestReadme_LinksLeadSomewhere(t *testing.T) {
+func TestDocs_LinksResolve(t *testing.T) {
 	for _, page := range pages(t) {
 		for _, link := range regexp.MustCompile(`\]\(([^)#]+)`).FindAllStringSubmatch(read(t, page), -1) {
 			if !strings.Contains(link[1], "://") {
