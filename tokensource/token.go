@@ -133,7 +133,10 @@ func (s *Source) evaluateLocked(ctx context.Context, waited *operation, now dual
 	}
 	r := result{op: s.operationLocked()}
 	if hasNews {
-		r.dispatched, r.closing = s.dispatchSoonLocked(ctx), s.workLocked().whenClosing()
+		r.dispatched = s.dispatchSoonLocked(ctx)
+	}
+	if r.dispatched != nil {
+		r.closing = s.work.whenClosing()
 	}
 	switch {
 	case d.Serve:

@@ -1,14 +1,19 @@
 package lifecycle
 
 import (
-	"slices"
+	"errors"
 	"time"
 
 	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 )
 
-// rereadInterval is how often an ended session looks whether it was revived.
-const rereadInterval = time.Second
+var (
+	errDeadAnswer = errors.New("the token given had expired when it arrived")
+	errDueAnswer  = errors.New("the token given is so near its end that it is due again")
+)
+
+// ErrDeadAnswer is what a Login fails with whose token had expired when it arrived.
+var ErrDeadAnswer = errDeadAnswer
 
 // Outcome is something that has happened to a session: what an operation came to, what a
 // user asked for, or what the store turned out to hold.
@@ -32,34 +37,123 @@ type change struct {
 	events []Event
 }
 
-// Kind is what an event tells.
-type Kind uint8
+func (c *change) emit(events ...Event) { c.events = append(c.events, events...) }
 
-// The kinds of events. See the constants of tokensource with the same names.
-const (
-	EventRefreshed Kind = iota + 1
-	EventRefreshFailed
-	EventAdopted
-	EventTokenSet
-	EventLoggedIn
-	EventLoginFailed
-	EventEnding
-	EventEnded
-	EventStoreFailed
-	EventSaved
-	EventUnlocked
-	EventStoreRepaired
-)
+// PairRedeemed is the outcome when the gateway has granted the successor of p. That is
+// not saved yet.
+type PairRedeemed struct{ Pair *Pair }
 
-// Event is to be announced. See tokensource.Event.
-type Event struct {
-	Kind   Kind
-	Reason Reason
-	Err    error
-	NextAt time.Time
+func (o PairRedeemed) apply(c *change) { c.supersede(o.Pair) }
+
+// Refreshed is the outcome when a refresh was granted, and its pair saved or not.
+type Refreshed struct {
+	Pair *Pair
+	Save SaveResult
+	Draw float64
 }
 
-func (c *change) emit(events ...Event) { c.events = append(c.events, events...) }
+func (o Refreshed) apply(c *change) {
+	former := c.failure
+	saved := c.saved(o.Save)
+	c.setLogins(c.pacing.lastLogins().afterRefresh(o.Pair, c.now, o.Draw))
+	c.publish(o.Pair, EventRefreshed)
+	c.emit(saved...)
+	if due := o.Pair.schedule(); o.Pair.isBrief(&due, c.now) {
+		brief := Cause{Err: errDueAnswer}
+		if due.serveUntil.PassedOnEither(c.now) {
+			brief.Err = errDeadAnswer
+		}
+		c.failure = former.after(brief, attemptRefresh, 0, c.now, o.Draw)
+	}
+}
+
+// RefreshFailed is the outcome when a refresh has failed in a way that will pass.
+type RefreshFailed struct {
+	Cause
+
+	// Deferred is a rejection by the gateway that ends the session once the store can be
+	// read: another process may have redeemed the token and stored its successor.
+	Deferred *Cause
+	// DueAtExpiry is set if the next attempt is due when the access token expires, if not
+	// earlier.
+	DueAtExpiry bool
+	Draw        float64
+}
+
+func (o RefreshFailed) apply(c *change) {
+	if o.Deferred != nil {
+		c.store.deferred = o.Deferred
+	}
+	c.failure = c.failure.after(o.Cause, attemptRefresh, c.LiveFor(c.now), c.now, o.Draw)
+	if o.DueAtExpiry && c.pair != nil {
+		due := c.pair.schedule()
+		c.failure = c.failure.notAfter(due.serveUntil, c.now)
+	}
+	c.current.invalidation = c.current.invalidation.afterFailedRefresh()
+	c.emit(Event{Kind: EventRefreshFailed, Err: o.Err, NextAt: c.failure.NextAt})
+}
+
+// Rejected is the outcome when the gateway has rejected the refresh token of a pair, and
+// the store has nothing newer.
+type Rejected struct {
+	Cause
+
+	Pair          *Pair
+	DeviceDeleted bool // the gateway has forgotten the device
+	Draw          float64
+}
+
+func (o Rejected) apply(c *change) {
+	c.setLogins(c.pacing.lastLogins().afterEnd(c.now.Deadline(), o.Cause, c.now, o.Draw))
+	reason := o.Pair.horizonPassed(c.now)
+	if reason == NotEnded {
+		reason = RefreshRejected
+	}
+	c.endSession(reason, o.Err)
+	if o.DeviceDeleted {
+		c.device.ClientID = ""
+	}
+}
+
+// AnswerLost is the outcome when a refresh of the current pair may have been granted
+// though there is no answer.
+type AnswerLost struct{}
+
+func (AnswerLost) apply(c *change) { c.current.outcomeUnknown = true }
+
+// OverwriteDropped is the outcome when an explicit SetToken has come to nothing, because
+// the gateway does not accept its token: what others have stored goes first.
+type OverwriteDropped struct{}
+
+func (OverwriteDropped) apply(c *change) {
+	if c.store != nil {
+		c.yieldToStored()
+	}
+}
+
+// TimePassed is the outcome when time may have brought about an end, or its nearness.
+type TimePassed struct{ Surroundings }
+
+func (o TimePassed) apply(c *change) {
+	if c.isUnread() {
+		return
+	}
+	d := Decide(&c.State, o.Surroundings, c.now)
+	if d.End != NotEnded && c.end == nil {
+		c.endSession(d.End, nil)
+	}
+	switch {
+	case d.rearm:
+		c.warned = false
+	case d.warn:
+		c.warned = true
+		reason := FixedExpired
+		if !c.pair.HasRefreshToken {
+			reason = RefreshExpired
+		}
+		c.emit(Event{Kind: EventEnding, Reason: reason, NextAt: c.pair.endsAt()})
+	}
+}
 
 // publish makes p the current pair. Only here is a pair replaced: both tokens, and all
 // that is known of them, at once.
@@ -130,72 +224,4 @@ func endAt(p *Pair, reason Reason, now dualclock.Instant) time.Time {
 		at = now.Wall.Round(0)
 	}
 	return at
-}
-
-// supersede notes that the current pair is replaced by one that is not saved yet.
-func (c *change) supersede(p *Pair) {
-	if c.store != nil && p != nil {
-		c.store.superseded = append(slices.Clip(c.store.superseded), p.Tokens.Fingerprint())
-	}
-}
-
-// yieldToStored makes what is to be saved give way to what others have stored.
-func (c *change) yieldToStored() { c.store.pending = min(c.store.pending, SaveRetry) }
-
-// SaveResult is how a save went. It is ignored without a store.
-type SaveResult struct {
-	Generation int64 // of what was saved
-	Err        error // nil if it was
-	// Overwrite is set for an explicit SetToken or SignOut, which is saved over whatever
-	// is stored.
-	Overwrite bool
-}
-
-// saved notes how a save went, and returns the events to announce once what was saved is
-// published.
-func (c *change) saved(r SaveResult) []Event {
-	st := c.store
-	if st == nil {
-		return nil
-	}
-	if r.Err == nil {
-		former := st.pending
-		st.generation, st.pending, st.saveFailures, st.superseded = r.Generation, SaveNothing, 0, nil
-		if former != SaveNothing {
-			return []Event{{Kind: EventSaved}}
-		}
-		return nil
-	}
-	st.pending = max(st.pending, SaveRetry)
-	if r.Overwrite {
-		st.pending = SaveOverwrite
-	}
-	next := c.now.Add(saveRetryWait(st.saveFailures))
-	st.saveAt = next.Deadline()
-	st.saveFailures++
-	return []Event{{Kind: EventStoreFailed, Err: r.Err, NextAt: next.Wall}}
-}
-
-// TimePassed is the outcome when time may have brought about an end, or its nearness.
-type TimePassed struct{ Surroundings }
-
-func (o TimePassed) apply(c *change) {
-	if c.isUnread() {
-		return
-	}
-	d := Decide(&c.State, o.Surroundings, c.now)
-	if d.End != NotEnded && c.end == nil {
-		c.endSession(d.End, nil)
-	}
-	switch {
-	case d.rearm:
-		c.warned = false
-	case d.warn:
-		c.warned = true
-		reason := FixedExpired
-		if !c.pair.HasRefreshToken {
-			reason = RefreshExpired
-		}
-		c.emit(Event{Kind: EventEnding, Reason: reason, NextAt: c.pair.endsAt()})
-	}
 }

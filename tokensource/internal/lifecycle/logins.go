@@ -131,3 +131,47 @@ func (l *logins) superseded(now dualclock.Instant) *logins {
 	}
 	return &logins{failure: l.failure, last: loginSuperseded, next: l.next}
 }
+
+// LoggedIn is the outcome when a Login has succeeded, and its pair was saved or not.
+type LoggedIn struct {
+	Pair *Pair
+	Save SaveResult
+	// Newer is what another process has stored meanwhile, and is used instead; nil if
+	// nothing.
+	Newer *Stored
+	Draw  float64
+}
+
+func (o LoggedIn) apply(c *change) {
+	if o.Newer != nil {
+		c.setLogins(c.pacing.lastLogins().afterLogin(o.Pair, c.now, o.Draw))
+		c.adopt(o.Newer)
+		return
+	}
+	saved := c.saved(o.Save)
+	c.setLogins(c.pacing.lastLogins().afterLogin(o.Pair, c.now, o.Draw))
+	c.publish(o.Pair, EventLoggedIn)
+	c.emit(saved...)
+}
+
+// LoginFailed is the outcome when a Login has failed.
+type LoginFailed struct {
+	Cause
+
+	Draw float64
+}
+
+func (o LoginFailed) apply(c *change) {
+	l := c.pacing.lastLogins().afterFailure(o.Cause, c.LiveFor(c.now), c.now, o.Draw)
+	c.setLogins(l)
+	if c.end == nil {
+		c.current.invalidation = c.current.invalidation.afterFailedRefresh()
+	}
+	c.emit(Event{Kind: EventLoginFailed, Reason: c.endReason(), Err: o.Err, NextAt: l.failure.NextAt})
+}
+
+// DeviceForgotten is the outcome when the gateway has said that it does not know the
+// device any more.
+type DeviceForgotten struct{}
+
+func (DeviceForgotten) apply(c *change) { c.device.ClientID = "" }

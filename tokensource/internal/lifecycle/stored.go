@@ -6,6 +6,9 @@ import (
 	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 )
 
+// rereadInterval is how often an ended session looks whether it was revived.
+const rereadInterval = time.Second
+
 // Stored is a record of the store. A nil one means that nothing is stored.
 type Stored struct {
 	Generation int64
@@ -155,40 +158,4 @@ func (o LoadFailed) apply(c *change) {
 		return
 	}
 	c.failure = c.failure.after(o.Cause, attemptLoad, c.LiveFor(c.now), c.now, o.Draw)
-}
-
-// Saved is the outcome of a save of what is in memory.
-type Saved struct{ SaveResult }
-
-func (o Saved) apply(c *change) { c.emit(c.saved(o.SaveResult)...) }
-
-// ConfigTokenSaved is the outcome when Config.Token was saved, or could not be, at the
-// first load.
-type ConfigTokenSaved struct{ SaveResult }
-
-func (o ConfigTokenSaved) apply(c *change) {
-	c.store.phase = loaded
-	c.forgetLoadFailure()
-	c.emit(c.saved(o.SaveResult)...)
-}
-
-// MarkSaved is the outcome when the mark of a sign-out was saved, or could not be.
-type MarkSaved struct{ SaveResult }
-
-func (o MarkSaved) apply(c *change) {
-	c.rereadLater()
-	first := c.store.saveFailures == 0
-	if events := c.saved(o.SaveResult); o.Err != nil || !first {
-		c.emit(events...) // a save that has never failed is not made up for
-	}
-}
-
-// MarkReplaces is the outcome when the mark of a sign-out takes the place of a record of
-// this device. Before the first load nobody knows yet whose session it is.
-type MarkReplaces struct{ Device Device }
-
-func (o MarkReplaces) apply(c *change) {
-	if c.device == (Device{}) {
-		c.device = o.Device
-	}
 }
