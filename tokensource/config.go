@@ -13,130 +13,131 @@ import (
 	"github.com/agsauth/agsauth/clock"
 )
 
-// Refresher spends a token's refresh token on a new pair. [*ags.Client] is one.
+// Refresher redeems a token's refresh token for a new pair. [*ags.Client] is one.
 //
-// It is called by one goroutine at a time. Its context ends after two thirds of
-// [Config.RefreshTimeout]; an answer that has not come by then is taken for lost, and
-// the same pair is refreshed once more, within the time that is left. A Refresher that
-// does not heed its context is not called again before it has returned, unless all of
-// RefreshTimeout has passed: then it is left behind. The context asks it not to retry
-// on its own account (see [ags.WithoutRetry]). Its errors are judged by their class:
-// only one that Is [ags.ErrUnauthorized] ends the session.
+// One goroutine calls it at a time. The context ends after two thirds of
+// [Config.RefreshTimeout]. An answer that has not come by then counts as lost, and the
+// same pair is refreshed once more within the time that is left. A Refresher that does not
+// heed the end of its context is not called again before it has returned, or all of
+// RefreshTimeout has passed. The context asks it not to retry by itself (see
+// [ags.WithoutRetry]). Only an error that Is [ags.ErrUnauthorized] ends the session.
 //
-// One that also has a method SignOut(context.Context, *ags.Token) error is told
-// of sign-outs.
+// If a Refresher also has a method SignOut(context.Context, *ags.Token) error, that is
+// called to sign out a session.
 type Refresher interface {
 	Refresh(ctx context.Context, t *ags.Token) (*ags.Token, error)
 }
 
-// signOuter is what a Refresher may be besides.
+// signOuter is what a Refresher may be, too.
 type signOuter interface {
 	SignOut(ctx context.Context, t *ags.Token) error
 }
 
-// LoginFunc signs on anew when a session has ended, or is about to and cannot be
-// refreshed any more. The error tells which session, why, and what identity the
-// device has. It is called by one goroutine at a time, for all who wait.
+// LoginFunc signs on again when a session has ended, or is about to end and cannot be
+// refreshed any more. The error says which session, why, and what identity the device has.
+// One goroutine calls it at a time, on behalf of all who wait.
 //
-// When its error says that the device was deleted (see [ags.DeviceDeleted]) it is
-// called once more, at once, without a ClientID. After any other error it is called
-// again when somebody asks, after a back-off: of a minute and more, or of less when
-// the error Is [ags.ErrUnavailable] or [ags.ErrProtocol]. A session that cannot be used
-// for 10 seconds counts as an error: its access token is served while it lives, and the
-// next call is a minute or more later. Two calls that succeed are at least 10 seconds
-// apart.
+// If it fails because the device was deleted (see [ags.DeviceDeleted]) it is called once
+// more, at once, without a ClientID. After any other error the next caller causes another
+// call, but only after a back-off: of a minute and more, or less if the error Is
+// [ags.ErrUnavailable] or [ags.ErrProtocol]. A session that cannot be used for 10 seconds
+// counts as an error, too: its access token is served while it lives, and the next call is
+// a minute or more later. Two successful calls are at least 10 seconds apart.
 //
-// Its context has the values of the call that started it, and ends when the
-// Source is closed, or when SetToken or SignOut has made it pointless; it has no
-// deadline, as a human may be part of it. A call of the same Source with this
-// context returns an error where it would wait for the login itself.
+// The context has the values of the call that started the login. It ends when the Source
+// is closed, and when SetToken or SignOut have made the login pointless. It has no
+// deadline, because a human may take part. A call of the same Source with this context
+// returns an error instead of waiting for the login itself.
 type LoginFunc func(ctx context.Context, ended *LoginRequiredError) (*ags.Token, error)
 
-// Store keeps a session's record where it outlives the process. To a store the
-// record is opaque bytes. A Store value belongs to one Source, which makes one
-// call at a time; but one that does not return when its context ends, after
-// [Config.StoreTimeout], is left behind, and the next may begin beside it.
+// Store keeps the record of a session where it outlives the process. To a store the record
+// is opaque bytes. A Store value belongs to one Source, which makes one call at a time. A
+// call that does not return when its context ends, after [Config.StoreTimeout], is left
+// behind, and the next one may begin beside it.
+//
+// A Store may have two methods more. SetAside(ctx context.Context, suffix string) error
+// moves a damaged record out of the way, so that a new one does not destroy it. Notices()
+// []error returns what the store has repaired by itself since the last call; it becomes
+// [EventStoreRepaired].
 type Store interface {
-	// Load returns the record. Where nothing is stored the error Is
-	// [io/fs.ErrNotExist], and no other error is. One with a method LeaveAlone()
-	// bool that returns true says that something is stored that this Store cannot
-	// read, and that others may: the Source then saves nothing in its place, does
-	// not sign on, and does not refresh what others may be refreshing. One with a
-	// method Damaged() bool that returns true says that what is stored cannot be
-	// anybody's record: the Source has it set aside, if the Store can do that.
+	// Load returns the record. If nothing is stored the error Is [io/fs.ErrNotExist],
+	// and no other error is.
+	//
+	// An error with a method LeaveAlone() bool that returns true says that something is
+	// stored that this Store cannot read and that others may. Then the Source saves
+	// nothing in its place, does not sign on, and does not refresh what others may be
+	// refreshing. An error with a method Damaged() bool that returns true says that what
+	// is stored cannot be anybody's record. Then the Source has it set aside.
 	Load(ctx context.Context) ([]byte, error)
-	// Save replaces the record, whole or not at all, if it is still the one
-	// that this Store value loaded or saved last. If not, the error Is
-	// [io/fs.ErrExist].
+	// Save replaces the record, whole or not at all, if it is still the one that this
+	// Store value loaded or saved last. If it is not, the error Is [io/fs.ErrExist].
 	Save(ctx context.Context, record []byte) error
-	// Delete removes the record. A Source never calls it: it is for a user who
-	// wants the device forgotten.
+	// Delete removes the record. A Source never calls it: it is for a user who wants the
+	// device forgotten.
 	Delete(ctx context.Context) error
 }
 
-// Locker is what a [Store] may be besides, so that several processes that share
-// a record refresh it one at a time.
+// Locker is what a [Store] may be, too, so that several processes that share a record
+// refresh it one at a time.
 type Locker interface {
-	// Lock waits until nobody else holds the lock, or ctx ends. ctx bounds the
-	// wait alone: it is over when Lock has returned, and the lock outlives it.
-	// unlock is called once. An error that Is [errors.ErrUnsupported] says that
-	// there is no lock here: the Source then goes on without one.
+	// Lock waits until nobody else holds the lock, or ctx ends. ctx bounds only the wait:
+	// the lock outlives it. unlock is called once. An error that Is
+	// [errors.ErrUnsupported] says that there is no lock: the Source goes on without one.
 	Lock(ctx context.Context) (unlock func() error, err error)
 }
 
-// Config says what a Source works with. Its zero values are the defaults; only
-// Refresher is required.
+// Config is what a Source works with. Only Refresher is required. The zero values of the
+// other fields are the defaults.
 type Config struct {
 	// Refresher makes a new pair of tokens from an old one. Required.
 	Refresher Refresher
-	// Token is the session to begin with. With a Store it is used, and saved, if
-	// nothing is stored, or if it was issued later than what is stored, or is of
-	// another client or account. Nil is none.
+	// Token is the session to begin with. If there is a Store it is used, and saved, only
+	// if nothing is stored, or if it was issued later than what is stored, or is of
+	// another client or account.
 	Token *ags.Token
-	// Login signs on anew when the session has ended. Nil leaves that to the
-	// caller, who learns of it by [*LoginRequiredError], [Source.LoginRequired]
-	// and OnEvent, and answers with [Source.SetToken].
+	// Login signs on again when the session has ended. If it is nil that is left to the
+	// caller, who learns of the end by [*LoginRequiredError], [Source.LoginRequired] and
+	// OnEvent, and answers with [Source.SetToken].
 	Login LoginFunc
 	// Store keeps the session beyond the process. Nil keeps it in memory.
 	Store Store
 
-	// RefreshBefore is how long before its earliest horizon a pair is refreshed.
-	// Zero means a tenth of its life, between 10 seconds and 5 minutes. It is
-	// never more than half of the life; up to a fifth is added at random, so
-	// that what signed on together does not refresh together.
+	// RefreshBefore is how long before its first horizon a pair is refreshed. Zero means a
+	// tenth of its life, between 10 seconds and 5 minutes. It is never more than half of
+	// the life. Up to a fifth is added at random, so that sessions that began together are
+	// not refreshed together.
 	RefreshBefore time.Duration
-	// RefreshTimeout bounds one attempt to refresh: two thirds of it the first
-	// request, and all of it that and its repetition, which is made at once when the
-	// answer was lost on the way or has not come by then. Zero means 15 seconds.
+	// RefreshTimeout bounds one attempt to refresh. The first request has two thirds of
+	// it. If its answer is lost, or has not come by then, the request is repeated at once
+	// within the time that is left. Zero means 15 seconds.
 	RefreshTimeout time.Duration
-	// LockTimeout is how long a caller without a live token waits for the
-	// store's lock, and how long a store must have been out of reach before a
-	// refresh is made without it. Zero means 30 seconds.
+	// LockTimeout is how long a caller without a live token waits for the store's lock,
+	// and how long a store must have failed until a refresh is made without it. Zero means
+	// 30 seconds.
 	LockTimeout time.Duration
-	// StoreTimeout bounds each call of the Store but that of Lock. Zero means 5
-	// seconds.
+	// StoreTimeout bounds each call of the Store, except Lock. Zero means 5 seconds.
 	StoreTimeout time.Duration
-	// WarnBefore is how long before the end of the session its end is announced
-	// by [EventEnding]. Zero means a tenth of the session's span, between 10
-	// minutes and 24 hours and at most half of it.
+	// WarnBefore is how long before the end of the session [EventEnding] announces it.
+	// Zero means a tenth of the session's span, between 10 minutes and 24 hours and at
+	// most half of it.
 	WarnBefore time.Duration
 
-	// Clock is where time comes from. Nil is the system's. One that is
-	// [clock.Monotonic] is asked for both sides of time.
+	// Clock is where time comes from. Nil means the system's clock. If it is
+	// [clock.Monotonic] its monotonic side is used, too.
 	Clock clock.Clock
-	// Rand returns a number from [0,1), and is called by one goroutine at a
-	// time. Nil is math/rand/v2. It spreads refreshes and retries, and decides
-	// nothing that must not be guessed.
+	// Rand returns a number from [0,1). One goroutine calls it at a time. Nil means
+	// math/rand/v2. It spreads refreshes and retries, and nothing that must not be guessed
+	// depends on it.
 	Rand func() float64
-	// OnEvent is told what happens, in order, after it took effect and with no
-	// lock held. It is called on the goroutine of the refresh or login, or of the
-	// SetToken, SignOut or Sync, that it tells of. A slow one keeps nobody from a
-	// token; it delays the events behind it, Close, and the one caller who is the
-	// first to learn of an end. It may call every method but Close and Run, which
-	// would wait for itself. A panic of it is recovered, and logged as an error.
+	// OnEvent is called with each event, in order, after the event has taken effect and
+	// with no lock held. It runs on the goroutine of the refresh, login or public call
+	// that caused the event. A slow OnEvent keeps no caller from a token; it delays the
+	// next events, Close, and the one caller who notices an end first. It may call every
+	// method except Close and Run, which would wait for it. If it panics that is recovered
+	// and logged as an error.
 	OnEvent func(Event)
-	// Logger is told the same: refreshes at debug level, retries and logins at
-	// info, what a human should know at warn. Nil is none.
+	// Logger logs the events: refreshes at debug level, retries and logins at info, what a
+	// human should know at warn. Nil means no log.
 	Logger *slog.Logger
 }
 
@@ -147,21 +148,21 @@ const (
 	defaultStoreTimeout   = 5 * time.Second
 )
 
-// settings is a Config's part that decisions depend on.
+// settings is the part of a Config that decisions depend on.
 type settings struct {
 	refreshBefore, warnBefore                 time.Duration
 	refreshTimeout, lockTimeout, storeTimeout time.Duration
 }
 
-// setup is what a Source keeps of its Config, the clock aside.
+// setup is what a Source keeps of its Config, besides the clock and the store.
 type setup struct {
 	Refresher Refresher
 	Login     LoginFunc
-	// options is nil when all of them are left at their defaults.
+	// options is nil if all of them have their defaults.
 	options *options
 }
 
-// options is the part of a Config that most leave as it is.
+// options is the part of a Config that most users leave as it is.
 type options struct {
 	settings
 
@@ -222,7 +223,7 @@ func (s *setup) settings() settings {
 	return s.options.settings
 }
 
-// signOuter returns what can tell the gateway of a sign-out, nil if the Refresher cannot.
+// signOuter returns the Refresher's SignOut, nil if it has none.
 func (s *setup) signOuter() signOuter {
 	client, _ := s.Refresher.(signOuter)
 	return client
@@ -239,19 +240,19 @@ func (s *setup) draw() float64 {
 	return draw()
 }
 
-// onEvent tells the user's OnEvent, if there is one.
+// onEvent calls the user's OnEvent, if there is one.
 func (s *setup) onEvent(e Event) {
 	if s.options != nil && s.options.onEvent != nil {
 		s.options.onEvent(e)
 	}
 }
 
-// listening reports whether anybody is to be told of events.
+// listening reports whether events have a receiver.
 func (s *setup) listening() bool {
 	return s.options != nil && (s.options.onEvent != nil || s.options.logger != nil)
 }
 
-// logger returns the Logger, nil when there is none.
+// logger returns the Logger, nil if there is none.
 func (s *setup) logger() *slog.Logger {
 	if s.options == nil {
 		return nil

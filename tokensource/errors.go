@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/agsauth/agsauth/tokensource/internal/lifecycle"
 )
 
 var (
-	// ErrLoginRequired says that the session has ended: a human, or a
-	// [LoginFunc], has to sign on again. Every [*LoginRequiredError] is one.
+	// ErrLoginRequired says that the session has ended: a human, or a [LoginFunc], has to
+	// sign on again. Every [*LoginRequiredError] Is it.
 	ErrLoginRequired = errors.New("tokensource: login required")
 	// ErrClosed says that the Source was closed.
 	ErrClosed = errors.New("tokensource: closed")
@@ -28,20 +26,21 @@ var (
 // Reason is why a session ended.
 type Reason uint8
 
-// The reasons. The zero Reason is none: the session has not ended.
+// The reasons. The zero Reason means that the session has not ended.
 const (
-	// NoSession says that there is none: nothing was handed in, nothing is stored.
-	NoSession = Reason(lifecycle.NoSession)
-	// RefreshExpired says that the refresh token has expired, or that there never
-	// was one and the access token has.
-	RefreshExpired = Reason(lifecycle.RefreshExpired)
-	// FixedExpired says that the session has reached the end that was set at
-	// sign-on, which no refresh moves.
-	FixedExpired = Reason(lifecycle.FixedExpired)
+	// NoSession says that there is no session: nothing was handed in and nothing is
+	// stored.
+	NoSession Reason = iota + 1
+	// RefreshExpired says that the refresh token has expired; or the access token, if
+	// there is no refresh token.
+	RefreshExpired
+	// FixedExpired says that the session has reached the fixed horizon, which was set at
+	// sign-on and which no refresh moves.
+	FixedExpired
 	// RefreshRejected says that the gateway does not accept the refresh token.
-	RefreshRejected = Reason(lifecycle.RefreshRejected)
-	// SignedOut says that somebody signed out, here or in another process.
-	SignedOut = Reason(lifecycle.SignedOut)
+	RefreshRejected
+	// SignedOut says that the session was signed out, here or in another process.
+	SignedOut
 )
 
 // String returns the reason in words.
@@ -68,17 +67,17 @@ type LoginRequiredError struct {
 	Reason Reason
 	// At is when: the horizon that passed, or else when the end was noticed.
 	At time.Time
-	// Err is what the gateway said, or what the last Login failed with; nil when
-	// neither was asked.
+	// Err is the gateway's rejection, or what the last Login failed with. It is nil if
+	// there was neither.
 	Err error
-	// ClientID is what to send as the client identifier with the next sign-on,
-	// so that it does not register another device. It is empty when the next
-	// sign-on is a first one: none is known, or the device was deleted.
+	// ClientID is the client identifier to send with the next sign-on, so that it does
+	// not register another device. It is empty if none is known, or if the device was
+	// deleted.
 	ClientID string
-	// AccountID is the account of the session, where known.
+	// AccountID is the account of the session. It is empty if unknown.
 	AccountID string
-	// OutcomeUnknown is set when an earlier refresh had no answer: the gateway
-	// may have granted that one, and so rejected this one.
+	// OutcomeUnknown is set if an earlier refresh had no answer. The gateway may have
+	// granted that one, and rejected the token for that reason.
 	OutcomeUnknown bool
 }
 
@@ -100,11 +99,11 @@ func (e *LoginRequiredError) Is(target error) bool { return target == ErrLoginRe
 // Unwrap returns the cause.
 func (e *LoginRequiredError) Unwrap() error { return e.Err }
 
-// UnavailableError says that there is no live token now, and that the last
-// attempt to get one failed in a way that will pass. The session goes on.
+// UnavailableError says that there is no live token now, because the last attempt to get
+// one has failed. The session goes on, and another attempt will be made.
 type UnavailableError struct {
-	// NextAt is when the next attempt is due. Until then every call is answered
-	// with this error, at once and without asking the gateway.
+	// NextAt is when the next attempt is due. Until then every call returns this error at
+	// once, without asking the gateway.
 	NextAt time.Time
 	// Err is what the attempt failed with.
 	Err error
@@ -118,8 +117,8 @@ func (e *UnavailableError) Error() string {
 // Unwrap returns the cause.
 func (e *UnavailableError) Unwrap() error { return e.Err }
 
-// callError names the public call that failed. What the caller did itself, by
-// ending its context or closing the Source, is returned as it is.
+// callError names the public call that failed. If the caller has ended it, by its context
+// or by Close, the error is returned as it is.
 func callError(ctx context.Context, call string, err error) error {
 	if err == nil || ctx.Err() != nil {
 		return err

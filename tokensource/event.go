@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
-	"github.com/agsauth/agsauth/tokensource/internal/lifecycle"
 	"github.com/agsauth/agsauth/tokensource/internal/sharing"
 )
 
@@ -17,36 +16,35 @@ type Kind uint8
 
 const (
 	// EventRefreshed says that the gateway granted a new pair.
-	EventRefreshed = Kind(lifecycle.EventRefreshed)
-	// EventRefreshFailed says that a refresh failed in a way that will pass.
+	EventRefreshed Kind = iota + 1
+	// EventRefreshFailed says that a refresh failed and will be tried again.
 	// NextAt is when the next attempt is due.
-	EventRefreshFailed = Kind(lifecycle.EventRefreshFailed)
-	// EventAdopted says that a pair was taken from the store: at the start, or
-	// one that another process got.
-	EventAdopted = Kind(lifecycle.EventAdopted)
+	EventRefreshFailed
+	// EventAdopted says that a pair was taken from the store: at the start, or because
+	// another process has stored a newer one.
+	EventAdopted
 	// EventTokenSet says that a pair was handed in with SetToken.
-	EventTokenSet = Kind(lifecycle.EventTokenSet)
-	// EventLoggedIn says that Login signed on anew.
-	EventLoggedIn = Kind(lifecycle.EventLoggedIn)
-	// EventLoginFailed says that Login failed. NextAt is when it is run again.
-	EventLoginFailed = Kind(lifecycle.EventLoginFailed)
-	// EventEnding says that the session will end soon: Reason is why, and NextAt
-	// when. It comes once a session; and again, when the end has moved away since.
-	EventEnding = Kind(lifecycle.EventEnding)
+	EventTokenSet
+	// EventLoggedIn says that Login has signed on.
+	EventLoggedIn
+	// EventLoginFailed says that Login failed. NextAt is when the next call is due.
+	EventLoginFailed
+	// EventEnding says that the session will end soon. Reason is why, and NextAt when. It
+	// comes once a session, and again if the end has moved away since.
+	EventEnding
 	// EventEnded says that the session has ended. It comes once a session.
-	EventEnded = Kind(lifecycle.EventEnded)
-	// EventStoreFailed says that the store could not be read, or not be written.
-	// The session goes on in memory, and what is unsaved is saved later.
-	EventStoreFailed = Kind(lifecycle.EventStoreFailed)
-	// EventSaved says that a save that had failed was made up for.
-	EventSaved = Kind(lifecycle.EventSaved)
-	// EventUnlocked says that a refresh is made without the store's lock, which
-	// could not be had for so long that the session would have stood still.
-	EventUnlocked = Kind(lifecycle.EventUnlocked)
-	// EventStoreRepaired says that the Store has found something wrong with what it
-	// keeps, and has put it right: a file that other users had permissions to, for
-	// one. Err says what.
-	EventStoreRepaired = Kind(lifecycle.EventStoreRepaired)
+	EventEnded
+	// EventStoreFailed says that the store could not be read or written. The session goes
+	// on in memory, and what is unsaved is saved later.
+	EventStoreFailed
+	// EventSaved says that a session was saved after a save that had failed.
+	EventSaved
+	// EventUnlocked says that a refresh is made without the store's lock, because that
+	// could not be taken for so long that callers would have had to wait.
+	EventUnlocked
+	// EventStoreRepaired says that the Store has repaired something, for example the mode
+	// of a file that other users could read. Err says what.
+	EventStoreRepaired
 )
 
 // String returns the kind in words.
@@ -80,8 +78,8 @@ func (k Kind) String() string {
 	return "unknown"
 }
 
-// level is where an event belongs in a log: what a session does every hour at
-// debug, what it copes with at info, what a human should know at warn.
+// level returns the level of an event in the log: debug for what happens every hour, info
+// for what the session copes with, warn for what a human should know.
 func (k Kind) level() slog.Level {
 	switch k {
 	case EventRefreshed, EventAdopted, EventSaved:
@@ -99,8 +97,8 @@ type Event struct {
 	Kind   Kind
 	At     time.Time // when, by the Source's clock
 	Reason Reason    // why the session ended, or will; 0 with other kinds
-	Err    error     // what failed; nil where nothing did
-	NextAt time.Time // when the next attempt is due, or the end is; zero where neither
+	Err    error     // what failed; nil if nothing did
+	NextAt time.Time // when the next attempt is due, or when the end is; zero if neither
 	Status Status    // the session just after
 }
 

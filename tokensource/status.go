@@ -13,17 +13,17 @@ type Phase uint8
 const (
 	// Unknown is before anybody has asked for a token. If there is a store, it was not
 	// read yet.
-	Unknown = Phase(lifecycle.Unknown)
+	Unknown Phase = iota
 	// Fresh is when the access token is served and nothing is to be done.
-	Fresh = Phase(lifecycle.Fresh)
+	Fresh
 	// Ageing is when the access token is served and a refresh is due, or under way,
 	// behind it.
-	Ageing = Phase(lifecycle.Ageing)
+	Ageing
 	// Expired is when the access token is dead and the session is not: callers wait for
 	// the refresh.
-	Expired = Phase(lifecycle.Expired)
+	Expired
 	// Ended is when only a new sign-on helps.
-	Ended = Phase(lifecycle.Ended)
+	Ended
 )
 
 // String returns the phase in lower case.

@@ -17,8 +17,6 @@ const (
 	EventEnded
 	EventStoreFailed
 	EventSaved
-	EventUnlocked
-	EventStoreRepaired
 )
 
 // Event is to be announced. See tokensource.Event.
