@@ -25,8 +25,8 @@ func retryAfter(err error) time.Duration {
 	return e.RetryAfter
 }
 
-// classifyRefresh reads the class of a Refresher's error. What is not the
-// gateway's own word is passing: it says nothing about the session.
+// classifyRefresh returns the class of a Refresher's error. An error that does not come
+// from the gateway is transient: it says nothing about the session.
 func classifyRefresh(err error) lifecycle.Class {
 	var e *ags.Error
 	switch {
@@ -41,9 +41,9 @@ func classifyRefresh(err error) lifecycle.Class {
 	}
 }
 
-// classifyLogin reads the class of a Login's error. What is not known to pass is
-// a refusal: wrong credentials do not become right by being sent again, and each
-// sign-on may register a device.
+// classifyLogin returns the class of a Login's error. An error that is not known to be
+// transient counts as a refusal: wrong credentials stay wrong, and each sign-on may
+// register a device.
 func classifyLogin(err error) lifecycle.Class {
 	if errors.Is(err, ags.ErrUnavailable) || errors.Is(err, ags.ErrProtocol) || sharing.IsStoreError(err) || errors.Is(err, task.ErrBusy) {
 		return lifecycle.Transient
@@ -51,30 +51,28 @@ func classifyLogin(err error) lifecycle.Class {
 	return lifecycle.Refused
 }
 
-// isOutcomeUnknown reports whether the gateway may have done what was asked though
-// we have no answer that says so. Under single-use refresh tokens the one that
-// was sent may then be spent.
+// isOutcomeUnknown reports whether the gateway may have granted a request though no
+// answer says so. If refresh tokens are good for one use, the one sent may be dead then.
 func isOutcomeUnknown(err error) bool {
 	var e *ags.Error
 	switch {
 	case !errors.As(err, &e), e.NotFromGateway, e.OutcomeUnknown:
 		return true
 	case errors.Is(err, ags.ErrUnauthorized):
-		return false // the gateway's own word, whatever its status
+		return false // the gateway itself has answered
 	case e.Status == 0:
 		return !e.NotSent
 	case e.Status == 502, e.Status == 504:
 		return true // a proxy lost the gateway's answer
 	case e.Malformed && (e.Status < 100 || e.Status > 599):
-		return true // no server of HTTP says this, so nobody can tell who did
+		return true // no HTTP server answers so
 	default:
 		return e.Status/100 == 2
 	}
 }
 
-// isAnswerLost reports whether the request was, as far as we know, delivered and
-// only its answer, or the rest of it, lost on the way: then asking again at once
-// may yet bring the answer, while the gateway still remembers.
+// isAnswerLost reports whether a request may have been delivered, and its answer was lost
+// or cut off on the way. Then the same request, repeated at once, may get the same answer.
 func isAnswerLost(err error) bool {
 	e, ok := errors.AsType[*ags.Error](err)
 	if !ok || e.NotSent {
@@ -83,8 +81,8 @@ func isAnswerLost(err error) bool {
 	return e.Status == 0 && !e.Malformed || e.Status/100 == 2 && errors.Is(e.Err, io.ErrUnexpectedEOF)
 }
 
-// isAnswerLate is isAnswerLost for a call whose time has run out: a Refresher need not
-// say by an [ags.Error] that it has no answer.
+// isAnswerLate is isAnswerLost for a call whose time has run out. A Refresher may say
+// that by another error than an [ags.Error].
 func isAnswerLate(err error) bool {
 	if _, ok := errors.AsType[*ags.Error](err); !ok {
 		return err != nil

@@ -11,8 +11,8 @@ import (
 	"github.com/agsauth/agsauth/ags"
 )
 
-// recordVersion is the version of the records written. It rises only when a
-// reader that does not know the new one would do harm.
+// recordVersion is the version of the records written. It rises only if readers of the
+// former version would do harm.
 const recordVersion = 1
 
 // ErrDamaged is the error of a stored record that cannot be anybody's.
@@ -46,8 +46,8 @@ type Record struct {
 	FixedExpiresAt   time.Time `json:"fixed_expires_at,omitzero"`
 	StartedAt        time.Time `json:"started_at,omitzero"`
 
-	// AttemptAt marks an attempt: a refresh of this pair is under way. A process that
-	// finds it later knows that the refresh was not finished.
+	// AttemptAt marks that a refresh of this pair is under way. A process that finds the
+	// mark later knows that the refresh was not finished.
 	AttemptAt time.Time `json:"attempt_at,omitzero"`
 	// SignedOutAt makes the record the mark of a sign-out.
 	SignedOutAt time.Time `json:"signed_out_at,omitzero"`
