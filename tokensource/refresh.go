@@ -124,10 +124,9 @@ func (op *operation) observeAttempt(read *sharing.Record) {
 
 // redeem asks the gateway for a new pair and saves it. read is the record loaded last.
 func (op *operation) redeem(read *sharing.Record, saving saving) lifecycle.Outcome {
-	s := op.src
-	v := op.view()
-	current := v.Pair()
-	if current == nil || v.End() != nil || v.isOver || !op.isStillDue() {
+	s, before := op.src, op.view()
+	current := before.Pair()
+	if current == nil || before.End() != nil || before.isOver || !op.isStillDue() {
 		return nil
 	}
 	answer, err := op.ask(tokenOf(current))
@@ -135,7 +134,7 @@ func (op *operation) redeem(read *sharing.Record, saving saving) lifecycle.Outco
 		return op.refreshFailed(current, read, err)
 	}
 	op.apply(lifecycle.PairRedeemed{Pair: current})
-	next := s.newPair(answer, lifecycle.Arrival{Origin: lifecycle.FromGateway, At: v.now, Former: current})
+	next := s.newPair(answer, lifecycle.Arrival{Origin: lifecycle.FromGateway, At: before.now, Former: current})
 	if !op.receive(answer) {
 		return nil
 	}
@@ -146,9 +145,9 @@ func (op *operation) redeem(read *sharing.Record, saving saving) lifecycle.Outco
 	case s.shared != nil:
 		// It is saved also if SetToken has come in between. Until that has saved its own,
 		// another process would find the token that was redeemed.
-		v := op.view()
-		overwrite := !v.isOver && v.Pending() == lifecycle.SaveOverwrite
-		result, newer = op.commit(recordOfPair(next), v.Generation(), overwrite)
+		after := op.view()
+		overwrite := !after.isOver && after.Pending() == lifecycle.SaveOverwrite
+		result, newer = op.commit(recordOfPair(next), after.Generation(), overwrite)
 	}
 	switch {
 	case op.view().isOver:

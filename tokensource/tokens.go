@@ -79,7 +79,7 @@ func recordOf(state *lifecycle.State) *sharing.Record {
 		return recordOfPair(p)
 	}
 	device := state.Device()
-	return &sharing.Record{ClientID: device.ClientID, AccountID: device.AccountID, SignedOutAt: state.End().At.UTC()}
+	return sharing.NewMark(device.ClientID, device.AccountID, state.End().At)
 }
 
 func recordOfPair(p *lifecycle.Pair) *sharing.Record {

@@ -163,7 +163,7 @@ func (p *Protocol) prepare(rec *Record) {
 	p.highest = max(p.highest, rec.Generation)
 	rec.SignOutPending = nil
 	for _, t := range p.signOuts.pending() {
-		rec.SignOutPending = append(rec.SignOutPending, signOutPairOf(t))
+		rec.SignOutPending = append(rec.SignOutPending, storedPairOf(t))
 	}
 }
 

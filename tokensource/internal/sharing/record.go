@@ -34,14 +34,9 @@ type Record struct {
 	// not, because the clocks of two hosts differ.
 	Generation int64 `json:"generation"`
 
-	AccessToken  string `json:"access_token,omitempty"`
-	RefreshToken string `json:"refresh_token,omitempty"`
-	TokenType    string `json:"token_type,omitempty"`
-	ClientID     string `json:"client_id,omitempty"`
-	AccountID    string `json:"account_id,omitempty"`
+	storedPair
 
 	IssuedAt         time.Time `json:"issued_at,omitzero"`
-	ExpiresAt        time.Time `json:"expires_at,omitzero"`
 	RefreshExpiresAt time.Time `json:"refresh_expires_at,omitzero"`
 	FixedExpiresAt   time.Time `json:"fixed_expires_at,omitzero"`
 	StartedAt        time.Time `json:"started_at,omitzero"`
@@ -55,12 +50,12 @@ type Record struct {
 	// SignOutPending are the pairs that the gateway must still be told to sign out. They
 	// are stored before the gateway is told, so that if this process dies the next
 	// reader goes on. Every writer keeps those that it has read.
-	SignOutPending []signOutPair `json:"sign_out_pending,omitempty"`
+	SignOutPending []storedPair `json:"sign_out_pending,omitempty"`
 }
 
-// signOutPair is what the gateway needs to sign out a pair.
-type signOutPair struct {
-	AccessToken  string    `json:"access_token"`
+// storedPair is the part of a record that is enough to sign out its pair.
+type storedPair struct {
+	AccessToken  string    `json:"access_token,omitempty"`
 	RefreshToken string    `json:"refresh_token,omitempty"`
 	TokenType    string    `json:"token_type,omitempty"`
 	ClientID     string    `json:"client_id,omitempty"`
@@ -68,8 +63,8 @@ type signOutPair struct {
 	ExpiresAt    time.Time `json:"expires_at,omitzero"`
 }
 
-func signOutPairOf(t *ags.Token) signOutPair {
-	return signOutPair{
+func storedPairOf(t *ags.Token) storedPair {
+	return storedPair{
 		AccessToken:  t.AccessToken.Reveal(),
 		RefreshToken: t.RefreshToken.Reveal(),
 		TokenType:    t.TokenType,
@@ -79,7 +74,7 @@ func signOutPairOf(t *ags.Token) signOutPair {
 	}
 }
 
-func (p signOutPair) token() *ags.Token {
+func (p storedPair) token() *ags.Token {
 	return &ags.Token{
 		AccessToken:  ags.NewSecret(p.AccessToken),
 		RefreshToken: ags.NewSecret(p.RefreshToken),
@@ -88,6 +83,29 @@ func (p signOutPair) token() *ags.Token {
 		AccountID:    p.AccountID,
 		ExpiresAt:    p.ExpiresAt,
 	}
+}
+
+// NewRecord returns the record of a pair whose session began at startedAt.
+func NewRecord(t *ags.Token, startedAt time.Time) *Record {
+	return &Record{
+		storedPair:       storedPairOf(t),
+		IssuedAt:         t.IssuedAt.UTC(),
+		RefreshExpiresAt: utc(t.RefreshExpiresAt),
+		FixedExpiresAt:   utc(t.FixedExpiresAt),
+		StartedAt:        startedAt.UTC(),
+	}
+}
+
+// NewMark returns the mark of the sign-out of a device.
+func NewMark(clientID, accountID string, signedOutAt time.Time) *Record {
+	return &Record{storedPair: storedPair{ClientID: clientID, AccountID: accountID}, SignedOutAt: signedOutAt.UTC()}
+}
+
+// Token returns the pair of a record that is no mark of a sign-out.
+func (r *Record) Token() *ags.Token {
+	t := r.token()
+	t.IssuedAt, t.RefreshExpiresAt, t.FixedExpiresAt = r.IssuedAt, r.RefreshExpiresAt, r.FixedExpiresAt
+	return t
 }
 
 // decode reads a record. Its errors quote nothing of it: that may be a token.
@@ -133,37 +151,6 @@ func (r *Record) SaveOver(former *Record) {
 	}
 	r.ClientID = cmp.Or(r.ClientID, former.ClientID)
 	r.AccountID = cmp.Or(r.AccountID, former.AccountID)
-}
-
-// Token returns the pair of a record that is no mark of a sign-out.
-func (r *Record) Token() *ags.Token {
-	return &ags.Token{
-		AccessToken:      ags.NewSecret(r.AccessToken),
-		RefreshToken:     ags.NewSecret(r.RefreshToken),
-		TokenType:        r.TokenType,
-		ClientID:         r.ClientID,
-		AccountID:        r.AccountID,
-		IssuedAt:         r.IssuedAt,
-		ExpiresAt:        r.ExpiresAt,
-		RefreshExpiresAt: r.RefreshExpiresAt,
-		FixedExpiresAt:   r.FixedExpiresAt,
-	}
-}
-
-// NewRecord returns the record of a pair whose session began at startedAt.
-func NewRecord(t *ags.Token, startedAt time.Time) *Record {
-	return &Record{
-		AccessToken:      t.AccessToken.Reveal(),
-		RefreshToken:     t.RefreshToken.Reveal(),
-		TokenType:        t.TokenType,
-		ClientID:         t.ClientID,
-		AccountID:        t.AccountID,
-		IssuedAt:         t.IssuedAt.UTC(),
-		ExpiresAt:        utc(t.ExpiresAt),
-		RefreshExpiresAt: utc(t.RefreshExpiresAt),
-		FixedExpiresAt:   utc(t.FixedExpiresAt),
-		StartedAt:        startedAt.UTC(),
-	}
 }
 
 // utc keeps a zero instant zero.

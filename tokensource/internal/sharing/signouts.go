@@ -61,9 +61,9 @@ func (q *signOuts) find(accessToken string) *signOut {
 
 // observe returns the pairs once the stored record is known to have exactly those in
 // stored. Pairs that it had before were dealt with, here or by another process.
-func (q *signOuts) observe(stored []signOutPair) *signOuts {
+func (q *signOuts) observe(stored []storedPair) *signOuts {
 	isStored := func(e signOut) bool {
-		return slices.ContainsFunc(stored, func(p signOutPair) bool { return e.is(p.AccessToken) })
+		return slices.ContainsFunc(stored, func(p storedPair) bool { return e.is(p.AccessToken) })
 	}
 	if q != nil {
 		q.entries = slices.DeleteFunc(q.entries, func(e signOut) bool { return e.state != signOutNew && !isStored(e) })
