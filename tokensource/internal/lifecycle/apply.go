@@ -85,9 +85,8 @@ func (o RefreshFailed) apply(c *change) {
 		c.store.deferred = o.Deferred
 	}
 	c.failure = c.failure.after(o.Cause, attemptRefresh, c.LiveFor(c.now), c.now, o.Draw)
-	if o.DueAtExpiry && c.pair != nil {
-		due := c.pair.schedule()
-		c.failure = c.failure.notAfter(due.serveUntil, c.now)
+	if o.DueAtExpiry && c.HasLiveToken(c.now) {
+		c.failure = c.failure.notAfter(c.pair.ServeUntil(), c.now)
 	}
 	c.current.invalidation = c.current.invalidation.afterFailedRefresh()
 	c.emit(Event{Kind: EventRefreshFailed, Err: o.Err, NextAt: c.failure.NextAt})
