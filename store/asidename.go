@@ -5,26 +5,26 @@ import (
 	"strings"
 )
 
-// maxSuffix bounds the names of what is set aside, which end in a suffix that
-// comes from the caller.
+// maxSuffix is the length limit of the suffix of SetAside.
 const maxSuffix = 32
 
-// spareName returns a name made of suffix that is not taken, with a number
-// behind it if need be. It holds letters, digits, hyphens and underscores, and a
-// dot before the number: nothing that leads out of a folder.
-func spareName(suffix string, taken func(name string) (bool, error)) (string, error) {
-	base := tidy(suffix)
+// unusedSuffix returns suffix, sanitized, or the first of suffix.1, suffix.2, … that
+// is not used.
+func unusedSuffix(suffix string, used func(suffix string) (bool, error)) (string, error) {
+	base := sanitize(suffix)
 	name := base
 	for n := 1; ; n++ {
-		used, err := taken(name)
-		if err != nil || !used {
+		found, err := used(name)
+		if err != nil || !found {
 			return name, err
 		}
 		name = base + "." + strconv.Itoa(n)
 	}
 }
 
-func tidy(suffix string) string {
+// sanitize makes a suffix, which comes from the caller, a safe part of a file name:
+// letters, digits, hyphens and underscores.
+func sanitize(suffix string) string {
 	s := strings.Map(func(r rune) rune {
 		switch {
 		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '-', r == '_':

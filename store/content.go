@@ -6,52 +6,50 @@ import (
 	"encoding/binary"
 )
 
-// A record is written in place only where no file can be renamed: see
-// [recordFile.rewrite]. Its file then begins with a head while it is written, and so
-// tells a reader that it is not whole. Heads and frames begin with frameMark, and then
-// have a byte for their kind and a newline. Every other file holds a record as it was
-// given to Save.
+// A file usually holds the bytes of the record and nothing else. While it is written
+// in place, see [recordFile.rewrite], it begins with a head, which tells readers that
+// the record is incomplete.
 //
-// A record that begins as a frame does, or is shorter than a head and written in
-// place, is framed: its length and its bytes stand behind the mark. The sessions of
-// this library are neither.
+// A record is stored in a frame, with its length, if its own bytes begin like a frame,
+// or if it is shorter than a head and written in place. Sessions of this library are
+// neither. Frames and heads begin with frameMark, a byte for their kind and a newline.
 const (
 	frameMark = "\x15agsauth-file "
-	// headSize is the size of a head, in bytes. It is written in one piece, at the
-	// beginning of the file, within one sector of any disk.
+	// headSize is the size of a head, in bytes. It is smaller than a disk sector, so
+	// that a head at the beginning of a file is written as a whole.
 	headSize = 64
-	// frameOverhead is how many bytes a frame takes besides its record.
+	// frameOverhead is the size of a frame without its record, in bytes.
 	frameOverhead = len(frameMark) + 2 + 8
 )
 
 const (
-	frameRecord  = 'r' // a record follows: 8 bytes of length, then the record
+	frameRecord  = 'r' // followed by 8 bytes of length and the record
 	frameNothing = '-' // nothing is stored
-	headKept     = 'k' // being written; the predecessor is kept beside it: its SHA-256 follows
-	headNothing  = 'n' // being written; nothing was stored before
-	headUnkept   = 'u' // being written; the predecessor is not kept
+	headBackup   = 'k' // incomplete; followed by the SHA-256 of the previous record, which is in the backup
+	headNothing  = 'n' // incomplete; nothing was stored before
+	headNoBackup = 'u' // incomplete; there is no backup
 )
 
-// content is what is in a record's file.
+// content is the content of a record's file.
 type content struct {
-	state state
-	data  []byte            // of a whole record
-	kept  [sha256.Size]byte // the hash of the predecessor, of one that is tornButKept
+	state  state
+	data   []byte            // the record, if present
+	backup [sha256.Size]byte // the hash of the previous record, if tornWithBackup
 }
 
 type state int
 
 const (
-	whole            state = iota
+	present          state = iota
 	nothing                // nothing is stored
-	torn                   // partly written, and its predecessor is lost
-	tornButKept            // partly written, and its predecessor lies beside it
-	tornAfterNothing       // partly written, and before it nothing was stored
+	torn                   // incomplete, and the previous record is lost
+	tornWithBackup         // incomplete, and there is a backup of the previous record
+	tornAfterNothing       // incomplete, and nothing was stored before
 	unknown                // of a kind that this version does not know
 )
 
-// encodeRecord returns the content of a record's file. One that is written in place is
-// no shorter than a head.
+// encodeRecord returns the content of a file for a record. In place it is never
+// shorter than a head.
 func encodeRecord(data []byte, inPlace bool) []byte {
 	if !looksFramed(data) && (!inPlace || len(data) >= headSize) {
 		return data
@@ -59,14 +57,14 @@ func encodeRecord(data []byte, inPlace bool) []byte {
 	return encodeFrame(frameRecord, append(binary.BigEndian.AppendUint64(nil, uint64(len(data))), data...))
 }
 
-// encodeFrame returns a frame, or a head, which is a frame of headSize.
+// encodeFrame returns a frame or a head, padded to headSize.
 func encodeFrame(kind byte, body []byte) []byte {
 	frame := append([]byte(frameMark), kind, '\n')
 	frame = append(frame, body...)
 	return append(frame, make([]byte, max(0, headSize-len(frame)))...)
 }
 
-// looksFramed reports whether data begins as a frame does, also if it ends there.
+// looksFramed reports whether data begins with frameMark, or is the beginning of it.
 func looksFramed(data []byte) bool {
 	mark := []byte(frameMark)
 	return bytes.HasPrefix(data, mark) || len(data) > 0 && bytes.HasPrefix(mark, data)
@@ -89,20 +87,20 @@ func decodeContent(raw []byte) content {
 		return content{data: body[:length]}
 	case frameNothing:
 		return content{state: nothing}
-	case headKept:
-		return content{state: tornButKept, kept: [sha256.Size]byte(body)}
+	case headBackup:
+		return content{state: tornWithBackup, backup: [sha256.Size]byte(body)}
 	case headNothing:
 		return content{state: tornAfterNothing}
-	case headUnkept:
+	case headNoBackup:
 		return content{state: torn}
 	}
 	return content{state: unknown}
 }
 
-// isWhole reports whether a content was written to the end.
-func (c content) isWhole() bool { return c.state == whole || c.state == nothing }
+// isComplete reports whether the file was written to the end.
+func (c content) isComplete() bool { return c.state == present || c.state == nothing }
 
-// version returns the version of a content that is whole, or nothing.
+// version returns the version of a complete content.
 func (c content) version() version {
 	if c.state == nothing {
 		return version{}
@@ -110,9 +108,9 @@ func (c content) version() version {
 	return versionOf(c.data)
 }
 
-// A version tells one record from another by what is in it. That a record may
-// return to what it was before, unnoticed, does no harm: what would be
-// overwritten is still what was loaded. The zero version is that of no record.
+// A version identifies a record by its bytes. The zero version means that nothing is
+// stored. A record that was replaced and restored has its old version again, which is
+// harmless: a Save then overwrites exactly what was loaded.
 type version struct {
 	stored bool
 	sum    [sha256.Size]byte

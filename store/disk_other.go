@@ -9,24 +9,23 @@ import (
 )
 
 const (
-	openFlags       = 0
-	lockFlags       = 0
-	lockFlagsShared = 0
-	makeFlagsShared = 0
+	openFlags         = 0
+	lockFlags         = 0
+	lockFlagsShared   = 0
+	createFlagsShared = 0
 )
 
-// nameLength returns the length of a file's name, as the system counts it.
+// nameLength returns the length of a file name in the system's units.
 func nameLength(name string) int { return len(utf16.Encode([]rune(name))) }
 
-// isPrivate reports true: here a file's mode does not tell who may access it. It has
-// the access rights of the folder that it lies in.
+// isPrivate returns true: the mode of a file does not tell who has access.
 func isPrivate(fs.FileMode) bool { return true }
 
-// inPlaceHelps reports false: here no file is mounted by itself.
+// inPlaceHelps returns false: no file is a mount point.
 func inPlaceHelps(string, error, bool) bool { return false }
 
-// cannotLock reports whether an error says that the file system has no locks.
+// cannotLock reports whether an error means that the file system has no locks.
 func cannotLock(err error) bool { return errors.Is(err, errors.ErrUnsupported) }
 
-// syncFolder does nothing: here folders cannot be synced.
+// syncFolder does nothing: folders cannot be synced.
 func syncFolder(string) error { return nil }

@@ -11,27 +11,26 @@ import (
 )
 
 const (
-	// openFlags are those that a record is opened with: a link is not followed, as
-	// resolve has followed them all, and nobody is waited for at the other end of a
-	// pipe.
+	// openFlags are the flags for opening a record. No link is followed, since resolve
+	// has followed them all, and opening a pipe does not block.
 	openFlags = syscall.O_NOFOLLOW | syscall.O_NONBLOCK
-	// lockFlags are those that a lock file is opened with. A link is followed where
-	// nobody else can have put it.
-	lockFlags       = syscall.O_NONBLOCK
-	lockFlagsShared = lockFlags | syscall.O_NOFOLLOW
-	makeFlagsShared = os.O_EXCL | syscall.O_NOFOLLOW
+	// lockFlags are the flags for opening a lock file. Links are followed only in
+	// folders that others cannot write.
+	lockFlags         = syscall.O_NONBLOCK
+	lockFlagsShared   = lockFlags | syscall.O_NOFOLLOW
+	createFlagsShared = os.O_EXCL | syscall.O_NOFOLLOW
 )
 
-// nameLength returns the length of a file's name, as the system counts it.
+// nameLength returns the length of a file name in the system's units.
 func nameLength(name string) int { return len(name) }
 
-// isPrivate reports whether nobody but its owner may access a file.
+// isPrivate reports whether only the owner has permissions.
 func isPrivate(mode fs.FileMode) bool { return mode.Perm()&0o077 == 0 }
 
-// inPlaceHelps reports whether a file may be written in place when a step of
-// replacing it has failed: it is mounted by itself, so that nothing can be renamed to
-// it, or nothing can be made or removed in its folder. A folder of the user's own that
-// is closed to its owner was closed on purpose.
+// inPlaceHelps reports whether a file may be written in place after a step of replacing
+// it has failed: the file is a mount point, or no files can be created or removed in its
+// folder. A read-only folder of the user's own is respected, since it was made read-only
+// on purpose.
 func inPlaceHelps(step string, err error, ownFolder bool) bool {
 	switch {
 	case step == stepOwner:
@@ -46,20 +45,20 @@ func inPlaceHelps(step string, err error, ownFolder bool) bool {
 	return errors.Is(err, fs.ErrPermission) && !ownFolder
 }
 
-// cannotLock reports whether an error says that the file system has no locks, or that
-// no file to be locked can be made on it.
+// cannotLock reports whether an error means that the file system has no locks, or that
+// no lock file can be created on it.
 func cannotLock(err error) bool {
 	return errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOLCK) || errors.Is(err, errors.ErrUnsupported)
 }
 
-// syncFolder sees to it that a rename in folder outlives a crash of the machine.
+// syncFolder syncs a folder, so that a rename in it survives a crash of the machine.
 func syncFolder(folder string) error {
 	dir, err := os.Open(filepath.Clean(folder))
 	if err != nil {
 		return err
 	}
 	defer func() { _ = dir.Close() }()
-	// Some file systems know no such thing, and say so in either of two ways.
+	// Some file systems cannot sync a folder, and return one of these errors.
 	if err := dir.Sync(); !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) {
 		return err
 	}

@@ -1,59 +1,59 @@
-// Package store keeps one record, a session of a few kilobytes, where it
-// outlives the process: [File] on disk, [Memory] for tests and for programs that
-// need no more. [Sealed] encrypts what either of them, or a store of your own, keeps.
+// Package store stores the record of a session, a few kilobytes, so that it outlasts
+// the process. [File] stores it on disk; [Memory] stores it in memory, for tests.
+// [Sealed] encrypts the record before another store stores it. To share a session
+// between the processes of one host give each a File with the same Path:
 //
-// A store knows nothing of what is in the record. It keeps bytes, and four
-// promises about them:
+//	file := &store.File{Path: "/var/lib/myservice/session.json"}
+//	source, err := tokensource.New(tokensource.Config{Refresher: client, Store: file})
 //
-//  1. A record is whole. Load returns one as it was saved, never half of one,
-//     whenever it is called and whatever dies in the middle of a Save.
-//  2. Nothing is overwritten unseen. Save is compare-and-swap: it succeeds only
-//     if what is stored is what the same value last loaded or saved. A value
-//     that has loaded nothing can only create.
-//  3. "Nothing stored" is said only when that is so: an error that Is
-//     [fs.ErrNotExist] means it and nothing else, and one that Is [fs.ErrExist]
-//     means that Save found another record. Every other error says that the
-//     store could not be used now, and nothing about what is in it.
-//  4. No error holds any of the record.
+// A store does not interpret the record. It guarantees:
 //
-// A record of [File] that was being written in place when its process died, where
-// nothing could be kept, is an exception to the first promise that a reader is told of:
-// see there. So is a file system without locks to the second.
+//  1. A record is complete. Load returns a record exactly as it was saved, even while
+//     a Save is running or after a process died during a Save.
+//  2. Save is a compare-and-swap. It succeeds only if the stored record is the one that
+//     the same value last loaded or saved. A value that has loaded nothing can only
+//     create a record.
+//  3. An error that Is [fs.ErrNotExist] means that nothing is stored, and an error that
+//     Is [fs.ErrExist] means that Save found another record. All other errors mean that
+//     the store cannot be used at present, and say nothing about what is stored.
+//  4. No error contains a part of the record.
 //
-// # What a store says besides
-//
-// An error of Load may have two methods without parameters. LeaveAlone() bool reports
-// that what is stored may be good for somebody else, and is to be left alone.
-// Damaged() bool reports that it can be nobody's, and may be set aside. An error of Lock
-// that Is [errors.ErrUnsupported] says that there can be no lock at all.
-//
-// A store that repairs something by itself may have a method Notices() []error, which
-// returns, and forgets, what that was. [File] has one, and [Sealed] passes it on.
+// [File] has two documented exceptions: to the first guarantee if a process dies while
+// it writes a file in place without a copy of the previous record, which Load reports
+// as an error, and to the second on file systems without locks.
 //
 // # Several processes
 //
-// The second promise holds between processes, without any lock of the caller's.
-// Lock serves another end: one that holds it can do something outside the store,
-// such as spending a refresh token, and know that all others who lock keep from
-// doing the same meanwhile. It keeps nobody from loading or saving.
+// Save is safe between processes without a lock. Lock protects actions outside the
+// store, such as the use of a refresh token: while one process holds the lock, no other
+// that calls Lock does the same. It does not block Load or Save.
 //
-//	unlock, err := s.Lock(ctx)     // others wait here
+//	unlock, err := s.Lock(ctx)
 //	…
 //	defer unlock()
-//	record, err := s.Load(ctx)     // perhaps one of them has done it already
+//	record, err := s.Load(ctx) // another process may have changed it meanwhile
 //	…
-//	err = s.Save(ctx, changed)     // Is fs.ErrExist if somebody who does not lock came between
+//	err = s.Save(ctx, changed) // Is fs.ErrExist if a process saved without the lock
 //
-// A value belongs to one user, which remembers what it loaded as the value does.
-// Its methods may be called from several goroutines, but all of these count as
-// one: what one goroutine loads, another can save over. To have two users of one
-// record, take two values: two Files with the same Path, a Memory and its
+// A value counts as one user of the record. Its methods may be called from several
+// goroutines; what one goroutine loads, another can then overwrite. For two users of
+// one record use two values: two Files with the same Path, or a Memory and its
 // [Memory.Peer].
 //
 // # Contexts
 //
-// A context that is over before the work begins ends every method with its
-// cause, and so does one that ends while a method waits for a lock. What the
-// operating system does cannot be interrupted: with a disk that hangs a method
-// hangs, too, and who cannot afford that calls it from a goroutine of its own.
+// Every method returns the cause of a context that has ended before the call, or while
+// the method waits for a lock. System calls cannot be interrupted: if the disk hangs,
+// the method hangs too. Callers that cannot wait must call it in another goroutine.
+//
+// # Optional methods
+//
+// An error of Load may have the methods LeaveAlone() bool, which reports that others may
+// be able to use the record, so that it must not be replaced, and Damaged() bool,
+// which reports that nobody can use the record, so that it may be set aside. An error of
+// Lock that Is [errors.ErrUnsupported] means that no lock is possible.
+//
+// A store that repairs something by itself may have a method Notices() []error, which
+// returns and removes the descriptions of these repairs. [File] has one, and [Sealed]
+// returns those of the store that it wraps.
 package store

@@ -1,13 +1,13 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 )
 
-// maxRecord is the size of the largest record, in bytes. A session takes a few
-// thousand; what is larger is not ours, and not to be read into memory.
+// maxRecord is the size limit of a record, in bytes. A session takes a few thousand.
 const maxRecord = 1 << 20
 
 var (
@@ -15,35 +15,35 @@ var (
 	errNotRegular = errors.New("not a regular file")
 	errTooLarge   = fmt.Errorf("larger than %d bytes", maxRecord)
 	errLinks      = errors.New("too many links")
-	errDangling   = errors.New("the link leads to nothing that exists now")
-	errLongName   = fmt.Errorf("the name is too long: with \".%s\" behind it, for the lock file, it would have more than %d bytes",
+	errDangling   = errors.New("the target of the link does not exist")
+	errLongName   = fmt.Errorf("the name is too long: the name of its lock file, which adds \".%s\", would exceed %d bytes",
 		lockSuffix, maxName)
 	errSharedLink = errors.New("a link in a folder that others can write is not followed: " +
-		"give the path that it leads to, or take the right to write from the others")
-	errForeign   = errors.New("it belongs to another user, or is a hard link in a folder that others can write")
-	errKeepsMode = errors.New("the file system keeps it as it is")
-	errUnsettled = errors.New("it changes faster than it can be read")
-	// errChanged and errNothing are for callers within this package, which make a
-	// conflict or notStored of them.
+		"use the path of its target, or remove the others' permission to write")
+	errOtherOwner = errors.New("it belongs to another user, or is a hard link in a folder that others can write")
+	errModeKept   = errors.New("the file system did not change it")
+	errUnstable   = errors.New("it changed during every attempt to read it")
+	// errChanged and errNothing are internal: the methods of File return conflict and
+	// notStored in their place.
 	errChanged = errors.New("the record has changed")
 	errNothing = errors.New("nothing is stored")
 )
 
-// recordError is about what is stored. Its methods say what to do.
+// recordError is the error of a record that cannot be used.
 type recordError struct {
-	why     string
+	reason  string
 	damaged bool
 }
 
-func (e *recordError) Error() string { return e.why }
+func (e *recordError) Error() string { return e.reason }
 
-// LeaveAlone reports whether what is stored may be good for a newer version.
+// LeaveAlone reports whether a newer version may be able to use the record.
 func (e *recordError) LeaveAlone() bool { return !e.damaged }
 
-// Damaged reports whether what is stored can be nobody's record.
+// Damaged reports whether nobody can use the record.
 func (e *recordError) Damaged() bool { return e.damaged }
 
-// stepError is the error of one step in replacing a file.
+// stepError is the error of one step of a change on disk.
 type stepError struct {
 	step string
 	err  error
@@ -52,7 +52,6 @@ type stepError struct {
 func (e *stepError) Error() string { return e.err.Error() }
 func (e *stepError) Unwrap() error { return e.err }
 
-// The steps that are told apart.
 const (
 	stepCreate = "create"
 	stepOwner  = "chown"
@@ -65,16 +64,16 @@ const (
 	stepBegin  = "write the beginning"
 )
 
-// unlockable is the error of a file system that has no locks, or does not let the
-// file be made that is to be locked.
-type unlockable struct{ error }
+// noLockError is the error of a file system that has no locks, or on which the
+// lock file cannot be created.
+type noLockError struct{ error }
 
-func (e unlockable) Unwrap() error { return e.error }
+func (e noLockError) Unwrap() error { return e.error }
 
-func (unlockable) Is(target error) bool { return target == errors.ErrUnsupported }
+func (noLockError) Is(target error) bool { return target == errors.ErrUnsupported }
 
-// notStored, conflict and failed make every error of this package that is not
-// the cause of a context's end. The first two are all that callers decide by.
+// notStored, conflict and failed make all errors of this package, except the causes
+// of contexts.
 
 func notStored(op string) error {
 	return fmt.Errorf("store: %s: nothing is stored: %w", op, fs.ErrNotExist)
@@ -89,10 +88,28 @@ func failed(op string, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrExist):
-		// The chain ends here: the system means a folder, a lock or a temporary
-		// file, and whoever asks for these two means the record.
+		// Not wrapped: it concerns a folder, a lock file or a temporary file, and
+		// callers would take it for a statement about the record.
 		return errors.New("store: " + op + ": " + err.Error())
 	default:
 		return fmt.Errorf("store: %s: %w", op, err)
 	}
+}
+
+// endedOr returns the cause of ctx's end if err is that cause, and otherwise
+// failed(op, err).
+func endedOr(ctx context.Context, op string, err error) error {
+	if cause := context.Cause(ctx); cause != nil && errors.Is(err, cause) {
+		return cause
+	}
+	return failed(op, err)
+}
+
+// both joins two errors. If then is nil it returns err unwrapped, as it may be the
+// cause of a context's end, which callers compare.
+func both(err, then error) error {
+	if then == nil {
+		return err
+	}
+	return errors.Join(err, then)
 }

@@ -2,8 +2,8 @@ package store
 
 import "io/fs"
 
-// SetFault makes each step that f takes on the disk ask fault first, and have its
-// error. The steps are those of stepError.
+// SetFault makes f call fault before each step on disk. If it returns an error, the
+// step fails with that error. The steps are those of stepError.
 func (f *File) SetFault(fault func(step, path string) error) { f.fault = fault }
 
 // The steps that the tests make fail.
@@ -18,21 +18,21 @@ const (
 	StepBegin  = stepBegin
 )
 
-// Folder is a folder on the way to a record.
+// Folder is a folder on the path to a record.
 type Folder struct {
 	Owner int
 	Mode  fs.FileMode
 }
 
-// RulesFor is rulesFor, for the folders of a way.
-func RulesFor(way []Folder, user int) (shared bool, owners []int, heir int) {
+// RulesFor is rulesFor.
+func RulesFor(path []Folder, user int) (shared bool, owners []int, newOwner int) {
 	var folders []folder
-	for _, f := range way {
+	for _, f := range path {
 		folders = append(folders, folder{attributes{known: true, owner: f.Owner}, f.Mode})
 	}
 	r := rulesFor(folders, user)
-	return r.shared, r.owners, r.heir.owner
+	return r.shared, r.owners, r.newOwner.owner
 }
 
-// TemporaryStart is how the names of a record's temporary files begin.
+// TemporaryStart is temporaryStart.
 func TemporaryStart(name string) string { return temporaryStart(name) }

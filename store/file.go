@@ -3,129 +3,129 @@ package store
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"os"
 	"sync"
 )
 
-// File is a store that is a file. It is ready for use once Path is set, and must
-// not be copied then. All methods are safe for concurrent use, but a value
-// belongs to one user, and so does the memory of what was last loaded; other
-// users of the same file take a File of their own.
+// File is a store that keeps the record in a file. Path must be set before the first
+// call. A File must not be copied after first use. All methods are safe for concurrent
+// use. A File counts as one user of the record, however many goroutines call it; other
+// users of the same file need a File of their own.
 //
 // # Files beside the record
 //
-// Two empty files lie beside the record. They are made when needed, and stay:
-// "<name>.lock" is held by Lock, and ".<name>.guard" for the moment in which a
-// record is replaced. They must not be removed, nor their folder moved, while the
-// record is in use: whoever locks anew then locks another file. A record is written to
-// ".<name>.<number>.tmp" first, synced, and moved into place. Where such a name would
-// have more than 255 bytes, a hash stands for the end of the record's name; the name of
-// the lock file alone is never shortened, and every method refuses a record whose
-// lock file would have too long a name.
+// File creates two empty files in the folder of the record: "<name>.lock", which Lock
+// holds, and ".<name>.guard", which Save, Delete and SetAside hold while they change
+// the record. Do not remove these files or move the folder while the record is in use:
+// processes that lock afterwards would use other files. Save writes the record to a
+// temporary file, ".<name>.<number>.tmp", syncs it, and renames it. If a name would
+// exceed 255 bytes, a hash replaces its end. The name of the lock file is never
+// shortened; if it would be too long, every method returns an error.
 //
-// The locks are those that the operating system keeps for open files: they end
-// with the process that holds them, however it ends, and hold between two values
-// in one process as between two processes. They need a local disk; on a network
-// file system they are worth what that makes of them. Where the file system has no
-// locks at all, Save compares what is stored and replaces it in two steps, and two
-// Saves at the same instant may not see each other.
+// The locks are advisory locks of the operating system (flock or LockFileEx). They end
+// with the process that holds them, and exclude two Files in one process as they
+// exclude two processes. They are reliable on local disks; on network file systems it
+// depends on the file system. Where there are no locks at all, Save cannot compare and
+// replace in one step, and two simultaneous Saves may both succeed.
 //
-// A process that is stopped while it holds Lock's lock keeps others from that alone.
-// One that is stopped in the middle of a Save keeps them from Save, Delete and
-// SetAside too, until it goes on or dies; all of these waits end with their contexts.
+// A process that is stopped while it holds the lock of Lock blocks only Lock. A
+// process that is stopped during Save, Delete or SetAside blocks these methods too,
+// until it continues or dies. All waits end with their contexts.
 //
 // # Files that cannot be replaced
 //
-// A file that is mounted by itself, as into a container, cannot be replaced, and in a
-// folder that cannot be written none can be made. Save then writes the file in place,
-// if the folder is not the user's own: a folder of one's own without the right to
-// write is left alone. First it copies the former record to ".<name>.kept", if that can
-// be made. If the process dies in the middle, Load returns the former record, and
-// [File.Notices] says so; without the copy Load returns an error with a method
-// Damaged() bool that returns true. A record that is written in place is stored byte
-// for byte as one that replaces another, unless it has less than 64 bytes. Delete
-// leaves a file that says that nothing is stored, and so does SetAside after it has
-// copied the record; it refuses to give up a record that it cannot copy, unless that is
-// empty, zero bytes, or half written.
+// A file that is itself a mount point, as in a container, cannot be replaced by a
+// rename, and in a folder without write permission no temporary file can be created.
+// Save then writes the file in place, unless the folder belongs to the user: a folder
+// that its owner made read-only is respected. First Save copies the previous record to
+// ".<name>.kept", if that file can be created. If the process dies while it writes,
+// Load returns the previous record and adds a notice, see [File.Notices]; without
+// the copy, Load returns an error whose method Damaged() bool returns true. The file
+// contains the bytes of the record, as otherwise, unless they are fewer than 64.
+// Delete leaves a file that says that nothing is stored. SetAside does so too, after it
+// has copied the record. If it cannot copy the record it returns an error, unless the
+// record is empty, contains only zero bytes, or is incomplete.
 //
 // # Owners and modes
 //
-// The record is for its owner alone. If others have any permission to a record of the
-// user's own, as on a volume with fsGroup in Kubernetes, its mode is set to 0600, and
-// Notices says so. If the file belongs to another user, or keeps its mode, it is
-// refused.
+// Only the owner of the record may have access to it. If the record belongs to the user
+// and others have permissions, as on a Kubernetes volume with fsGroup, File sets the
+// mode to 0600 and adds a notice. If the file belongs to another user, or the mode
+// cannot be changed, File returns an error.
 //
-// A Save by root keeps the owner, the group and the owner's mode bits of the record.
-// What root makes anew belongs to the owner of the record, or else to that of the
-// folder, so that a command that is run as root once does not lock a service out.
+// If root saves, the owner, the group and the owner's permissions of the record stay
+// the same. A file that root creates gets the owner of the record or, if there is no
+// record, of the folder. So a command that is run once as root does not lock out the
+// service that uses the record.
 //
-// In a folder that others than root and the user can write, such as /tmp, no symbolic
-// link is followed, and the record, the lock and the guard must belong to the user or
-// to root; each method refuses others, with an error that says what to do. Root also
-// accepts those of the folder's owner, if not everybody can write the folder and
-// nobody else can have put it there. Directories on the way to the record's folder are
-// checked before they are used, and not again: in a folder that others can write and
-// that is not sticky, they can still exchange a directory at that very moment.
+// In a folder that is writable by others than root and the user, such as /tmp, File
+// follows no symbolic links, and the record, the lock file and the guard must belong to
+// the user or to root; otherwise each method returns an error that says what to do.
+// Root also accepts files of the folder's owner, if the folder is not world-writable
+// and only root or its owner can have created it. The parents of the folder are checked
+// only at the start of each call: users who can write one that is not sticky can
+// exchange a folder during the call.
 //
-// File is developed on Linux; what it does on macOS and Windows is what the project's
-// public CI has seen its tests do there. On Windows, where a file's mode does not tell
-// who may access it, the access rights of the folder are all there is.
+// File is developed on Linux; the project's public CI tests it on macOS and Windows. On
+// Windows, where the mode of a file does not describe access, only the access rights of
+// the folder protect the record.
 type File struct {
-	// Path is the file that holds the record. It must be set before the first
-	// call, and not be changed then. A relative one is relative to the working
-	// directory at the time of each call.
+	// Path is the path of the record's file. It is required, and must not change
+	// after the first call. A relative path is relative to the working directory at
+	// the time of each call.
 	//
-	// Symbolic links are followed, also one at the end, in folders that only the user
-	// and root can write. What the last one leads to is replaced, and the other files
-	// lie beside that, so that all paths to one file share its locks. A hard link
-	// cannot be followed: the first Save parts the two.
+	// File follows symbolic links, including one at the end of the path, in folders
+	// that only the user and root can write. It replaces the target of the last link,
+	// and creates the other files beside the target, so that all paths to one file use
+	// the same locks. Hard links are separated by the first Save.
 	//
-	// A missing folder is made, for its owner alone (0700), and so is the file
-	// (0600). A folder that is missing because a link leads nowhere, to a disk that is
-	// not mounted, say, is an error of every method: what is stored is not known.
+	// A missing folder is created with mode 0700, and the file with mode 0600. If a
+	// folder is missing because the target of a link does not exist, for example on a
+	// disk that is not mounted, every method returns an error: it is unknown what is
+	// stored.
 	Path string
 
-	turn gate // held from a Lock to its unlock
-	busy gate // held by all other operations, one at a time; guards the two below
+	lockMu mutex // held from Lock until its unlock
+	mu     mutex // held by each of the other operations; guards the fields below
 
-	seen  version
-	swept bool // leftovers of a process that died were looked for
+	seen  version // of the record last loaded or saved
+	swept bool    // temporary files of dead processes were removed
 
 	notices notices
-	fault   func(step, path string) error // of a test: the error that a step is to have
+	fault   func(step, path string) error // set by tests: makes a step fail
 }
 
-// Load returns the record. With nothing stored it returns an error that Is
-// [fs.ErrNotExist]. A file that is not the user's and that others have permissions to,
-// that is larger than 1 MiB, or no regular file at all is an error; so is one that was
-// written in place and not to the end, if what was stored before is lost. Load waits
-// for this value's other operations, and never for a lock, with one exception: while
-// another process writes in place what could not be copied before, Load waits until
-// it is done.
+// Load returns the record. If nothing is stored, the error Is [fs.ErrNotExist]. Load
+// returns an error if the file is larger than 1 MiB, is not a regular file, belongs to
+// another user and gives others access, or is incomplete without a copy of the previous
+// record. It waits for other operations of this File, but for no lock, with one
+// exception: if another process is writing in place without a copy of the previous
+// record, Load waits for it.
 func (f *File) Load(ctx context.Context) ([]byte, error) {
 	const op = "load"
 	r, err := f.begin(ctx, op)
 	if err != nil {
 		return nil, err
 	}
-	defer f.busy.leave()
+	defer f.mu.unlock()
 	now, err := r.current(ctx)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, endedOr(ctx, op, err)
-	case now.state == nothing:
-		f.seen = version{}
-		return nil, notStored(op)
 	}
 	f.seen = now.version()
+	if now.state == nothing {
+		return nil, notStored(op)
+	}
 	return now.data, nil
 }
 
-// Save writes data, 1 MiB of it at most, in place of the record that this value
-// last loaded or saved. If that is not the one stored it changes nothing, and
-// returns an error that Is [fs.ErrExist]. When it returns nil the record is safe
-// on disk; after any error but one of the last step, the sync of the folder, the
-// old one is there. It waits while another Save, of whichever process,
-// replaces the record, but for nobody's Lock.
+// Save stores data, at most 1 MiB, in place of the record that this File last loaded
+// or saved. If another record is stored, Save changes nothing and returns an error that
+// Is [fs.ErrExist]. When Save returns nil, the record is synced to disk. After an
+// error the previous record is stored, unless only the last step failed, which syncs
+// the folder. Save waits for Save, Delete and SetAside of other processes, but not for
+// Lock.
 func (f *File) Save(ctx context.Context, data []byte) error {
 	const op = "save"
 	if len(data) > maxRecord {
@@ -135,24 +135,23 @@ func (f *File) Save(ctx context.Context, data []byte) error {
 	if err != nil {
 		return err
 	}
-	defer f.busy.leave()
+	defer f.mu.unlock()
 	if err := r.makeFolder(); err != nil {
 		return failed(op, err)
 	}
-	return guarded(ctx, op, r, func(held bool) error {
+	return r.guarded(ctx, op, func(held bool) error {
 		if now, err := r.current(ctx); err != nil {
 			return endedOr(ctx, op, err)
 		} else if now.version() != f.seen {
 			return conflict(op)
 		}
 		if held && !f.swept {
-			// A leftover that stays is no reason not to save.
-			f.swept = r.sweep() == nil
+			f.swept = r.sweep() == nil // an error must not prevent the Save
 		}
 		done, err := r.save(ctx, f.seen, data)
 		if done {
-			// It is there now, even if the folder cannot be synced: one who saves
-			// again must not find it strange.
+			// Even if the folder could not be synced: the next Save must not
+			// conflict with this one.
 			f.seen = versionOf(data)
 		}
 		if errors.Is(err, errChanged) {
@@ -162,22 +161,23 @@ func (f *File) Save(ctx context.Context, data []byte) error {
 	})
 }
 
-// Delete removes the record, whichever it is, and what interrupted Saves have
-// left of it. With nothing stored it does nothing. What was set aside stays.
+// Delete removes the record, no matter which one is stored, and the temporary files of
+// interrupted Saves. If nothing is stored it does nothing. Records that were set aside
+// stay.
 func (f *File) Delete(ctx context.Context) error {
 	const op = "delete"
 	r, err := f.begin(ctx, op)
 	if err != nil {
 		return err
 	}
-	defer f.busy.leave()
+	defer f.mu.unlock()
 	if found, err := exists(r.folder()); err != nil {
 		return failed(op, err)
 	} else if !found {
 		f.seen = version{}
 		return nil
 	}
-	return guarded(ctx, op, r, func(held bool) error {
+	return r.guarded(ctx, op, func(held bool) error {
 		done, err := r.remove(ctx)
 		if done {
 			f.seen = version{}
@@ -189,85 +189,110 @@ func (f *File) Delete(ctx context.Context) error {
 	})
 }
 
-// Lock waits until no other holds the lock, be it through this value, another
-// one or another process, and takes it. It looks every 25 ms. The wait ends with
-// ctx, whose cause is then returned. What is returned gives the lock back; calling
-// it again does nothing but return the same error.
+// Lock waits until it holds the lock of the record, exclusively among all Files and
+// processes. It polls every 25 ms. If ctx ends first, Lock returns the cause. The lock
+// is held until unlock is called, even if ctx ends; further calls of unlock do nothing
+// and return the same error.
 //
-// Anything but a regular file in the place of the lock file is refused at once. Where
-// no lock can be had, as the volume can only be read and has no lock file or as the file
-// system does not lock, the error Is [errors.ErrUnsupported].
+// Lock fails at once if the lock file is not a regular file. If no lock is possible,
+// since the volume is read-only and has no lock file, or since the file system has no
+// locks, the error Is [errors.ErrUnsupported].
 //
-// The lock keeps out those who take it, and nobody else; in particular one who
-// holds it may use all other methods.
+// The lock excludes only other callers of Lock. The other methods may be called with
+// and without it.
 func (f *File) Lock(ctx context.Context) (unlock func() error, err error) {
-	const op = "lock"
-	if err := f.turn.enter(ctx); err != nil {
+	if err := f.lockMu.lock(ctx); err != nil {
 		return nil, err
 	}
-	release, err := f.takeLock(ctx)
+	release, err := f.acquire(ctx)
 	if err != nil {
-		f.turn.leave()
-		return nil, endedOr(ctx, op, err)
+		f.lockMu.unlock()
+		return nil, endedOr(ctx, "lock", err)
 	}
 	return sync.OnceValue(func() error {
-		defer f.turn.leave()
+		defer f.lockMu.unlock()
 		return failed("unlock", release())
 	}), nil
 }
 
-func (f *File) takeLock(ctx context.Context) (release func() error, err error) {
-	r, err := f.locate()
-	if err != nil {
-		return nil, err
-	}
-	if err := r.makeFolder(); cannotLock(err) {
-		return nil, unlockable{err}
-	} else if err != nil {
-		return nil, err
-	}
-	return r.take(ctx, r.beside(lockName(r.name())))
-}
-
-// SetAside renames the file to "<name>.<suffix>", for somebody to look at, and
-// leaves nothing stored. A suffix is cut to 32 letters, digits, hyphens and
-// underscores, whatever else is in it becoming one of the latter; when there is
-// a file of that name a number is added. Where the name would have more than 255
-// bytes, a hash stands for the end of the record's. With nothing stored it returns an error
-// that Is [fs.ErrNotExist].
+// SetAside renames the file to "<name>.<suffix>", so that it can be examined; nothing
+// is stored afterwards. The suffix is cut to 32 characters; all except letters, digits,
+// hyphens and underscores become underscores. If a file of that name exists, SetAside
+// adds a number. If the name would exceed 255 bytes, a hash replaces the end of the
+// record's name. If nothing is stored, the error Is [fs.ErrNotExist].
 func (f *File) SetAside(ctx context.Context, suffix string) error {
 	const op = "set aside"
 	r, err := f.begin(ctx, op)
 	if err != nil {
 		return err
 	}
-	defer f.busy.leave()
+	defer f.mu.unlock()
 	if found, err := exists(r.folder()); err != nil {
 		return failed(op, err)
 	} else if !found {
 		f.seen = version{}
 		return notStored(op)
 	}
-	return guarded(ctx, op, r, func(bool) error {
-		found, err := exists(r.path)
-		if err != nil {
-			return failed(op, err)
-		}
-		done := !found
-		if err = errNothing; found {
-			done, err = r.setAside(ctx, suffix)
-		}
-		if done || errors.Is(err, errNothing) {
+	return r.guarded(ctx, op, func(bool) error {
+		done, err := r.setAside(ctx, suffix)
+		missing := errors.Is(err, errNothing)
+		if done || missing {
 			f.seen = version{}
 		}
-		if errors.Is(err, errNothing) {
+		if missing {
 			return notStored(op)
 		}
 		return endedOr(ctx, op, err)
 	})
 }
 
-// Notices returns what this value has noticed and repaired by itself since the last
-// call, and forgets it: a mode that was set back to 0600, and a record whose
-// predecessor is used as it was not written to the end. At most 16 are kept.
+// Notices returns, and removes, the notices of repairs that this File made: a mode that
+// was set to 0600, or the use of the previous record since the current one was
+// incomplete. At most 16 are kept.
 func (f *File) Notices() []error { return f.notices.take() }
+
+// begin locks f.mu and locates the record. Unless it returns an error, the caller must
+// unlock f.mu.
+func (f *File) begin(ctx context.Context, op string) (*recordFile, error) {
+	if err := f.mu.lock(ctx); err != nil {
+		return nil, err
+	}
+	r, err := f.locate()
+	if err != nil {
+		f.mu.unlock()
+		return nil, failed(op, err)
+	}
+	return r, nil
+}
+
+// locate follows the links of Path, and checks that the record may be used.
+func (f *File) locate() (*recordFile, error) {
+	user := os.Geteuid()
+	if err := checkLinks(f.Path, user); err != nil {
+		return nil, err
+	}
+	path, err := resolve(f.Path)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkName(path); err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	r := &recordFile{path: path, user: user, fault: f.fault, notice: f.notices.add}
+	return r, r.inspect()
+}
+
+// acquire locks the lock file.
+func (f *File) acquire(ctx context.Context) (release func() error, err error) {
+	r, err := f.locate()
+	if err != nil {
+		return nil, err
+	}
+	switch err := r.makeFolder(); {
+	case cannotLock(err):
+		return nil, noLockError{err}
+	case err != nil:
+		return nil, err
+	}
+	return r.lock(ctx, r.sibling(lockName(r.name())))
+}

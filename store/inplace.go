@@ -8,193 +8,180 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"github.com/gofrs/flock"
 )
 
-// rewrite writes the record's file in place, after replacing it has failed with cause:
-// a file that is mounted by itself, as into a container, keeps its place. Before
-// anything is written, check is given what is stored, and the bytes of the file; its
-// error ends the rewriting.
+// rewrite writes the record's file in place, if it cannot be replaced because of cause;
+// otherwise it returns cause. Before it writes, it calls check with the current content,
+// decoded and raw, and returns its error.
 //
-// Whenever the process dies, a reader can tell what it finds. First the predecessor is
-// copied to a file of its own, if the folder takes one. Then a head is written over
-// the beginning, which says that the record is not whole, and names the predecessor by
-// its hash; then all that follows the head; and at last the beginning of the record,
-// over the head. Each of these is on disk before the next. See [recordFile.recover] for
-// what a reader makes of a head.
+// A reader can tell at any time whether the record is complete. First rewrite copies
+// the previous record to the backup, if that can be created. Then it writes a head over
+// the beginning of the file, which says that the record is incomplete and contains the
+// hash of the backup; then everything behind the head; and at last the beginning of the
+// record over the head. Each step is synced before the next. See [recordFile.previous]
+// for the reader.
 //
-// Writers exclude each other by a lock on the file itself: the guard may not be there,
-// nor be the same one in another container.
+// Writers exclude each other by a lock on the file itself, since the guard may not
+// exist, or may be another file in another container.
 func (r *recordFile) rewrite(
 	ctx context.Context, cause error, next []byte, check func(now content, raw []byte) error,
 ) (err error) {
+	if !r.inPlaceHelps(cause) {
+		return cause
+	}
 	file, err := r.open(r.path, os.O_RDWR)
 	if err != nil {
-		return cause // that nothing can be written in place either tells nobody more
+		return cause
 	}
 	defer func() { _ = file.Close() }()
-	release, err := r.excludeWriters(ctx, file)
+	unlock, err := r.lockContent(ctx, file)
 	if err != nil {
 		return err
 	}
-	defer func() { err = both(err, release()) }()
+	defer func() { err = both(err, unlock()) }()
 	if info, err := file.Stat(); err != nil || r.rules.shared && attributesOf(info).linked {
-		return errors.Join(cause, err) // it may be another file of the user's
+		return errors.Join(cause, err) // a hard link may be another file of the user's
 	}
 	raw, err := readAll(file)
 	if err != nil {
 		return err
 	}
 	now := decodeContent(raw)
-	if !now.isWhole() && now.state != unknown {
-		now, _ = r.recover(now) // or it is torn
+	if !now.isComplete() && now.state != unknown {
+		now, _ = r.recoverPrevious(now) // without a backup its state is torn
 	}
 	if err := check(now, raw); err != nil {
 		return err
 	}
-	head, err := r.keep(now)
+	head, err := r.backUp(now)
 	if err != nil {
 		return err
 	}
-	if err := r.put(file, head, next); err != nil {
-		return errors.Join(err, r.putBack(file, head, now))
+	if err := r.overwrite(file, head, next); err != nil {
+		return errors.Join(err, r.restore(file, head, now))
 	}
-	r.dropKept()
+	r.removeBackup()
 	return nil
 }
 
-// excludeWriters waits until nobody else writes the file in place.
-func (r *recordFile) excludeWriters(ctx context.Context, file *os.File) (release func() error, err error) {
+// lockContent waits until no other process writes the file in place. Where files
+// cannot be locked it does nothing: the guard must suffice.
+func (r *recordFile) lockContent(ctx context.Context, file *os.File) (unlock func() error, err error) {
+	l := r.contentLock()
 	for {
-		l := flock.New(r.path, flock.SetFlag(os.O_RDONLY|openFlags))
 		locked, err := l.TryLock()
-		if err != nil {
-			return func() error { return nil }, nil //nolint:nilerr // where files cannot be locked the guard must do
+		if locked || err != nil {
+			break
 		}
-		if !locked {
-			if err := pause(ctx); err != nil {
-				return nil, err
-			}
-			continue
+		if err := pause(ctx); err != nil {
+			return nil, err
 		}
-		of, err := l.Stat()
-		is, err2 := file.Stat()
-		if err = errors.Join(err, err2); err == nil && !os.SameFile(of, is) {
-			err = errChanged
-		}
-		if err != nil {
-			return nil, errors.Join(err, l.Unlock())
-		}
+	}
+	if !l.Locked() {
 		return l.Unlock, nil
 	}
+	lockedInfo, err := l.Stat()
+	info, err2 := file.Stat()
+	if err = errors.Join(err, err2); err == nil && !os.SameFile(lockedInfo, info) {
+		err = errChanged
+	}
+	if err != nil {
+		return nil, errors.Join(err, l.Unlock())
+	}
+	return l.Unlock, nil
 }
 
-// keep copies what is stored to the file beside the record, if one can be made, and
-// returns the head that says so.
-func (r *recordFile) keep(now content) (head []byte, err error) {
-	unkept := encodeFrame(headUnkept, nil)
-	switch now.state {
-	case nothing:
+// backUp copies the current record to the backup, if it can, and returns the head for
+// the new one.
+func (r *recordFile) backUp(now content) (head []byte, err error) {
+	if now.state == nothing {
 		return encodeFrame(headNothing, nil), nil
-	case torn, tornButKept, tornAfterNothing, unknown:
-		return unkept, nil
-	case whole:
 	}
-	err = r.replace(r.beside(keptName(r.name())), now.data)
+	noBackup := encodeFrame(headNoBackup, nil)
+	if now.state != present {
+		return noBackup, nil
+	}
+	err = r.replace(r.sibling(backupName(r.name())), now.data)
 	if err == nil {
 		err = r.syncFolder()
 	}
 	var failure *stepError
 	switch {
 	case err == nil:
-	case errors.As(err, &failure) && failure.step != stepRename && inPlaceHelps(failure.step, failure.err, r.ownFolder),
-		errors.Is(err, fs.ErrPermission):
-		return unkept, nil
-	default:
-		return nil, err
+		sum := sha256.Sum256(now.data)
+		return encodeFrame(headBackup, sum[:]), nil
+	case errors.Is(err, fs.ErrPermission), errors.As(err, &failure) && failure.step != stepRename && r.inPlaceHelps(err):
+		return noBackup, nil
 	}
-	sum := sha256.Sum256(now.data)
-	return encodeFrame(headKept, sum[:]), nil
+	return nil, err
 }
 
-// put writes the file: see rewrite. Neither head nor next is shorter than headSize.
-func (r *recordFile) put(file *os.File, head, next []byte) error {
-	if err := r.write(stepHead, file, head, 0); err != nil {
+// overwrite writes the file in the order that rewrite describes. Neither head nor next
+// is shorter than headSize.
+func (r *recordFile) overwrite(file *os.File, head, next []byte) error {
+	if err := r.writeAt(stepHead, file, head, 0); err != nil {
 		return err
 	}
-	if err := r.write(stepBody, file, next[headSize:], headSize); err != nil {
+	if err := r.writeAt(stepBody, file, next[headSize:], headSize); err != nil {
 		return err
 	}
-	return r.write(stepBegin, file, next[:headSize], 0)
+	return r.writeAt(stepBegin, file, next[:headSize], 0)
 }
 
-// write writes data at an offset, and syncs it. What is written behind the head is all
-// that follows it.
-func (r *recordFile) write(step string, file *os.File, data []byte, at int64) error {
-	if err := r.step(step, file.Name()); err != nil {
-		return err
-	}
-	_, err := file.WriteAt(data, at)
-	if err == nil && step == stepBody {
-		err = file.Truncate(at + int64(len(data)))
-	}
-	if err == nil {
-		err = file.Sync()
-	}
-	return err
+// writeAt writes data at an offset, and syncs it. After stepBody the file ends behind
+// data.
+func (r *recordFile) writeAt(step string, file *os.File, data []byte, offset int64) error {
+	return r.do(step, file.Name(), func() error {
+		if _, err := file.WriteAt(data, offset); err != nil {
+			return err
+		}
+		if step == stepBody {
+			if err := file.Truncate(offset + int64(len(data))); err != nil {
+				return err
+			}
+		}
+		return file.Sync()
+	})
 }
 
-// putBack restores what was stored after put has failed, on a full disk, say. Where
-// that fails as well, readers find what was kept.
-func (r *recordFile) putBack(file *os.File, head []byte, before content) error {
-	var again []byte
-	switch before.state {
-	case whole:
-		again = encodeRecord(before.data, true)
-	case nothing:
-		again = encodeFrame(frameNothing, nil)
-	case torn, tornButKept, tornAfterNothing, unknown:
+// restore writes the previous content after overwrite has failed, for example on a full
+// disk. If restore fails too, readers use the backup.
+func (r *recordFile) restore(file *os.File, head []byte, previous content) error {
+	if !previous.isComplete() {
 		return nil
 	}
-	if err := r.put(file, head, again); err != nil {
-		return fmt.Errorf("and what was stored before could not be put back: %w", err)
+	raw := encodeRecord(previous.data, true)
+	if previous.state == nothing {
+		raw = encodeFrame(frameNothing, nil)
 	}
-	r.dropKept()
+	if err := r.overwrite(file, head, raw); err != nil {
+		return fmt.Errorf("and the previous record could not be restored: %w", err)
+	}
+	r.removeBackup()
 	return nil
 }
 
-// copyAside copies what is stored to a new file. Where none can be made, only that is
-// given up which nobody has use for.
+// copyAside copies the current record, or the raw content if it is incomplete, to a new
+// file. If that cannot be created, a record that nobody can use is given up.
 func (r *recordFile) copyAside(to string, now content, raw []byte) error {
-	data := now.data
-	switch now.state {
-	case nothing:
+	if now.state == nothing {
 		return errNothing
-	case torn, tornButKept, tornAfterNothing, unknown:
-		data = raw
-	case whole:
 	}
-	err := r.makeFile(to, data)
-	var failure *stepError
-	if errors.As(err, &failure) && (now.state == torn || isZero(data)) && inPlaceHelps(failure.step, failure.err, r.ownFolder) {
-		return nil
+	data := raw
+	if now.state == present {
+		data = now.data
 	}
-	return err
-}
-
-// makeFile makes a file that is not there yet.
-func (r *recordFile) makeFile(path string, data []byte) error {
-	err := r.step(stepCreate, path)
-	var file *os.File
-	if err == nil {
-		file, err = os.OpenFile(filepath.Clean(path), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	}
+	file, err := r.create(to, func() (*os.File, error) {
+		return os.OpenFile(filepath.Clean(to), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	})
 	if err != nil {
-		return &stepError{stepCreate, err}
+		if (now.state == torn || isZero(data)) && r.inPlaceHelps(err) {
+			return nil
+		}
+		return err
 	}
-	if err := errors.Join(r.fill(file, path, data), file.Close()); err != nil {
-		return errors.Join(err, os.Remove(path))
+	if err := errors.Join(r.fill(file, to, data), file.Close()); err != nil {
+		return errors.Join(err, os.Remove(to))
 	}
 	return r.syncFolder()
 }

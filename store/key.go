@@ -16,39 +16,38 @@ import (
 const (
 	// keySize is the size of a key, in bytes: AES-256.
 	keySize = 32
-	// tagSize is the size of what stands for a key, or a name, in a header. Eight
-	// bytes do not meet by chance; and if they did, opening decides.
+	// tagSize is the size of the tags that identify the key and the name in a header.
+	// If two tags are equal by chance, decryption fails.
 	tagSize = 8
 )
 
 type tag [tagSize]byte
 
-// What a key is used for besides AES: each has a domain of its own, so that the
-// tag of no name is the tag of the key.
+// The tags of keys and of names are computed in separate domains, so that no tag of a
+// name equals the tag of the key.
 const (
 	keyDomain  = "agsauth store: key\x00"
 	nameDomain = "agsauth store: name\x00"
 )
 
-// Key is what a [Sealed] seals and opens with: 32 bytes that nobody can guess. It
-// has no name but what follows from the bytes, [Key.ID], and prints as that alone,
-// with every verb of fmt, in JSON and text, and through log/slog. The zero Key is
-// none. Keys are immutable and safe for concurrent use.
-type Key struct{ uses *keyUses }
+// Key is an encryption key of a [Sealed], 32 random bytes. With all verbs of fmt, in
+// JSON, as text and in log/slog it prints only its [Key.ID]. The zero Key is no key.
+// Keys are immutable and safe for concurrent use.
+type Key struct{ secret *keySecret }
 
-// keyUses is what can be done with a key. Behind a pointer it is nothing that fmt
-// prints of a struct that holds a Key in an unexported field; and functions are
-// where everything ends that follows pointers.
-type keyUses struct {
+// keySecret holds a key. It is behind a pointer since fmt follows no pointers in the
+// unexported fields of a struct, and the key itself is only in functions since printers
+// that follow pointers print no functions.
+type keySecret struct {
 	id      tag
 	nameTag func(name string) tag
-	// An AEAD's own, of one that draws its nonces itself: nonce is nil.
-	seal func(dst, nonce, record, bound []byte) []byte
-	open func(dst, nonce, body, bound []byte) ([]byte, error)
+	// seal and open are those of an AEAD that generates nonces; nonce is nil.
+	seal func(dst, nonce, plaintext, additionalData []byte) []byte
+	open func(dst, nonce, ciphertext, additionalData []byte) ([]byte, error)
 }
 
-// NewKey returns the key that raw is, a copy of its 32 bytes. They must be random,
-// as those of crypto/rand are: a password is no key.
+// NewKey returns a key with a copy of the 32 bytes of raw. They must be random, for
+// example from crypto/rand; do not use a password.
 func NewKey(raw []byte) (Key, error) {
 	if len(raw) != keySize {
 		return Key{}, fmt.Errorf("store: key: it has %d bytes, and not %d", len(raw), keySize)
@@ -62,25 +61,25 @@ func NewKey(raw []byte) (Key, error) {
 		return Key{}, fmt.Errorf("store: key: %w", err)
 	}
 	own := [keySize]byte(raw)
-	derive := func(domain, of string) tag {
+	tagOf := func(domain, text string) tag {
 		mac := hmac.New(sha256.New, own[:])
-		_, _ = io.WriteString(mac, domain+of)
+		_, _ = io.WriteString(mac, domain+text)
 		return tag(mac.Sum(nil)[:tagSize])
 	}
-	return Key{&keyUses{
-		id:      derive(keyDomain, ""),
-		nameTag: func(name string) tag { return derive(nameDomain, name) },
+	return Key{&keySecret{
+		id:      tagOf(keyDomain, ""),
+		nameTag: func(name string) tag { return tagOf(nameDomain, name) },
 		seal:    aead.Seal,
 		open:    aead.Open,
 	}}, nil
 }
 
-// ParseKey returns the key that text says in base64, as a line of
+// ParseKey decodes a key from base64, such as the output of
 //
 //	openssl rand -base64 32
 //
-// does. Either alphabet of base64 will do, padding may be left out, and space
-// around it is ignored. No error says anything of the text.
+// It accepts the standard and the URL alphabet, with or without padding, and ignores
+// white space around the text. Its errors contain nothing of the text.
 func ParseKey(text string) (Key, error) {
 	text = strings.TrimRight(strings.TrimSpace(text), "=")
 	text = strings.NewReplacer("-", "+", "_", "/").Replace(text)
@@ -91,18 +90,17 @@ func ParseKey(text string) (Key, error) {
 	return NewKey(raw)
 }
 
-// ID returns what the key is called in errors and in the header of what it has
-// sealed: 16 hexadecimal digits that follow from the key, and from which it does
-// not follow. That of the zero Key is empty.
+// ID returns the identifier of the key in errors and in sealed records: 16 hexadecimal
+// digits computed from the key by a one-way function. The ID of the zero Key is empty.
 func (k Key) ID() string {
 	if k.IsZero() {
 		return ""
 	}
-	return hex.EncodeToString(k.uses.id[:])
+	return hex.EncodeToString(k.secret.id[:])
 }
 
-// IsZero reports whether the key is none.
-func (k Key) IsZero() bool { return k.uses == nil }
+// IsZero reports whether k is the zero Key.
+func (k Key) IsZero() bool { return k.secret == nil }
 
 // String returns "[key …]", with the key's ID.
 func (k Key) String() string {
@@ -112,11 +110,11 @@ func (k Key) String() string {
 	return "[key " + k.ID() + "]"
 }
 
-// GoString returns what String does.
+// GoString returns the same as String.
 func (k Key) GoString() string { return k.String() }
 
-// Format writes what String returns, whatever the verb.
+// Format writes the result of String for every verb.
 func (k Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, k.String()) }
 
-// MarshalText returns what String does, and never an error.
+// MarshalText returns the result of String. It never fails.
 func (k Key) MarshalText() ([]byte, error) { return []byte(k.String()), nil }

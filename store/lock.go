@@ -13,13 +13,12 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// poll is how often a lock held elsewhere is looked at: rarely enough to cost
-// nothing, often enough for a wait that ends with somebody's network call.
-const poll = 25 * time.Millisecond
+// pollInterval is the time between two attempts to lock a file.
+const pollInterval = 25 * time.Millisecond
 
-// pause waits before a lock is looked at again. If ctx ends first it returns the cause.
+// pause waits for pollInterval. If ctx ends first it returns the cause.
 func pause(ctx context.Context) error {
-	next, cancel := context.WithTimeout(ctx, poll)
+	next, cancel := context.WithTimeout(ctx, pollInterval)
 	defer cancel()
 	<-next.Done()
 	if ctx.Err() != nil {
@@ -28,31 +27,30 @@ func pause(ctx context.Context) error {
 	return nil
 }
 
-// guarded calls change while no other process, and no other value, changes the
-// record. The guard is not the lock that callers take: one of them may hold that
-// for as long as it likes, or be stopped while it does, and a pair of tokens that
-// was just paid for must still get to disk.
+// guarded calls change while no other File or process changes the record. It locks the
+// guard and not the lock file: a process may hold that for any time, and a Save must
+// not wait for it.
 //
-// Where nothing can be locked change is called all the same: a record that is never
-// saved is lost for certain. It is told whether the guard is held.
-func guarded(ctx context.Context, op string, r *recordFile, change func(held bool) error) error {
-	release, err := r.take(ctx, r.beside(guardName(r.name())))
+// Where no locks are possible, guarded calls change without the guard, since otherwise
+// nothing could ever be saved. held reports whether the guard is held.
+func (r *recordFile) guarded(ctx context.Context, op string, change func(held bool) error) error {
+	unlock, err := r.lock(ctx, r.sibling(guardName(r.name())))
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
 		return change(false)
 	case err != nil:
 		return endedOr(ctx, op, err)
 	}
-	return both(change(true), failed(op, release()))
+	return both(change(true), failed(op, unlock()))
 }
 
-// take locks the file at path, which it makes if there is none, and never
-// removes: one that waits for a removed file's lock would share it with nobody. The
-// error Is [errors.ErrUnsupported] when there can be no lock.
+// lock locks the file at path. It creates the file if it does not exist, and never
+// removes it: a process that waits for the lock of a removed file excludes nobody. If
+// no locks are possible, the error Is [errors.ErrUnsupported].
 //
-// Each call opens the file anew, since a lock belongs to what was opened: two of
-// one process exclude each other as two processes do.
-func (r *recordFile) take(ctx context.Context, path string) (release func() error, err error) {
+// Each call opens the file, since a lock belongs to the open file: two Files of one
+// process then exclude each other.
+func (r *recordFile) lock(ctx context.Context, path string) (unlock func() error, err error) {
 	for {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
@@ -61,16 +59,13 @@ func (r *recordFile) take(ctx context.Context, path string) (release func() erro
 			return nil, err
 		}
 		l := flock.New(path, flock.SetFlag(r.lockFlags()))
-		locked, err := false, r.step(stepLock, path)
-		if err == nil {
-			locked, err = l.TryLock()
-		}
+		err := r.do(stepLock, path, func() error { _, err := l.TryLock(); return err })
 		switch {
-		case errors.Is(err, fs.ErrNotExist): // removed since
+		case errors.Is(err, fs.ErrNotExist): // removed since prepareLock
 		case err != nil:
 			return nil, r.explainLock(path, err)
-		case locked:
-			// What was locked, and not what was looked at before.
+		case l.Locked():
+			// The file at path may have changed since prepareLock.
 			info, err := l.Stat()
 			if err == nil {
 				err = r.check(path, info)
@@ -86,11 +81,10 @@ func (r *recordFile) take(ctx context.Context, path string) (release func() erro
 	}
 }
 
-// lockFlags returns the flags that a lock file is opened with.
 func (r *recordFile) lockFlags() int {
 	flags := os.O_RDONLY | lockFlags
 	switch runtime.GOOS {
-	case "aix", "solaris", "illumos": // lock only what is open for writing
+	case "aix", "solaris", "illumos": // where an exclusive lock needs write access
 		flags = os.O_RDWR | lockFlags
 	}
 	if r.rules.shared {
@@ -99,13 +93,13 @@ func (r *recordFile) lockFlags() int {
 	return flags
 }
 
-// prepareLock makes a lock file if there is none, and refuses one that is not to be
-// used. One that is there is not opened for writing: it may lie on a volume that can
-// only be read.
+// prepareLock creates a lock file if it does not exist, and refuses one that must not
+// be used. It does not open an existing one for writing, since the volume may be
+// read-only.
 func (r *recordFile) prepareLock(path string) error {
 	info, err := r.statLock(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := r.makeLock(path); err != nil {
+		if err := r.createLock(path); err != nil {
 			return err
 		}
 		info, err = r.statLock(path)
@@ -116,7 +110,8 @@ func (r *recordFile) prepareLock(path string) error {
 	if err != nil || isPrivate(info.Mode()) || attributesOf(info).owner != r.user {
 		return err
 	}
-	// Whoever can open it can hold the lock; so others must not, if that can be.
+	// Other users who can open the file could hold the lock. open removes their
+	// permissions; an error must not prevent the lock.
 	if file, err := r.open(path, os.O_RDONLY); err == nil {
 		_ = file.Close()
 	}
@@ -130,26 +125,21 @@ func (r *recordFile) statLock(path string) (fs.FileInfo, error) {
 	return os.Stat(path)
 }
 
-// makeLock makes a lock file, which is empty.
-func (r *recordFile) makeLock(path string) error {
+func (r *recordFile) createLock(path string) error {
 	flags := os.O_RDONLY | os.O_CREATE | lockFlags
 	if r.rules.shared {
-		flags |= makeFlagsShared
+		flags |= createFlagsShared
 	}
-	err := r.step(stepCreate, path)
-	var file *os.File
-	if err == nil {
-		file, err = os.OpenFile(filepath.Clean(path), flags, 0o600)
-	}
+	file, err := r.create(path, func() (*os.File, error) { return os.OpenFile(filepath.Clean(path), flags, 0o600) })
 	switch {
-	case errors.Is(err, fs.ErrExist): // another was faster
+	case errors.Is(err, fs.ErrExist): // created by another process since
 		return nil
-	case cannotLock(err), r.inPlaceHelps(&stepError{stepCreate, err}) && r.writable():
-		return unlockable{err}
+	case cannotLock(err), r.inPlaceHelps(err) && r.writable():
+		return noLockError{err}
 	case err != nil:
 		return err
 	}
-	_ = r.inherit(file) // who cannot give it away is not kept from locking
+	_ = r.setOwner(file) // an error must not prevent the lock
 	return file.Close()
 }
 
@@ -162,35 +152,17 @@ func (r *recordFile) writable() bool {
 	return file.Close() == nil
 }
 
-// explainLock adds to an error of locking what a caller, or a reader, can use.
+// explainLock adds to an error of locking what its reader needs to know.
 func (r *recordFile) explainLock(path string, err error) error {
 	if cannotLock(err) {
-		return unlockable{err}
+		return noLockError{err}
 	}
 	info, statErr := r.statLock(path)
 	if statErr != nil || !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
-	if is := attributesOf(info); is.known && is.owner != r.user {
-		return fmt.Errorf("%w (it belongs to user %d: give it to the owner of the record, with chown)", err, is.owner)
+	if attrs := attributesOf(info); attrs.known && attrs.owner != r.user {
+		return fmt.Errorf("%w (it belongs to user %d: give it to the owner of the record, with chown)", err, attrs.owner)
 	}
 	return err
-}
-
-// both returns the error that there is, if it is one, and else both: the cause of a
-// context's end is returned as it is.
-func both(err, then error) error {
-	if then == nil {
-		return err
-	}
-	return errors.Join(err, then)
-}
-
-// endedOr returns the cause of ctx's end if that is what err is, else err as op's
-// failure.
-func endedOr(ctx context.Context, op string, err error) error {
-	if cause := context.Cause(ctx); cause != nil && errors.Is(err, cause) {
-		return cause
-	}
-	return failed(op, err)
 }

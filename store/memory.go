@@ -6,28 +6,28 @@ import (
 	"sync"
 )
 
-// Memory is a store that forgets when the process ends. Its zero value is ready
-// for use, with nothing stored; it must not be copied. All methods are safe for
-// concurrent use, but a value belongs to one user: see [Memory.Peer].
+// Memory is a store in memory, for tests and for sessions that need not outlast the
+// process. The zero value is ready for use, with nothing stored. A Memory must not be
+// copied after first use. All methods are safe for concurrent use. A Memory counts as
+// one user of the record: see [Memory.Peer].
 type Memory struct {
-	once sync.Once
-	cell *cell
-	seen uint64 // the number last loaded or saved, 0 for nothing; guarded by cell.mu
+	once   sync.Once
+	shared *sharedMemory
+	seen   uint64 // the number last loaded or saved, 0 for nothing; guarded by shared.mu
 }
 
-// A cell is the record that a Memory and its peers share.
-type cell struct {
-	lock gate // held from a Lock to its unlock
+// sharedMemory is what a Memory and its peers have in common.
+type sharedMemory struct {
+	lockMu mutex // held from Lock until its unlock
 
-	mu    sync.Mutex           // guards all below
-	now   *revision            // nil while nothing is stored
-	last  uint64               // the highest number so far: none is given twice
-	aside map[string]*revision // by name, what was set aside
+	mu    sync.Mutex           // guards the fields below
+	now   *revision            // nil if nothing is stored
+	last  uint64               // the highest number so far
+	aside map[string]*revision // the records that were set aside, by name
 }
 
-// A revision is a record as it was saved once. A function holds its bytes, since
-// printers stop at functions: those of fmt, and those that use reflection and follow
-// every pointer, as the ones that report a failed assertion do.
+// A revision is a record as one Save stored it. The bytes are behind a function, so
+// that no fmt verb and no printer based on reflection shows them.
 type revision struct {
 	number uint64
 	data   func() []byte // returns a copy
@@ -38,33 +38,29 @@ func newRevision(number uint64, data []byte) *revision {
 	return &revision{number, func() []byte { return append([]byte{}, kept...) }}
 }
 
-// Peer returns a store of the same record that has loaded nothing yet: what
-// another process would have, or this one after a restart.
-func (m *Memory) Peer() *Memory {
-	p := &Memory{cell: m.shared()}
-	p.once.Do(func() {})
-	return p
-}
+// Peer returns another user of the same record, which has loaded nothing yet: like
+// another process, or this one after a restart.
+func (m *Memory) Peer() *Memory { return &Memory{shared: m.init()} }
 
-// Load returns a copy of the record. With nothing stored it returns an error
-// that Is [fs.ErrNotExist].
+// Load returns a copy of the record. If nothing is stored, the error Is
+// [fs.ErrNotExist].
 func (m *Memory) Load(ctx context.Context) ([]byte, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	c := m.shared()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	m.seen = c.numberLocked()
-	if c.now == nil {
+	s := m.init()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m.seen = s.numberLocked()
+	if s.now == nil {
 		return nil, notStored("load")
 	}
-	return c.now.data(), nil
+	return s.now.data(), nil
 }
 
-// Save stores a copy of data, of 1 MiB at most, in place of the record that this
-// value last loaded or saved. If that is not the one stored it changes nothing,
-// and returns an error that Is [fs.ErrExist].
+// Save stores a copy of data, at most 1 MiB, in place of the record that this Memory
+// last loaded or saved. If another record is stored, Save changes nothing and returns an
+// error that Is [fs.ErrExist].
 func (m *Memory) Save(ctx context.Context, data []byte) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -72,95 +68,97 @@ func (m *Memory) Save(ctx context.Context, data []byte) error {
 	if len(data) > maxRecord {
 		return failed("save", errTooLarge)
 	}
-	c := m.shared()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if m.seen != c.numberLocked() {
+	s := m.init()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if m.seen != s.numberLocked() {
 		return conflict("save")
 	}
-	c.last++
-	c.now, m.seen = newRevision(c.last, data), c.last
+	s.last++
+	s.now, m.seen = newRevision(s.last, data), s.last
 	return nil
 }
 
-// Delete removes the record, whichever it is. With nothing stored it does
-// nothing. What was set aside stays.
+// Delete removes the record, no matter which one is stored. If nothing is stored it
+// does nothing. Records that were set aside stay.
 func (m *Memory) Delete(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	c := m.shared()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now, m.seen = nil, 0
+	s := m.init()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now, m.seen = nil, 0
 	return nil
 }
 
-// Lock waits until no other holds the lock, and takes it: neither this value nor
-// any of its peers. The wait ends with ctx, whose cause is then returned. What is
-// returned gives the lock back; calling it again does nothing, and its error is
-// always nil.
+// Lock waits until it holds the lock of the record, exclusively among this Memory and
+// its peers. If ctx ends first, Lock returns the cause. The lock is held until unlock is
+// called, even if ctx ends. unlock never returns an error; further calls do nothing.
 func (m *Memory) Lock(ctx context.Context) (unlock func() error, err error) {
-	c := m.shared()
-	if err := c.lock.enter(ctx); err != nil {
+	s := m.init()
+	if err := s.lockMu.lock(ctx); err != nil {
 		return nil, err
 	}
 	return sync.OnceValue(func() error {
-		c.lock.leave()
+		s.lockMu.unlock()
 		return nil
 	}), nil
 }
 
-// SetAside takes the record out of the way without destroying it; afterwards
-// nothing is stored. [Memory.Aside] has it under a name made of suffix. With
-// nothing stored it returns an error that Is [fs.ErrNotExist].
+// SetAside moves the record to a name made of suffix, see [Memory.Aside]; nothing is
+// stored afterwards. If nothing is stored, the error Is [fs.ErrNotExist].
 func (m *Memory) SetAside(ctx context.Context, suffix string) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	c := m.shared()
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	s := m.init()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	m.seen = 0
-	if c.now == nil {
+	if s.now == nil {
 		return notStored("set aside")
 	}
-	name, err := spareName(suffix, func(name string) (bool, error) {
-		_, used := c.aside[name]
+	name, err := unusedSuffix(suffix, func(name string) (bool, error) {
+		_, used := s.aside[name]
 		return used, nil
 	})
 	if err != nil {
 		return failed("set aside", err)
 	}
-	if c.aside == nil {
-		c.aside = make(map[string]*revision)
+	if s.aside == nil {
+		s.aside = make(map[string]*revision)
 	}
-	c.aside[name], c.now = c.now, nil
+	s.aside[name], s.now = s.now, nil
 	return nil
 }
 
-// Aside returns what was set aside, by name: the suffix that was given, with a
-// number behind it when there was one of that name. What is returned is a copy.
+// Aside returns copies of the records that were set aside. The keys are the suffixes,
+// with a number if one was used before.
 func (m *Memory) Aside() map[string][]byte {
-	c := m.shared()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	all := make(map[string][]byte, len(c.aside))
-	for name, r := range c.aside {
+	s := m.init()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make(map[string][]byte, len(s.aside))
+	for name, r := range s.aside {
 		all[name] = r.data()
 	}
 	return all
 }
 
-func (m *Memory) shared() *cell {
-	m.once.Do(func() { m.cell = &cell{} })
-	return m.cell
+func (m *Memory) init() *sharedMemory {
+	m.once.Do(func() {
+		if m.shared == nil {
+			m.shared = &sharedMemory{}
+		}
+	})
+	return m.shared
 }
 
-// numberLocked returns the number of what is stored, 0 when that is nothing.
-func (c *cell) numberLocked() uint64 {
-	if c.now == nil {
+// numberLocked returns the number of what is stored, 0 for nothing.
+func (s *sharedMemory) numberLocked() uint64 {
+	if s.now == nil {
 		return 0
 	}
-	return c.now.number
+	return s.now.number
 }

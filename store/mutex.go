@@ -5,26 +5,25 @@ import (
 	"sync"
 )
 
-// A gate lets one in at a time, as a mutex does, and lets those who wait give
-// up. The zero value is an open one.
-type gate struct {
+// A mutex is a mutual exclusion lock whose waits end with a context. The zero value
+// is unlocked.
+type mutex struct {
 	once sync.Once
-	slot chan struct{} // holds one value while somebody is in
+	slot chan struct{} // holds one value while the mutex is locked
 }
 
-// enter waits until nobody else is in. If ctx ends first, or is over already, it
-// returns the cause.
-func (g *gate) enter(ctx context.Context) error {
+// lock locks m. If ctx ends first, or has ended already, it returns the cause.
+func (m *mutex) lock(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	g.once.Do(func() { g.slot = make(chan struct{}, 1) })
+	m.once.Do(func() { m.slot = make(chan struct{}, 1) })
 	select {
-	case g.slot <- struct{}{}:
+	case m.slot <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
 
-func (g *gate) leave() { <-g.slot }
+func (m *mutex) unlock() { <-m.slot }

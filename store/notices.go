@@ -2,17 +2,16 @@ package store
 
 import "sync"
 
-// maxNotices bounds what is kept for a caller who never asks.
+// maxNotices limits the memory of a store whose Notices are never read.
 const maxNotices = 16
 
-// notices are what a store has noticed and repaired by itself. They are safe for
-// concurrent use.
+// notices collects what a store repaired by itself. It is safe for concurrent use.
 type notices struct {
 	mu  sync.Mutex
 	all []error // guarded by mu
 }
 
-// add keeps a notice, unless one that says the same is there, or there are too many.
+// add adds a notice. It drops duplicates, and all notices beyond maxNotices.
 func (n *notices) add(notice error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -26,7 +25,7 @@ func (n *notices) add(notice error) {
 	}
 }
 
-// take returns the notices, and forgets them.
+// take removes all notices and returns them.
 func (n *notices) take() []error {
 	n.mu.Lock()
 	defer n.mu.Unlock()

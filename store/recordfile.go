@@ -14,47 +14,51 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// A recordFile is the file of a record, for one operation, and what the system tells
-// of it and of its folder.
+// A recordFile is the file of a record during one operation.
 type recordFile struct {
-	path string // links followed
-	user int
+	path string // without links
+	user int    // the effective user
 
 	rules     rules
-	ownFolder bool // the folder belongs to the user
-	found     bool // there is a file; the next two are its
+	ownFolder bool // the folder belongs to user
+	found     bool // the file exists, with the mode and attributes below
 	mode      fs.FileMode
-	is        attributes
+	attrs     attributes
 
-	fault func(step, path string) error // of a test; nil otherwise
-	note  func(error)                   // is told what was repaired
+	fault  func(step, path string) error // set by tests, or nil
+	notice func(error)                   // reports a repair
 }
 
-// folder returns the folder of the record.
 func (r *recordFile) folder() string { return filepath.Dir(r.path) }
 
-// beside returns the path of another file in the record's folder.
-func (r *recordFile) beside(name string) string { return filepath.Join(r.folder(), name) }
-
-// name returns the name of the record's file.
 func (r *recordFile) name() string { return filepath.Base(r.path) }
 
-// step returns the error that a test wants a step to have.
-func (r *recordFile) step(step, path string) error {
-	if r.fault == nil {
-		return nil
+// sibling returns the path of another file in the folder.
+func (r *recordFile) sibling(name string) string { return filepath.Join(r.folder(), name) }
+
+// do runs a step, unless a test makes it fail. Its error is a stepError.
+func (r *recordFile) do(step, path string, run func() error) error {
+	var err error
+	if r.fault != nil {
+		err = r.fault(step, path)
 	}
-	return r.fault(step, path)
+	if err == nil {
+		err = run()
+	}
+	if err != nil {
+		return &stepError{step, err}
+	}
+	return nil
 }
 
-// examine finds out what the system tells, and refuses a record that is not to be
-// used.
-func (r *recordFile) examine() error {
-	way, err := foldersTo(r.folder())
+// inspect sets the fields that describe the folder and the file, and refuses a file
+// that must not be used.
+func (r *recordFile) inspect() error {
+	folders, err := foldersTo(r.folder())
 	if err != nil {
 		return err
 	}
-	r.rules = rulesFor(way, r.user)
+	r.rules = rulesFor(folders, r.user)
 	info, err := os.Stat(r.folder())
 	if err == nil {
 		r.ownFolder = attributesOf(info).owner == r.user
@@ -66,13 +70,13 @@ func (r *recordFile) examine() error {
 	case err != nil:
 		return err
 	}
-	r.found, r.mode, r.is = true, info.Mode(), attributesOf(info)
+	r.found, r.mode, r.attrs = true, info.Mode(), attributesOf(info)
 	return r.check(r.path, info)
 }
 
-// check returns an error if a file is not to be used.
+// check returns an error if a file must not be used.
 func (r *recordFile) check(path string, info fs.FileInfo) error {
-	err := r.rules.admit(attributesOf(info))
+	err := r.rules.checkOwner(attributesOf(info))
 	switch {
 	case info.Mode().Type() == fs.ModeSymlink:
 		err = errSharedLink
@@ -85,14 +89,13 @@ func (r *recordFile) check(path string, info fs.FileInfo) error {
 	return nil
 }
 
-// open opens a file that holds a record, and sees to it that nobody else may access
-// it.
+// open opens a file of the record, and removes the permissions of others.
 func (r *recordFile) open(path string, flag int) (*os.File, error) {
 	file, err := os.OpenFile(filepath.Clean(path), flag|openFlags, 0)
 	if err != nil {
 		return nil, err
 	}
-	// Of what was opened, not of the path: that may have come to be another.
+	// The checks use the open file, since path may be another file by now.
 	info, err := file.Stat()
 	if err == nil {
 		err = r.check(path, info)
@@ -106,39 +109,37 @@ func (r *recordFile) open(path string, flag int) (*os.File, error) {
 	return file, nil
 }
 
-// makePrivate takes from others the permissions that they have to a file of the
-// user's. Whoever can read it has the session, and whoever can write it can give us
-// another one.
+// makePrivate removes the permissions of others from a file of the user's.
 func (r *recordFile) makePrivate(file *os.File, info fs.FileInfo) error {
-	mode, is := info.Mode().Perm(), attributesOf(info)
+	mode, attrs := info.Mode().Perm(), attributesOf(info)
 	if isPrivate(mode) {
 		return nil
 	}
-	err := errForeign
-	if is.owner == r.user && (!r.rules.shared || !is.linked) {
+	err := errOtherOwner
+	if attrs.owner == r.user && (!r.rules.shared || !attrs.linked) {
 		err = restrict(file)
 	}
 	if err != nil {
 		return &fs.PathError{Op: "open", Path: file.Name(), Err: fmt.Errorf(
 			"its mode %04o gives other users access, and cannot be changed: %w; run chmod 600 on it", mode, err)}
 	}
-	r.note(fmt.Errorf("store: %s: its mode was %04o, which gave other users access, and is 0600 again", file.Name(), mode))
+	r.notice(fmt.Errorf("store: %s: its mode was %04o, which gave other users access, and is 0600 again", file.Name(), mode))
 	return nil
 }
 
-// restrict makes a file its owner's alone.
+// restrict sets the mode of a file to 0600.
 func restrict(file *os.File) error {
 	if err := file.Chmod(0o600); err != nil {
 		return errors.Unwrap(err)
 	}
-	// Some file systems change nothing, and report no error.
-	if now, err := file.Stat(); err != nil || !isPrivate(now.Mode()) {
-		return errKeepsMode
+	// Some file systems ignore Chmod and report no error.
+	if info, err := file.Stat(); err != nil || !isPrivate(info.Mode()) {
+		return errModeKept
 	}
 	return nil
 }
 
-// read returns what is in a file, as it was at one moment.
+// read returns the content of a file at one moment.
 func (r *recordFile) read(path string) ([]byte, error) {
 	file, err := r.open(path, os.O_RDONLY)
 	if err != nil {
@@ -148,21 +149,22 @@ func (r *recordFile) read(path string) ([]byte, error) {
 	return readStable(file)
 }
 
-// readStable reads a file that may be written in place meanwhile: what is read twice
-// alike was there at one moment. See [recordFile.put] for the order of the writes.
+// readStable reads a file that another process may be writing in place. It reads until
+// two successive results are equal, which with the order of writes in
+// [recordFile.overwrite] means that they are the content at one moment.
 func readStable(file *os.File) ([]byte, error) {
 	const tries = 100
-	before, err := readAll(file)
+	data, err := readAll(file)
 	for range tries {
 		if err != nil {
 			return nil, err
 		}
-		last := before
-		if before, err = readAll(file); err == nil && bytes.Equal(last, before) {
-			return before, nil
+		last := data
+		if data, err = readAll(file); err == nil && bytes.Equal(last, data) {
+			return data, nil
 		}
 	}
-	return nil, &fs.PathError{Op: "read", Path: file.Name(), Err: errUnsettled}
+	return nil, &fs.PathError{Op: "read", Path: file.Name(), Err: errUnstable}
 }
 
 func readAll(file *os.File) ([]byte, error) {
@@ -177,26 +179,26 @@ func readAll(file *os.File) ([]byte, error) {
 	return data.Bytes(), nil
 }
 
-// current returns what is stored: a whole record, or nothing. Of a record that is
-// being written in place, or was when its writer died, that is the predecessor. Where
-// this was not kept, a writer that lives is waited for.
+// current returns what is stored: a record, or nothing. If the record is incomplete,
+// that is the previous one. If there is no backup and a process is still writing,
+// current waits for it.
 func (r *recordFile) current(ctx context.Context) (content, error) {
 	for {
-		now, err := r.look()
-		if err != nil || now.isWhole() {
+		now, err := r.readContent()
+		if err != nil || now.isComplete() {
 			return now, err
 		}
-		release, idle := r.excludeWriter()
+		unlock, idle := r.tryReadLock()
 		if idle {
-			// It may have been finished since. Now it is not even begun.
-			if now, err = r.look(); err == nil && !now.isWhole() {
-				now, err = r.recover(now)
+			// The record may have been completed before it was locked.
+			if now, err = r.readContent(); err == nil && !now.isComplete() {
+				now, err = r.recoverPrevious(now)
 			}
-			release()
+			unlock()
 			return now, err
 		}
-		if before, err := r.before(now); err == nil {
-			return before, nil
+		if previous, err := r.previous(now); err == nil {
+			return previous, nil
 		}
 		if err := pause(ctx); err != nil {
 			return content{}, err
@@ -204,54 +206,60 @@ func (r *recordFile) current(ctx context.Context) (content, error) {
 	}
 }
 
-// look returns what is in the record's file at this moment.
-func (r *recordFile) look() (content, error) {
+// readContent returns the present content of the record's file.
+func (r *recordFile) readContent() (content, error) {
 	raw, err := r.read(r.path)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return content{state: nothing}, nil
-	} else if err != nil {
+	case err != nil:
 		return content{}, err
 	}
 	now := decodeContent(raw)
 	if now.state == unknown {
 		return content{}, &fs.PathError{Op: "read", Path: r.path, Err: &recordError{
-			why: "it was written by a newer version of this library, which is needed to read it",
+			reason: "it was written by a newer version of this library, which is needed to read it",
 		}}
 	}
 	return now, nil
 }
 
-// before returns what was stored before a record that is not whole.
-func (r *recordFile) before(now content) (content, error) {
-	switch now.state {
-	case tornAfterNothing:
+// previous returns what was stored before an incomplete record.
+func (r *recordFile) previous(now content) (content, error) {
+	if now.state == tornAfterNothing {
 		return content{state: nothing}, nil
-	case tornButKept:
-		data, err := r.read(r.beside(keptName(r.name())))
-		if err == nil && sha256.Sum256(data) == now.kept {
+	}
+	if now.state == tornWithBackup {
+		data, err := r.read(r.sibling(backupName(r.name())))
+		if err == nil && sha256.Sum256(data) == now.backup {
 			return content{data: data}, nil
 		}
-	case whole, nothing, torn, unknown:
 	}
 	return content{state: torn}, &fs.PathError{Op: "read", Path: r.path, Err: &recordError{
-		why: "it was written in place, and not to the end; what was there before is lost", damaged: true,
+		reason: "it is incomplete, since writing it in place was interrupted, and the previous record is lost", damaged: true,
 	}}
 }
 
-// recover is before for a record that nobody writes any more. That goes into a notice.
-func (r *recordFile) recover(now content) (content, error) {
-	before, err := r.before(now)
+// recoverPrevious is previous for a record that no process is writing. It adds a
+// notice.
+func (r *recordFile) recoverPrevious(now content) (content, error) {
+	previous, err := r.previous(now)
 	if err == nil {
-		r.note(fmt.Errorf("store: %s: it was written in place, and not to the end: what was stored before is used", r.path))
+		r.notice(fmt.Errorf("store: %s: it is incomplete, since writing it in place was interrupted: the previous record is used", r.path))
 	}
-	return before, err
+	return previous, err
 }
 
-// excludeWriter keeps others from writing the record in place until release is
-// called, if nobody does so now. Where files cannot be locked nobody knows, and idle is
-// true.
-func (r *recordFile) excludeWriter() (release func(), idle bool) {
-	l := flock.New(r.path, flock.SetFlag(os.O_RDONLY|openFlags))
-	free, err := l.TryRLock()
-	return func() { _ = l.Unlock() }, free || err != nil
+// tryReadLock locks the record's file against writers in place. idle is false if a
+// process is writing. Where files cannot be locked this is unknown, and idle is true.
+func (r *recordFile) tryReadLock() (unlock func(), idle bool) {
+	l := r.contentLock()
+	locked, err := l.TryRLock()
+	return func() { _ = l.Unlock() }, locked || err != nil
+}
+
+// contentLock returns the lock of the record's file itself, which writers in place
+// hold.
+func (r *recordFile) contentLock() *flock.Flock {
+	return flock.New(r.path, flock.SetFlag(os.O_RDONLY|openFlags))
 }

@@ -8,9 +8,8 @@ import (
 	"path/filepath"
 )
 
-// makeFolder makes the record's folder if there is none, for this user alone. What
-// root makes belongs to the owner of the folder that it lies in, as far as that one
-// is trusted.
+// makeFolder creates the record's folder if it does not exist, with mode 0700. If root
+// creates it, it gets the owner of its parent, if that owner is trusted.
 func (r *recordFile) makeFolder() error {
 	var missing []string
 	for at := r.folder(); ; at = filepath.Dir(at) {
@@ -29,90 +28,75 @@ func (r *recordFile) makeFolder() error {
 	if err := os.MkdirAll(r.folder(), 0o700); err != nil {
 		return err
 	}
-	if heir := r.rules.heir; heir.known {
+	if owner := r.rules.newOwner; owner.known {
 		for _, folder := range missing {
-			give(folder, heir)
+			chownFolder(folder, owner)
 		}
 	}
-	return r.examine()
+	return r.inspect()
 }
 
-// give makes a folder another user's. If that cannot be, it stays ours.
-func give(path string, to attributes) {
+// chownFolder changes the owner of a folder, if it can.
+func chownFolder(path string, owner attributes) {
 	file, err := os.OpenFile(filepath.Clean(path), os.O_RDONLY|openFlags, 0)
 	if err != nil {
 		return
 	}
 	defer func() { _ = file.Close() }()
-	// Of what was opened: its owner may have put something else there.
+	// The check uses the open file, since path may be another file by now.
 	if info, err := file.Stat(); err == nil && info.IsDir() {
-		_ = file.Chown(to.owner, to.group)
+		_ = file.Chown(owner.owner, owner.group)
 	}
 }
 
-// heir returns who is to own what is made beside the record: its own owner, or else
-// that of the folder. It is unknown for all users but root, to whom their files
-// belong.
-func (r *recordFile) heir() attributes {
-	switch {
-	case r.user != superuser:
-		return attributes{}
-	case r.found && r.is.known:
-		return r.is
+// setOwner gives a new file the owner of the record or, if there is no record, of the
+// folder. For users other than root it does nothing.
+func (r *recordFile) setOwner(file *os.File) error {
+	owner := r.rules.newOwner
+	if r.found && r.attrs.known {
+		owner = r.attrs
 	}
-	return r.rules.heir
-}
-
-// inherit gives a new file to its heir.
-func (r *recordFile) inherit(file *os.File) error {
-	heir := r.heir()
-	if !heir.known {
+	if r.user != superuser || !owner.known {
 		return nil
 	}
 	info, err := file.Stat()
 	if err != nil {
 		return err
 	}
-	if is := attributesOf(info); is.owner == heir.owner && is.group == heir.group {
+	if attrs := attributesOf(info); attrs.owner == owner.owner && attrs.group == owner.group {
 		return nil
 	}
-	if err := r.step(stepOwner, file.Name()); err != nil {
-		return err
-	}
-	return file.Chown(heir.owner, heir.group)
+	return r.do(stepOwner, file.Name(), func() error { return file.Chown(owner.owner, owner.group) })
 }
 
-// fill writes a new file, and gives it to its heir. If that cannot be, the error is a
-// stepError with stepOwner where the file is to be the record, in place of one that
-// has an owner.
+// fill writes and syncs a new file that is to replace path. It fails if the file does
+// not get the owner of a record that it replaces; for other files the owner does not
+// matter.
 func (r *recordFile) fill(file *os.File, path string, data []byte) error {
 	if _, err := file.Write(data); err != nil {
 		return err
 	}
-	if mode := r.mode.Perm() & 0o700; r.found && r.is.known && mode != 0o600 {
+	if mode := r.mode.Perm() & 0o700; r.found && r.attrs.known && mode != 0o600 {
 		if err := file.Chmod(mode); err != nil {
 			return err
 		}
 	}
-	if err := r.inherit(file); err != nil && r.found && path == r.path {
-		return &stepError{stepOwner, err}
+	if err := r.setOwner(file); err != nil && r.found && path == r.path {
+		return err
 	}
 	return file.Sync()
 }
 
-// replace puts a new file in the place of the one at path: in one step, and not
-// before all of it is on disk. If it fails nothing is changed, and nothing left
-// behind.
+// replace replaces the file at path atomically: it writes and syncs a temporary file
+// and renames it. If it fails, the old file is unchanged.
 func (r *recordFile) replace(path string, data []byte) error {
-	// In the same folder, since a file cannot be moved to another file system.
-	// CreateTemp gives the permissions 0600.
-	err := r.step(stepCreate, path)
-	var file *os.File
-	if err == nil {
-		file, err = os.CreateTemp(r.folder(), temporaryStart(r.name())+"*"+temporaryEnd)
-	}
+	file, err := r.create(path, func() (*os.File, error) {
+		// In the same folder, since a rename works only within a file system. The
+		// mode of CreateTemp is 0600.
+		return os.CreateTemp(r.folder(), temporaryStart(r.name())+"*"+temporaryEnd)
+	})
 	if err != nil {
-		return &stepError{stepCreate, err}
+		return err
 	}
 	err = errors.Join(r.fill(file, path, data), file.Close())
 	if err == nil {
@@ -124,19 +108,17 @@ func (r *recordFile) replace(path string, data []byte) error {
 	return nil
 }
 
-func (r *recordFile) rename(from, to string) error {
-	err := r.step(stepRename, to)
-	if err == nil {
-		err = os.Rename(from, to)
-	}
-	if err != nil {
-		return &stepError{stepRename, err}
-	}
-	return nil
+func (r *recordFile) create(path string, open func() (*os.File, error)) (file *os.File, err error) {
+	err = r.do(stepCreate, path, func() error { file, err = open(); return err })
+	return file, err
 }
 
-// sweep removes the temporary files that replace has left when its process died. The
-// guard must be held: else they may be somebody's who lives.
+func (r *recordFile) rename(from, to string) error {
+	return r.do(stepRename, to, func() error { return os.Rename(from, to) })
+}
+
+// sweep removes the temporary files of processes that died during replace. The caller
+// must hold the guard: otherwise a file may belong to a running process.
 func (r *recordFile) sweep() error {
 	entries, err := os.ReadDir(r.folder())
 	if err != nil {
@@ -145,25 +127,22 @@ func (r *recordFile) sweep() error {
 	var errs []error
 	for _, entry := range entries {
 		if entry.Type().IsRegular() && isTemporary(entry.Name(), r.name()) {
-			errs = append(errs, os.Remove(r.beside(entry.Name())))
+			errs = append(errs, os.Remove(r.sibling(entry.Name())))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// save stores a record in place of the one with the version seen, or returns
-// errChanged. done reports whether the new record is stored, also with an error.
+// save replaces the record with version seen, or returns errChanged. done reports
+// whether data is stored afterwards, which can be so even with an error.
 func (r *recordFile) save(ctx context.Context, seen version, data []byte) (done bool, err error) {
 	err = r.replace(r.path, encodeRecord(data, false))
 	if err == nil {
-		r.dropKept()
+		r.removeBackup()
 		return true, r.syncFolder()
 	}
-	if !r.inPlaceHelps(err) {
-		return false, err
-	}
 	err = r.rewrite(ctx, err, encodeRecord(data, true), func(now content, _ []byte) error {
-		if !now.isWhole() || now.version() != seen {
+		if !now.isComplete() || now.version() != seen {
 			return errChanged
 		}
 		return nil
@@ -171,44 +150,37 @@ func (r *recordFile) save(ctx context.Context, seen version, data []byte) (done 
 	return err == nil, err
 }
 
-// remove removes the record. done reports whether nothing is stored then, also with
-// an error.
+// remove removes the record. done reports whether nothing is stored afterwards, which
+// can be so even with an error.
 func (r *recordFile) remove(ctx context.Context) (done bool, err error) {
-	if err = r.step(stepRemove, r.path); err == nil {
-		err = os.Remove(r.path)
-	}
+	err = r.do(stepRemove, r.path, func() error { return os.Remove(r.path) })
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		r.dropKept()
+		r.removeBackup()
 		return true, r.syncFolder()
-	}
-	err = &stepError{stepRemove, err}
-	if !r.inPlaceHelps(err) {
-		return false, err
 	}
 	err = r.rewrite(ctx, err, encodeFrame(frameNothing, nil), func(content, []byte) error { return nil })
 	return err == nil, err
 }
 
-// setAside moves the record to a file that is not there yet. done is as of remove.
+// setAside renames the record to an unused name. Its results are those of remove, or
+// errNothing.
 func (r *recordFile) setAside(ctx context.Context, suffix string) (done bool, err error) {
-	if raw, err := r.read(r.path); err == nil && decodeContent(raw).state == nothing {
+	raw, err := r.read(r.path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && decodeContent(raw).state == nothing {
 		return false, errNothing
 	}
-	suffix, err = spareName(suffix, func(suffix string) (bool, error) {
+	suffix, err = unusedSuffix(suffix, func(suffix string) (bool, error) {
 		if suffix == lockSuffix {
 			return true, nil
 		}
-		return exists(r.beside(asideName(r.name(), suffix)))
+		return exists(r.sibling(asideName(r.name(), suffix)))
 	})
 	if err != nil {
 		return false, err
 	}
-	to := r.beside(asideName(r.name(), suffix))
+	to := r.sibling(asideName(r.name(), suffix))
 	if err = r.rename(r.path, to); err == nil {
 		return true, r.syncFolder()
-	}
-	if !r.inPlaceHelps(err) {
-		return false, err
 	}
 	err = r.rewrite(ctx, err, encodeFrame(frameNothing, nil), func(now content, raw []byte) error {
 		return r.copyAside(to, now, raw)
@@ -216,19 +188,15 @@ func (r *recordFile) setAside(ctx context.Context, suffix string) (done bool, er
 	return err == nil, err
 }
 
-// dropKept removes the predecessor of a record that is whole.
-func (r *recordFile) dropKept() { _ = os.Remove(r.beside(keptName(r.name()))) }
+func (r *recordFile) removeBackup() { _ = os.Remove(r.sibling(backupName(r.name()))) }
 
 func (r *recordFile) syncFolder() error {
-	if err := r.step(stepSync, r.folder()); err != nil {
-		return err
-	}
-	return syncFolder(r.folder())
+	return r.do(stepSync, r.folder(), func() error { return syncFolder(r.folder()) })
 }
 
-// inPlaceHelps reports whether the record may be written in place after an error of
-// replacing it.
+// inPlaceHelps reports whether the record may be written in place after err, an error
+// of replacing it.
 func (r *recordFile) inPlaceHelps(err error) bool {
 	var failure *stepError
-	return errors.As(err, &failure) && r.found && inPlaceHelps(failure.step, failure.err, r.ownFolder)
+	return r.found && errors.As(err, &failure) && inPlaceHelps(failure.step, failure.err, r.ownFolder)
 }

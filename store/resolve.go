@@ -2,38 +2,36 @@ package store
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 )
 
-// maxLinks is how many links in a row are followed, as many as Linux does.
+// maxLinks is the limit of links followed in a row, the same as on Linux.
 const maxLinks = 40
 
-// resolve returns the file that path leads to, links followed. It need not
-// exist, but if there is something it is a regular file.
+// resolve follows the links of path. The file that it returns is a regular file, or
+// does not exist.
 func resolve(path string) (string, error) {
 	if path == "" {
 		return "", errNoPath
 	}
 	at := path
 	for range maxLinks {
-		// Not Dir, Base and Join on what has links in it: they take "link/.." for
-		// nothing, which it is not.
+		// Dir, Base and Join are wrong here: they remove "link/..".
 		folder, name := filepath.Split(at)
 		if name == "" {
 			return "", &fs.PathError{Op: "open", Path: path, Err: errNotRegular}
 		}
 		real, err := filepath.EvalSymlinks(cmp.Or(folder, "."))
-		if errors.Is(err, fs.ErrNotExist) {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
 			return filepath.Clean(at), checkMissing(filepath.Clean(folder))
-		} else if err != nil {
+		case err != nil:
 			return "", err
 		}
-		folder = real
-		at = filepath.Join(folder, name)
+		at = filepath.Join(real, name)
 		info, err := os.Lstat(at)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -45,16 +43,16 @@ func resolve(path string) (string, error) {
 		case info.Mode().Type() != fs.ModeSymlink:
 			return "", &fs.PathError{Op: "open", Path: at, Err: errNotRegular}
 		}
-		if at, err = readLink(folder, at); err != nil {
+		if at, err = readLink(real, at); err != nil {
 			return "", err
 		}
 	}
 	return "", &fs.PathError{Op: "open", Path: path, Err: errLinks}
 }
 
-// checkMissing returns an error if a folder is missing only because a link on the
-// way to it leads nowhere: to a disk that is not mounted, say. Then nobody can tell
-// what is stored.
+// checkMissing returns an error if a folder is missing because the target of a link
+// does not exist, for example on a disk that is not mounted. A record may be stored
+// there.
 func checkMissing(folder string) error {
 	at := folder
 	for {
@@ -73,7 +71,7 @@ func checkMissing(folder string) error {
 	return nil
 }
 
-// readLink returns where link, which lies in folder, leads to.
+// readLink returns the target of link, which is in folder.
 func readLink(folder, link string) (string, error) {
 	to, err := os.Readlink(link)
 	if err != nil || filepath.IsAbs(to) {
@@ -82,41 +80,11 @@ func readLink(folder, link string) (string, error) {
 	return folder + string(filepath.Separator) + to, nil
 }
 
+// exists reports whether path exists, even as a link without a target.
 func exists(path string) (bool, error) {
 	_, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	return err == nil, err
-}
-
-// begin makes the caller the only operation of f, and returns the file that the
-// path leads to. Unless there is an error the caller leaves f.busy when done.
-func (f *File) begin(ctx context.Context, op string) (*recordFile, error) {
-	if err := f.busy.enter(ctx); err != nil {
-		return nil, err
-	}
-	r, err := f.locate()
-	if err != nil {
-		f.busy.leave()
-		return nil, failed(op, err)
-	}
-	return r, nil
-}
-
-// locate returns the file that the path leads to, if it may be used.
-func (f *File) locate() (*recordFile, error) {
-	user := os.Geteuid()
-	if err := checkLinks(f.Path, user); err != nil {
-		return nil, err
-	}
-	path, err := resolve(f.Path)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkName(path); err != nil {
-		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
-	}
-	r := &recordFile{path: path, user: user, fault: f.fault, note: f.notices.add}
-	return r, r.examine()
 }

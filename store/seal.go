@@ -7,137 +7,132 @@ import (
 	"slices"
 )
 
-// openError is the error that Is [ErrNotOpened].
+// A sealed record consists of magic, the version of the format, the tag of the key, the
+// tag of the name, the nonce, the ciphertext and the GCM tag. The header is everything
+// before the nonce. GCM authenticates it and the name together with the record.
+const (
+	magic         = "agsauth-sealed"
+	formatVersion = 1
+	headerSize    = len(magic) + 1 + 2*tagSize
+	// gcmOverhead is the size of the nonce and the GCM tag.
+	gcmOverhead = 12 + 16
+	// maxPlain is the size limit of a record before it is sealed.
+	maxPlain = maxRecord - headerSize - gcmOverhead
+)
+
+// openError is an error that Is [ErrNotOpened].
 type openError struct {
-	op      string
-	problem problem
+	*recordError
+
+	op string
 }
 
-func (e *openError) Error() string { return "store: " + e.op + ": " + e.problem.why }
+func (e *openError) Error() string { return "store: " + e.op + ": " + e.reason }
 
 func (e *openError) Is(target error) bool { return target == ErrNotOpened }
 
-// LeaveAlone reports whether what is stored, if anything, may be good for somebody
-// else: then nothing is to be done in its place.
-func (e *openError) LeaveAlone() bool { return !e.problem.damaged }
-
-// Damaged reports whether what is stored can be nobody's record.
-func (e *openError) Damaged() bool { return e.problem.damaged }
-
-// A problem is why a record does not open. The zero problem means that it does.
-type problem struct {
-	why     string
-	damaged bool // nobody can have use for the record
-}
-
-// What is wrong with a record.
-const (
-	cutShort  = "the record is damaged: it is cut short"
-	zeroed    = "the record is damaged: there is nothing but zero bytes in it"
-	noHeader  = "the record is damaged: it is not sealed, and no JSON object either"
-	altered   = "the record is damaged, or was changed"
-	unsealed  = "the record is not sealed"
-	otherName = "the record was sealed under another name"
+var (
+	errCutShort  = &recordError{"the record is damaged: it is cut short", true}
+	errZeroed    = &recordError{"the record is damaged: there is nothing but zero bytes in it", true}
+	errNoHeader  = &recordError{"the record is damaged: it is not sealed, and no JSON object either", true}
+	errAltered   = &recordError{"the record is damaged, or was changed", true}
+	errUnsealed  = &recordError{"the record is not sealed", false}
+	errOtherName = &recordError{"the record was sealed under another name", false}
 )
 
-// foreign is the problem of a record that may be somebody else's.
-func foreign(why string) problem { return problem{why: why} }
-
-// beyondUse is the problem of a record that can be nobody's.
-func beyondUse(why string) problem { return problem{why: why, damaged: true} }
-
-// unusable returns what is wrong with the fields, other than Store.
-func (s *Sealed) unusable() string {
+// checkFields returns what is wrong with the fields other than Store.
+func (s *Sealed) checkFields() *recordError {
 	switch {
 	case s.Name == "":
-		return "Sealed.Name is empty"
+		return &recordError{reason: "Sealed.Name is empty"}
 	case len(s.Keys) == 0:
-		return "Sealed.Keys is empty"
+		return &recordError{reason: "Sealed.Keys is empty"}
 	}
 	if i := slices.IndexFunc(s.Keys, Key.IsZero); i >= 0 {
-		return fmt.Sprintf("Sealed.Keys[%d] is the zero Key", i)
+		return &recordError{reason: fmt.Sprintf("Sealed.Keys[%d] is the zero Key", i)}
 	}
-	return ""
+	return nil
 }
 
-// seal returns what is stored for a record.
+// seal encrypts a record.
 func (s *Sealed) seal(record []byte) []byte {
-	key := s.Keys[0].uses
+	key := s.Keys[0].secret
 	name := key.nameTag(s.Name)
 	sealed := make([]byte, 0, headerSize+gcmOverhead+len(record))
 	sealed = append(sealed, magic...)
 	sealed = append(sealed, formatVersion)
 	sealed = append(sealed, key.id[:]...)
 	sealed = append(sealed, name[:]...)
-	return key.seal(sealed, nil, record, s.bound(sealed))
+	return key.seal(sealed, nil, record, s.additionalData(sealed))
 }
 
-// open returns the record that was sealed, or why it cannot.
-func (s *Sealed) open(sealed []byte) (record []byte, p problem) {
-	if p := checkForm(sealed); p.why != "" {
-		return nil, p
+// open decrypts a record, or returns why it cannot.
+func (s *Sealed) open(sealed []byte) ([]byte, *recordError) {
+	if err := checkForm(sealed); err != nil {
+		return nil, err
 	}
 	header, body := sealed[:headerSize], sealed[headerSize:]
 	keyTag := tag(header[len(magic)+1:])
 	nameTag := tag(header[len(magic)+1+tagSize:])
-	p = foreign(fmt.Sprintf("the record was sealed with the key %x, which is none of Keys", keyTag))
+	problem := &recordError{reason: fmt.Sprintf("the record was sealed with the key %x, which is none of Keys", keyTag)}
 	for _, key := range s.Keys {
-		if key.uses.id != keyTag {
+		if key.secret.id != keyTag {
 			continue
 		}
-		if key.uses.nameTag(s.Name) != nameTag {
-			p = foreign(otherName)
+		if key.secret.nameTag(s.Name) != nameTag {
+			problem = errOtherName
 			continue
 		}
-		record, err := key.uses.open([]byte{}, nil, body, s.bound(header))
-		if err == nil {
-			return record, problem{}
+		record, err := key.secret.open([]byte{}, nil, body, s.additionalData(header))
+		if err != nil {
+			// Only a holder of this key can have computed the tag of the name, so the
+			// record belongs to this Sealed.
+			return nil, errAltered
 		}
-		// Only the owner of this key can have sealed it, and only under this name.
-		return nil, beyondUse(altered)
+		return record, nil
 	}
-	return nil, p
+	return nil, problem
 }
 
-// checkForm returns why something is not a sealed record of this format, as far as
-// that can be told without a key.
-func checkForm(stored []byte) problem {
+// checkForm returns what is wrong with a sealed record as far as that can be told
+// without a key.
+func checkForm(stored []byte) *recordError {
 	switch {
 	case isZero(stored):
-		return beyondUse(zeroed)
+		return errZeroed
 	case !bytes.HasPrefix(stored, []byte(magic)):
 		return checkUnsealed(stored)
 	case len(stored) > len(magic) && stored[len(magic)] > formatVersion:
-		return foreign(fmt.Sprintf("the record was sealed by a newer version of this library, in format %d", stored[len(magic)]))
+		return &recordError{reason: fmt.Sprintf("the record was sealed by a newer version of this library, in format %d", stored[len(magic)])}
 	case len(stored) < headerSize+gcmOverhead:
-		return beyondUse(cutShort)
+		return errCutShort
 	case stored[len(magic)] != formatVersion:
-		return beyondUse(altered)
+		return errAltered
 	case isZero(stored[headerSize:]):
-		return beyondUse(zeroed)
+		return errZeroed
 	}
-	return problem{}
+	return nil
 }
 
-// checkUnsealed tells a record of a process that does without a Sealed, which is a
-// JSON object, from remains.
-func checkUnsealed(stored []byte) problem {
+// checkUnsealed distinguishes a record that was saved without a Sealed, a JSON object,
+// from a damaged one.
+func checkUnsealed(stored []byte) *recordError {
 	text := bytes.TrimSpace(stored)
 	switch {
 	case bytes.HasPrefix([]byte(magic), stored):
-		return beyondUse(cutShort)
+		return errCutShort
 	case json.Valid(text) && text[0] == '{':
-		return foreign(unsealed)
+		return errUnsealed
 	}
-	return beyondUse(noHeader)
+	return errNoHeader
 }
 
-// isZero reports whether data holds nothing, or nothing but zero bytes, as a file
-// does after a power cut.
+// isZero reports whether data is empty or consists of zero bytes, as a file may after a
+// power failure.
 func isZero(data []byte) bool { return len(bytes.Trim(data, "\x00")) == 0 }
 
-// bound is what is authenticated with a record: its header and its name. That the
-// header has a fixed size tells where the name begins.
-func (s *Sealed) bound(header []byte) []byte {
+// additionalData returns the data that GCM authenticates besides the record. The header
+// has a fixed size, so the name is unambiguous.
+func (s *Sealed) additionalData(header []byte) []byte {
 	return append(slices.Clone(header[:headerSize]), s.Name...)
 }

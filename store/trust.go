@@ -6,76 +6,75 @@ import (
 	"slices"
 )
 
-// superuser is the user who may do everything.
+// superuser is the user ID of root.
 const superuser = 0
 
-// attributes are what the system tells of a file besides its mode.
+// attributes describe a file beyond its mode.
 type attributes struct {
-	known  bool // false where files have no owner in this sense, as on Windows
+	known  bool // false where files have no owner of this kind, as on Windows
 	owner  int
 	group  int
-	linked bool // it has several names: hard links
+	linked bool // it has more than one hard link
 }
 
-// A folder is what is known of one on the way to a record.
+// A folder is a folder on the path to a record.
 type folder struct {
 	attributes
 
 	mode fs.FileMode
 }
 
-// writableOnlyBy reports whether nobody but users can make, replace or remove files
-// in the folder. An access list of the system shows in the mode as rights of the
-// group.
+// writableOnlyBy reports whether only users can create, replace or remove files in the
+// folder. A POSIX access control list shows in the mode as permissions of the group.
 func (d folder) writableOnlyBy(users ...int) bool {
 	return d.mode.Perm()&0o022 == 0 && slices.Contains(users, d.owner)
 }
 
-// holds reports whether nobody but users can put something else in the place of a
-// folder within it. In a sticky one, such as /tmp, only its owner and the owner of
-// what is within can.
-func (d folder) holds(within folder, owner int, users ...int) bool {
+// protects reports whether only users and owner can replace the folder child of d. In a
+// sticky folder, such as /tmp, only the owners of the folder and of the child can.
+func (d folder) protects(child folder, owner int, users ...int) bool {
 	return d.writableOnlyBy(append(users, owner)...) ||
-		d.mode&fs.ModeSticky != 0 && slices.Contains(users, d.owner) && slices.Contains(users, within.owner)
+		d.mode&fs.ModeSticky != 0 && slices.Contains(users, d.owner) && slices.Contains(users, child.owner)
 }
 
-// rules say what may be done with a record's folder and with the files in it.
+// rules are the rules for a record's folder and the files in it.
 type rules struct {
-	// shared is set when others can write the folder. Then links in it are not
+	// shared is set if others can write the folder. Then links in it are not
 	// followed, and its files must belong to one of owners.
 	shared bool
 	owners []int
-	// heir is to have the files that root makes in the folder, if it is known.
-	heir attributes
+	// newOwner is the owner of the files that root creates in the folder, if known.
+	newOwner attributes
 }
 
-// rulesFor returns the rules for the last folder of the way to a record, for a user.
+// rulesFor returns the rules for the last one of folders, which are the path to a
+// record.
 //
-// The user and root are trusted. So is, by root alone, the owner of the record's
-// folder, if everything on the way belongs to root or to that owner: this is a
-// service's folder in which somebody works as root. In a folder that everybody can
-// write, or that anybody could have put there, a file of another user may be a trap.
-func rulesFor(way []folder, user int) rules {
-	if len(way) == 0 {
+// The user and root are trusted. Root also trusts the owner of the record's folder, if
+// all folders on the path belong to root or to that owner: then it is the folder of a
+// service. It does not trust the owner of a world-writable folder, or of one that
+// anybody could have created: a file of another user there may be an attack.
+func rulesFor(folders []folder, user int) rules {
+	if len(folders) == 0 {
 		return rules{}
 	}
-	last := way[len(way)-1]
+	last := folders[len(folders)-1]
 	r := rules{shared: !last.writableOnlyBy(superuser, user), owners: []int{superuser, user}}
 	if user != superuser || last.mode.Perm()&0o002 != 0 {
 		return r
 	}
-	for i, d := range way[:len(way)-1] {
-		if !d.holds(way[i+1], last.owner, superuser, user) {
+	for i, d := range folders[:len(folders)-1] {
+		if !d.protects(folders[i+1], last.owner, superuser, user) {
 			return r
 		}
 	}
 	r.owners = append(r.owners, last.owner)
-	r.heir = last.attributes
+	r.newOwner = last.attributes
 	return r
 }
 
-// admit returns an error if a file is not to be used under these rules.
-func (r rules) admit(a attributes) error {
+// checkOwner returns an error if the rules do not allow the owner of a file.
+func (r rules) checkOwner(a attributes) error {
 	if !r.shared || !a.known || slices.Contains(r.owners, a.owner) {
 		return nil
 	}

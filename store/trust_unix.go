@@ -20,28 +20,27 @@ func attributesOf(info fs.FileInfo) attributes {
 	return attributes{known: true, owner: int(stat.Uid), group: int(stat.Gid), linked: stat.Nlink > 1}
 }
 
-// foldersTo returns the folders from the root, or from the working directory, to one
-// that no link leads to. Those that do not exist are left out.
+// foldersTo returns the folders on path, which is without links, from the root or the
+// working directory down. It omits those that do not exist.
 func foldersTo(path string) ([]folder, error) {
-	var way []folder
+	var folders []folder
 	for at := filepath.Clean(path); ; at = filepath.Dir(at) {
 		info, err := os.Stat(at)
 		switch {
 		case err == nil:
-			way = append(way, folder{attributesOf(info), info.Mode()})
+			folders = append(folders, folder{attributesOf(info), info.Mode()})
 		case !errors.Is(err, fs.ErrNotExist):
 			return nil, err
 		}
 		if at == filepath.Dir(at) {
-			slices.Reverse(way)
-			return way, nil
+			slices.Reverse(folders)
+			return folders, nil
 		}
 	}
 }
 
-// checkLinks returns an error if a link on the way that path takes lies in a folder
-// that others than root and the user can write: one of them may have put it there.
-// What else is wrong with the way is for others to find.
+// checkLinks returns an error if a link on path is in a folder that others than root
+// and the user can write: one of them may have created it.
 func checkLinks(path string, user int) error {
 	at, rest := start(".", path)
 	for links := 0; rest != "" && links <= maxLinks; {
@@ -49,8 +48,11 @@ func checkLinks(path string, user int) error {
 		name, rest, _ = strings.Cut(rest, "/")
 		next := filepath.Join(at, name)
 		info, err := os.Lstat(next)
-		if err != nil {
-			return nil //nolint:nilerr // resolve follows the same way, and says what is wrong with it
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil:
+			return err
 		}
 		if info.Mode().Type() != fs.ModeSymlink {
 			at = next
@@ -69,7 +71,8 @@ func checkLinks(path string, user int) error {
 	return nil
 }
 
-// start returns where a path begins that is relative to folder, and the rest of it.
+// start returns the folder where path starts, which is folder if path is relative, and
+// the rest of path.
 func start(folder, path string) (at, rest string) {
 	if rest = strings.TrimLeft(path, "/"); rest != path {
 		return "/", rest
