@@ -13,26 +13,25 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// A timeoutError is an answer that did not come in time.
+// A timeoutError reports a timeout of the client.
 type timeoutError struct{}
 
 func (timeoutError) Error() string   { return "no answer in time" }
 func (timeoutError) Timeout() bool   { return true }
 func (timeoutError) Temporary() bool { return true }
 
-// told returns err, which the client has returned, in this package's own words. A
-// client quotes the answer that it cannot read, and the record with it, so its
-// text is never passed on. An error in its chain is kept where its text is
-// constant.
-func told(err error) error {
+// translate returns an error of the client in this package's own words. The client
+// quotes answers that it cannot parse, which may contain the record, so its text is
+// never used. An error in the chain is wrapped only if its text is constant.
+func translate(err error) error {
 	if err == nil {
 		return nil
 	}
 	if errors.Is(err, redis.Nil) {
-		return errAnswer
+		return errResult
 	}
-	if r, ok := fromServer(err); ok {
-		return r
+	if e, ok := errors.AsType[redis.Error](err); ok {
+		return newServerError(e.Error())
 	}
 	for _, known := range []struct {
 		is   error
@@ -50,21 +49,21 @@ func told(err error) error {
 			return fmt.Errorf("%s: %w", known.text, known.is)
 		}
 	}
-	return toldOfConnection(err)
+	return translateConnection(err)
 }
 
-// toldOfConnection is told for the errors of the network and of TLS.
-func toldOfConnection(err error) error {
+// translateConnection is translate for errors of the network and of TLS.
+func translateConnection(err error) error {
 	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		if errors.Is(errno, fs.ErrNotExist) || errors.Is(errno, fs.ErrExist) {
-			// The chain ends here: the system means a socket, and a caller who asks
-			// for these two means the record.
+			// Not wrapped: it concerns a socket, and callers would take it for a
+			// statement about the record.
 			return errors.New("the connection failed: " + errno.Error())
 		}
 		return fmt.Errorf("the connection failed: %w", errno)
 	}
-	var late interface{ Timeout() bool }
-	if errors.As(err, &late) && late.Timeout() {
+	var timeout interface{ Timeout() bool } // not net.Error, which a store must not import
+	if errors.As(err, &timeout) && timeout.Timeout() {
 		return timeoutError{}
 	}
 	var (
@@ -86,20 +85,20 @@ func toldOfConnection(err error) error {
 	case errors.As(err, &invalid):
 		return errors.New("the TLS handshake failed: the server's certificate is not valid")
 	}
-	return toldByType(err)
+	return translateType(err)
 }
 
-// toldByType is told for errors of which nothing is known but their types. The
-// name of a type is in the program, and never came from a server.
-func toldByType(err error) error {
+// translateType is translate for unknown errors. The name of a type comes from the
+// program and never from the server, so it contains no part of the record.
+func translateType(err error) error {
 	for {
-		kind := fmt.Sprintf("%T", err)
-		if kind == "*net.DNSError" {
+		name := fmt.Sprintf("%T", err)
+		if name == "*net.DNSError" {
 			return errors.New("the server's name cannot be resolved")
 		}
 		inner := errors.Unwrap(err)
 		if inner == nil {
-			return fmt.Errorf("the client failed, or could not read the answer (an error of type %s)", kind)
+			return fmt.Errorf("the client failed, or could not read the answer (an error of type %s)", name)
 		}
 		err = inner
 	}

@@ -12,65 +12,63 @@ import (
 	"github.com/agsauth/agsauth/clock"
 )
 
-// Config says where a session is kept. Client and Name are required; the zero
-// values of all else are the defaults.
+// Config is the configuration of a [Store]. Client and Name are required; the zero
+// values of all other fields are the defaults.
 //
-// A client keeps its options, and the password with them, in its own fields. fmt
-// does not print them, but what follows pointers does, such as testify when it
-// compares two Configs. A [Store] shows nothing of its client to either.
+// The options of a client contain the password. fmt does not print them, but printers
+// that follow pointers do, such as testify when it compares two Configs. A [Store] shows
+// nothing of its client to either.
 type Config struct {
-	// Client is the connection to Redis or Valkey: a [*redis.Client], also one of
-	// Sentinel's, or a [*redis.ClusterClient]. It may be shared with whatever else
-	// the program does, and is not closed by the Store. A [*redis.Ring] is refused:
-	// while one of its servers cannot be reached it looks for the session on
-	// another, which has neither the record nor the lock.
+	// Client is the connection to Redis or Valkey: a [*redis.Client], with or without
+	// Sentinel, or a [*redis.ClusterClient]. It may be shared with other parts of the
+	// program. The Store does not close it. A [*redis.Ring] is refused: if one of its
+	// servers cannot be reached, it uses another one, which has neither the record nor
+	// the lock.
 	//
-	// Its timeouts and retries bound what a method of the Store leaves behind when
-	// its context ends first.
+	// The timeouts and retries of the client limit how long a command may run after
+	// the context of its method has ended.
 	Client redis.UniversalClient
-	// Name tells one session from another: all who give the same share it. It is
-	// between 1 and 512 bytes, without braces.
+	// Name identifies the session: all Stores with the same Prefix and Name share it.
+	// It is between 1 and 512 bytes long and contains no braces.
 	Name string
-	// Prefix begins each key and channel. Empty means "agsauth:". It has 512 bytes
-	// at most, and no braces.
+	// Prefix is the beginning of each key and channel. Empty means "agsauth:". It is
+	// at most 512 bytes long and contains no braces.
 	Prefix string
 
-	// Lease is how long the lock outlives a holder that died, or that Redis cannot
-	// hear any more. It is renewed when a third of it has passed. Zero means 24
-	// seconds; it is between 100 ms and 24 hours, in whole milliseconds.
+	// Lease is how long the lock stays taken after its holder died or lost its
+	// connection. The holder renews it after a third of that time. Zero means 24
+	// seconds; other values are between 100 ms and 24 hours, in whole milliseconds.
 	//
-	// A holder that has just lost its way to Redis has two thirds of it left: they
-	// should last for a refresh, tokensource.Config.RefreshTimeout, or another may
-	// begin one beside it. And all of it should be less than LockTimeout of there,
-	// after which one that waits goes on without the lock. The default is made for
-	// the 15 and 30 seconds that are the defaults of those.
+	// A holder that loses its connection has two thirds of the lease left. They should
+	// be longer than the RefreshTimeout of tokensource.Config, or another process may refresh at the same time. The lease
+	// should be shorter than the LockTimeout of tokensource.Config, after which a
+	// waiting process continues without the lock. The default fits the defaults of
+	// both, 15 and 30 seconds.
 	Lease time.Duration
-	// PollInterval is how often one that waits for the lock looks whether it is
-	// free when Redis cannot tell it: when it may not subscribe, or the
-	// subscription was lost. One that is subscribed looks a tenth as often, in
-	// case a message is lost. A quarter is added or taken away at random. Zero
-	// means one second; it is between 10 ms and 24 hours.
+	// PollInterval is how often Lock tries to take a lock that is held, if it receives
+	// no notifications of releases: the user may not subscribe, or the subscription
+	// was lost. With a subscription Lock polls ten times less often, in case a
+	// notification is lost. Each interval varies at random by up to a quarter. Zero
+	// means one second; other values are between 10 ms and 24 hours.
 	PollInterval time.Duration
 
-	// Clock makes the timers of waits and renewals. Nil is the system's. What a
-	// lease lasts is measured by Redis itself.
+	// Clock provides the timers of waits and renewals. Nil means the system clock. The
+	// lease itself is measured by the server.
 	Clock clock.Clock
-	// Rand returns a number from [0,1), and is called by one goroutine at a time.
-	// Nil is math/rand/v2. It spreads those who wait, and decides nothing that must
-	// not be guessed.
+	// Rand returns a random number in [0,1). It is not called concurrently. Nil means
+	// math/rand/v2. It only spreads waiting processes; nothing depends on its being
+	// hard to guess.
 	Rand func() float64
 }
 
 const (
 	defaultPrefix = "agsauth:"
-	// Two thirds of it are more than the 15 seconds of a refresh, and all of it is
-	// less than the 30 seconds after which nobody waits any more.
-	defaultLease = 24 * time.Second
-	defaultPoll  = time.Second
-	leastLease   = 100 * time.Millisecond
-	leastPoll    = 10 * time.Millisecond
-	longest      = 24 * time.Hour // of either
-	maxName      = 512
+	defaultLease  = 24 * time.Second // see Config.Lease
+	defaultPoll   = time.Second
+	minLease      = 100 * time.Millisecond
+	minPoll       = 10 * time.Millisecond
+	maxDuration   = 24 * time.Hour // of either
+	maxName       = 512
 )
 
 // check returns what is wrong with the Config.
@@ -83,13 +81,13 @@ func (c *Config) check() error {
 		return errors.New("redisstore: Config.Client is a Ring, which moves keys when a server is away")
 	case c.Name == "":
 		return errors.New("redisstore: Config.Name is empty")
-	case c.Lease != 0 && (c.Lease < leastLease || c.Lease > longest):
-		return fmt.Errorf("redisstore: Config.Lease is not between %v and %v", leastLease, longest)
-	case c.PollInterval != 0 && (c.PollInterval < leastPoll || c.PollInterval > longest):
-		return fmt.Errorf("redisstore: Config.PollInterval is not between %v and %v", leastPoll, longest)
+	case c.Lease != 0 && (c.Lease < minLease || c.Lease > maxDuration):
+		return fmt.Errorf("redisstore: Config.Lease is not between %v and %v", minLease, maxDuration)
+	case c.PollInterval != 0 && (c.PollInterval < minPoll || c.PollInterval > maxDuration):
+		return fmt.Errorf("redisstore: Config.PollInterval is not between %v and %v", minPoll, maxDuration)
 	}
 	for _, part := range []struct{ field, value string }{{"Name", c.Name}, {"Prefix", c.Prefix}} {
-		// The hash tag is what stands between the first braces of a key.
+		// The hash tag of a key is the text between its first braces.
 		if strings.ContainsAny(part.value, "{}") {
 			return errors.New("redisstore: Config." + part.field + " has braces")
 		}
@@ -100,8 +98,8 @@ func (c *Config) check() error {
 	return nil
 }
 
-// fill puts the defaults in the place of zero values.
-func (c *Config) fill() {
+// setDefaults replaces zero values by the defaults.
+func (c *Config) setDefaults() {
 	if c.Prefix == "" {
 		c.Prefix = defaultPrefix
 	}
@@ -119,14 +117,14 @@ func (c *Config) fill() {
 	}
 }
 
-// names are the keys and the channel of one session. Of one hash tag, a cluster
-// keeps them on one node.
+// names are the keys and the channel of one session. They have the same hash tag, so
+// that a cluster stores them on one node.
 type names struct {
 	record   string // a hash of version and data
-	lock     string // the token of who holds the lock, there for as long as it is held
-	released string // the token of who held it last, for a while
-	aside    string // begins the names of what was set aside
-	channel  string // on which a release is told
+	lock     string // the lock token of the holder, while the lock is held
+	released string // the lock token of the last holder, for the length of a lease
+	aside    string // the prefix of the keys of records that were set aside
+	channel  string // for notifications of releases
 }
 
 func (c *Config) names() names {

@@ -1,102 +1,99 @@
-// Package redisstore keeps one session where many hosts can share it: in Redis or
-// Valkey. It needs Redis 6.2 or later, or any Valkey; one server, Sentinel or a
-// cluster.
+// Package redisstore stores a session in Redis or Valkey, so that several hosts can share
+// it. It needs Redis 6.2 or later, or any Valkey: one server, Sentinel or a cluster.
 //
 //	client := redis.NewClient(&redis.Options{Addr: "redis.example:6379", TLSConfig: tls})
 //	shared, err := redisstore.New(redisstore.Config{Client: client, Name: "customer-1"})
 //	…
 //	session, err := tokensource.New(tokensource.Config{Refresher: gateway, Store: shared})
 //
-// A [Store] makes the promises of package store: a record is whole, nothing is
-// overwritten unseen, "nothing stored" is said only when it is so, and no error
-// holds any of the record. Errors of the server and of the client are told in this
-// package's own words, as a client quotes what it cannot read; a server's begins
-// with its code, and redis.HasErrorPrefix works on it. Its Lock keeps a hundred replicas from refreshing one
-// session at the same time: one asks the gateway, and the others find it done.
+// A [Store] has the guarantees of package store: a record is complete, Save is a
+// compare-and-swap, fs.ErrNotExist means that nothing is stored, and no error contains a
+// part of the record. Its Lock prevents that several processes refresh the session at
+// the same time: one calls the gateway, and the others load the new tokens.
 //
-// # What is kept
+// Errors of the server begin with the server's code, so that redis.HasErrorPrefix works.
+// Their texts, and those of errors of the client, are this package's own, since server
+// and client may quote a part of the record.
 //
-// A session's keys begin with "agsauth:{NAME}:". The braces are a hash tag, which
-// keeps them on one node of a cluster.
+// # Keys
 //
-//	record      a hash of data, the record as it was saved, and version, a random word
-//	lock        there while the lock is held, with the token of its holder
-//	released    for the length of a lease, the token of who held it last
-//	aside:…     a damaged record that was put out of the way; yours to remove
+// The keys of a session begin with "agsauth:{NAME}:". The braces are a hash tag, so that
+// a cluster stores all of them on one node.
 //
-// The channel "agsauth:{NAME}:unlocked" tells of releases. The record has no time
-// to live, for a session must outlast any pause; what ends it is recorded in it.
-// One that somebody gives it is taken away by the next Save, and from a damaged
-// record by SetAside. Delete removes the record.
+//	record      a hash of data, the record, and version, a random word
+//	lock        the lock token of the holder, while the lock is held
+//	released    the lock token of the last holder, for the length of a lease
+//	aside:…     a damaged record that was set aside; it stays until you remove it
 //
-// The bytes are in clear, in the server's memory, in its files and backups, and to
-// whoever may read the key or MONITOR. To encrypt them wrap the Store in a
-// store.Sealed.
+// The channel "agsauth:{NAME}:unlocked" notifies of releases. The record has no time to
+// live, since a session must survive any pause; its expiry times are in the record. If
+// another client sets a time to live, the next Save or SetAside removes it.
 //
-// go-redis has a logger, which writes to standard error by default, and may quote an
-// answer that it cannot read. It belongs to the whole program, so this package
-// leaves it alone: see redis.SetLogger, and Disable of its package logging.
+// The record is not encrypted: not in the memory of the server, its files and backups,
+// and not for clients that may read the key or use MONITOR. To encrypt it wrap the
+// Store in a store.Sealed.
 //
-// # What a lease can do, and what not
+// The logger of go-redis writes to standard error by default, and may quote an answer
+// that it cannot parse. It belongs to the whole program, so this package does not change
+// it: see redis.SetLogger, and Disable of its package logging.
 //
-// The lock is a lease: it is held until unlock, and is renewed meanwhile; if its
-// holder dies it ends by itself after [Config.Lease]. Three things it cannot do.
+// # Limits of a lease
 //
-// It cannot hold back a holder that was frozen. A process that stands still for
-// longer than the lease, in a virtual machine that was moved, say, does not know
-// of it when it thaws, and its request to the gateway is still on its way: then two
-// spend one refresh token. Where refresh tokens are good for one use the gateway
-// rejects the second, and where it takes that for theft it ends the session. The
-// record stays whole: Save is refused to whoever has not seen the newest. The next
-// that is rejected says that the outcome is unknown (OutcomeUnknown of
-// tokensource.LoginRequiredError), and unlock returns [ErrLeaseLost]. No store can
-// do better unless the gateway itself compared numbers.
+// The lock is a lease: its holder renews it until unlock, and if the holder dies, it
+// expires after [Config.Lease]. A lease has three limits.
 //
-// It does not survive a failover for certain. Replication is asynchronous: a replica
-// that takes over may have missed the lock, so that there are two holders; or the
-// newest record, so that a spent refresh token is presented. Of the latter WAIT
-// and min-replicas-to-write make less, not nothing. Redlock, a lock by majority of
-// several servers, is no remedy: it does not keep the record, and a frozen holder
-// defeats it as well. A Source lives with both: what the gateway rejects is looked
-// for in the store before the session ends.
+// It does not stop a holder that was suspended. A process that does not run for longer
+// than the lease, for example in a virtual machine that is migrated, may continue with a
+// request to the gateway while another process holds the lock, and both use the same
+// refresh token. A gateway that accepts each refresh token once rejects the second
+// request, and may end the session. The record stays consistent, since Save is refused
+// for a process that has not loaded the newest record. The next rejection reports that
+// the outcome is unknown (OutcomeUnknown of tokensource.LoginRequiredError), and unlock
+// returns [ErrLeaseLost]. Only fencing in the gateway itself could prevent this.
 //
-// It is timed by the server's clock. One that jumps ahead ends leases early.
+// It may be lost in a failover. Replication is asynchronous: a replica that becomes the
+// primary may lack the lock, so that there are two holders, or the newest record, so
+// that a used refresh token is sent again. WAIT and min-replicas-to-write make the
+// latter less likely. Redlock does not help: it does not store the record, and does not
+// stop a suspended holder either. A tokensource.Source handles both cases: when the
+// gateway rejects a token, it looks for a newer one in the store before the session ends.
 //
-// # How the server should be set up
+// It is measured by the clock of the server. If that clock jumps ahead, leases expire
+// early.
 //
-// Persistence decides what a restart costs. With "appendonly yes" and the default
-// "appendfsync everysec" a crash loses the last second: with luck nothing, else the
-// newest pair, and with it a session whose refresh tokens are good for one use.
-// With "appendfsync always" it loses nothing that was acknowledged. Without any, a
-// restart loses the records; a Source that runs saves its own again, and one that
-// starts meanwhile has to sign on. Where refresh tokens are good for one use even
-// those that run may lose the session: when one that has an older pair comes first.
+// # Configuration of the server
 //
-// "maxmemory-policy noeviction" is the one to choose. The volatile policies are as
-// good, as the record has no time to live, though the lock may be evicted; with the
-// others the record may be, which is like a restart without persistence. A server
-// that is full refuses to lock and to save, and the pair stays in the memory of
-// the process that has it.
+// Persistence decides what a restart of the server loses. With "appendonly yes" and the
+// default "appendfsync everysec" a crash loses up to a second of writes, possibly the
+// newest tokens, and with them a session whose refresh tokens can be used once. With
+// "appendfsync always" it loses nothing. Without persistence a restart loses the
+// records: a running Source saves its own again, and one that starts later must log in.
+// If refresh tokens can be used once, running Sources may lose the session as well,
+// namely if one with older tokens saves first.
 //
-// A user that has no more rights than are needed, for one session (for all of them
-// write * for NAME):
+// Use "maxmemory-policy noeviction". The volatile policies work too, since the record
+// has no time to live, but may evict the lock. The other policies may evict the record,
+// which has the effect of a restart without persistence. A server whose memory is full
+// refuses Lock and Save, and the tokens stay in the memory of the process.
+//
+// A user with only the necessary rights, for one session (use * as NAME for all):
 //
 //	ACL SETUSER agsauth on >PASSWORD resetkeys ~agsauth:{NAME}:* resetchannels &agsauth:{NAME}:* -@all +eval +evalsha +get +set +del +exists +rename +pexpire +pttl +persist +hget +hmget +hset +hstrlen +pubsub|numsub +publish +subscribe
 //
-// In a cluster the client needs some more, for itself:
+// In a cluster the client itself needs a few more:
 //
 //	ACL SETUSER agsauth +cluster|slots +cluster|shards +command +ping +readonly
 //
-// Without +subscribe, +publish or the channel those who wait for the lock look for
-// it every [Config.PollInterval], which works as well, only slower. Without
-// +persist a damaged record that is set aside keeps a time to live. [Store.Check]
-// finds any other right that is missing. The first [Store.Lock] finds those without
-// which the session cannot be stored, before a sign-on is spent on it.
+// Without +subscribe, +publish or the channel, Lock polls every
+// [Config.PollInterval] and is only slower. Without +persist a record that is set aside
+// keeps its time to live. [Store.Check] finds all other missing rights. The first
+// [Store.Lock] finds those that are needed to save the session, before a login whose
+// result could not be saved.
 //
-// # What it costs
+// # Cost
 //
-// Lock, Load, Save and unlock are one script each. One that waits takes a
-// connection to be told of the release, and looks a tenth as often as it would
-// else. After a release those who wait take their turns at random over 4 ms for each
-// of them, and not all at once.
+// Lock, Load, Save and unlock run one script each. While Lock waits, it uses a
+// connection for notifications of releases, and polls ten times less often than without
+// them. After a release the waiting processes try at random times, spread over 4 ms for
+// each, and not all at once.
 package redisstore

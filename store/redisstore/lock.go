@@ -9,91 +9,88 @@ import (
 )
 
 const (
-	// renewals is how often a lease is renewed while it would last once: two of
-	// them may fail.
+	// The lease is renewed after 1/renewals of it, so that two renewals may fail. After
+	// a failed renewal the next one follows after 1/retries.
 	renewals = 3
-	// retries is the same for renewals after one that failed.
-	retries = 12
-	// releaseTimeout is how long unlock tries to give the lock back. If it cannot,
-	// the lease ends by itself.
+	retries  = 12
+	// releaseTimeout is the time limit of unlock. After it the lease expires by
+	// itself.
 	releaseTimeout = 5 * time.Second
 )
 
-// Lock waits until no other holds the lock, be it through this value, another one
-// or on another host, and takes it. The wait ends with ctx, whose cause is then
-// returned; it also ends when the server cannot be asked, or refuses writes.
+// Lock waits until it holds the lock of the session, exclusively among all Stores on all
+// hosts. If ctx ends first, Lock returns the cause. It also fails if the server cannot
+// be reached or refuses writes.
 //
-// The first Lock also checks that the user may run the commands that the Store
-// needs, and so does one that follows the denial of a right. If some are missing
-// it takes no lock, and its error names them: see [Store.Check].
+// The first Lock checks that the user may run the commands that a Store needs, and so
+// does the first Lock after a denied right. If rights are missing, it does not take the
+// lock, and its error names them: see [Store.Check].
 //
-// From then on the lock is renewed, until what is returned is called, which gives
-// it back. That takes 5 seconds at most, and its error Is [ErrLeaseLost] if the
-// lock was not held all the time. Calling it again does nothing but return the
-// same error. ctx is of no influence on any of this; only its values are kept.
+// The lock is renewed until unlock is called, even if ctx ends. unlock releases it within
+// 5 seconds. Its error Is [ErrLeaseLost] if the lock was not held all the time. Further
+// calls of unlock do nothing and return the same error.
 //
-// The lock keeps out those who take it, and nobody else; in particular one who
-// holds it may use all other methods.
+// The lock excludes only other callers of Lock. The other methods may be called with
+// and without it.
 func (s *Store) Lock(ctx context.Context) (unlock func() error, err error) {
-	if err := s.turn.enter(ctx); err != nil {
+	if err := s.lockMu.lock(ctx); err != nil {
 		return nil, err
 	}
 	token := rand.Text()
 	if err := s.acquire(ctx, token); err != nil {
-		s.turn.leave()
+		s.lockMu.unlock()
 		return nil, endedOr(ctx, "lock", err)
 	}
 	return s.hold(context.WithoutCancel(ctx), token), nil
 }
 
-// attempt takes the lock if it is free. If not, left is what the holder's lease
-// has left, negative if that has no end.
-func (s *Store) attempt(ctx context.Context, token string) (held bool, left time.Duration, err error) {
-	after, keys := context.WithoutCancel(ctx), []string{s.names.lock}
-	checks := !s.checked.Load()
-	if checks {
+// tryAcquire takes the lock if it is free. Otherwise left is the time that is left of the
+// holder's lease, or negative if it has no end.
+func (s *Store) tryAcquire(ctx context.Context, token string) (held bool, left time.Duration, err error) {
+	detachedCtx, keys := context.WithoutCancel(ctx), []string{s.names.lock}
+	checkRights := !s.rightsChecked.Load()
+	if checkRights {
 		keys = append(keys, s.names.record)
 	}
-	a, err := await(ctx, nil, func(ctx context.Context) (answer, error) {
+	r, err := await(ctx, nil, func(ctx context.Context) (result, error) {
 		return s.run(ctx, s.script.acquire.Run, keys, token, s.cfg.Lease.Milliseconds())
-	}, func(a answer, err error, received bool) {
-		// The caller goes without the lock. So it must not be left held.
-		kept := a.verdict == isHeld && received
-		if !kept && !notTaken(a, err) {
-			_, _ = s.runRelease(after, token)
+	}, func(r result, err error, received bool) {
+		// If the caller does not learn that it holds the lock, nobody else releases it.
+		if (r.status != statusHeld || !received) && !isNotTaken(r, err) {
+			_, _ = s.runRelease(detachedCtx, token)
 		}
 	})
 	switch {
 	case err != nil:
 		return false, 0, err
-	case a.verdict == isHeld:
-		if checks {
-			s.checked.Store(true)
+	case r.status == statusHeld:
+		if checkRights {
+			s.rightsChecked.Store(true)
 		}
 		return true, 0, nil
-	case a.verdict == isBusy && len(a.rest) == 1:
-		ms, err := strconv.ParseInt(a.rest[0], 10, 64)
+	case r.status == statusBusy && len(r.values) == 1:
+		ms, err := strconv.ParseInt(r.values[0], 10, 64)
 		if err != nil {
-			return false, 0, errAnswer // the error would quote it
+			return false, 0, errResult // err would quote the value
 		}
 		return false, time.Duration(ms) * time.Millisecond, nil
 	default:
-		return false, 0, a.problem()
+		return false, 0, r.problem()
 	}
 }
 
-// notTaken reports whether an answer says for certain that the lock was not taken.
-func notTaken(a answer, err error) bool {
-	return refused(err) || a.verdict == isBusy || a.verdict == isDenied
+// isNotTaken reports whether a result means for certain that the lock was not taken.
+func isNotTaken(r result, err error) bool {
+	return isRefusal(err) || r.status == statusBusy || r.status == statusDenied
 }
 
-// hold renews the lock until what is returned is called.
+// hold renews the lock until unlock is called.
 func (s *Store) hold(ctx context.Context, token string) (unlock func() error) {
-	renewing, stop := context.WithCancel(ctx)
+	renewCtx, stop := context.WithCancel(ctx)
 	lost := make(chan bool, 1)
-	go func() { lost <- s.renew(renewing, token) }()
+	go func() { lost <- s.renew(renewCtx, token) }()
 	return sync.OnceValue(func() error {
-		defer s.turn.leave()
+		defer s.lockMu.unlock()
 		stop()
 		err := ErrLeaseLost
 		if !<-lost {
@@ -103,19 +100,19 @@ func (s *Store) hold(ctx context.Context, token string) (unlock func() error) {
 	})
 }
 
-// renew prolongs the lease again and again until ctx ends. A lease that is not
-// there any more, or is another's, is not taken back: then it returns at once.
+// renew renews the lease until ctx ends. If the lock is lost, renew does not take it
+// again, and returns true at once.
 func (s *Store) renew(ctx context.Context, token string) (lost bool) {
 	next := s.cfg.Lease / renewals
 	for {
 		if s.pause(ctx, next) != nil {
 			return false
 		}
-		a, err := await(ctx, nil, func(ctx context.Context) (answer, error) {
+		r, err := await(ctx, nil, func(ctx context.Context) (result, error) {
 			return s.run(ctx, s.script.renew.Run, []string{s.names.lock}, token, s.cfg.Lease.Milliseconds())
 		}, nil)
 		switch {
-		case err == nil && a.verdict == isLost:
+		case err == nil && r.status == statusLost:
 			return true
 		case err == nil:
 			next = s.cfg.Lease / renewals
@@ -125,23 +122,23 @@ func (s *Store) renew(ctx context.Context, token string) (lost bool) {
 	}
 }
 
-// release gives the lock back, and tells those who wait.
+// release releases the lock, and notifies those who wait for it.
 func (s *Store) release(ctx context.Context, token string) error {
 	timer := s.cfg.Clock.NewTimer(releaseTimeout)
 	defer timer.Stop()
-	a, err := await(ctx, timer.C(), func(ctx context.Context) (answer, error) { return s.runRelease(ctx, token) }, nil)
+	r, err := await(ctx, timer.C(), func(ctx context.Context) (result, error) { return s.runRelease(ctx, token) }, nil)
 	switch {
 	case err != nil:
 		return err
-	case a.verdict == isReleased:
+	case r.status == statusReleased:
 		return nil
-	case a.verdict == isLost:
+	case r.status == statusLost:
 		return ErrLeaseLost
 	default:
-		return a.problem()
+		return r.problem()
 	}
 }
 
-func (s *Store) runRelease(ctx context.Context, token string) (answer, error) {
+func (s *Store) runRelease(ctx context.Context, token string) (result, error) {
 	return s.run(ctx, s.script.release.Run, []string{s.names.lock, s.names.released}, token, s.cfg.Lease.Milliseconds(), s.names.channel)
 }

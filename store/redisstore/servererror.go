@@ -4,57 +4,52 @@ import (
 	"errors"
 	"slices"
 	"strings"
-
-	"github.com/redis/go-redis/v9"
 )
 
-// A reply is an error that the server answered, told in this package's own words.
-// Nothing of the server's text is in it: a server quotes what it complains of, and
-// what looks like an error may be a part of the record that a broken connection has
-// moved there. The text begins with the error's code, as the server's does, so
+// A serverError is an error that the server returned, in this package's own words. The
+// server's text is not used: servers quote arguments, and after a broken connection a
+// part of the record may look like an error. Error begins with the server's code, so
 // that redis.HasErrorPrefix(err, "NOPERM ") works.
-type reply struct {
-	code string // empty if it is not one of those that codeText knows
+type serverError struct {
+	code string // empty if it is unknown to codeText
 	text string
 }
 
-func (r reply) Error() string { return r.text }
+func (e serverError) Error() string { return e.text }
 
-// RedisError marks a reply as an error of the server.
-func (reply) RedisError() {}
+// RedisError implements redis.Error.
+func (serverError) RedisError() {}
 
-const unknownReply = "an error that this package does not know"
-
-// The codes that decide something.
 const (
-	codeGeneral = "ERR"
-	codeDenied  = "NOPERM"
+	codeGeneral  = "ERR"
+	codeDenied   = "NOPERM"
+	unknownError = "an error that this package does not know"
 )
 
-// newReply returns what the server's error text means.
-func newReply(text string) reply {
+// newServerError translates the server's text of an error.
+func newServerError(text string) serverError {
 	text = scriptCause(text)
-	if isDenial(text) {
+	if isScriptDenial(text) {
 		return denial(text)
 	}
 	code, rest, _ := strings.Cut(text, " ")
 	switch code {
 	case codeGeneral:
-		return reply{code, generalText(rest)}
+		return serverError{code, codeGeneral + " " + generalText(rest)}
 	case codeDenied:
 		return denial(rest)
 	}
 	if known := codeText(code); known != "" {
-		return reply{code, code + " " + known}
+		return serverError{code, code + " " + known}
 	}
-	if strings.HasPrefix(text, "Unknown Redis command") { // Redis 6.2 has no code for it in a script
-		return reply{codeGeneral, codeGeneral + " unknown command called from script"}
+	if strings.HasPrefix(text, "Unknown Redis command") { // without a code in scripts of Redis 6.2
+		return serverError{codeGeneral, codeGeneral + " unknown command called from script"}
 	}
-	return reply{"", unknownReply}
+	return serverError{"", unknownError}
 }
 
-// scriptCause returns the error that ended a script, without what Redis before 7.0
-// writes in front of it:
+// scriptCause returns the error that ended a script, without the text that Redis before
+// 7.0 puts before it:
 //
 //	ERR Error running script (call to f_1234): @user_script:7: @user_script: 7: -READONLY You can't …
 func scriptCause(text string) string {
@@ -63,68 +58,67 @@ func scriptCause(text string) string {
 		_, cause, _ = strings.Cut(text, "): ")
 	}
 	for {
-		place, found := strings.CutPrefix(cause, "@user_script:")
+		position, found := strings.CutPrefix(cause, "@user_script:")
 		if !found {
 			return strings.TrimPrefix(cause, "-")
 		}
-		place = strings.TrimLeft(strings.TrimPrefix(place, " "), "0123456789")
-		if cause, found = strings.CutPrefix(place, ": "); !found {
+		position = strings.TrimLeft(strings.TrimPrefix(position, " "), "0123456789")
+		if cause, found = strings.CutPrefix(position, ": "); !found {
 			return ""
 		}
 	}
 }
 
-// isDenial reports whether text is one by which a server denies a right to a
-// script. Before 7.0 it has no code, and from 7.0 on it has the general one.
-func isDenial(text string) bool {
+// isScriptDenial reports whether text denies a right to a script. Such texts have no
+// code before Redis 7.0, and the general one since.
+func isScriptDenial(text string) bool {
 	text = strings.TrimPrefix(text, codeGeneral+" ")
 	return strings.HasPrefix(text, "The user executing the script can't ") || strings.HasPrefix(text, "ACL failure in script")
 }
 
-// denial is the error of a right that the user does not have.
-func denial(text string) reply {
-	what := "to do this"
+// denial returns the error of a denied right.
+func denial(text string) serverError {
+	action := "to do this"
 	lower := strings.ToLower(text)
 	switch {
 	case strings.Contains(lower, "channel"):
-		what = "to use the session's channel"
+		action = "to use the session's channel"
 	case strings.Contains(lower, "key"):
-		what = "to use one of the session's keys"
+		action = "to use one of the session's keys"
 	case strings.Contains(lower, "command") && quotedCommand(text) != "":
-		what = "to run the command " + quotedCommand(text)
+		action = "to run the command " + quotedCommand(text)
 	case strings.Contains(lower, "command"):
-		what = "to run one of the commands (Store.Check tells which)"
+		action = "to run one of the commands (Store.Check tells which)"
 	}
-	return reply{codeDenied, codeDenied + " the user has no permission " + what}
+	return serverError{codeDenied, codeDenied + " the user has no permission " + action}
 }
 
-// missing is the error of commands that the server refuses to this user, or does
-// not know.
-func missing(commands []string) reply {
-	return reply{codeDenied, codeDenied + " the user has no permission to run, or the server does not know: " + strings.Join(commands, ", ")}
+// missingRights returns the error of commands that the user may not run, or that the
+// server does not know.
+func missingRights(commands []string) serverError {
+	return serverError{codeDenied, codeDenied + " the user has no permission to run, or the server does not know: " + strings.Join(commands, ", ")}
 }
 
-// generalText tells the meaning of an error of the general code.
+// generalText translates the text of an error with the general code.
 func generalText(text string) string {
 	lower := strings.ToLower(text)
-	meaning := unknownReply
 	switch {
 	case strings.HasPrefix(lower, "unknown command"):
-		meaning = strings.TrimRight("unknown command "+quotedCommand(text), " ")
+		return strings.TrimRight("unknown command "+quotedCommand(text), " ")
 	case strings.HasPrefix(lower, "unknown redis command"):
-		meaning = "unknown command called from script"
+		return "unknown command called from script"
 	case strings.HasPrefix(lower, "max number of clients reached"):
-		meaning = "max number of clients reached"
+		return "max number of clients reached"
 	case strings.HasPrefix(lower, "db index is out of range"), strings.HasPrefix(lower, "invalid db index"):
-		meaning = "DB index is out of range"
+		return "DB index is out of range"
 	case strings.HasPrefix(lower, "auth "), strings.HasPrefix(lower, "client sent auth"):
-		meaning = "a password was sent, and the server has none configured"
+		return "a password was sent, and the server has none configured"
 	}
-	return codeGeneral + " " + meaning
+	return unknownError
 }
 
-// quotedCommand returns what text quotes first, if it is a command that this
-// package uses. Of anything else it returns nothing.
+// quotedCommand returns the first quoted word of text if it is a command that this
+// package uses, and otherwise "".
 func quotedCommand(text string) string {
 	begin := strings.IndexAny(text, "'`\"")
 	if begin < 0 {
@@ -145,7 +139,7 @@ func isCommand(word string) bool {
 	}, word)
 }
 
-// codeText returns what an error's code means, or nothing of one that is not known.
+// codeText returns the meaning of an error's code, or "" if it is unknown.
 func codeText(code string) string {
 	switch code {
 	case "READONLY":
@@ -188,25 +182,15 @@ func codeText(code string) string {
 	return ""
 }
 
-// refused reports whether err is the server's own word that it did not do as it
-// was asked. The general code is not enough: proxies use it for what they do not
-// know the outcome of.
-func refused(err error) bool {
-	var r reply
-	return errors.As(err, &r) && r.code != "" && r.code != codeGeneral
+// isRefusal reports whether err means for certain that the server did not run the
+// command. The general code does not: proxies use it when the outcome is unknown.
+func isRefusal(err error) bool {
+	e, ok := errors.AsType[serverError](err)
+	return ok && e.code != "" && e.code != codeGeneral
 }
 
-// hasNoRight reports whether err says that the user has no right to do something.
-func hasNoRight(err error) bool {
-	var r reply
-	return errors.As(err, &r) && r.code == codeDenied
-}
-
-// fromServer returns the server's error that err is, or wraps.
-func fromServer(err error) (reply, bool) {
-	var r redis.Error
-	if !errors.As(err, &r) {
-		return reply{}, false
-	}
-	return newReply(r.Error()), true
+// isDenied reports whether err means that the user lacks a right.
+func isDenied(err error) bool {
+	e, ok := errors.AsType[serverError](err)
+	return ok && e.code == codeDenied
 }

@@ -9,66 +9,64 @@ import (
 )
 
 const (
-	// patience is how many times more rarely one looks that will be told.
-	patience = 10
-	// turnTime is about what one takes that has waited only to find that there is
-	// nothing left to do: to lock, load and unlock. Those who wait are spread so
-	// that they come one after the other, and each mostly finds the lock free.
-	turnTime = 4 * time.Millisecond
-	// maxTurnTime is what it may grow to, as it doubles each time that one finds
-	// the lock taken after all: then the way to the server is a longer one.
-	maxTurnTime = 32 * time.Millisecond
-	// maxSpread is the longest that they are spread over.
-	maxSpread = 2 * time.Second
-	// deadSpread is the same when a holder has died, which nobody counts.
-	deadSpread = 250 * time.Millisecond
+	// While a waiter is subscribed to notifications, it polls this many times less
+	// often.
+	subscribedFactor = 10
+	// After a notification all waiters try to take the lock at random times. They are
+	// spread over slotTime for each waiter, about the time to lock, load and unlock, so
+	// that most find the lock free. A waiter that finds it taken doubles its slotTime,
+	// up to maxSlotTime, since the connection to the server must be slow. maxSpread
+	// limits the sum.
+	slotTime    = 4 * time.Millisecond
+	maxSlotTime = 32 * time.Millisecond
+	maxSpread   = 2 * time.Second
+	// expirySpread is the time over which waiters are spread when a lease expires.
+	expirySpread = 250 * time.Millisecond
 )
 
 // acquire waits for the lock and takes it.
 func (s *Store) acquire(ctx context.Context, token string) error {
-	held, left, err := s.attempt(ctx, token)
+	held, left, err := s.tryAcquire(ctx, token)
 	if held || err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	w := waiter{store: s, bell: s.listen(ctx), turn: turnTime}
+	w := waiter{store: s, notifications: s.subscribe(ctx), slotTime: slotTime}
 	for !held && err == nil {
 		if err = w.wait(ctx, left); err == nil {
-			held, left, err = s.attempt(ctx, token)
+			held, left, err = s.tryAcquire(ctx, token)
 		}
 	}
 	return err
 }
 
-// A waiter is one that waits for the lock.
+// A waiter waits for the lock.
 type waiter struct {
-	store *Store
-	bell  <-chan int // nil when it will not ring any more
-	told  bool       // the bell will ring
-	turn  time.Duration
+	store         *Store
+	notifications <-chan int // nil after it was closed
+	subscribed    bool
+	slotTime      time.Duration
 }
 
-// wait returns when it is worth looking whether the lock is free: after a release,
-// when the lease that has left to go may have ended, and in any case from time to
-// time.
+// wait waits until the lock may be free: after a notification, when the lease, of which
+// left is left, may have expired, and after the poll interval.
 func (w *waiter) wait(ctx context.Context, left time.Duration) error {
 	for {
-		timer := w.store.cfg.Clock.NewTimer(w.limit(left))
+		timer := w.store.cfg.Clock.NewTimer(w.timeout(left))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
 			return context.Cause(ctx)
 		case <-timer.C():
 			return nil
-		case waiting, ok := <-w.bell:
+		case waiting, ok := <-w.notifications:
 			timer.Stop()
 			if !ok {
-				// Nobody tells any more, or never did: it is for us to look.
-				w.bell, w.told = nil, false
-				continue
+				w.notifications, w.subscribed = nil, false
+				continue // with a shorter poll interval
 			}
-			w.told = true
+			w.subscribed = true
 			if waiting <= 1 {
 				return nil
 			}
@@ -77,56 +75,57 @@ func (w *waiter) wait(ctx context.Context, left time.Duration) error {
 	}
 }
 
-// limit is how long to wait without a word.
-func (w *waiter) limit(left time.Duration) time.Duration {
+// timeout returns how long to wait without a notification.
+func (w *waiter) timeout(left time.Duration) time.Duration {
 	s := w.store
 	d := s.cfg.PollInterval
-	if w.told {
-		d *= patience
+	if w.subscribed {
+		d *= subscribedFactor
 	}
 	d += time.Duration((s.cfg.Rand() - 0.5) / 2 * float64(d))
 	if left >= 0 {
-		d = min(d, left+time.Millisecond+time.Duration(s.cfg.Rand()*float64(min(deadSpread, s.cfg.Lease))))
+		d = min(d, left+time.Millisecond+time.Duration(s.cfg.Rand()*float64(min(expirySpread, s.cfg.Lease))))
 	}
 	return d
 }
 
-// spread waits for this one's turn among so many who were told the same. What
-// the bell rings meanwhile is of no more interest.
+// spread waits for a random time, after a notification to the given number of waiters.
+// It drops a notification that comes meanwhile.
 func (w *waiter) spread(ctx context.Context, waiting int) error {
-	d := min(time.Duration(waiting)*w.turn, maxSpread)
-	w.turn = min(w.turn*2, maxTurnTime)
+	d := min(time.Duration(waiting)*w.slotTime, maxSpread)
+	w.slotTime = min(w.slotTime*2, maxSlotTime)
 	if err := w.store.pause(ctx, time.Duration(w.store.cfg.Rand()*float64(d))); err != nil {
 		return err
 	}
 	select {
-	case _, ok := <-w.bell:
+	case _, ok := <-w.notifications:
 		if !ok {
-			w.bell, w.told = nil, false
+			w.notifications, w.subscribed = nil, false
 		}
 	default:
 	}
 	return nil
 }
 
-// subscribed is what the bell rings once, when from then on it will ring after
-// each release. The one just before may have gone by.
-const subscribed = 0
+// subscriptionConfirmed is sent once when the subscription begins. The lock may have
+// been released just before.
+const subscriptionConfirmed = 0
 
-// listen returns a bell that rings after a release, with the number of those who
-// wait for it. It is closed when it will not ring any more: when this user may not
-// subscribe, or the connection is lost. It ends with ctx.
-func (s *Store) listen(ctx context.Context) <-chan int {
-	bell := make(chan int, 1)
-	subscription := s.client().Subscribe(ctx) // to nothing yet, which connects to nothing
-	// To close it is what ends its wait.
-	over := context.AfterFunc(ctx, func() { _ = subscription.Close() })
+// subscribe subscribes to the notifications of releases until ctx ends. It sends
+// subscriptionConfirmed, and for each release the number of waiters. It closes the
+// channel when no more notifications will come: the user has no right to subscribe, or
+// the connection is lost.
+func (s *Store) subscribe(ctx context.Context) <-chan int {
+	notifications := make(chan int, 1)
+	subscription := s.client().Subscribe(ctx) // without a channel it does not connect yet
+	// Close ends Receive, which ignores ctx.
+	cancelClose := context.AfterFunc(ctx, func() { _ = subscription.Close() })
 	go func() {
-		defer close(bell)
-		// The client panics at some messages that it cannot read.
+		defer close(notifications)
+		// The client panics at some messages that it cannot parse.
 		defer func() { _ = recover() }()
 		defer func() {
-			if over() {
+			if cancelClose() {
 				_ = subscription.Close()
 			}
 		}()
@@ -139,15 +138,15 @@ func (s *Store) listen(ctx context.Context) <-chan int {
 				return
 			}
 			select {
-			case bell <- waiting:
-			default: // it has rung already
+			case notifications <- waiting:
+			default: // the previous one is not received yet, and suffices
 			}
 		}
 	}()
-	return bell
+	return notifications
 }
 
-// receive waits for the next that a subscription has to say.
+// receive waits for the next notification.
 func receive(ctx context.Context, subscription *redis.PubSub) (waiting int, err error) {
 	for {
 		event, err := subscription.Receive(ctx)
@@ -156,9 +155,9 @@ func receive(ctx context.Context, subscription *redis.PubSub) (waiting int, err 
 		}
 		switch e := event.(type) {
 		case *redis.Subscription:
-			return subscribed, nil
+			return subscriptionConfirmed, nil
 		case *redis.Message:
-			// What is no number is somebody else's, and still a reason to look.
+			// Messages of others may not be numbers. They count as a notification too.
 			n, _ := strconv.Atoi(e.Payload)
 			return max(n, 1), nil
 		}
