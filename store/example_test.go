@@ -11,7 +11,7 @@ import (
 	"github.com/agsauth/agsauth/store"
 )
 
-// A record is loaded, changed and saved. Who has not seen the latest is refused.
+// Save replaces only the record that the same File last loaded or saved.
 func ExampleFile() {
 	ctx := context.Background()
 	home, err := os.MkdirTemp("", "example")
@@ -21,31 +21,30 @@ func ExampleFile() {
 	}
 	defer func() { _ = os.RemoveAll(home) }()
 
-	mine := &store.File{Path: filepath.Join(home, "agsauth", "session.json")}
-	_, err = mine.Load(ctx)
+	file := &store.File{Path: filepath.Join(home, "agsauth", "session.json")}
+	_, err = file.Load(ctx)
 	fmt.Println("nothing stored:", errors.Is(err, fs.ErrNotExist))
-	fmt.Println("created:", mine.Save(ctx, []byte(`{"n":1}`)))
+	fmt.Println("created:", file.Save(ctx, []byte(`{"n":1}`)))
 
-	theirs := &store.File{Path: mine.Path} // in another process, say
-	record, err := theirs.Load(ctx)
+	other := &store.File{Path: file.Path} // for example in another process
+	record, err := other.Load(ctx)
 	fmt.Println("loaded:", string(record), err)
-	fmt.Println("replaced:", theirs.Save(ctx, []byte(`{"n":2}`)))
+	fmt.Println("replaced:", other.Save(ctx, []byte(`{"n":2}`)))
 
-	err = mine.Save(ctx, []byte(`{"n":3}`))
-	fmt.Println("somebody came between:", errors.Is(err, fs.ErrExist))
-	record, err = mine.Load(ctx)
+	err = file.Save(ctx, []byte(`{"n":3}`))
+	fmt.Println("another process saved:", errors.Is(err, fs.ErrExist))
+	record, err = file.Load(ctx)
 	fmt.Println("loaded:", string(record), err)
 	// Output:
 	// nothing stored: true
 	// created: <nil>
 	// loaded: {"n":1} <nil>
 	// replaced: <nil>
-	// somebody came between: true
+	// another process saved: true
 	// loaded: {"n":2} <nil>
 }
 
-// Under the lock something is done that only one may do, and that those who wait
-// find done.
+// Under the lock one process logs in, and the others load the session that it saved.
 func ExampleFile_Lock() {
 	home, err := os.MkdirTemp("", "example")
 	if err != nil {
@@ -69,7 +68,7 @@ func ExampleFile_Lock() {
 		case !errors.Is(err, fs.ErrNotExist):
 			return err
 		}
-		fmt.Println("signing on")
+		fmt.Println("logging in")
 		return s.Save(ctx, []byte("a session"))
 	}
 	for range 2 {
@@ -78,11 +77,11 @@ func ExampleFile_Lock() {
 		}
 	}
 	// Output:
-	// signing on
+	// logging in
 	// found a session
 }
 
-// A test plays a second process, or the same one after a restart, with a Peer.
+// A Peer simulates another process, or this one after a restart.
 func ExampleMemory_Peer() {
 	ctx := context.Background()
 	memory := &store.Memory{}
@@ -98,7 +97,7 @@ func ExampleMemory_Peer() {
 	// a session <nil>
 }
 
-// A session that is sealed with a key from the environment, and then with another.
+// A session is sealed with one key, and then with a new one.
 func ExampleSealed() {
 	ctx := context.Background()
 	home, err := os.MkdirTemp("", "example")
@@ -108,7 +107,7 @@ func ExampleSealed() {
 	}
 	defer func() { _ = os.RemoveAll(home) }()
 	path := filepath.Join(home, "session.json")
-	// Such as openssl rand -base64 32 prints. Yours is in no file beside the record.
+	// The output of openssl rand -base64 32. Do not store the key beside the record.
 	old, err := store.ParseKey("cGxlYXNlIGRvIG5vdCB1c2UgdGhpcyBvbmUsIGRhdmU=")
 	if err != nil {
 		fmt.Println(err)

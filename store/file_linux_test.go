@@ -13,18 +13,18 @@ import (
 	"github.com/agsauth/agsauth/store"
 )
 
-// Whenever a process dies, a record is whole, nothing is locked, and what is left
-// of its work is swept by the next that saves.
-func TestFile_KilledWhileItSaves(t *testing.T) {
+// After a process dies during Save, the record is complete, nothing is locked, and the
+// next Save removes the temporary file.
+func TestFile_KilledDuringSave(t *testing.T) {
 	leftovers := 0
-	// When the signal arrives is for the system to say: mostly in the middle.
+	// The signal mostly arrives during the Save.
 	for round := 0; round < 5 || leftovers == 0 && round < 100; round++ {
-		f := saveOne(t)
-		p := start(t, partEndless, f.Path)
+		f := savedFile(t)
+		p := start(t, childEndless, f.Path)
 		waitForCreation(t, filepath.Dir(f.Path))
 		require.NoError(t, p.Process.Kill())
 		require.Error(t, p.Wait(), "it was killed")
-		assertRecord(t, f.Path, string(large))
+		assertRecord(t, f.Path, string(largeRecord))
 		leftovers += len(files(t, filepath.Dir(f.Path))) - 2
 
 		next := &store.File{Path: f.Path}
@@ -34,30 +34,29 @@ func TestFile_KilledWhileItSaves(t *testing.T) {
 		assertRecord(t, f.Path, "record-three")
 		assert.Equal(t, []string{".session.json.guard", "session.json"}, files(t, filepath.Dir(f.Path)))
 	}
-	assert.Positive(t, leftovers, "one at least was killed in the middle")
+	assert.Positive(t, leftovers, "at least one was killed during the Save")
 }
 
-// A process that is stopped in the middle of a Save keeps others from saving, for as
-// long as they care to wait; not from loading, nor from the lock. When it dies, or
-// goes on, so do they.
-func TestFile_StoppedWhileItSaves(t *testing.T) {
-	for _, ending := range []string{"and killed", "and woken"} {
+// A process that is stopped during Save blocks Save, but neither Load nor Lock, until
+// it dies or continues.
+func TestFile_StoppedDuringSave(t *testing.T) {
+	for _, ending := range []string{"killed", "resumed"} {
 		t.Run(ending, func(t *testing.T) {
-			f := saveOne(t)
+			f := savedFile(t)
 			folder := filepath.Dir(f.Path)
-			p := start(t, partEndless, f.Path)
-			// When the signal arrives is for the system to say: mostly in the middle.
+			p := start(t, childEndless, f.Path)
+			// The signal mostly arrives during the Save.
 			guard := flock.New(filepath.Join(folder, ".session.json.guard"))
 			for {
 				waitForCreation(t, folder)
-				p.freeze(t)
+				p.suspend(t)
 				free, err := guard.TryLock()
 				require.NoError(t, err)
 				if !free {
 					break
 				}
 				require.NoError(t, guard.Unlock())
-				p.thaw(t)
+				p.resume(t)
 			}
 
 			other := &store.File{Path: f.Path}
@@ -66,14 +65,14 @@ func TestFile_StoppedWhileItSaves(t *testing.T) {
 			require.Equal(t, context.DeadlineExceeded, other.Save(briefly(t), []byte("record-three")))
 			unlock, err := other.Lock(t.Context())
 			require.NoError(t, err)
-			assertRecord(t, f.Path, string(large))
+			assertRecord(t, f.Path, string(largeRecord))
 
-			if ending == "and killed" {
+			if ending == "killed" {
 				require.NoError(t, p.Process.Kill())
 				require.Error(t, p.Wait(), "it was killed")
 			} else {
-				p.thaw(t)
-				p.goOn(t) // which ends it after this Save
+				p.resume(t)
+				p.proceed(t) // it ends after this Save
 				require.NoError(t, p.Wait())
 			}
 			_, err = other.Load(t.Context())
@@ -85,24 +84,24 @@ func TestFile_StoppedWhileItSaves(t *testing.T) {
 	}
 }
 
-// Where no file can be made the system says that there is none. That is no word
-// about the record.
-func TestFile_NoFileCanBeMade(t *testing.T) {
+// If no file can be created, the system returns ENOENT, which says nothing about the
+// record.
+func TestFile_NoFileCanBeCreated(t *testing.T) {
 	f := &store.File{Path: "/proc/self/session.json"}
-	assertOther(t, f.Save(t.Context(), []byte("record-one")))
-	assertOther(t, f.Delete(t.Context()))
-	assertOther(t, f.SetAside(t.Context(), "damaged"))
+	assertStoreError(t, f.Save(t.Context(), []byte("record-one")))
+	assertStoreError(t, f.Delete(t.Context()))
+	assertStoreError(t, f.SetAside(t.Context(), "damaged"))
 	_, err := f.Lock(t.Context())
-	assertOther(t, err)
+	assertStoreError(t, err)
 }
 
-// waitForCreation returns when somebody has made a file in folder.
+// waitForCreation returns when a file was created in folder.
 func waitForCreation(t *testing.T, folder string) {
 	t.Helper()
 	waitFor(t, folder, syscall.IN_CREATE)
 }
 
-// waitFor returns when one of some events has happened to a file, or in a folder.
+// waitFor returns after one of events happened to a file or in a folder.
 func waitFor(t *testing.T, path string, events uint32) {
 	t.Helper()
 	fd, err := syscall.InotifyInit1(syscall.IN_CLOEXEC)

@@ -16,10 +16,9 @@ import (
 	"github.com/agsauth/agsauth/store"
 )
 
-// Whatever lies in the place of a lock file, no call waits for it beyond its context:
-// what is no regular file is refused at once, and not opened.
-func TestFile_LockIsNoRegularFile(t *testing.T) {
-	for name, put := range map[string]func(path string) error{
+// A lock file that is not a regular file is refused at once, and not opened.
+func TestFile_LockIsNotARegularFile(t *testing.T) {
+	for name, create := range map[string]func(path string) error{
 		"pipe":   func(path string) error { return syscall.Mkfifo(path, 0o600) },
 		"folder": func(path string) error { return os.Mkdir(path, 0o700) },
 		"link to a pipe": func(path string) error {
@@ -35,11 +34,11 @@ func TestFile_LockIsNoRegularFile(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder := t.TempDir()
-			t.Chdir(folder) // the name of a socket is short, and that of a test's folder is not
+			t.Chdir(folder) // the path of a socket must be short
 			f := &store.File{Path: filepath.Join(folder, "s")}
 			lock, guard := f.Path+".lock", filepath.Join(folder, ".s.guard")
-			require.NoError(t, put(lock))
-			require.NoError(t, put(guard))
+			require.NoError(t, create(lock))
+			require.NoError(t, create(guard))
 			_, lockErr := f.Lock(t.Context())
 			for path, errs := range map[string][]error{
 				lock: {lockErr},
@@ -48,7 +47,7 @@ func TestFile_LockIsNoRegularFile(t *testing.T) {
 				},
 			} {
 				for _, err := range errs {
-					assertOther(t, err)
+					assertStoreError(t, err)
 					require.ErrorContains(t, err, path)
 					require.ErrorContains(t, err, "not a regular file")
 				}
@@ -62,8 +61,8 @@ func TestFile_LockIsNoRegularFile(t *testing.T) {
 	}
 }
 
-// A file system without locks says so in one of several ways, when a file is to be
-// locked or to be made. A session goes on without the lock, and is saved.
+// A file system without locks returns one of several errors when a file is locked or
+// created. Save works without the lock.
 func TestFile_FileSystemWithoutLocks(t *testing.T) {
 	for _, step := range []string{store.StepLock, store.StepCreate} {
 		for _, errno := range []syscall.Errno{syscall.EROFS, syscall.ENOLCK, syscall.ENOSYS, syscall.EOPNOTSUPP} {
@@ -76,7 +75,7 @@ func TestFile_FileSystemWithoutLocks(t *testing.T) {
 					return nil
 				})
 				_, err := f.Lock(t.Context())
-				assertOther(t, err)
+				assertStoreError(t, err)
 				require.ErrorIs(t, err, errors.ErrUnsupported)
 				require.ErrorIs(t, err, errno)
 
@@ -93,35 +92,34 @@ func TestFile_FileSystemWithoutLocks(t *testing.T) {
 	}
 }
 
-// Other errors say nothing of the kind.
+// Other errors do not mean that no locks are possible.
 func TestFile_LockFailsForAnotherReason(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.EACCES, syscall.EIO, syscall.ENOSPC, syscall.EMFILE, syscall.ENOENT} {
 		t.Run(errno.Error(), func(t *testing.T) {
-			f := saveOne(t)
-			f.SetFault(failing(errno, store.StepCreate))
+			f := savedFile(t)
+			f.SetFault(failingStep(errno, store.StepCreate))
 			_, err := f.Lock(t.Context())
-			assertOther(t, err)
+			assertStoreError(t, err)
 			assert.NotErrorIs(t, err, errors.ErrUnsupported)
 		})
 	}
 }
 
-// The lock of another user, of one that was run as root before owners were kept, say,
-// is told with its owner.
-func TestFile_LockOfAnotherUser(t *testing.T) {
-	needRoot(t)
-	f := saveOne(t)
+// If the lock file belongs to another user, the error names the owner.
+func TestFile_LockFileOfAnotherUser(t *testing.T) {
+	requireRoot(t)
+	f := savedFile(t)
 	folder := filepath.Dir(f.Path)
 	unlock, err := f.Lock(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, unlock())
 	require.NoError(t, os.Chown(folder, nobody, nobody))
 	require.NoError(t, os.Chown(f.Path, nobody, nobody))
-	p := start(t, partReadOnly, f.Path)
-	p.goOn(t)
-	assertSays(t, p, "fine") // Load
+	p := start(t, childReadOnly, f.Path)
+	p.proceed(t)
+	assertPrints(t, p, "none") // Load
 	for range 4 {
-		line := p.hear(t)
+		line := p.readLine(t)
 		assert.Contains(t, line, "not permitted: ")
 		assert.Contains(t, line, "belongs to user 0")
 	}

@@ -19,12 +19,12 @@ import (
 	"github.com/agsauth/agsauth/store/storetest"
 )
 
-// mountVariable is set in the process that has mounts of its own.
+// mountVariable is set in the child process with its own mount namespace.
 const mountVariable = "STORE_TEST_MOUNTS"
 
-// ownMounts runs the test that calls it once more, in a process with a mount namespace
-// of its own, and reports whether this is that process.
-func ownMounts(t *testing.T) bool {
+// inMountNamespace runs the calling test again in a child process with its own mount
+// namespace, and reports whether this is that process.
+func inMountNamespace(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(mountVariable) != "" {
 		return true
@@ -42,46 +42,45 @@ func ownMounts(t *testing.T) bool {
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EINVAL) {
-		t.Skipf("no mounts of one's own can be had: %v", err)
+		t.Skipf("mount namespaces are unavailable: %v", err)
 	} else if err != nil {
 		require.NoError(t, err)
 	}
 	err = cmd.Wait()
-	if bytes.Contains(out.Bytes(), []byte(cannotMount)) {
-		t.Skip(cannotMount)
+	if bytes.Contains(out.Bytes(), []byte(mountsUnavailable)) {
+		t.Skip(mountsUnavailable)
 	}
 	require.NoError(t, err, "%s", &out)
 	require.Contains(t, out.String(), "--- PASS: "+t.Name())
 	return false
 }
 
-const cannotMount = "nothing can be mounted here"
+const mountsUnavailable = "mounts are unavailable"
 
 func mount(t *testing.T, source, target, fstype string, flags uintptr) {
 	t.Helper()
 	if err := syscall.Mount(source, target, fstype, flags, ""); errors.Is(err, fs.ErrPermission) {
-		t.Skip(cannotMount)
+		t.Skip(mountsUnavailable)
 	} else if err != nil {
 		require.NoError(t, err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(target, syscall.MNT_DETACH) })
 }
 
-// private keeps what is mounted from all other processes.
-func private(t *testing.T) {
+// makeMountsPrivate hides new mounts from other processes.
+func makeMountsPrivate(t *testing.T) {
 	t.Helper()
 	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
-		t.Skipf("%s: %v", cannotMount, err)
+		t.Skipf("%s: %v", mountsUnavailable, err)
 	}
 }
 
-// mountFile mounts a file over another one, the record, in a folder that is read-only
-// or not, and returns the path of the record.
+// mountFile mounts a file with a record over another file, and returns its path.
 func mountFile(t *testing.T, record []byte, readOnly bool) string {
 	t.Helper()
 	host, folder := t.TempDir(), t.TempDir()
 	for _, at := range []string{host, folder} {
-		mount(t, "none", at, "tmpfs", 0) // in memory, where a sync takes no time
+		mount(t, "none", at, "tmpfs", 0) // in memory, where a sync is fast
 	}
 	file, path := filepath.Join(host, "host.json"), filepath.Join(folder, "session.json")
 	require.NoError(t, os.WriteFile(file, record, 0o600))
@@ -93,12 +92,12 @@ func mountFile(t *testing.T, record []byte, readOnly bool) string {
 	return path
 }
 
-// A single file that is mounted into a container is a store like any other.
-func TestFile_Mounted(t *testing.T) {
-	if !ownMounts(t) {
+// A record can be a mount point, like a single file that is mounted into a container.
+func TestFile_MountPoint(t *testing.T) {
+	if !inMountNamespace(t) {
 		return
 	}
-	private(t)
+	makeMountsPrivate(t)
 	storetest.Run(t, func(tb testing.TB) storetest.Opener {
 		tb.Helper()
 		path := mountFile(tb.(*testing.T), nil, false)
@@ -106,16 +105,16 @@ func TestFile_Mounted(t *testing.T) {
 		return func() storetest.Store { return &store.File{Path: path} }
 	})
 	for _, readOnly := range []bool{false, true} {
-		t.Run(fmt.Sprintf("keeps its place, in a folder that is read-only: %v", readOnly), func(t *testing.T) {
-			path := mountFile(t, long("record-one"), readOnly)
+		t.Run(fmt.Sprintf("read-only folder: %v", readOnly), func(t *testing.T) {
+			path := mountFile(t, longRecord("record-one"), readOnly)
 			require.ErrorIs(t, os.Remove(path), map[bool]error{false: syscall.EBUSY, true: syscall.EROFS}[readOnly])
 			f := &store.File{Path: path}
 			_, err := f.Load(t.Context())
 			require.NoError(t, err)
-			require.NoError(t, f.Save(t.Context(), long("record-two")))
+			require.NoError(t, f.Save(t.Context(), longRecord("record-two")))
 			data, err := os.ReadFile(path)
 			require.NoError(t, err)
-			assert.Equal(t, string(long("record-two")), string(data))
+			assert.Equal(t, string(longRecord("record-two")), string(data))
 			_, err = f.Lock(t.Context())
 			assert.Equal(t, readOnly, errors.Is(err, errors.ErrUnsupported))
 			require.NoError(t, f.Delete(t.Context()))
@@ -127,13 +126,13 @@ func TestFile_Mounted(t *testing.T) {
 	}
 }
 
-// On a volume that can only be read, what is there can be read, and a lock file that is
-// there can be locked. Where there is none, nothing can be locked, and it is said so.
+// On a read-only volume Load works. Lock works if there is a lock file; otherwise its
+// error Is errors.ErrUnsupported.
 func TestFile_ReadOnlyVolume(t *testing.T) {
-	if !ownMounts(t) {
+	if !inMountNamespace(t) {
 		return
 	}
-	private(t)
+	makeMountsPrivate(t)
 	folder := t.TempDir()
 	mount(t, "none", folder, "tmpfs", 0)
 	require.NoError(t, os.Mkdir(filepath.Join(folder, "locked"), 0o700))
@@ -151,7 +150,7 @@ func TestFile_ReadOnlyVolume(t *testing.T) {
 	_, err = (&store.File{Path: filepath.Join(folder, "new", "session.json")}).Lock(t.Context())
 	assertUnsupported(t, err)
 	for _, err := range []error{f.Save(t.Context(), []byte("record-two")), f.Delete(t.Context()), f.SetAside(t.Context(), "damaged")} {
-		assertOther(t, err)
+		assertStoreError(t, err)
 		require.ErrorIs(t, err, syscall.EROFS)
 	}
 	unlock, err = locked.Lock(t.Context())
@@ -163,50 +162,41 @@ func TestFile_ReadOnlyVolume(t *testing.T) {
 
 func assertUnsupported(t *testing.T, err error) {
 	t.Helper()
-	assertOther(t, err)
+	assertStoreError(t, err)
 	require.ErrorIs(t, err, errors.ErrUnsupported)
 }
 
-// Whenever a process is killed while it writes in place, a record is whole, and nothing
-// is locked.
-func TestFile_KilledWhileItWritesInPlace(t *testing.T) {
-	half := 0
-	// When the signal arrives is for the system to say: mostly in the middle.
-	for round := 0; round < 5 || half == 0 && round < 200; round++ {
-		f := saveOne(t)
-		p := start(t, partInPlace, f.Path)
-		waitFor(t, f.Path, syscall.IN_MODIFY)
-		require.NoError(t, p.Process.Kill())
-		require.Error(t, p.Wait(), "it was killed")
-		next := inPlace(f.Path, mounted)
-		data, err := next.Load(t.Context())
-		require.NoError(t, err)
-		assert.Contains(t, []string{string(large), string(long("record-one"))}, string(data))
-		half += len(next.Notices())
-		require.NoError(t, next.Save(t.Context(), long("record-three")))
-		assertRecord(t, f.Path, string(long("record-three")))
-		assert.Equal(t, []string{".session.json.guard", "session.json"}, files(t, filepath.Dir(f.Path)))
+// After a process dies while it writes in place, nothing is locked, and the record is
+// complete; without a backup it may be damaged.
+func TestFile_KilledDuringSaveInPlace(t *testing.T) {
+	for _, tt := range []struct {
+		child string
+		fault faultFunc
+	}{{childInPlace, mountPoint}, {childNoBackup, readOnlyParent}} {
+		t.Run(tt.child, func(t *testing.T) {
+			incomplete := 0
+			// The signal mostly arrives during the Save.
+			for round := 0; round < 5 || incomplete == 0 && round < 200; round++ {
+				f := savedFile(t)
+				p := start(t, tt.child, f.Path)
+				waitFor(t, f.Path, syscall.IN_MODIFY)
+				require.NoError(t, p.Process.Kill())
+				require.Error(t, p.Wait(), "it was killed")
+				next := inPlaceFile(f.Path, tt.fault)
+				data, err := next.Load(t.Context())
+				if err != nil {
+					require.Equal(t, childNoBackup, tt.child)
+					incomplete++
+					assertRecordLost(t, next, err)
+					continue
+				}
+				assert.Contains(t, []string{string(largeRecord), string(longRecord("record-one"))}, string(data))
+				incomplete += len(next.Notices())
+				require.NoError(t, next.Save(t.Context(), longRecord("record-three")))
+				assertRecord(t, f.Path, string(longRecord("record-three")))
+				assert.Equal(t, []string{".session.json.guard", "session.json"}, files(t, filepath.Dir(f.Path)))
+			}
+			assert.Positive(t, incomplete, "at least one was killed during the Save")
+		})
 	}
-	assert.Positive(t, half, "one at least was killed in the middle")
-}
-
-// Where the former record cannot be kept, a record is whole, or known not to be.
-func TestFile_KilledWhileItWritesInPlaceAndKeepsNothing(t *testing.T) {
-	half := 0
-	for round := 0; round < 5 || half == 0 && round < 200; round++ {
-		f := saveOne(t)
-		p := start(t, partUnkept, f.Path)
-		waitFor(t, f.Path, syscall.IN_MODIFY)
-		require.NoError(t, p.Process.Kill())
-		require.Error(t, p.Wait(), "it was killed")
-		next := inPlace(f.Path, readOnlyFolder)
-		data, err := next.Load(t.Context())
-		if err != nil {
-			half++
-			assertLost(t, next, err)
-			continue
-		}
-		assert.Contains(t, []string{string(large), string(long("record-one"))}, string(data))
-	}
-	assert.Positive(t, half, "one at least was killed in the middle")
 }

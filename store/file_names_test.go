@@ -15,18 +15,18 @@ import (
 	"github.com/agsauth/agsauth/store"
 )
 
-// named returns a name of so many characters.
-func named(length int, with string) string {
+// nameOfLength returns a name of length characters.
+func nameOfLength(length int, with string) string {
 	return strings.Repeat(with, length)[:length-len(".json")] + ".json"
 }
 
-// Every name that leaves room for its lock file works in all respects.
+// All methods work for every name that is short enough for its lock file.
 func TestFile_LongNames(t *testing.T) {
 	for length := 206; length <= 250; length += 4 - 3*(length/236) {
 		folder := t.TempDir()
-		name := named(length, "long-name")
+		name := nameOfLength(length, "long-name")
 		f := &store.File{Path: filepath.Join(folder, name)}
-		// Of one that differs in the last letter alone: none of its files are ours.
+		// Two names that differ only in the last letter share no files.
 		other := &store.File{Path: filepath.Join(folder, name[:length-1]+"x")}
 		require.NoError(t, other.Save(t.Context(), []byte("record-other")), length)
 		unlock, err := f.Lock(t.Context())
@@ -44,14 +44,14 @@ func TestFile_LongNames(t *testing.T) {
 		assert.Equal(t, "record-other", string(data))
 
 		names := files(t, folder)
-		assert.Contains(t, names, name+".lock", "is never shortened")
-		assert.Len(t, names, 7, "a guard, a lock, and what was set aside thrice; the other's record and guard")
-		assert.Equal(t, length <= 248, slices.Contains(names, "."+name+".guard"), "is shortened only where it must be: %d", length)
+		assert.Contains(t, names, name+".lock", "the name of the lock file is never shortened")
+		assert.Len(t, names, 7, "a guard, a lock file and three records set aside; a record and a guard of the other")
+		assert.Equal(t, length <= 248, slices.Contains(names, "."+name+".guard"), "the name is shortened only if it must be: %d", length)
 	}
 }
 
-// A name is not cut in the middle of a character.
-func TestFile_LongNamesOfManyByteCharacters(t *testing.T) {
+// A name is not cut inside a character.
+func TestFile_LongNamesOfMultibyteCharacters(t *testing.T) {
 	for length := 246; length <= 250; length++ {
 		folder := t.TempDir()
 		name := strings.Repeat("é", 118) + strings.Repeat("x", length-236)
@@ -64,10 +64,10 @@ func TestFile_LongNamesOfManyByteCharacters(t *testing.T) {
 	}
 }
 
-// What was left over is swept also under a short name.
-func TestFile_LongNamesAreSwept(t *testing.T) {
+// Temporary files with shortened names are removed too.
+func TestFile_RemovesTemporaryFilesOfLongNames(t *testing.T) {
 	folder := t.TempDir()
-	f := &store.File{Path: filepath.Join(folder, named(250, "long-name"))}
+	f := &store.File{Path: filepath.Join(folder, nameOfLength(250, "long-name"))}
 	require.NoError(t, f.Save(t.Context(), []byte("record-one")))
 	guard := ""
 	for _, name := range files(t, folder) {
@@ -82,20 +82,20 @@ func TestFile_LongNamesAreSwept(t *testing.T) {
 	assert.Equal(t, []string{guard}, files(t, folder))
 }
 
-// A name that is too long even for the lock is refused by every method, and by name.
-func TestFile_NamesThatAreTooLong(t *testing.T) {
+// Every method refuses a name that is too long for its lock file.
+func TestFile_NameTooLong(t *testing.T) {
 	for _, length := range []int{251, 255, 256, 4000} {
 		folder := t.TempDir()
-		name := named(length, "long-name")
-		if length == 251 { // is there, and could be read
+		name := nameOfLength(length, "long-name")
+		if length == 251 { // a file of that name can exist
 			require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte("record-one"), 0o600))
 		}
 		f := &store.File{Path: filepath.Join(folder, name)}
-		assertUnusable(t, f)
+		assertAllFail(t, f)
 		_, err := f.Load(t.Context())
 		var pathError *fs.PathError
 		require.ErrorAs(t, err, &pathError)
 		assert.Contains(t, pathError.Path, name)
-		assert.LessOrEqual(t, len(files(t, folder)), 1, "nothing is made")
+		assert.LessOrEqual(t, len(files(t, folder)), 1, "nothing is created")
 	}
 }

@@ -18,15 +18,15 @@ import (
 	"github.com/agsauth/agsauth/store"
 )
 
-// needRoot skips a test that gives files to other users.
-func needRoot(t *testing.T) {
+// requireRoot skips a test that changes the owner of files.
+func requireRoot(t *testing.T) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("only root can give files away")
+		t.Skip("only root can change the owner of a file")
 	}
 }
 
-// attributesOf returns owner, group and mode of a file, without following a link.
+// attributesOf returns the owner, group and mode of a file or link.
 func attributesOf(t *testing.T, path string) string {
 	t.Helper()
 	info, err := os.Lstat(path)
@@ -36,12 +36,12 @@ func attributesOf(t *testing.T, path string) string {
 	return fmt.Sprintf("%d:%d %04o", stat.Uid, stat.Gid, info.Mode().Perm())
 }
 
-// A volume with fsGroup opens each file to a group whenever it is mounted. A record of
-// our own is made private again, and nothing is lost.
+// If others have permissions to a record of the user's, as on a volume with fsGroup,
+// they are removed.
 func TestFile_OpenToOthersIsRepaired(t *testing.T) {
 	for _, mode := range []fs.FileMode{0o640, 0o604, 0o660, 0o602, 0o644, 0o666, 0o777} {
 		t.Run(mode.String(), func(t *testing.T) {
-			f := saveOne(t)
+			f := savedFile(t)
 			require.NoError(t, os.Chmod(f.Path, mode))
 			next := &store.File{Path: f.Path}
 			data, err := next.Load(t.Context())
@@ -53,19 +53,19 @@ func TestFile_OpenToOthersIsRepaired(t *testing.T) {
 
 			notices := next.Notices()
 			require.Len(t, notices, 1)
-			assertOther(t, notices[0])
+			assertStoreError(t, notices[0])
 			assert.Contains(t, notices[0].Error(), fmt.Sprintf("%04o", mode))
 			assert.Contains(t, notices[0].Error(), "session.json")
-			assert.Empty(t, next.Notices(), "is told once")
+			assert.Empty(t, next.Notices(), "Notices returns it once")
 
 			require.NoError(t, os.Chmod(f.Path, mode))
-			require.NoError(t, f.Save(t.Context(), []byte("record-two")), "which looks at the old one")
+			require.NoError(t, f.Save(t.Context(), []byte("record-two")), "Save repairs the mode too")
 			assert.Len(t, f.Notices(), 1)
 		})
 	}
 }
 
-func TestSealed_PassesOnNotices(t *testing.T) {
+func TestSealed_Notices(t *testing.T) {
 	path := recordPath(t)
 	s := sealedOver(t, &store.File{Path: path}, 1)
 	require.NoError(t, s.Save(t.Context(), []byte("record-one")))
@@ -75,13 +75,13 @@ func TestSealed_PassesOnNotices(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, s.Notices(), 1)
 	assert.Empty(t, s.Notices())
-	assert.Empty(t, sealedOver(t, &store.Memory{}, 1).Notices(), "a Memory has none")
+	assert.Empty(t, sealedOver(t, &store.Memory{}, 1).Notices(), "a Memory has no Notices")
 	assert.Empty(t, (&store.Sealed{}).Notices())
 }
 
-// A lock that others can open is a lock that others can hold.
-func TestFile_LocksOpenToOthersAreRepaired(t *testing.T) {
-	f := saveOne(t)
+// Others who can open a lock file could hold the lock.
+func TestFile_ModeOfLockFilesIsRepaired(t *testing.T) {
+	f := savedFile(t)
 	folder := filepath.Dir(f.Path)
 	unlock, err := f.Lock(t.Context())
 	require.NoError(t, err)
@@ -101,30 +101,30 @@ func TestFile_LocksOpenToOthersAreRepaired(t *testing.T) {
 	}
 }
 
-// A record that others may access is refused if it is not ours: it is not ours to change.
+// If others have permissions to a record of another user's, it is refused.
 func TestFile_OpenToOthersIsRefused(t *testing.T) {
-	needRoot(t)
+	requireRoot(t)
 	for _, mode := range []fs.FileMode{0o640, 0o604, 0o660, 0o602, 0o644} {
 		t.Run(mode.String(), func(t *testing.T) {
-			f := saveOne(t)
+			f := savedFile(t)
 			require.NoError(t, os.Chown(f.Path, nobody, nobody))
 			require.NoError(t, os.Chmod(f.Path, mode))
 			_, err := f.Load(t.Context())
-			assertOther(t, err)
+			assertStoreError(t, err)
 			assert.Contains(t, err.Error(), "chmod 600")
 			assert.Contains(t, err.Error(), filepath.Base(f.Path))
-			assertOther(t, f.Save(t.Context(), []byte("record-two")))
+			assertStoreError(t, f.Save(t.Context(), []byte("record-two")))
 			assert.Equal(t, fmt.Sprintf("%d:%d %04o", nobody, nobody, mode), attributesOf(t, f.Path))
 
 			require.NoError(t, os.Chmod(f.Path, 0o600))
-			require.NoError(t, f.Save(t.Context(), []byte("record-two")), "nothing was lost")
+			require.NoError(t, f.Save(t.Context(), []byte("record-two")), "nothing has changed")
 		})
 	}
 }
 
-// One run as root, for a look at a service's session, must not lock the service out.
+// A command that is run once as root must not lock out the service.
 func TestFile_RootKeepsTheOwner(t *testing.T) {
-	needRoot(t)
+	requireRoot(t)
 	const group = 4242
 	folder := t.TempDir()
 	require.NoError(t, os.Chown(folder, nobody, group))
@@ -143,14 +143,14 @@ func TestFile_RootKeepsTheOwner(t *testing.T) {
 		}
 		return is
 	}
-	ofTheFolder := fmt.Sprintf("%d:%d 0600", nobody, group)
+	ofFolder := fmt.Sprintf("%d:%d 0600", nobody, group)
 
 	use(t, f, "record-one")
 	assert.Equal(t, map[string]string{
-		"session.json": ofTheFolder, "session.json.lock": ofTheFolder, ".session.json.guard": ofTheFolder,
-	}, all(), "all is made the folder's owner's")
+		"session.json": ofFolder, "session.json.lock": ofFolder, ".session.json.guard": ofFolder,
+	}, all(), "all files get the owner of the folder")
 	use(t, f, "record-two")
-	assert.Equal(t, ofTheFolder, attributesOf(t, f.Path), "and stays that")
+	assert.Equal(t, ofFolder, attributesOf(t, f.Path), "the owner stays the same")
 
 	require.NoError(t, os.Chown(f.Path, 4343, 4344))
 	require.NoError(t, os.Chown(folder, 0, 0))
@@ -158,15 +158,15 @@ func TestFile_RootKeepsTheOwner(t *testing.T) {
 	require.NoError(t, os.Remove(f.Path+".lock"))
 	use(t, f, "record-three")
 	assert.Equal(t, map[string]string{
-		"session.json": "4343:4344 0400", "session.json.lock": "4343:4344 0600", ".session.json.guard": ofTheFolder,
-	}, all(), "the record's owner goes before the folder's")
+		"session.json": "4343:4344 0400", "session.json.lock": "4343:4344 0600", ".session.json.guard": ofFolder,
+	}, all(), "the owner of the record takes precedence")
 	require.NoError(t, f.SetAside(t.Context(), "damaged"))
 	assert.Equal(t, "4343:4344 0400", attributesOf(t, f.Path+".damaged"))
 }
 
-// A folder that root makes on the way is the owner's of the one that it lies in.
-func TestFile_RootMakesFoldersForTheOwner(t *testing.T) {
-	needRoot(t)
+// A folder that root creates gets the owner of its parent.
+func TestFile_RootCreatesFoldersForTheOwner(t *testing.T) {
+	requireRoot(t)
 	home := t.TempDir()
 	require.NoError(t, os.Chown(home, nobody, nobody))
 	f := &store.File{Path: filepath.Join(home, "config", "agsauth", "session.json")}
@@ -177,24 +177,23 @@ func TestFile_RootMakesFoldersForTheOwner(t *testing.T) {
 	assert.Equal(t, fmt.Sprintf("%d:%d 0600", nobody, nobody), attributesOf(t, f.Path))
 }
 
-// Where root may not give files away the record is written in place, and so keeps its
-// owner.
-func TestFile_RootWithoutTheRightToGiveAway(t *testing.T) {
-	needRoot(t)
-	f := saveOne(t)
+// If root may not change owners, the record is written in place and keeps its owner.
+func TestFile_RootWithoutTheRightToChown(t *testing.T) {
+	requireRoot(t)
+	f := savedFile(t)
 	require.NoError(t, os.Chown(f.Path, nobody, nobody))
-	f.SetFault(failing(syscall.EPERM, store.StepOwner))
+	f.SetFault(failingStep(syscall.EPERM, store.StepOwner))
 	for _, record := range []string{strings.Repeat("record-two", 100), "record-three"} {
 		require.NoError(t, f.Save(t.Context(), []byte(record)))
 		assertRecord(t, f.Path, record)
 		assert.Equal(t, fmt.Sprintf("%d:%d 0600", nobody, nobody), attributesOf(t, f.Path))
 	}
 	require.NoError(t, f.Delete(t.Context()))
-	require.NoError(t, f.Save(t.Context(), []byte("record-four")), "better root's than lost")
+	require.NoError(t, f.Save(t.Context(), []byte("record-four")), "a new record belongs to root")
 }
 
-// failing returns a fault that makes steps fail.
-func failing(err error, steps ...string) func(step, path string) error {
+// failingStep returns a fault that makes steps fail.
+func failingStep(err error, steps ...string) faultFunc {
 	return func(step, path string) error {
 		if slices.Contains(steps, step) {
 			return &fs.PathError{Op: step, Path: path, Err: err}

@@ -15,11 +15,11 @@ import (
 	"github.com/agsauth/agsauth/store"
 )
 
-// sharedModes are those of folders in which others can make files.
+// sharedModes are modes of folders that others can write.
 var sharedModes = []fs.FileMode{0o777, 0o777 | fs.ModeSticky, 0o775, 0o773}
 
-// inSharedFolders runs a test in folders that others can write. victim is a file of
-// the user's elsewhere, which nobody is to touch, and is checked afterwards.
+// inSharedFolders runs a test in folders that others can write, and checks afterwards
+// that victim, a file in another folder, has not changed.
 func inSharedFolders(t *testing.T, test func(t *testing.T, folder, victim string)) {
 	t.Helper()
 	for _, mode := range sharedModes {
@@ -40,16 +40,16 @@ func inSharedFolders(t *testing.T, test func(t *testing.T, folder, victim string
 	}
 }
 
-// assertRefusedWith asserts that each method fails and says what to do.
+// assertRefusedWith asserts that each method fails, with advice in the error.
 func assertRefusedWith(t *testing.T, path, advice string) {
 	t.Helper()
 	f := &store.File{Path: path}
-	assertUnusable(t, f)
+	assertAllFail(t, f)
 	_, err := f.Load(t.Context())
 	require.ErrorContains(t, err, advice)
 }
 
-// In a folder that others can write a store works as it does elsewhere.
+// All methods work in a folder that others can write.
 func TestFile_SharedFolder(t *testing.T) {
 	inSharedFolders(t, func(t *testing.T, folder, _ string) {
 		for _, path := range []string{filepath.Join(folder, "session.json"), filepath.Join(folder, "new", "session.json")} {
@@ -66,8 +66,8 @@ func TestFile_SharedFolder(t *testing.T) {
 	})
 }
 
-// A link that lies in the record's place, or on the way to it, is not followed: nothing
-// that it leads to is read, renamed, or overwritten, and nothing is made there.
+// No link on the path is followed: its target is not read or changed, and nothing is
+// created there.
 func TestFile_SharedFolderWithALinkAsRecord(t *testing.T) {
 	inSharedFolders(t, func(t *testing.T, folder, victim string) {
 		for name, to := range map[string]string{
@@ -80,7 +80,7 @@ func TestFile_SharedFolderWithALinkAsRecord(t *testing.T) {
 		assertRefusedWith(t, filepath.Join(folder, "folder", "session.json"), "is not followed")
 		assertRefusedWith(t, filepath.Join(folder, "folder", "new", "session.json"), "is not followed")
 
-		// Nor does a link from a folder of our own help.
+		// Nor through a link in a folder of the user's.
 		own := filepath.Join(t.TempDir(), "session.json")
 		require.NoError(t, os.Symlink(filepath.Join(folder, "key"), own))
 		assertRefusedWith(t, own, "is not followed")
@@ -88,7 +88,7 @@ func TestFile_SharedFolderWithALinkAsRecord(t *testing.T) {
 	})
 }
 
-// The same holds for the files that are locked.
+// The same holds for the lock file and the guard.
 func TestFile_SharedFolderWithALinkAsLock(t *testing.T) {
 	inSharedFolders(t, func(t *testing.T, folder, victim string) {
 		for _, to := range []string{victim, filepath.Join(filepath.Dir(victim), "new")} {
@@ -97,12 +97,12 @@ func TestFile_SharedFolderWithALinkAsLock(t *testing.T) {
 			require.NoError(t, os.Symlink(to, lock))
 			require.NoError(t, os.Symlink(to, guard))
 			_, err := f.Lock(t.Context())
-			assertOther(t, err)
+			assertStoreError(t, err)
 			assert.ErrorContains(t, err, "is not followed")
 			for _, err := range []error{
 				f.Save(t.Context(), []byte("record-one")), f.Delete(t.Context()), f.SetAside(t.Context(), "damaged"),
 			} {
-				assertOther(t, err)
+				assertStoreError(t, err)
 				assert.ErrorContains(t, err, "is not followed")
 			}
 			require.NoError(t, os.Remove(lock))
@@ -111,45 +111,43 @@ func TestFile_SharedFolderWithALinkAsLock(t *testing.T) {
 	})
 }
 
-// A record, a lock or a guard of another user's may be a trap, and is refused at once,
-// also while that user holds the lock.
+// A record, lock file or guard of another user may be an attack, and is refused.
 func TestFile_SharedFolderWithAnothersFiles(t *testing.T) {
-	needRoot(t)
+	requireRoot(t)
 	inSharedFolders(t, func(t *testing.T, folder, _ string) {
 		f := &store.File{Path: filepath.Join(folder, "session.json")}
-		prepare := func(path string) {
+		create := func(path string) {
 			require.NoError(t, os.WriteFile(path, []byte("record-theirs"), 0o600))
 			require.NoError(t, os.Chown(path, nobody, nobody))
 		}
-		prepare(f.Path)
+		create(f.Path)
 		assertRefusedWith(t, f.Path, fmt.Sprintf("belongs to user %d", nobody))
-		assert.Equal(t, []string{"session.json"}, files(t, folder), "and nothing is made")
+		assert.Equal(t, []string{"session.json"}, files(t, folder), "nothing is created")
 		require.NoError(t, os.Remove(f.Path))
 
 		guard := filepath.Join(folder, ".session.json.guard")
-		prepare(guard)
-		prepare(f.Path + ".lock")
+		create(guard)
+		create(f.Path + ".lock")
 		_, err := f.Lock(t.Context())
-		assertOther(t, err)
+		assertStoreError(t, err)
 		require.ErrorContains(t, err, "remove it")
 		err = f.Save(t.Context(), []byte("record-one"))
-		assertOther(t, err)
+		assertStoreError(t, err)
 		require.ErrorContains(t, err, "remove it")
 		require.NoError(t, os.Remove(guard))
 		require.NoError(t, f.Save(t.Context(), []byte("record-one")))
 	})
 }
 
-// A file of the user's that is given another name in a folder that others can write is
-// not changed.
-func TestFile_SharedFolderWithAHardLink(t *testing.T) {
+// The mode and the content of a file are not changed through a hard link.
+func TestFile_SharedFolderWithHardLink(t *testing.T) {
 	inSharedFolders(t, func(t *testing.T, folder, victim string) {
 		require.NoError(t, os.Chmod(victim, 0o644))
 		path := filepath.Join(folder, "session.json")
 		require.NoError(t, os.Link(victim, path))
 		f := &store.File{Path: path}
 		_, err := f.Load(t.Context())
-		assertOther(t, err)
+		assertStoreError(t, err)
 		info, err := os.Stat(victim)
 		require.NoError(t, err)
 		assert.Equal(t, fs.FileMode(0o644), info.Mode().Perm())
@@ -157,15 +155,15 @@ func TestFile_SharedFolderWithAHardLink(t *testing.T) {
 		require.NoError(t, os.Chmod(victim, 0o600))
 		_, err = f.Load(t.Context())
 		require.NoError(t, err)
-		f.SetFault(mounted)
-		assertOther(t, f.Save(t.Context(), []byte("record-one")))
-		assertOther(t, f.Delete(t.Context()))
+		f.SetFault(mountPoint)
+		assertStoreError(t, f.Save(t.Context(), []byte("record-one")))
+		assertStoreError(t, f.Delete(t.Context()))
 	})
 }
 
-// Root follows no link of the one whose folder it works in.
+// In a folder of another user root follows no links.
 func TestFile_RootFollowsNoLinkOfTheOwner(t *testing.T) {
-	needRoot(t)
+	requireRoot(t)
 	root := t.TempDir()
 	folder, victim := filepath.Join(root, "theirs"), filepath.Join(root, "key")
 	require.NoError(t, os.Mkdir(folder, 0o755))
@@ -177,46 +175,45 @@ func TestFile_RootFollowsNoLinkOfTheOwner(t *testing.T) {
 	require.NoError(t, os.Remove(f.Path))
 	require.NoError(t, os.Symlink(filepath.Join(root, "new"), f.Path+".lock"))
 	_, err := f.Lock(t.Context())
-	assertOther(t, err)
+	assertStoreError(t, err)
 	assert.Equal(t, []string{"key", "theirs"}, files(t, root))
 }
 
-// Whom root trusts: see the documentation of File.
 func TestRulesFor(t *testing.T) {
-	const us, service, another = 1000, 2000, 3000
+	const user, service, another = 1000, 2000, 3000
 	root := store.Folder{Mode: 0o755}
 	tmp := store.Folder{Mode: 0o777 | fs.ModeSticky}
 	of := func(owner int, mode fs.FileMode) store.Folder { return store.Folder{Owner: owner, Mode: mode} }
 	for name, tt := range map[string]struct {
-		user   int
-		way    []store.Folder
-		shared bool
-		owners []int
-		heir   int
+		user     int
+		path     []store.Folder
+		shared   bool
+		owners   []int
+		newOwner int
 	}{
-		"our own":                       {us, []store.Folder{root, of(us, 0o700)}, false, []int{0, us}, 0},
-		"our own, to be read":           {us, []store.Folder{root, of(us, 0o755)}, false, []int{0, us}, 0},
-		"our own in /tmp":               {us, []store.Folder{root, tmp, of(us, 0o700)}, false, []int{0, us}, 0},
-		"root's":                        {us, []store.Folder{root, root}, false, []int{0, us}, 0},
-		"/tmp":                          {us, []store.Folder{root, tmp}, true, []int{0, us}, 0},
-		"a group's":                     {us, []store.Folder{root, of(us, 0o775)}, true, []int{0, us}, 0},
-		"another user's":                {us, []store.Folder{root, of(another, 0o755)}, true, []int{0, us}, 0},
-		"root, in its own":              {0, []store.Folder{root, root}, false, []int{0}, 0},
-		"root, in /tmp":                 {0, []store.Folder{root, tmp}, true, []int{0}, 0},
-		"root, in a service's":          {0, []store.Folder{root, of(service, 0o700)}, true, []int{0, service}, service},
-		"root, in a service's, deep":    {0, []store.Folder{root, of(service, 0o755), of(service, 0o700)}, true, []int{0, service}, service},
-		"root, in a service's group's":  {0, []store.Folder{root, of(service, 0o775)}, true, []int{0, service}, service},
-		"root, where everybody writes":  {0, []store.Folder{root, of(service, 0o777)}, true, []int{0}, 0},
-		"root, in anybody's of /tmp":    {0, []store.Folder{root, tmp, of(another, 0o700)}, true, []int{0}, 0},
-		"root, in what another can put": {0, []store.Folder{root, of(another, 0o755), of(service, 0o700)}, true, []int{0}, 0},
-		"root, below its own of /tmp":   {0, []store.Folder{root, tmp, root, of(service, 0o700)}, true, []int{0, service}, service},
-		"nothing is known":              {us, nil, false, nil, 0},
+		"the user's":                          {user, []store.Folder{root, of(user, 0o700)}, false, []int{0, user}, 0},
+		"the user's, readable by others":      {user, []store.Folder{root, of(user, 0o755)}, false, []int{0, user}, 0},
+		"the user's in /tmp":                  {user, []store.Folder{root, tmp, of(user, 0o700)}, false, []int{0, user}, 0},
+		"root's":                              {user, []store.Folder{root, root}, false, []int{0, user}, 0},
+		"/tmp":                                {user, []store.Folder{root, tmp}, true, []int{0, user}, 0},
+		"writable by a group":                 {user, []store.Folder{root, of(user, 0o775)}, true, []int{0, user}, 0},
+		"another user's":                      {user, []store.Folder{root, of(another, 0o755)}, true, []int{0, user}, 0},
+		"root, in root's":                     {0, []store.Folder{root, root}, false, []int{0}, 0},
+		"root, in /tmp":                       {0, []store.Folder{root, tmp}, true, []int{0}, 0},
+		"root, in a service's":                {0, []store.Folder{root, of(service, 0o700)}, true, []int{0, service}, service},
+		"root, in a service's, with a parent": {0, []store.Folder{root, of(service, 0o755), of(service, 0o700)}, true, []int{0, service}, service},
+		"root, in a service's, writable by a group":  {0, []store.Folder{root, of(service, 0o775)}, true, []int{0, service}, service},
+		"root, in a world-writable one":              {0, []store.Folder{root, of(service, 0o777)}, true, []int{0}, 0},
+		"root, in one that anybody created in /tmp":  {0, []store.Folder{root, tmp, of(another, 0o700)}, true, []int{0}, 0},
+		"root, in one that another user can replace": {0, []store.Folder{root, of(another, 0o755), of(service, 0o700)}, true, []int{0}, 0},
+		"root, below root's in /tmp":                 {0, []store.Folder{root, tmp, root, of(service, 0o700)}, true, []int{0, service}, service},
+		"nothing is known":                           {user, nil, false, nil, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			shared, owners, heir := store.RulesFor(tt.way, tt.user)
+			shared, owners, newOwner := store.RulesFor(tt.path, tt.user)
 			assert.Equal(t, tt.shared, shared)
 			assert.ElementsMatch(t, tt.owners, unique(owners))
-			assert.Equal(t, tt.heir, heir)
+			assert.Equal(t, tt.newOwner, newOwner)
 		})
 	}
 }

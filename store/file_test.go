@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/gofrs/flock"
@@ -19,40 +18,6 @@ import (
 	"github.com/agsauth/agsauth/store"
 )
 
-// assertOther asserts that err tells a caller nothing of what is stored.
-func assertOther(t *testing.T, err error) {
-	t.Helper()
-	require.Error(t, err)
-	assert.NotErrorIs(t, err, fs.ErrNotExist)
-	assert.NotErrorIs(t, err, fs.ErrExist)
-	assert.NotContains(t, err.Error(), "record-")
-	assert.True(t, strings.HasPrefix(err.Error(), "store: "), "%v", err)
-}
-
-// assertUnusable asserts that every method that touches the record fails.
-func assertUnusable(t *testing.T, f *store.File) {
-	t.Helper()
-	_, err := f.Load(t.Context())
-	assertOther(t, err)
-	assertOther(t, f.Save(t.Context(), []byte("record-one")))
-	assertOther(t, f.Delete(t.Context()))
-	assertOther(t, f.SetAside(t.Context(), "damaged"))
-	_, err = f.Lock(t.Context())
-	assertOther(t, err)
-}
-
-// files returns the names of what is in a folder.
-func files(t *testing.T, folder string) []string {
-	t.Helper()
-	entries, err := os.ReadDir(folder)
-	require.NoError(t, err)
-	names := []string{}
-	for _, entry := range entries {
-		names = append(names, entry.Name())
-	}
-	return names
-}
-
 func TestFile_PathUnusable(t *testing.T) {
 	folder := t.TempDir()
 	file := filepath.Join(folder, "file")
@@ -60,7 +25,7 @@ func TestFile_PathUnusable(t *testing.T) {
 	tests := []struct{ name, path string }{
 		{"none", ""},
 		{"a folder", folder},
-		{"a folder that is to be", filepath.Join(folder, "new") + string(filepath.Separator)},
+		{"a missing folder", filepath.Join(folder, "new") + string(filepath.Separator)},
 		{"the working directory", "."},
 		{"the root", string(filepath.Separator)},
 		{"below a file", filepath.Join(file, "session.json")},
@@ -69,13 +34,13 @@ func TestFile_PathUnusable(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			assertUnusable(t, &store.File{Path: tt.path})
-			assert.Equal(t, []string{"file"}, files(t, folder), "and nothing is made")
+			assertAllFail(t, &store.File{Path: tt.path})
+			assert.Equal(t, []string{"file"}, files(t, folder), "nothing is created")
 		})
 	}
 }
 
-func TestFile_WhatLiesInTheFolder(t *testing.T) {
+func TestFile_FilesInTheFolder(t *testing.T) {
 	f := &store.File{Path: recordPath(t)}
 	folder := filepath.Dir(f.Path)
 	_, err := f.Load(t.Context())
@@ -88,16 +53,16 @@ func TestFile_WhatLiesInTheFolder(t *testing.T) {
 	assert.Equal(t, []string{".session.json.guard", "session.json"}, files(t, folder), "no temporary file")
 	data, err := os.ReadFile(f.Path)
 	require.NoError(t, err)
-	assert.Equal(t, "record-two", string(data), "the record is the file, no more and no less")
+	assert.Equal(t, "record-two", string(data), "the file contains exactly the record")
 
 	unlock, err := f.Lock(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, unlock())
 	require.NoError(t, f.Delete(t.Context()))
-	assert.Equal(t, []string{".session.json.guard", "session.json.lock"}, files(t, folder), "locks stay")
+	assert.Equal(t, []string{".session.json.guard", "session.json.lock"}, files(t, folder), "lock files stay")
 }
 
-func TestFile_NothingIsMadeWithoutNeed(t *testing.T) {
+func TestFile_FolderIsCreatedOnlyToSave(t *testing.T) {
 	folder := t.TempDir()
 	f := &store.File{Path: filepath.Join(folder, "new", "session.json")}
 	_, err := f.Load(t.Context())
@@ -119,11 +84,11 @@ func TestFile_SetAsideOverwritesNothing(t *testing.T) {
 		assert.Equal(t, fmt.Sprintf("record-%d", i), string(data))
 	}
 	require.NoError(t, f.Delete(t.Context()))
-	assert.FileExists(t, f.Path+".___damaged", "is not deleted with the record")
+	assert.FileExists(t, f.Path+".___damaged", "Delete keeps it")
 }
 
-// A bare name is a file in the working directory, and nothing of it is anywhere else.
-func TestFile_PathIsABareName(t *testing.T) {
+// A path without a folder means the working directory, for all files.
+func TestFile_PathWithoutFolder(t *testing.T) {
 	folder := t.TempDir()
 	t.Chdir(folder)
 	t.Setenv("TMPDIR", filepath.Join(folder, "none"))
@@ -139,8 +104,8 @@ func TestFile_PathIsABareName(t *testing.T) {
 	require.NoError(t, f.Delete(t.Context()))
 }
 
-// A record must not become the file that is locked.
-func TestFile_SetAsideSparesTheLock(t *testing.T) {
+// The name of a record that is set aside must not be that of the lock file.
+func TestFile_SetAsideAvoidsTheLockFile(t *testing.T) {
 	f := &store.File{Path: recordPath(t)}
 	require.NoError(t, f.Save(t.Context(), []byte("record-one")))
 	require.NoError(t, f.SetAside(t.Context(), "lock"))
@@ -154,32 +119,31 @@ func TestFile_RecordTooLarge(t *testing.T) {
 	data, err := f.Load(t.Context())
 	require.NoError(t, err)
 	assert.Len(t, data, limit)
-	assertOther(t, f.Save(t.Context(), make([]byte, limit+1)))
+	assertStoreError(t, f.Save(t.Context(), make([]byte, limit+1)))
 	data, err = f.Load(t.Context())
 	require.NoError(t, err)
-	assert.Len(t, data, limit, "is untouched")
+	assert.Len(t, data, limit, "nothing is changed")
 
 	require.NoError(t, os.WriteFile(f.Path, make([]byte, limit+1), 0o600))
 	_, err = f.Load(t.Context())
-	assertOther(t, err)
-	assertOther(t, f.Save(t.Context(), []byte("record-one")))
-	require.NoError(t, f.SetAside(t.Context(), "large"), "can be taken out of the way")
+	assertStoreError(t, err)
+	assertStoreError(t, f.Save(t.Context(), []byte("record-one")))
+	require.NoError(t, f.SetAside(t.Context(), "large"), "SetAside works")
 	require.NoError(t, f.Save(t.Context(), []byte("record-one")))
 }
 
-// One that was edited by hand is another record.
+// An edited file is another record.
 func TestFile_SaveOntoAnEditedRecord(t *testing.T) {
 	f := &store.File{Path: recordPath(t)}
 	require.NoError(t, f.Save(t.Context(), []byte("record-one")))
 	require.NoError(t, os.WriteFile(f.Path, []byte("record-One"), 0o600))
 	require.ErrorIs(t, f.Save(t.Context(), []byte("record-two")), fs.ErrExist)
 	require.NoError(t, os.WriteFile(f.Path, []byte("record-one"), 0o600))
-	require.NoError(t, f.Save(t.Context(), []byte("record-two")), "is again what was loaded")
+	require.NoError(t, f.Save(t.Context(), []byte("record-two")), "the bytes are those that were loaded")
 }
 
-// What a process leaves behind that dies while it saves is removed by the next
-// one that saves, and nothing else is.
-func TestFile_LeftoversAreSwept(t *testing.T) {
+// Save and Delete remove the temporary files of dead processes, and no other files.
+func TestFile_RemovesTemporaryFiles(t *testing.T) {
 	others := []string{
 		".session.json.tmp", ".session.json..tmp", ".session.json.12a.tmp", ".session.json.5.12.tmp", ".session.json.12",
 		"session.json.12.tmp", ".session.12.tmp", ".other.json.12.tmp",
@@ -204,70 +168,31 @@ func TestFile_LeftoversAreSwept(t *testing.T) {
 	}
 }
 
-// Whoever reads sees one record or the other, never a part or none.
-func TestFile_ReadersSeeWholeRecords(t *testing.T) {
-	f := &store.File{Path: recordPath(t)}
-	record := func(n int) []byte { return []byte(strings.Repeat(string(rune('a'+n%26)), 1+n*997%20000)) }
-	require.NoError(t, f.Save(t.Context(), record(0)))
-	whole := map[string]bool{}
-	for n := range 100 {
-		whole[string(record(n))] = true
-	}
-
-	var over atomic.Bool
-	var readers sync.WaitGroup
-	begun := make(chan struct{}, 2)
-	for range cap(begun) {
-		readers.Go(func() {
-			reader := &store.File{Path: f.Path}
-			for first := true; !over.Load(); first = false {
-				data, err := reader.Load(t.Context())
-				if !assert.NoError(t, err) || !assert.True(t, whole[string(data)], "%d bytes that nobody saved", len(data)) {
-					begun <- struct{}{}
-					return
-				}
-				if first {
-					begun <- struct{}{}
-				}
-			}
-		})
-	}
-	for range cap(begun) {
-		<-begun
-	}
-	for n := range 100 {
-		require.NoError(t, f.Save(t.Context(), record(n)))
-	}
-	over.Store(true)
-	readers.Wait()
-}
-
-// What waits for the guard, which a process holds that was stopped in the middle
-// of a Save, is ended by its own context, and so is what waits behind it.
-func TestFile_WaitForAnothersSaveEndsWithTheContext(t *testing.T) {
+// A wait for the guard ends with the context, and so does a wait for another method of
+// the same File.
+func TestFile_WaitForGuardEndsWithContext(t *testing.T) {
 	f := &store.File{Path: recordPath(t)}
 	require.NoError(t, f.Save(t.Context(), []byte("record-one")))
 	guard := flock.New(filepath.Join(filepath.Dir(f.Path), ".session.json.guard"))
 	require.NoError(t, guard.Lock())
 
-	tired := errors.New("tired of waiting")
-	ctx, cancel := context.WithTimeoutCause(t.Context(), briefWait, tired)
+	cause := errors.New("gave up")
+	ctx, cancel := context.WithTimeoutCause(t.Context(), briefWait, cause)
 	defer cancel()
 	var all sync.WaitGroup
-	all.Go(func() { assert.Equal(t, tired, f.Save(ctx, []byte("record-two"))) })
-	all.Go(func() { assert.Equal(t, tired, f.Delete(ctx)) })
-	all.Go(func() { assert.Equal(t, tired, f.SetAside(ctx, "damaged")) })
+	all.Go(func() { assert.Equal(t, cause, f.Save(ctx, []byte("record-two"))) })
+	all.Go(func() { assert.Equal(t, cause, f.Delete(ctx)) })
+	all.Go(func() { assert.Equal(t, cause, f.SetAside(ctx, "damaged")) })
 	all.Wait()
 
 	other := &store.File{Path: f.Path}
 	data, err := other.Load(t.Context())
-	require.NoError(t, err, "who only reads does not wait")
+	require.NoError(t, err, "Load does not wait")
 	assert.Equal(t, "record-one", string(data))
 	require.NoError(t, guard.Unlock())
 	require.NoError(t, f.Save(t.Context(), []byte("record-two")))
 }
 
-// The errors of the system are there to be asked for.
 func TestFile_ErrorsKeepTheirCause(t *testing.T) {
 	folder := t.TempDir()
 	_, err := (&store.File{Path: folder}).Load(t.Context())
@@ -292,8 +217,7 @@ func FuzzFile_SavedIsLoaded(f *testing.F) {
 	})
 }
 
-// Whatever the suffix, a record set aside is beside the file, whole, under a name
-// that no file had.
+// For every suffix the record is set aside in the same folder, under an unused name.
 func FuzzFile_SetAside(f *testing.F) {
 	for _, seed := range []string{"damaged", "", "..", "../../x", "lock", "a\x00b", "é", strings.Repeat("x", 300)} {
 		f.Add(seed)

@@ -17,7 +17,7 @@ import (
 )
 
 func TestKey_Parse(t *testing.T) {
-	raw := bytes.Repeat([]byte{0xfb, 0xff, 0x01, 0x3e}, 8) // has both of the digits that the alphabets differ in
+	raw := bytes.Repeat([]byte{0xfb, 0xff, 0x01, 0x3e}, 8) // contains both characters that differ between the alphabets
 	want, err := store.NewKey(raw)
 	require.NoError(t, err)
 	standard := base64.StdEncoding.EncodeToString(raw)
@@ -36,16 +36,16 @@ func TestKey_Parse(t *testing.T) {
 	}
 }
 
-func TestKey_NotOne(t *testing.T) {
+func TestKey_Invalid(t *testing.T) {
 	secret := strings.Repeat("secret", 10)
 	for name, text := range map[string]string{
-		"nothing":      "",
-		"no base64":    secret + "*",
-		"in two parts": secret[:20] + "\n \n" + secret[20:],
-		"hexadecimal":  strings.Repeat("5ec7e7", 11)[:64],
-		"too short":    base64.StdEncoding.EncodeToString(rawKey(1)[:31]),
-		"too long":     base64.StdEncoding.EncodeToString(append(rawKey(1), 1)),
-		"bits over":    strings.Repeat("A", 42) + "B",
+		"nothing":       "",
+		"not base64":    secret + "*",
+		"in two parts":  secret[:20] + "\n \n" + secret[20:],
+		"hexadecimal":   strings.Repeat("5ec7e7", 11)[:64],
+		"too short":     base64.StdEncoding.EncodeToString(rawKey(1)[:31]),
+		"too long":      base64.StdEncoding.EncodeToString(append(rawKey(1), 1)),
+		"trailing bits": strings.Repeat("A", 42) + "B",
 	} {
 		t.Run(name, func(t *testing.T) {
 			key, err := store.ParseKey(text)
@@ -64,27 +64,26 @@ func TestKey_NotOne(t *testing.T) {
 
 func TestKey_ID(t *testing.T) {
 	key := keyOf(t, 1)
-	assert.Equal(t, "56ebb521add4d43b", key.ID(), "is the same for good")
+	assert.Equal(t, "56ebb521add4d43b", key.ID(), "it never changes")
 	assert.NotEqual(t, key.ID(), keyOf(t, 2).ID())
 	assert.Empty(t, store.Key{}.ID())
 	assert.Equal(t, "[key 56ebb521add4d43b]", key.String())
 	assert.Equal(t, "[no key]", store.Key{}.String())
 }
 
-// A key is made of a copy.
-func TestKey_IsACopy(t *testing.T) {
+func TestKey_CopiesBytes(t *testing.T) {
 	raw := rawKey(1)
 	key, err := store.NewKey(raw)
 	require.NoError(t, err)
 	clear(raw)
-	s := &store.Sealed{Store: put(t, golden(t)), Name: "dave", Keys: []store.Key{key}}
+	s := &store.Sealed{Store: memoryWith(t, golden(t)), Name: "dave", Keys: []store.Key{key}}
 	data, err := s.Load(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, goldenRecord, string(data))
 }
 
-// By whatever route a Key, or a Sealed, is printed, it is without the key and
-// without the record.
+// Neither fmt, encoding packages, log/slog nor failed assertions print the key or the
+// record.
 func TestSealed_PrintedWithoutSecrets(t *testing.T) {
 	key := keyOf(t, 1)
 	var m store.Memory
@@ -110,7 +109,7 @@ func TestSealed_PrintedWithoutSecrets(t *testing.T) {
 		slog.New(slog.NewTextHandler(&out, nil)).Info("text", slog.Any("value", value))
 		slog.New(slog.NewJSONHandler(&out, nil)).Info("json", slog.Any("value", value))
 	}
-	// A failed assertion follows every pointer.
+	// The report of a failed assertion follows pointers.
 	assert.Equal(report{&out}, key, keyOf(t, 2))
 	assert.Equal(report{&out}, hidden, nil)
 	assert.Contains(t, out.String(), "[key 56ebb521add4d43b]")
@@ -125,7 +124,7 @@ func TestSealed_PrintedWithoutSecrets(t *testing.T) {
 	}
 }
 
-// report is where assertions that are to fail write.
+// report collects the reports of assertions that fail on purpose.
 type report struct{ out *bytes.Buffer }
 
 func (r report) Errorf(format string, args ...any) { fmt.Fprintf(r.out, format, args...) }

@@ -7,11 +7,10 @@ import (
 	"github.com/agsauth/agsauth/internal/leak"
 )
 
-// TestMain runs the tests, or, in a process that a test has started, the part
-// that this is to play.
+// TestMain runs the tests or, in a child process, its function.
 func TestMain(m *testing.M) {
-	if part := os.Getenv(partVariable); part != "" {
-		os.Exit(play(part, os.Args[len(os.Args)-1]))
+	if name := os.Getenv(childVariable); name != "" {
+		os.Exit(runChild(name, os.Args[len(os.Args)-1]))
 	}
 	leak.Main(m)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/agsauth/agsauth/store"
 )
 
-func TestMemory_ZeroValueIsReady(t *testing.T) {
+func TestMemory_ZeroValue(t *testing.T) {
 	ctx := t.Context()
 	_, err := (&store.Memory{}).Load(ctx)
 	require.ErrorIs(t, err, fs.ErrNotExist)
@@ -26,7 +26,7 @@ func TestMemory_ZeroValueIsReady(t *testing.T) {
 	require.NoError(t, unlock())
 }
 
-func TestMemory_PeersShareTheRecordButNotWhatTheyHaveSeen(t *testing.T) {
+func TestMemory_Peer(t *testing.T) {
 	ctx := t.Context()
 	var m store.Memory
 	peer := m.Peer()
@@ -37,11 +37,11 @@ func TestMemory_PeersShareTheRecordButNotWhatTheyHaveSeen(t *testing.T) {
 	assert.Equal(t, "record-one", string(data))
 
 	_, err = (&store.Memory{}).Load(ctx)
-	require.ErrorIs(t, err, fs.ErrNotExist, "another Memory is another record")
+	require.ErrorIs(t, err, fs.ErrNotExist, "a new Memory has another record")
 }
 
-// A record that was there before and is there again is another one.
-func TestMemory_SameBytesAreNotTheSameRecord(t *testing.T) {
+// Two Saves of the same bytes are different records.
+func TestMemory_SaveOfSameBytes(t *testing.T) {
 	ctx := t.Context()
 	var m store.Memory
 	peer := m.Peer()
@@ -83,22 +83,22 @@ func TestMemory_Aside(t *testing.T) {
 		clear(record)
 	}
 	clear(m.Aside())
-	assert.Equal(t, want, m.Aside(), "what is returned is a copy")
+	assert.Equal(t, want, m.Aside(), "Aside returns a copy")
 }
 
 func TestMemory_RecordTooLarge(t *testing.T) {
 	const limit = 1 << 20
 	var m store.Memory
 	require.NoError(t, m.Save(t.Context(), make([]byte, limit)))
-	assertOther(t, m.Save(t.Context(), make([]byte, limit+1)))
+	assertStoreError(t, m.Save(t.Context(), make([]byte, limit+1)))
 	data, err := m.Load(t.Context())
 	require.NoError(t, err)
 	assert.Len(t, data, limit)
 }
 
-// A store is printed with what it belongs to; the record must not be. The report of a
-// failed assertion calls no method and follows every pointer.
-func TestPrintedWithoutTheRecord(t *testing.T) {
+// Printing a store does not print the record. The report of a failed assertion calls no
+// methods and follows pointers.
+func TestPrintedWithoutRecord(t *testing.T) {
 	f := &store.File{Path: recordPath(t)}
 	var m store.Memory
 	require.NoError(t, f.Save(t.Context(), []byte("record-one")))
@@ -126,7 +126,7 @@ func TestPrintedWithoutTheRecord(t *testing.T) {
 			printed := fmt.Sprintf(verb, value)
 			assert.NotContains(t, printed, "record-one")
 			assert.NotContains(t, printed, fmt.Sprintf("%x", "record-one"))
-			assert.NotContains(t, printed, "114 101 99", "nor its bytes")
+			assert.NotContains(t, printed, "114 101 99", "as numbers")
 			assert.NotContains(t, printed, "72 65 63")
 		}
 	}
