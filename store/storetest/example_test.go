@@ -11,17 +11,16 @@ import (
 	"github.com/agsauth/agsauth/store/storetest"
 )
 
-// table stands for what keeps the records: a database, say, in which a session is a
-// row with a version that no row before had.
+// table simulates a database table, in which each version of a session has a new number.
 type table struct {
 	mu       sync.Mutex
-	sequence int // the last version given
-	version  int // of the row; 0 while there is none
+	sequence int // the last version
+	version  int // of the row, 0 for none
 	data     []byte
 }
 
-// row is a store of one's own: it remembers which version it has seen, and
-// replaces no other one. It has no lock.
+// row is a store in a database table. It replaces only the version that it has loaded or
+// saved. It has no lock.
 type row struct {
 	table *table
 	seen  int // 0 for none; guarded by table.mu
@@ -44,7 +43,7 @@ func (r *row) Save(ctx context.Context, data []byte) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	r.table.mu.Lock() // UPDATE … WHERE id = ? AND version = ?, or INSERT when none was seen
+	r.table.mu.Lock() // UPDATE … WHERE id = ? AND version = ?, or INSERT if seen is 0
 	defer r.table.mu.Unlock()
 	if r.seen != r.table.version {
 		return fmt.Errorf("row: save: another record is stored: %w", fs.ErrExist)
@@ -65,11 +64,11 @@ func (r *row) Delete(ctx context.Context) error {
 	return nil
 }
 
-// The whole test of a store of one's own.
+// The complete test of a store.
 func ExampleRun() {
 	_ = func(t *testing.T) { // func TestRow(t *testing.T) {
 		storetest.Run(t, func(testing.TB) storetest.Opener {
-			var empty table // each check has a record of its own
+			var empty table // each check has its own record
 			return func() storetest.Store { return &row{table: &empty} }
 		})
 	}

@@ -8,30 +8,30 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// lockChecks are about a Locker's lock.
+// lockChecks test Lock.
 func lockChecks() []check {
 	return all(
-		needLock,
-		check{name: "LockKeepsOthersOut", run: lockKeepsOthersOut},
-		check{name: "LockKeepsTheSameValueOut", run: lockKeepsTheSameValueOut},
-		check{name: "LockWaitEndsWithItsContext", run: lockWaitEndsWithItsContext},
-		check{name: "LockOutlivesItsContext", run: lockOutlivesItsContext},
-		check{name: "LockIsPassedOn", run: lockIsPassedOn},
-		check{name: "LockOfNothing", run: lockOfNothing},
-		check{name: "LockBarsNobodyFromTheRecord", run: lockBarsNobodyFromTheRecord},
+		requireLock,
+		check{name: "LockExcludesOthers", run: lockExcludesOthers},
+		check{name: "LockExcludesSameValue", run: lockExcludesSameValue},
+		check{name: "LockWaitEndsWithContext", run: lockWaitEndsWithContext},
+		check{name: "LockOutlivesContext", run: lockOutlivesContext},
+		check{name: "UnlockEndsWait", run: unlockEndsWait},
+		check{name: "LockWithNothingStored", run: lockWithNothingStored},
+		check{name: "LockDoesNotBlockRecord", run: lockDoesNotBlockRecord},
 		check{name: "UnlockTwice", run: unlockTwice},
 	)
 }
 
-// assertLocked asserts that s cannot be locked now.
+// assertLocked asserts that s is locked.
 func assertLocked(t *testing.T, s Store) {
 	t.Helper()
-	unlock, err := acquire(tiring(t), t, s)
-	require.Equal(t, errTired, err)
+	unlock, err := lockWithin(briefly(t), t, s)
+	require.Equal(t, errCause, err)
 	require.Nil(t, unlock)
 }
 
-func lockKeepsOthersOut(t *testing.T, open Opener) {
+func lockExcludesOthers(t *testing.T, open Opener) {
 	t.Helper()
 	s, other := open(), open()
 	unlock := lock(t, s)
@@ -43,7 +43,7 @@ func lockKeepsOthersOut(t *testing.T, open Opener) {
 	require.NoError(t, lock(t, s)())
 }
 
-func lockKeepsTheSameValueOut(t *testing.T, open Opener) {
+func lockExcludesSameValue(t *testing.T, open Opener) {
 	t.Helper()
 	s := open()
 	unlock := lock(t, s)
@@ -52,24 +52,24 @@ func lockKeepsTheSameValueOut(t *testing.T, open Opener) {
 	require.NoError(t, lock(t, s)())
 }
 
-func lockWaitEndsWithItsContext(t *testing.T, open Opener) {
+func lockWaitEndsWithContext(t *testing.T, open Opener) {
 	t.Helper()
 	s, other := open(), open()
 	unlock := lock(t, s)
 	ctx, cancel := context.WithCancelCause(t.Context())
-	waiting := locking(ctx, other)
-	cancel(errTired)
-	assert.Equal(t, errTired, outcome(t, waiting).err)
+	waiting := startLock(ctx, other)
+	cancel(errCause)
+	assert.Equal(t, errCause, awaitLock(t, waiting).err)
 
 	require.NoError(t, unlock())
-	require.NoError(t, lock(t, other)(), "one that gave up leaves nothing behind")
+	require.NoError(t, lock(t, other)(), "the ended wait must not take the lock")
 }
 
-func lockOutlivesItsContext(t *testing.T, open Opener) {
+func lockOutlivesContext(t *testing.T, open Opener) {
 	t.Helper()
 	s := open()
 	ctx, cancel := context.WithCancel(t.Context())
-	unlock, err := acquire(ctx, t, s)
+	unlock, err := lockWithin(ctx, t, s)
 	require.NoError(t, err)
 	cancel()
 	assertLocked(t, open())
@@ -77,24 +77,24 @@ func lockOutlivesItsContext(t *testing.T, open Opener) {
 	require.NoError(t, lock(t, open())())
 }
 
-func lockIsPassedOn(t *testing.T, open Opener) {
+func unlockEndsWait(t *testing.T, open Opener) {
 	t.Helper()
 	s, other := open(), open()
 	unlock := lock(t, s)
-	waiting := locking(t.Context(), other)
+	waiting := startLock(t.Context(), other)
 	select {
 	case <-waiting:
 		t.Fatal("two hold the lock")
-	case <-tiring(t).Done():
+	case <-briefly(t).Done():
 	}
 	require.NoError(t, unlock())
-	next := outcome(t, waiting)
+	next := awaitLock(t, waiting)
 	require.NoError(t, next.err)
 	assertLocked(t, s)
 	require.NoError(t, next.unlock())
 }
 
-func lockOfNothing(t *testing.T, open Opener) {
+func lockWithNothingStored(t *testing.T, open Opener) {
 	t.Helper()
 	s := open()
 	unlock := lock(t, s)
@@ -106,7 +106,7 @@ func lockOfNothing(t *testing.T, open Opener) {
 	assertNothing(t, open())
 }
 
-func lockBarsNobodyFromTheRecord(t *testing.T, open Opener) {
+func lockDoesNotBlockRecord(t *testing.T, open Opener) {
 	t.Helper()
 	s, other := open(), open()
 	unlock := lock(t, s)

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// recordChecks are about one record, and who may replace it.
+// recordChecks test Load, Save and Delete.
 func recordChecks() []check {
 	return []check{
 		{name: "NothingStored", run: nothingStored},
@@ -21,12 +21,12 @@ func recordChecks() []check {
 		{name: "SaveWithoutLoadOnlyCreates", run: saveWithoutLoadOnlyCreates},
 		{name: "SaveAfterNothingOnlyCreates", run: saveAfterNothingOnlyCreates},
 		{name: "SaveFollowsSave", run: saveFollowsSave},
-		{name: "SaveOntoAnothersRecord", run: saveOntoAnothersRecord},
-		{name: "SaveOntoNothingLeft", run: saveOntoNothingLeft},
-		{name: "SaveOntoARecordMadeAnew", run: saveOntoARecordMadeAnew},
-		{name: "Delete", run: deleteForgets},
+		{name: "SaveConflict", run: saveConflict},
+		{name: "SaveAfterDeleteByOther", run: saveAfterDeleteByOther},
+		{name: "SaveAfterReplacementByOther", run: saveAfterReplacementByOther},
+		{name: "Delete", run: deleteRecord},
 		{name: "DeleteThenSaveOnlyCreates", run: deleteThenSaveOnlyCreates},
-		{name: "DeleteOfAnothersRecord", run: deleteOfAnothersRecord},
+		{name: "DeleteByOther", run: deleteByOther},
 	}
 }
 
@@ -51,7 +51,7 @@ func nothingStored(t *testing.T, open Opener) {
 	s := open()
 	assertNothing(t, s)
 	assertNothing(t, s)
-	require.NoError(t, s.Delete(t.Context()), "nothing to delete is nothing to complain of")
+	require.NoError(t, s.Delete(t.Context()), "Delete with nothing stored")
 	assertNothing(t, s)
 }
 
@@ -60,14 +60,14 @@ func savedIsLoaded(t *testing.T, open Opener) {
 	s := open()
 	save(t, s, "record-one")
 	assert.Equal(t, "record-one", load(t, s))
-	assert.Equal(t, "record-one", load(t, s), "loading takes nothing away")
-	assert.Equal(t, "record-one", load(t, open()), "as seen by another process")
+	assert.Equal(t, "record-one", load(t, s), "Load again")
+	assert.Equal(t, "record-one", load(t, open()), "Load by another user")
 }
 
 func anyBytes(t *testing.T, open Opener) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(1, 2))
-	noise := func(n int) string {
+	random := func(n int) string {
 		b := make([]byte, n)
 		for i := range b {
 			b[i] = byte(r.IntN(256))
@@ -76,13 +76,13 @@ func anyBytes(t *testing.T, open Opener) {
 	}
 	records := []string{
 		"", "\x00", "\n", "\r\n", " ", "{}", "null", "\xff\xfe", "\xef\xbb\xbf{}", "\x1a", "ends in a newline\n",
-		"\x00 in the middle \x00", "ünïcödé ☃", "%s %d %!", `\u0000"'` + "`$(x)", noise(1), noise(255), noise(4096), noise(65537),
+		"\x00 in the middle \x00", "ünïcödé ☃", "%s %d %!", `\u0000"'` + "`$(x)", random(1), random(255), random(4096), random(65537),
 		strings.Repeat("large ", 512<<10/6), "",
 	}
 	s := open()
 	for _, record := range records {
 		save(t, s, record)
-		// Not assert.Equal: its message would print half a megabyte.
+		// assert.Equal would print half a megabyte.
 		assert.True(t, load(t, s) == record, "%.40q", record)
 		assert.True(t, load(t, open()) == record, "%.40q", record)
 	}
@@ -95,9 +95,9 @@ func bytesAreCopied(t *testing.T, open Opener) {
 	clear(data)
 	got, err := s.Load(t.Context())
 	require.NoError(t, err)
-	assert.True(t, bytes.Equal([]byte("record-one"), got), "what was saved is the store's")
+	assert.True(t, bytes.Equal([]byte("record-one"), got), "the store must keep a copy")
 	clear(got)
-	assert.Equal(t, "record-one", load(t, s), "what was loaded is the caller's")
+	assert.Equal(t, "record-one", load(t, s), "Load must return a copy")
 }
 
 func saveWithoutLoadOnlyCreates(t *testing.T, open Opener) {
@@ -129,7 +129,7 @@ func saveFollowsSave(t *testing.T, open Opener) {
 	}
 }
 
-func saveOntoAnothersRecord(t *testing.T, open Opener) {
+func saveConflict(t *testing.T, open Opener) {
 	t.Helper()
 	s, other := open(), open()
 	save(t, s, "record-one")
@@ -137,7 +137,7 @@ func saveOntoAnothersRecord(t *testing.T, open Opener) {
 	save(t, other, "record-two")
 	assertConflict(t, s, "record-three")
 	assertConflict(t, s, "record-three")
-	assert.Equal(t, "record-two", load(t, open()), "nothing is changed")
+	assert.Equal(t, "record-two", load(t, open()), "a conflict changes nothing")
 	save(t, other, "record-two-more")
 
 	assert.Equal(t, "record-two-more", load(t, s))
@@ -146,7 +146,7 @@ func saveOntoAnothersRecord(t *testing.T, open Opener) {
 	assert.Equal(t, "record-three", load(t, other))
 }
 
-func saveOntoNothingLeft(t *testing.T, open Opener) {
+func saveAfterDeleteByOther(t *testing.T, open Opener) {
 	t.Helper()
 	s, other := open(), open()
 	save(t, s, "record-one")
@@ -157,7 +157,7 @@ func saveOntoNothingLeft(t *testing.T, open Opener) {
 	assert.Equal(t, "record-two", load(t, other))
 }
 
-func saveOntoARecordMadeAnew(t *testing.T, open Opener) {
+func saveAfterReplacementByOther(t *testing.T, open Opener) {
 	t.Helper()
 	s, other := open(), open()
 	save(t, s, "record-one")
@@ -167,13 +167,13 @@ func saveOntoARecordMadeAnew(t *testing.T, open Opener) {
 	assert.Equal(t, "record-two", load(t, s))
 }
 
-func deleteForgets(t *testing.T, open Opener) {
+func deleteRecord(t *testing.T, open Opener) {
 	t.Helper()
 	s := open()
 	save(t, s, "record-one")
 	require.NoError(t, s.Delete(t.Context()))
 	assertNothing(t, open())
-	save(t, s, "record-two") // knows that there is nothing
+	save(t, s, "record-two") // no conflict: s knows that nothing is stored
 	assert.Equal(t, "record-two", load(t, open()))
 	require.NoError(t, s.Delete(t.Context()))
 	assertNothing(t, s)
@@ -189,10 +189,10 @@ func deleteThenSaveOnlyCreates(t *testing.T, open Opener) {
 	assert.Equal(t, "record-two", load(t, s))
 }
 
-func deleteOfAnothersRecord(t *testing.T, open Opener) {
+func deleteByOther(t *testing.T, open Opener) {
 	t.Helper()
 	s, other := open(), open()
 	save(t, s, "record-one")
-	require.NoError(t, other.Delete(t.Context()), "whichever it is")
+	require.NoError(t, other.Delete(t.Context()), "Delete needs no Load")
 	assertNothing(t, s)
 }

@@ -1,5 +1,5 @@
-// Package storetest holds what every store of a session must do, as tests that
-// any implementation can run. An implementation's own test is one call:
+// Package storetest tests that a store of a session behaves as package tokensource
+// requires. The test of a store is one call:
 //
 //	func TestConformance(t *testing.T) {
 //		storetest.Run(t, func(tb testing.TB) storetest.Opener {
@@ -8,19 +8,18 @@
 //		})
 //	}
 //
-// A store of your own has three methods, those of [Store]. It does well to have a
-// lock besides, as a [Locker], if several processes share a record: without one each
-// of them may spend the same refresh token. SetAside, of an [Asider], lets a session
-// begin anew beside a record that is damaged; without it that record stays, and the
-// session goes on in memory. What a store does not have is skipped, and so is what
-// it answers with [errors.ErrUnsupported], as one does that is put around another.
+// A store has the three methods of [Store]. If several processes share a record, it
+// should also have the method of [Locker]; otherwise each of them may use the same
+// refresh token. With the method of [Asider] a new session can replace a damaged record;
+// without it the damaged record stays, and the session exists only in memory. Run skips the
+// checks of methods that a store does not have, or that return
+// [errors.ErrUnsupported], as those of a wrapper may.
 //
-// What is checked beyond the interfaces: a record is what was saved, to the byte and
-// to whoever looks while another one is saved; a Save replaces only what the same
-// value has seen; two who save at once are one who did and one who learns of it; a
-// context that is over ends every call with its cause, and one that ends ends a wait
-// for the lock, but no lock that is held. Use the race detector: it sees what the
-// checks do not.
+// The checks cover more than the interfaces say: Load returns a record exactly as it was
+// saved, even during a Save; Save replaces only the record that the same value last
+// loaded or saved; of two simultaneous Saves one succeeds and one fails; every method
+// returns the cause of a context that has ended; and a context ends a wait for the lock,
+// but not a lock that is held. Run the checks with the race detector.
 package storetest
 
 import (
@@ -32,40 +31,39 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Store is what is checked. Load of nothing is an error that Is fs.ErrNotExist.
-// Save replaces the record that the same value last loaded or saved; if another
-// one is stored it changes nothing, and its error Is fs.ErrExist. A context that
-// is over ends every method with its cause.
+// Store is a store of one record. If nothing is stored, the error of Load Is
+// fs.ErrNotExist. Save replaces the record that the same value last loaded or saved; if
+// another one is stored, Save changes nothing and its error Is fs.ErrExist. Every method
+// returns the cause of a context that has ended.
 type Store interface {
 	Load(ctx context.Context) ([]byte, error)
 	Save(ctx context.Context, data []byte) error
 	Delete(ctx context.Context) error
 }
 
-// Locker is checked of a [Store] that is one: at most one holds the lock of a
-// record, and it bars nobody from the record itself. The context bounds the wait: the
-// lock outlives it. To unlock twice does no more than to unlock once.
+// Locker is an optional interface of a [Store]. At most one user holds the lock of a
+// record. The lock does not block the methods of Store. The context limits the wait, but
+// not how long the lock is held. A second call of unlock does nothing.
 type Locker interface {
 	Lock(ctx context.Context) (unlock func() error, err error)
 }
 
-// Asider is checked of a [Store] that is one: it takes the record away without
-// overwriting what was set aside before. To do so with nothing stored is an error
-// that Is fs.ErrNotExist.
+// Asider is an optional interface of a [Store]. SetAside moves the record to another
+// place, without overwriting records that were set aside before. If nothing is stored,
+// its error Is fs.ErrNotExist.
 type Asider interface {
 	SetAside(ctx context.Context, suffix string) error
 }
 
-// Opener opens a store of one and the same record each time that it is called:
-// each as another process would, or this one when it starts anew. It is called
-// from the test's own goroutine only.
+// Opener returns a new user of the same record each time it is called, like another
+// process or this one after a restart. It is called only from the goroutine of the test.
 type Opener func() Store
 
-// Run checks a store. It calls fresh once for each check, to be given a record of
-// its own that does not exist yet.
+// Run checks a store. It calls fresh for each check; each Opener that fresh returns must
+// have its own record, which does not exist yet.
 func Run(t *testing.T, fresh func(tb testing.TB) Opener) {
 	t.Helper()
-	for _, group := range [][]check{recordChecks(), contextChecks(), lockChecks(), asideChecks(), togetherChecks()} {
+	for _, group := range [][]check{recordChecks(), contextChecks(), lockChecks(), asideChecks(), concurrentChecks()} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {
 				open := fresh(t)
@@ -81,11 +79,11 @@ func Run(t *testing.T, fresh func(tb testing.TB) Opener) {
 type check struct {
 	name string
 	run  func(t *testing.T, open Opener)
-	// needs skips the check for a store that cannot do what it is about.
+	// needs skips the check if the store lacks a method.
 	needs func(t *testing.T, s Store)
 }
 
-// all returns checks that need the same.
+// all sets the needs of checks.
 func all(needs func(*testing.T, Store), checks ...check) []check {
 	for i := range checks {
 		checks[i].needs = needs
@@ -93,10 +91,10 @@ func all(needs func(*testing.T, Store), checks ...check) []check {
 	return checks
 }
 
-// patience returns how long a check waits for what should come at once: a tenth of
-// the time until the test's deadline, so that a busy machine fails no sound store, and
-// 5 s at least.
-func patience(t *testing.T) time.Duration {
+// waitLimit returns how long a check waits for an event that should happen at once: a
+// tenth of the time until the deadline of the test, at least 5 s, so that a correct store
+// passes on a slow machine.
+func waitLimit(t *testing.T) time.Duration {
 	t.Helper()
 	const least = 5 * time.Second
 	deadline, bounded := t.Deadline()
@@ -106,13 +104,13 @@ func patience(t *testing.T) time.Duration {
 	return max(time.Until(deadline)/10, least)
 }
 
-// errTired is the cause of contexts that the checks end.
-var errTired = errors.New("tired of waiting")
+// errCause is the cause of contexts that the checks end.
+var errCause = errors.New("the check has ended the context")
 
-// tiring returns a context that ends soon, with errTired.
-func tiring(t *testing.T) context.Context {
+// briefly returns a context that ends soon, with errCause.
+func briefly(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeoutCause(t.Context(), 60*time.Millisecond, errTired)
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 60*time.Millisecond, errCause)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -129,48 +127,48 @@ func load(t *testing.T, s Store) string {
 	return string(data)
 }
 
-// needLock skips the check if s cannot be locked.
-func needLock(t *testing.T, s Store) {
+// requireLock skips the check if s cannot be locked.
+func requireLock(t *testing.T, s Store) {
 	t.Helper()
 	if _, ok := s.(Locker); !ok {
 		t.Skip("not a Locker")
 	}
-	unlock, err := acquire(t.Context(), t, s)
+	unlock, err := lockWithin(t.Context(), t, s)
 	if errors.Is(err, errors.ErrUnsupported) {
-		t.Skip("a Locker that cannot lock")
+		t.Skip("Lock is not supported")
 	}
 	require.NoError(t, err)
 	require.NoError(t, unlock())
 }
 
-// needSetAside skips the check if s cannot set anything aside. Nothing is stored.
-func needSetAside(t *testing.T, s Store) {
+// requireSetAside skips the check if s has no SetAside. Nothing is stored in s.
+func requireSetAside(t *testing.T, s Store) {
 	t.Helper()
 	a, ok := s.(Asider)
 	if !ok {
 		t.Skip("not an Asider")
 	}
 	if errors.Is(a.SetAside(t.Context(), "probe"), errors.ErrUnsupported) {
-		t.Skip("an Asider that cannot set aside")
+		t.Skip("SetAside is not supported")
 	}
 }
 
-// lock takes the lock of a store, which nobody holds.
+// lock locks a store that is not locked.
 func lock(t *testing.T, s Store) (unlock func() error) {
 	t.Helper()
-	unlock, err := acquire(t.Context(), t, s)
+	unlock, err := lockWithin(t.Context(), t, s)
 	require.NoError(t, err)
 	return unlock
 }
 
-// result is what a Lock returns.
+// result is the result of Lock.
 type result struct {
 	unlock func() error
 	err    error
 }
 
-// locking begins to lock a store.
-func locking(ctx context.Context, s Store) <-chan result {
+// startLock calls Lock in a goroutine.
+func startLock(ctx context.Context, s Store) <-chan result {
 	got := make(chan result, 1)
 	go func() {
 		unlock, err := s.(Locker).Lock(ctx)
@@ -179,21 +177,21 @@ func locking(ctx context.Context, s Store) <-chan result {
 	return got
 }
 
-// acquire locks a store, and fails the check when that does not end in time.
-func acquire(ctx context.Context, t *testing.T, s Store) (unlock func() error, err error) {
+// lockWithin calls Lock, and fails the check if it does not return within waitLimit.
+func lockWithin(ctx context.Context, t *testing.T, s Store) (unlock func() error, err error) {
 	t.Helper()
-	r := outcome(t, locking(ctx, s))
+	r := awaitLock(t, startLock(ctx, s))
 	return r.unlock, r.err
 }
 
-// outcome waits for a Lock to return.
-func outcome(t *testing.T, got <-chan result) result {
+// awaitLock waits for the result of startLock.
+func awaitLock(t *testing.T, got <-chan result) result {
 	t.Helper()
 	select {
 	case r := <-got:
 		return r
-	case <-time.After(patience(t)):
-		t.Fatal("Lock does not return, though the lock is free or its context is over")
+	case <-time.After(waitLimit(t)):
+		t.Fatal("Lock does not return, though the lock is free or its context has ended")
 		return result{}
 	}
 }

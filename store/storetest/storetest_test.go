@@ -18,41 +18,41 @@ import (
 	"github.com/agsauth/agsauth/store/storetest"
 )
 
-// broken is a store that the suite is to find fault with, and the checks that do.
-type broken struct {
-	checks []string
-	breed  breed
+// brokenStore is a store with a defect, and the checks that must fail.
+type brokenStore struct {
+	checks  []string
+	factory factory
 }
 
-func allBroken() map[string]broken {
-	all := map[string]broken{}
-	for _, some := range []map[string]broken{brokenRecords(), brokenTogether(), brokenLocks(), brokenAsides()} {
+func allBroken() map[string]brokenStore {
+	all := map[string]brokenStore{}
+	for _, some := range []map[string]brokenStore{brokenRecords(), brokenConcurrency(), brokenLocks(), brokenAsides()} {
 		maps.Copy(all, some)
 	}
 	return all
 }
 
-// underTest is the environment variable that names the broken store that a process
-// of this test binary is to check.
+// underTest is the environment variable with the name of the store that a child process
+// checks.
 const underTest = "STORETEST_TEST_STORE"
 
-// sound names the store that has nothing wrong with it.
-const sound = "sound"
+// correct is the name of a store without defects.
+const correct = "correct"
 
-// TestRun_Broken checks one store: in a process of its own, since it is to fail.
+// TestRun_Broken checks one store in a child process, since the checks fail.
 func TestRun_Broken(t *testing.T) {
 	switch name := os.Getenv(underTest); name {
 	case "":
-		t.Skip("for a process of its own")
-	case sound:
+		t.Skip("only for a child process")
+	case correct:
 		storetest.Run(t, same(mutant{}).fresh)
 	default:
-		storetest.Run(t, allBroken()[name].breed.fresh)
+		storetest.Run(t, allBroken()[name].factory.fresh)
 	}
 }
 
-// check runs some checks, or all, on a store in a process of its own, and returns
-// how each went: PASS, FAIL or SKIP.
+// check runs some or all checks on a store in a child process, and returns the result of
+// each: PASS, FAIL or SKIP.
 func check(t *testing.T, name string, checks ...string) map[string]string {
 	t.Helper()
 	self, err := os.Executable()
@@ -62,7 +62,7 @@ func check(t *testing.T, name string, checks ...string) map[string]string {
 		which += "/^(" + strings.Join(checks, "|") + ")$"
 	}
 	args := []string{"-test.v", "-test.run=" + which}
-	if name == sound { // nothing is waited for in vain: see patience
+	if name == correct { // a longer waitLimit, since no check waits for an event that does not happen
 		args = append(args, "-test.timeout=10m")
 	}
 	cmd := exec.CommandContext(t.Context(), self, args...)
@@ -78,9 +78,8 @@ func check(t *testing.T, name string, checks ...string) map[string]string {
 	return outcomes
 }
 
-// A suite that finds no fault with a store that has one is worth nothing. Each of
-// these stores is broken in one way, and fails the checks that are about that.
-func TestRun_FindsFault(t *testing.T) {
+// Every store with a defect fails the checks of that defect.
+func TestRun_FindsDefects(t *testing.T) {
 	for name, b := range allBroken() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -93,8 +92,7 @@ func TestRun_FindsFault(t *testing.T) {
 	}
 }
 
-// There is no check that finds no fault with any of them, and none that finds one
-// with a sound store.
+// Every check fails for at least one defect, and passes for a correct store.
 func TestRun_EachCheckCanFail(t *testing.T) {
 	can := map[string]string{}
 	for _, b := range allBroken() {
@@ -102,29 +100,28 @@ func TestRun_EachCheckCanFail(t *testing.T) {
 			can[c] = "PASS"
 		}
 	}
-	assert.Equal(t, can, check(t, sound))
+	assert.Equal(t, can, check(t, correct))
 }
 
-// plain is a store without a lock, that sets nothing aside.
-type plain struct{ storetest.Store }
+// minimal is a store without Lock and SetAside.
+type minimal struct{ storetest.Store }
 
-// unable is one that is put around a plain store: it has all methods, and can no
-// more than what is inside.
-type unable struct{ storetest.Store }
+// unsupported is a store whose Lock and SetAside are not supported.
+type unsupported struct{ storetest.Store }
 
-func (unable) Lock(context.Context) (func() error, error) { return nil, errors.ErrUnsupported }
-func (unable) SetAside(context.Context, string) error     { return errors.ErrUnsupported }
+func (unsupported) Lock(context.Context) (func() error, error) { return nil, errors.ErrUnsupported }
+func (unsupported) SetAside(context.Context, string) error     { return errors.ErrUnsupported }
 
-// What a store need not have is not asked for.
-func TestRun_StoresThatCanDoLess(t *testing.T) {
-	for name, less := range map[string]func(storetest.Store) storetest.Store{
-		"plain":  func(s storetest.Store) storetest.Store { return plain{s} },
-		"unable": func(s storetest.Store) storetest.Store { return unable{s} },
+// Checks of missing methods are skipped.
+func TestRun_OptionalMethods(t *testing.T) {
+	for name, wrap := range map[string]func(storetest.Store) storetest.Store{
+		"minimal":     func(s storetest.Store) storetest.Store { return minimal{s} },
+		"unsupported": func(s storetest.Store) storetest.Store { return unsupported{s} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			storetest.Run(t, func(testing.TB) storetest.Opener {
 				var m store.Memory
-				return func() storetest.Store { return less(m.Peer()) }
+				return func() storetest.Store { return wrap(m.Peer()) }
 			})
 		})
 	}

@@ -15,25 +15,23 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// togetherChecks are about many who use one record at once.
-func togetherChecks() []check {
+// concurrentChecks test concurrent users of one record.
+func concurrentChecks() []check {
 	return []check{
-		{name: "NoUpdateIsLostBySave", run: noUpdateIsLostBySave},
-		{name: "NoUpdateIsLostUnderLock", run: noUpdateIsLostUnderLock, needs: needLock},
-		{name: "OneOfManyCreates", run: oneOfManyCreates},
-		{name: "ManyGoroutinesOfOneValue", run: manyGoroutinesOfOneValue},
-		{name: "ReadersSeeWholeRecords", run: readersSeeWholeRecords},
+		{name: "ConcurrentSaves", run: concurrentSaves},
+		{name: "ConcurrentLocks", run: concurrentLocks, needs: requireLock},
+		{name: "ConcurrentCreates", run: concurrentCreates},
+		{name: "ConcurrentUseOfOneValue", run: concurrentUseOfOneValue},
+		{name: "LoadDuringSaves", run: loadDuringSaves},
 	}
 }
 
-// What the checks together count to.
 const (
-	users = 4
-	turns = 5
+	users  = 4 // concurrent users
+	rounds = 5 // increments by each of them
 )
 
-// increment adds one to the number that is stored, unless somebody else comes
-// between.
+// increment adds one to the stored number, or returns a conflict.
 func increment(ctx context.Context, s Store) error {
 	n := 0
 	data, err := s.Load(ctx)
@@ -49,7 +47,7 @@ func increment(ctx context.Context, s Store) error {
 	return s.Save(ctx, []byte(strconv.Itoa(n+1)))
 }
 
-// each runs use for each of some users at once, with a store of its own.
+// each calls use for each user concurrently, with a store of its own.
 func each(open Opener, use func(Store)) {
 	var wg sync.WaitGroup
 	begin := make(chan struct{})
@@ -61,17 +59,17 @@ func each(open Opener, use func(Store)) {
 	wg.Wait()
 }
 
-// linger gives others the chance to come between.
-func linger() {
+// yield lets other goroutines run.
+func yield() {
 	for range 100 {
 		runtime.Gosched()
 	}
 }
 
-func noUpdateIsLostBySave(t *testing.T, open Opener) {
+func concurrentSaves(t *testing.T, open Opener) {
 	t.Helper()
 	each(open, func(s Store) {
-		for done := 0; done < turns; {
+		for done := 0; done < rounds; {
 			switch err := increment(t.Context(), s); {
 			case err == nil:
 				done++
@@ -81,29 +79,29 @@ func noUpdateIsLostBySave(t *testing.T, open Opener) {
 			}
 		}
 	})
-	assert.Equal(t, strconv.Itoa(users*turns), load(t, open()))
+	assert.Equal(t, strconv.Itoa(users*rounds), load(t, open()))
 }
 
-func noUpdateIsLostUnderLock(t *testing.T, open Opener) {
+func concurrentLocks(t *testing.T, open Opener) {
 	t.Helper()
 	var inside atomic.Int32
 	each(open, func(s Store) {
-		for range turns {
+		for range rounds {
 			unlock, err := s.(Locker).Lock(t.Context())
 			if !assert.NoError(t, err) {
 				return
 			}
-			assert.EqualValues(t, 1, inside.Add(1), "at most one holds the lock")
-			linger()
-			assert.NoError(t, increment(t.Context(), s), "nobody comes between")
+			assert.EqualValues(t, 1, inside.Add(1), "at most one user holds the lock")
+			yield()
+			assert.NoError(t, increment(t.Context(), s), "no other user saves under the lock")
 			inside.Add(-1)
 			assert.NoError(t, unlock())
 		}
 	})
-	assert.Equal(t, strconv.Itoa(users*turns), load(t, open()))
+	assert.Equal(t, strconv.Itoa(users*rounds), load(t, open()))
 }
 
-func oneOfManyCreates(t *testing.T, open Opener) {
+func concurrentCreates(t *testing.T, open Opener) {
 	t.Helper()
 	var created, refused atomic.Int32
 	each(open, func(s Store) {
@@ -120,16 +118,15 @@ func oneOfManyCreates(t *testing.T, open Opener) {
 	assert.EqualValues(t, users-1, refused.Load())
 }
 
-// A value's goroutines count as one user: none is refused, and each sees whole
-// records.
-func manyGoroutinesOfOneValue(t *testing.T, open Opener) {
+// The goroutines that use one value cause no conflicts.
+func concurrentUseOfOneValue(t *testing.T, open Opener) {
 	t.Helper()
 	s := open()
 	save(t, s, "0")
 	var wg sync.WaitGroup
 	for range users {
 		wg.Go(func() {
-			for i := range turns {
+			for i := range rounds {
 				assert.NoError(t, s.Save(t.Context(), []byte(strconv.Itoa(i))))
 				data, err := s.Load(t.Context())
 				assert.NoError(t, err)
@@ -142,12 +139,11 @@ func manyGoroutinesOfOneValue(t *testing.T, open Opener) {
 	require.Equal(t, load(t, s), load(t, open()))
 }
 
-// saves is how many records readers see go by.
+// saves is the number of Saves during loadDuringSaves.
 const saves = 60
 
-// Whoever loads while others are saved sees one record or another, never a part of
-// one, and never none.
-func readersSeeWholeRecords(t *testing.T, open Opener) {
+// A Load during Saves returns a complete record.
+func loadDuringSaves(t *testing.T, open Opener) {
 	t.Helper()
 	records, saved := []string{}, map[string]bool{}
 	for n := range 26 {
@@ -157,18 +153,18 @@ func readersSeeWholeRecords(t *testing.T, open Opener) {
 	s := open()
 	save(t, s, records[0])
 
-	var over atomic.Bool
+	var done atomic.Bool
 	var readers sync.WaitGroup
 	begun := make(chan struct{}, 2)
 	for range cap(begun) {
 		reader := open()
 		readers.Go(func() {
-			for first := true; first || !over.Load(); first = false {
+			for first := true; first || !done.Load(); first = false {
 				data, err := reader.Load(t.Context())
 				if first {
 					begun <- struct{}{}
 				}
-				if !assert.NoError(t, err) || !assert.True(t, saved[string(data)], "%d bytes that nobody saved", len(data)) {
+				if !assert.NoError(t, err) || !assert.True(t, saved[string(data)], "%d bytes that were never saved", len(data)) {
 					return
 				}
 			}
@@ -180,6 +176,6 @@ func readersSeeWholeRecords(t *testing.T, open Opener) {
 	for n := range saves {
 		save(t, s, records[n%len(records)])
 	}
-	over.Store(true)
+	done.Store(true)
 	readers.Wait()
 }

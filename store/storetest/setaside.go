@@ -10,12 +10,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// asideChecks are about an Asider's SetAside.
+// asideChecks test SetAside.
 func asideChecks() []check {
 	return all(
-		needSetAside,
+		requireSetAside,
 		check{name: "SetAside", run: setAside},
-		check{name: "SetAsideOfNothing", run: setAsideOfNothing},
+		check{name: "SetAsideWithNothingStored", run: setAsideWithNothingStored},
 		check{name: "SetAsideAgain", run: setAsideAgain},
 		check{name: "SetAsideThenSaveOnlyCreates", run: setAsideThenSaveOnlyCreates},
 		check{name: "SetAsideWithAnySuffix", run: setAsideWithAnySuffix},
@@ -31,11 +31,11 @@ func setAside(t *testing.T, open Opener) {
 	require.NoError(t, a.SetAside(t.Context(), "damaged"))
 	assertConflict(t, other, "record-two")
 	assertNothing(t, other)
-	save(t, s, "record-two") // knows that there is nothing
+	save(t, s, "record-two") // no conflict: s knows that nothing is stored
 	assert.Equal(t, "record-two", load(t, other))
 }
 
-func setAsideOfNothing(t *testing.T, open Opener) {
+func setAsideWithNothingStored(t *testing.T, open Opener) {
 	t.Helper()
 	s := open()
 	a := s.(Asider)
@@ -72,7 +72,7 @@ func setAsideWithAnySuffix(t *testing.T, open Opener) {
 	a, unlock := s.(Asider), func() error { return nil }
 	locked := false
 	if _, ok := s.(Locker); ok {
-		held, err := acquire(t.Context(), t, s)
+		held, err := lockWithin(t.Context(), t, s)
 		if !errors.Is(err, errors.ErrUnsupported) {
 			require.NoError(t, err)
 			unlock, locked = held, true
