@@ -10,8 +10,8 @@ import (
 	"github.com/agsauth/agsauth/store/storetest"
 )
 
-// conforms runs the suite of all stores, each check with a session of its own.
-func conforms(t *testing.T, client redis.UniversalClient) {
+// testConformance runs the conformance tests, each with a session of its own.
+func testConformance(t *testing.T, client redis.UniversalClient) {
 	t.Helper()
 	sessions := 0
 	storetest.Run(t, func(tb testing.TB) storetest.Opener {
@@ -23,20 +23,19 @@ func conforms(t *testing.T, client redis.UniversalClient) {
 }
 
 func TestStore_Conformance(t *testing.T) {
-	conforms(t, redistest.Start(t).Client())
+	testConformance(t, redistest.Start(t).Client())
 }
 
-// With RESP2, as some proxies have it.
-func TestStore_ConformanceOfTheOldProtocol(t *testing.T) {
+// Some proxies support only RESP2.
+func TestStore_ConformanceWithRESP2(t *testing.T) {
 	server := redistest.Start(t)
 	options := server.Options()
 	options.Protocol = 2
-	conforms(t, server.ClientWith(options))
+	testConformance(t, server.ClientWith(options))
 }
 
 func TestStore_ConformanceOnACluster(t *testing.T) {
 	server := redistest.StartCluster(t)
-	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{server.Addr}})
-	t.Cleanup(func() { _ = client.Close() })
-	conforms(t, client)
+	client := clusterClient(t, server, "")
+	testConformance(t, client)
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/agsauth/agsauth/store/redisstore"
 )
 
-// Two hosts that share a session. It is not run with the tests: it needs a server
-// at REDIS_ADDR.
+// Two hosts share a session: the first one logs in, and the second one loads the session.
+// It needs a server at REDIS_ADDR, so the tests only compile it.
 func Example() {
 	ctx := context.Background()
 	client := redis.NewClient(&redis.Options{Addr: os.Getenv("REDIS_ADDR")})
@@ -30,10 +30,10 @@ func Example() {
 		defer unlock()
 		record, err := s.Load(ctx)
 		if errors.Is(err, fs.ErrNotExist) {
-			fmt.Println(host, "does it")
-			return s.Save(ctx, []byte("done by "+host))
+			fmt.Println(host, "logs in")
+			return s.Save(ctx, []byte("session of "+host))
 		}
-		fmt.Println(host, "finds it", string(record))
+		fmt.Println(host, "loads", string(record))
 		return err
 	}
 	if err := errors.Join(once("host-1"), once("host-2")); err != nil {

@@ -1,4 +1,4 @@
 package redisstore
 
-// CheckFunctions are the functions that scripts check a user's rights with.
+// CheckFunctions is checkFunctions.
 const CheckFunctions = checkFunctions

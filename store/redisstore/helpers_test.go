@@ -22,15 +22,15 @@ import (
 )
 
 const (
-	never = 24 * time.Hour // for what a test must not owe to a lease that ends, or to polling
+	never = 24 * time.Hour // a lease or poll interval that does not end during a test
 
 	recordKey = "agsauth:{session}:record"
 	lockKey   = "agsauth:{session}:lock"
 )
 
-var errTired = errors.New("tired of waiting")
+var errCause = errors.New("the test has ended the context")
 
-// open makes a Store of the session name.
+// open returns a Store of the session name.
 func open(tb testing.TB, client redis.UniversalClient, name string) *redisstore.Store {
 	tb.Helper()
 	return openWith(tb, redisstore.Config{Client: client, Name: name})
@@ -46,10 +46,36 @@ func openWith(tb testing.TB, cfg redisstore.Config) *redisstore.Store {
 	return s
 }
 
-// patiently opens a Store that learns of a release by being told, or never.
-func patiently(tb testing.TB, client redis.UniversalClient) *redisstore.Store {
+// openWithoutPolling returns a Store that learns of a release only by a notification.
+func openWithoutPolling(tb testing.TB, client redis.UniversalClient) *redisstore.Store {
 	tb.Helper()
 	return openWith(tb, redisstore.Config{Client: client, Lease: never, PollInterval: never})
+}
+
+// userClient returns a client that logs in as the user agsauth.
+func userClient(server *redistest.Server) *redis.Client {
+	options := server.Options()
+	options.Username, options.Password = "agsauth", "secret"
+	return server.ClientWith(options)
+}
+
+// clusterClient returns a client of a cluster that logs in as user.
+func clusterClient(tb testing.TB, server *redistest.Server, user string) *redis.ClusterClient {
+	tb.Helper()
+	options := &redis.ClusterOptions{Addrs: []string{server.Addr}, Username: user}
+	if user != "" {
+		options.Password = "secret"
+	}
+	client := redis.NewClusterClient(options)
+	tb.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+// clientWithoutRetries returns a client that sends each command once.
+func clientWithoutRetries(server *redistest.Server) *redis.Client {
+	options := server.Options()
+	options.MaxRetries = -1
+	return server.ClientWith(options)
 }
 
 func lock(tb testing.TB, s *redisstore.Store) (unlock func() error) {
@@ -71,8 +97,8 @@ func load(tb testing.TB, s *redisstore.Store) string {
 	return string(data)
 }
 
-// each is every method but unlock.
-func each(s *redisstore.Store) map[string]func(context.Context) error {
+// methods returns all methods with a context, except Check.
+func methods(s *redisstore.Store) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
 		"load":      func(ctx context.Context) error { _, err := s.Load(ctx); return err },
 		"save":      func(ctx context.Context) error { return s.Save(ctx, []byte("record-of-secrets")) },
@@ -82,9 +108,9 @@ func each(s *redisstore.Store) map[string]func(context.Context) error {
 	}
 }
 
-// warm calls every method once, so that the server knows all scripts, and a
-// client's next command is the one that counts.
-func warm(tb testing.TB, s *redisstore.Store) {
+// cacheScripts calls every method once, so that the server caches all scripts and later
+// calls are one command each.
+func cacheScripts(tb testing.TB, s *redisstore.Store) {
 	tb.Helper()
 	require.NoError(tb, s.Delete(tb.Context()))
 	save(tb, s, "record-zero")
@@ -93,8 +119,8 @@ func warm(tb testing.TB, s *redisstore.Store) {
 	require.NoError(tb, lock(tb, s)())
 }
 
-// assertOther asserts that err tells a caller nothing of what is stored.
-func assertOther(tb testing.TB, op string, err error) {
+// assertStoreError asserts that err says nothing about what is stored.
+func assertStoreError(tb testing.TB, op string, err error) {
 	tb.Helper()
 	require.Error(tb, err, op)
 	assert.NotErrorIs(tb, err, fs.ErrNotExist, op)
@@ -103,15 +129,15 @@ func assertOther(tb testing.TB, op string, err error) {
 	assert.True(tb, strings.HasPrefix(err.Error(), "redisstore: "+op+": "), "%v", err)
 }
 
-// waiting is a Lock that has not returned.
-type waiting struct {
+// pendingLock is a call of Lock in a goroutine.
+type pendingLock struct {
 	unlock func() error
 	err    error
 	done   chan struct{}
 }
 
-func waitFor(ctx context.Context, s *redisstore.Store) *waiting {
-	w := &waiting{done: make(chan struct{})}
+func startLock(ctx context.Context, s *redisstore.Store) *pendingLock {
+	w := &pendingLock{done: make(chan struct{})}
 	go func() {
 		defer close(w.done)
 		w.unlock, w.err = s.Lock(ctx)
@@ -119,120 +145,120 @@ func waitFor(ctx context.Context, s *redisstore.Store) *waiting {
 	return w
 }
 
-// got returns when the lock was taken.
-func (w *waiting) got(tb testing.TB) (unlock func() error) {
+// acquired waits until the lock is held.
+func (w *pendingLock) acquired(tb testing.TB) (unlock func() error) {
 	tb.Helper()
 	<-w.done
 	require.NoError(tb, w.err)
 	return w.unlock
 }
 
-// A spy tells of the answers that a client has got to its scripts.
-type spy struct{ answered chan struct{} }
+// A scriptSpy counts the results of scripts that a client has received.
+type scriptSpy struct{ results chan struct{} }
 
-func spyOn(client redis.UniversalClient) *spy {
-	s := &spy{make(chan struct{}, 1000)}
+func newSpy(client redis.UniversalClient) *scriptSpy {
+	s := &scriptSpy{make(chan struct{}, 1000)}
 	client.AddHook(s)
 	return s
 }
 
-func (s *spy) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (s *scriptSpy) DialHook(next redis.DialHook) redis.DialHook { return next }
 
-func (s *spy) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+func (s *scriptSpy) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return next
 }
 
-func (s *spy) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+func (s *scriptSpy) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		err := next(ctx, cmd)
 		script := cmd.Name() == "evalsha" || cmd.Name() == "eval"
 		if script && !redis.HasErrorPrefix(err, "NOSCRIPT") {
-			s.answered <- struct{}{}
+			s.results <- struct{}{}
 		}
 		return err
 	}
 }
 
-// await returns when n more answers have come.
-func (s *spy) await(n int) {
+// await waits for n more results.
+func (s *scriptSpy) await(n int) {
 	for range n {
-		<-s.answered
+		<-s.results
 	}
 }
 
-// A watchedClock tells of the timers that are made.
+// A watchedClock reports the durations of new timers.
 type watchedClock struct {
 	clock.Clock
-	made chan time.Duration
+	timers chan time.Duration
 }
 
-func watch(c clock.Clock) *watchedClock { return &watchedClock{c, make(chan time.Duration, 10000)} }
+func newWatchedClock(c clock.Clock) *watchedClock {
+	return &watchedClock{c, make(chan time.Duration, 10000)}
+}
 
 func (c *watchedClock) NewTimer(d time.Duration) clock.Timer {
 	timer := c.Clock.NewTimer(d)
-	c.made <- d
+	c.timers <- d
 	return timer
 }
 
-// await returns when a timer of d was made, and how many of others before.
+// await waits for a new timer of d.
 func (c *watchedClock) await(d time.Duration) {
-	for made := range c.made {
-		if made == d {
+	for timer := range c.timers {
+		if timer == d {
 			return
 		}
 	}
 }
 
-// stopped returns a clock on which nothing is ever due, as of a process that
-// stands still.
-func stopped() *clock.Fake { return clock.NewFake(time.Unix(1e9, 0)) }
+// stoppedClock returns a clock that does not advance, like that of a suspended process.
+func stoppedClock() *clock.Fake { return clock.NewFake(time.Unix(1e9, 0)) }
 
-// A wire is a client whose connections tell of the scripts that they have sent,
-// and can lose an answer: the server has done as it was asked, and the client does
-// not know.
-type wire struct {
+// A lossyClient is a client that reports the scripts that it has sent, and that can lose
+// results of commands that the server has run.
+type lossyClient struct {
 	*redis.Client
 	sent chan struct{}
-	lose atomic.Int32 // how many more answers
+	lose atomic.Int32 // how many results to lose
 }
 
-func newWire(server *redistest.Server, retries int) *wire {
-	w := &wire{sent: make(chan struct{}, 1000)}
+func newLossyClient(server *redistest.Server, retries int) *lossyClient {
+	w := &lossyClient{sent: make(chan struct{}, 1000)}
 	options := server.Options()
 	options.MaxRetries = retries
 	options.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
-		return &wireConn{conn, w}, err
+		return &lossyConn{conn, w}, err
 	}
 	w.Client = server.ClientWith(options)
 	return w
 }
 
-// loseAnswer loses the answer to the next command.
-func (w *wire) loseAnswer(tb testing.TB) {
+// loseResult loses the result of the next command.
+func (w *lossyClient) loseResult(tb testing.TB) {
 	tb.Helper()
-	require.NoError(tb, w.Ping(tb.Context()).Err()) // not that to a greeting
+	require.NoError(tb, w.Ping(tb.Context()).Err()) // lose no result of connecting
 	w.lose.Store(1)
 }
 
-type wireConn struct {
+type lossyConn struct {
 	net.Conn
-	wire *wire
+	client *lossyClient
 }
 
-func (c *wireConn) Read(b []byte) (int, error) {
+func (c *lossyConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	if err == nil && c.wire.lose.Load() > 0 {
-		c.wire.lose.Add(-1)
+	if err == nil && c.client.lose.Load() > 0 {
+		c.client.lose.Add(-1)
 		return 0, errors.Join(io.EOF, c.Close())
 	}
 	return n, err
 }
 
-func (c *wireConn) Write(b []byte) (int, error) {
+func (c *lossyConn) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
 	if bytes.Contains(b, []byte("evalsha")) {
-		c.wire.sent <- struct{}{}
+		c.client.sent <- struct{}{}
 	}
 	return n, err
 }

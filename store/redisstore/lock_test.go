@@ -15,35 +15,34 @@ import (
 	"github.com/agsauth/agsauth/store/redisstore/internal/redistest"
 )
 
-func TestLock_IsHeldForLongerThanItsLease(t *testing.T) {
+func TestLock_IsRenewed(t *testing.T) {
 	server := redistest.Start(t)
-	const lease = time.Hour // the server's own clock must not matter
-	fake, client := stopped(), server.Client()
+	const lease = time.Hour // so long that the lease does not expire on the server's clock
+	fake, client := stoppedClock(), server.Client()
 	s := openWith(t, redisstore.Config{Client: client, Lease: lease, Clock: fake})
 	unlock := lock(t, s)
 	token := server.Do("GET", lockKey)
-	spied := spyOn(client)
-	for range 10 { // three make a lease
+	spy := newSpy(client)
+	for range 10 { // more than three leases
 		require.NoError(t, fake.BlockUntil(t.Context(), 1))
 		passed := lease / 3
-		server.Do("PEXPIRE", lockKey, (lease - passed).Milliseconds()) // on its clock, too
+		server.Do("PEXPIRE", lockKey, (lease - passed).Milliseconds()) // the same time on the server's clock
 		fake.Advance(passed)
-		spied.await(1)
+		spy.await(1)
 		assert.Greater(t, server.Do("PTTL", lockKey), (lease - passed).Milliseconds())
 	}
 	assert.Equal(t, token, server.Do("GET", lockKey))
 	require.NoError(t, unlock())
 	assert.EqualValues(t, 0, server.Do("EXISTS", lockKey))
 	server.ResetCalls()
-	require.NoError(t, unlock(), "calling it again does nothing")
+	require.NoError(t, unlock(), "a second call does nothing")
 	assert.Zero(t, server.Calls()["evalsha"])
 }
 
-// The context that was given to Lock, and that is over by then, ends neither the
-// lock nor its renewal.
-func TestLock_OutlivesTheContextOfItsWait(t *testing.T) {
+// The context of Lock ends neither the lock nor its renewal.
+func TestLock_OutlivesItsContext(t *testing.T) {
 	server := redistest.Start(t)
-	fake := stopped()
+	fake := stoppedClock()
 	client := server.Client()
 	s := openWith(t, redisstore.Config{Client: client, Clock: fake})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -51,20 +50,18 @@ func TestLock_OutlivesTheContextOfItsWait(t *testing.T) {
 	require.NoError(t, err)
 	cancel()
 	server.Do("PEXPIRE", lockKey, 20000)
-	spied := spyOn(client)
+	spy := newSpy(client)
 	require.NoError(t, fake.BlockUntil(t.Context(), 1))
 	fake.Advance(8 * time.Second) // a third of the default
-	spied.await(1)
+	spy.await(1)
 	assert.Greater(t, server.Do("PTTL", lockKey), int64(20000))
 	require.NoError(t, unlock())
 }
 
-func TestLock_RenewalIsTriedAgainSoon(t *testing.T) {
+func TestLock_FailedRenewalIsRepeated(t *testing.T) {
 	server := redistest.Start(t)
-	options := server.Options()
-	options.MaxRetries = -1
-	client := server.ClientWith(options)
-	c := watch(stopped())
+	client := clientWithoutRetries(server)
+	c := newWatchedClock(stoppedClock())
 	s := openWith(t, redisstore.Config{Client: client, Clock: c, Lease: time.Hour})
 	unlock := lock(t, s)
 	c.await(20 * time.Minute)
@@ -84,75 +81,68 @@ func TestLock_LeaseLost(t *testing.T) {
 		renewal bool // before unlock
 	}{
 		{"removed", []any{"DEL", lockKey}, false},
-		{"removed, as a renewal finds", []any{"DEL", lockKey}, true},
-		{"all is lost", []any{"FLUSHALL"}, false},
-		{"another's", []any{"SET", lockKey, "another", "PX", 3600_000}, false},
-		{"another's, as a renewal finds", []any{"SET", lockKey, "another", "PX", 3600_000}, true},
-		{"of another kind", []any{"EVAL", "redis.call('DEL', KEYS[1]) return redis.call('RPUSH', KEYS[1], 'x')", 1, lockKey}, false},
+		{"removed before a renewal", []any{"DEL", lockKey}, true},
+		{"all keys are lost", []any{"FLUSHALL"}, false},
+		{"of another holder", []any{"SET", lockKey, "another", "PX", 3600_000}, false},
+		{"of another holder before a renewal", []any{"SET", lockKey, "another", "PX", 3600_000}, true},
+		{"of another type", []any{"EVAL", "redis.call('DEL', KEYS[1]) return redis.call('RPUSH', KEYS[1], 'x')", 1, lockKey}, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := redistest.Start(t)
-			fake, client := stopped(), server.Client()
+			fake, client := stoppedClock(), server.Client()
 			unlock := lock(t, openWith(t, redisstore.Config{Client: client, Clock: fake}))
 			server.Do(tt.lose...)
-			there := server.Do("EXISTS", lockKey)
-			spied := spyOn(client)
+			exists := server.Do("EXISTS", lockKey)
+			spy := newSpy(client)
 			if tt.renewal {
 				require.NoError(t, fake.BlockUntil(t.Context(), 1))
 				fake.Advance(8 * time.Second)
-				spied.await(1)
+				spy.await(1)
 			}
 			err := unlock()
-			if tt.name == "of another kind" {
-				assertOther(t, "unlock", err)
+			if tt.name == "of another type" {
+				assertStoreError(t, "unlock", err)
 			} else {
 				require.ErrorIs(t, err, redisstore.ErrLeaseLost)
 			}
-			assert.Equal(t, err, unlock(), "calling it again does nothing")
-			assert.Equal(t, there, server.Do("EXISTS", lockKey), "what is another's is left alone")
-			if there == int64(1) && tt.name != "of another kind" {
+			assert.Equal(t, err, unlock(), "a second call does nothing")
+			assert.Equal(t, exists, server.Do("EXISTS", lockKey), "the lock of another holder is not removed")
+			if exists == int64(1) && tt.name != "of another type" {
 				assert.Equal(t, "another", server.Do("GET", lockKey))
-				assert.Greater(t, server.Do("PTTL", lockKey), int64(3000_000), "and is not prolonged")
+				assert.Greater(t, server.Do("PTTL", lockKey), int64(3000_000), "and is not renewed")
 			}
 		})
 	}
 }
 
-// A process that was killed, or stands still, does not renew.
-func TestLock_OfADeadHolderIsPassedOn(t *testing.T) {
+// The lock of a process that was killed or suspended expires.
+func TestLock_ExpiresWithoutRenewal(t *testing.T) {
 	server := redistest.Start(t)
-	dead := lock(t, openWith(t, redisstore.Config{Client: server.Client(), Lease: 300 * time.Millisecond, Clock: stopped()}))
+	expired := lock(t, openWith(t, redisstore.Config{Client: server.Client(), Lease: 300 * time.Millisecond, Clock: stoppedClock()}))
 	next := lock(t, openWith(t, redisstore.Config{Client: server.Client(), PollInterval: never}))
-	require.ErrorIs(t, dead(), redisstore.ErrLeaseLost, "it thaws")
-	assert.EqualValues(t, 1, server.Do("EXISTS", lockKey), "and takes nothing from the next")
+	require.ErrorIs(t, expired(), redisstore.ErrLeaseLost, "after the holder resumes")
+	assert.EqualValues(t, 1, server.Do("EXISTS", lockKey), "the lock of the next holder is not removed")
 	require.NoError(t, next())
 }
 
-func TestLock_WaitersAreToldOfARelease(t *testing.T) {
-	server := redistest.Start(t)
-	unlock := lock(t, patiently(t, server.Client()))
-	client := server.Client()
-	spied := spyOn(client)
-	w := waitFor(t.Context(), patiently(t, client))
-	spied.await(2) // to look, to subscribe, and to look again
-	require.NoError(t, unlock())
-	require.NoError(t, w.got(t)())
+// A release ends the wait, also before the waiter is subscribed.
+func TestLock_ReleaseEndsWait(t *testing.T) {
+	for name, results := range map[string]int{"subscribed": 2, "not subscribed": 1} { // of the scripts of the waiter
+		t.Run(name, func(t *testing.T) {
+			server := redistest.Start(t)
+			unlock := lock(t, openWithoutPolling(t, server.Client()))
+			client := server.Client()
+			spy := newSpy(client)
+			w := startLock(t.Context(), openWithoutPolling(t, client))
+			spy.await(results)
+			require.NoError(t, unlock())
+			require.NoError(t, w.acquired(t)())
+		})
+	}
 }
 
-// A release that falls between the look and the subscription is not missed.
-func TestLock_ReleasedBeforeTheSubscription(t *testing.T) {
-	server := redistest.Start(t)
-	unlock := lock(t, patiently(t, server.Client()))
-	client := server.Client()
-	spied := spyOn(client)
-	w := waitFor(t.Context(), patiently(t, client))
-	spied.await(1)
-	require.NoError(t, unlock())
-	require.NoError(t, w.got(t)())
-}
-
-func TestLock_WithoutAnybodyTelling(t *testing.T) {
+func TestLock_WithoutNotifications(t *testing.T) {
 	tests := []struct {
 		name string
 		deny []any
@@ -167,49 +157,49 @@ func TestLock_WithoutAnybodyTelling(t *testing.T) {
 			server := redistest.Start(t)
 			server.Do(append([]any{"ACL", "SETUSER", "default"}, tt.deny...)...)
 			client := server.Client()
-			unlock := lock(t, patiently(t, client))
+			unlock := lock(t, openWithoutPolling(t, client))
 			waiter := server.Client()
-			spied := spyOn(waiter)
-			w := waitFor(t.Context(), openWith(t, redisstore.Config{Client: waiter, PollInterval: 10 * time.Millisecond, Lease: never}))
-			spied.await(3)
+			spy := newSpy(waiter)
+			w := startLock(t.Context(), openWith(t, redisstore.Config{Client: waiter, PollInterval: 10 * time.Millisecond, Lease: never}))
+			spy.await(3)
 			require.NoError(t, unlock())
-			require.NoError(t, w.got(t)())
+			require.NoError(t, w.acquired(t)())
 		})
 	}
 }
 
 func TestLock_SubscriptionIsLost(t *testing.T) {
 	server := redistest.Start(t)
-	unlock := lock(t, patiently(t, server.Client()))
-	c, client := watch(stopped()), server.Client()
-	spied := spyOn(client)
-	w := waitFor(t.Context(), openWith(t, redisstore.Config{
+	unlock := lock(t, openWithoutPolling(t, server.Client()))
+	c, client := newWatchedClock(stoppedClock()), server.Client()
+	spy := newSpy(client)
+	w := startLock(t.Context(), openWith(t, redisstore.Config{
 		Client: client, Clock: c, PollInterval: time.Second, Rand: func() float64 { return 0.5 },
 	}))
-	spied.await(2)
-	c.await(10 * time.Second) // for it will be told
+	spy.await(2)
+	c.await(10 * time.Second) // with a subscription
 	server.Do("CLIENT", "KILL", "TYPE", "pubsub")
-	c.await(time.Second) // for it will not
+	c.await(time.Second) // without
 	require.NoError(t, unlock())
 	c.Clock.(*clock.Fake).Advance(time.Second)
-	require.NoError(t, w.got(t)())
+	require.NoError(t, w.acquired(t)())
 }
 
-// Of one process one asks, and the others wait for it.
-func TestLock_WaitersOfOneValueCostNothing(t *testing.T) {
+// The goroutines that wait for the lock through one Store send no commands.
+func TestLock_WaitersOfOneStoreSendNothing(t *testing.T) {
 	server := redistest.Start(t)
-	s := patiently(t, server.Client())
+	s := openWithoutPolling(t, server.Client())
 	unlock := lock(t, s)
 	server.ResetCalls()
 	ctx, cancel := context.WithCancelCause(t.Context())
-	var waiters []*waiting
+	var waiters []*pendingLock
 	for range 10 {
-		waiters = append(waiters, waitFor(ctx, s))
+		waiters = append(waiters, startLock(ctx, s))
 	}
-	cancel(errTired)
+	cancel(errCause)
 	for _, w := range waiters {
 		<-w.done
-		assert.Equal(t, errTired, w.err)
+		assert.Equal(t, errCause, w.err)
 	}
 	assert.Zero(t, server.Calls()["evalsha"])
 	require.NoError(t, unlock())
@@ -217,31 +207,31 @@ func TestLock_WaitersOfOneValueCostNothing(t *testing.T) {
 
 func TestLock_WaitEndsWithTheServer(t *testing.T) {
 	server := redistest.Start(t)
-	dead := lock(t, openWith(t, redisstore.Config{Client: server.Client(), Clock: stopped(), Lease: never}))
+	expired := lock(t, openWith(t, redisstore.Config{Client: server.Client(), Clock: stoppedClock(), Lease: never}))
 	client := server.Client()
-	spied := spyOn(client)
-	w := waitFor(t.Context(), openWith(t, redisstore.Config{Client: client, PollInterval: 10 * time.Millisecond}))
-	spied.await(2)
+	spy := newSpy(client)
+	w := startLock(t.Context(), openWith(t, redisstore.Config{Client: client, PollInterval: 10 * time.Millisecond}))
+	spy.await(2)
 	server.Kill()
 	<-w.done
-	assertOther(t, "lock", w.err)
+	assertStoreError(t, "lock", w.err)
 	server.Restart()
-	require.ErrorIs(t, dead(), redisstore.ErrLeaseLost, "it was kept in memory")
+	require.ErrorIs(t, expired(), redisstore.ErrLeaseLost, "the server has lost the lock")
 }
 
-// A server that stands still keeps nobody in unlock.
+// unlock returns after its time limit if the server does not respond.
 func TestLock_UnlockIsBounded(t *testing.T) {
 	server := redistest.Start(t)
-	c, client := watch(stopped()), newWire(server, 3)
+	c, client := newWatchedClock(stoppedClock()), newLossyClient(server, 3)
 	s := openWith(t, redisstore.Config{Client: client, Clock: c, Lease: never})
-	require.NoError(t, lock(t, s)(), "the server knows the scripts")
+	require.NoError(t, lock(t, s)(), "the server caches the scripts")
 	unlock := lock(t, s)
 	for len(client.sent) > 0 {
 		<-client.sent
 	}
 	server.Pause()
-	for len(c.made) > 0 {
-		<-c.made
+	for len(c.timers) > 0 {
+		<-c.timers
 	}
 	ended := make(chan error)
 	go func() { ended <- unlock() }()
@@ -249,25 +239,24 @@ func TestLock_UnlockIsBounded(t *testing.T) {
 	<-client.sent
 	c.Clock.(*clock.Fake).Advance(5 * time.Second)
 	err := <-ended
-	assertOther(t, "unlock", err)
+	assertStoreError(t, "unlock", err)
 	require.NotErrorIs(t, err, redisstore.ErrLeaseLost)
 	server.Resume()
-	require.NoError(t, lock(t, patiently(t, server.Client()))(), "what was sent is done after all")
+	require.NoError(t, lock(t, openWithoutPolling(t, server.Client()))(), "the server runs the release later")
 }
 
-// Each of many waits, and comes to find that there is nothing left to do. They come
-// one after the other, and do not all ask at once.
-func TestLock_ManyWaitersTakeTurns(t *testing.T) {
+// After a release many waiters do not all try to take the lock at once.
+func TestLock_ManyWaitersAreSpread(t *testing.T) {
 	const users = 50
 	server := redistest.Start(t)
 	client := server.Client()
-	holder := patiently(t, client)
+	holder := openWithoutPolling(t, client)
 	unlock := lock(t, holder)
 	save(t, holder, "record-one")
-	spied := spyOn(client)
+	spy := newSpy(client)
 	var all sync.WaitGroup
 	for range users {
-		s := patiently(t, client)
+		s := openWithoutPolling(t, client)
 		all.Go(func() {
 			unlock, err := s.Lock(t.Context())
 			if !assert.NoError(t, err) {
@@ -277,14 +266,14 @@ func TestLock_ManyWaitersTakeTurns(t *testing.T) {
 			assert.NoError(t, errors.Join(err, unlock()))
 		})
 	}
-	spied.await(2 * users) // all are subscribed
+	spy.await(2 * users) // all are subscribed
 	server.ResetCalls()
 	began := time.Now()
 	require.NoError(t, unlock())
 	all.Wait()
 	calls := server.Calls()
-	t.Logf("%d took turns in %v: %d scripts, %d publications", users, time.Since(began), calls["evalsha"], calls["publish"])
+	t.Logf("%d waiters in %v: %d scripts, %d notifications", users, time.Since(began), calls["evalsha"], calls["publish"])
 	assert.GreaterOrEqual(t, calls["evalsha"], 1+3*users, "to lock, to load and to unlock")
-	assert.Less(t, calls["evalsha"], 1+2*users+users*(users+1)/2, "which is what it takes if all ask after each release")
+	assert.Less(t, calls["evalsha"], 1+2*users+users*(users+1)/2, "the number of scripts if all try after each release")
 	assert.Equal(t, 1+users, calls["publish"])
 }

@@ -14,24 +14,24 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// The client logs what the tests do to its server.
+// TestMain disables the logger of the client, since the tests cause many errors.
 func TestMain(m *testing.M) {
 	logging.Disable()
-	fleet.Main(m, openPlace)
+	fleet.Main(m, openStore)
 }
 
-// place is where the processes of a fleet find their session.
-type place struct {
+// storeAddress is the address of the Store of a child process.
+type storeAddress struct {
 	Network, Addr string
 	Lease         time.Duration
 }
 
-func placeAt(server *redistest.Server) place {
-	return place{Network: server.Network, Addr: server.Addr}
+func addressOf(server *redistest.Server) storeAddress {
+	return storeAddress{Network: server.Network, Addr: server.Addr}
 }
 
-// String returns what openPlace takes.
-func (p place) String() string {
+// String returns the address for openStore.
+func (p storeAddress) String() string {
 	text, err := json.Marshal(p)
 	if err != nil {
 		panic(err)
@@ -39,8 +39,8 @@ func (p place) String() string {
 	return string(text)
 }
 
-func openPlace(where string) (tokensource.Store, error) {
-	var p place
+func openStore(where string) (tokensource.Store, error) {
+	var p storeAddress
 	if err := json.Unmarshal([]byte(where), &p); err != nil {
 		return nil, err
 	}

@@ -17,51 +17,51 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// durable has a server keep what it has answered for, whatever happens to it.
-var durable = []string{"--appendonly", "yes", "--appendfsync", "always"}
+// persistent are the options of a server that loses no acknowledged writes.
+var persistent = []string{"--appendonly", "yes", "--appendfsync", "always"}
 
 func TestProcesses_SixShareASession(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	for i, y := range fleet.Share(t, placeAt(server).String(), 6, 20) {
+	for i, y := range fleet.Share(t, addressOf(server).String(), 6, 20) {
 		t.Logf("process %d: %d calls, the slowest took %v", i, y.Calls, y.Slowest)
 	}
 }
 
 func TestProcesses_SignOutEndsTheSessionInAll(t *testing.T) {
-	t.Run("when the access token dies", func(t *testing.T) {
+	t.Run("when the access token expires", func(t *testing.T) {
 		t.Parallel()
-		fleet.SignOutEndsAll(t, placeAt(redistest.Start(t)).String(), false)
+		fleet.SignOutEndsAll(t, addressOf(redistest.Start(t)).String(), false)
 	})
-	t.Run("at once where the API rejects", func(t *testing.T) {
+	t.Run("at once if the API rejects it", func(t *testing.T) {
 		t.Parallel()
-		fleet.SignOutEndsAll(t, placeAt(redistest.Start(t)).String(), true)
+		fleet.SignOutEndsAll(t, addressOf(redistest.Start(t)).String(), true)
 	})
 }
 
-// scene is a gateway, a Redis, and what is to be said of the two.
-type scene struct {
-	server *redistest.Server
-	srv    *agstest.Server
-	place  place
+// testEnv is a gateway and a Redis server.
+type testEnv struct {
+	server       *redistest.Server
+	srv          *agstest.Server
+	storeAddress storeAddress
 }
 
-func newScene(t *testing.T, cfg agstest.Config, options ...string) *scene {
+func newTestEnv(t *testing.T, cfg agstest.Config, options ...string) *testEnv {
 	t.Helper()
 	server := redistest.Start(t, options...)
-	return &scene{server: server, srv: fleet.NewServer(t, cfg), place: placeAt(server)}
+	return &testEnv{server: server, srv: fleet.NewServer(t, cfg), storeAddress: addressOf(server)}
 }
 
-func (s *scene) start(t *testing.T, spec fleet.Spec) *fleet.Process {
+func (s *testEnv) start(t *testing.T, spec fleet.Spec) *fleet.Process {
 	t.Helper()
-	spec.Gateway, spec.Store = s.srv.URL, s.place.String()
+	spec.Gateway, spec.Store = s.srv.URL, s.storeAddress.String()
 	return fleet.Start(t, spec)
 }
 
-// generation returns that of what is stored, 0 if nothing is.
-func (s *scene) generation(t *testing.T) int64 {
+// generation returns the generation of the stored record, 0 for nothing.
+func (s *testEnv) generation(t *testing.T) int64 {
 	t.Helper()
-	store, err := openPlace(s.place.String())
+	store, err := openStore(s.storeAddress.String())
 	require.NoError(t, err)
 	data, err := store.Load(t.Context())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -73,22 +73,22 @@ func (s *scene) generation(t *testing.T) int64 {
 	return record.Generation
 }
 
-// awaitRefresh waits until the gateway has been asked for so many refreshes.
-func (s *scene) awaitRefresh(t *testing.T, n int) {
+// awaitRefresh waits until the gateway has received n refreshes.
+func (s *testEnv) awaitRefresh(t *testing.T, n int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	require.NoError(t, s.srv.Wait(ctx, agstest.Refresh, n))
 }
 
-// wantOneSession asserts that there was one sign-on and that its session lives.
-func (s *scene) wantOneSession(t *testing.T) {
+// assertOneSession asserts that there was one login and that its session is active.
+func (s *testEnv) assertOneSession(t *testing.T) {
 	t.Helper()
 	stats := s.srv.Stats()
 	assert.Equal(t, agstest.Stats{Sessions: 1, LiveSessions: 1, Devices: 1, Refreshes: stats.Refreshes}, stats)
 }
 
-func wantNoFailure(t *testing.T, p *fleet.Process) {
+func assertNoFailure(t *testing.T, p *fleet.Process) {
 	t.Helper()
 	y := p.Tally(t)
 	assert.Empty(t, y.Failures)
@@ -96,11 +96,10 @@ func wantNoFailure(t *testing.T, p *fleet.Process) {
 	assert.Positive(t, y.Calls)
 }
 
-// The server is killed and comes back while the session is in use: nobody notices,
-// and everything is as it was.
+// Restarts of a persistent server during use cause no failures.
 func TestProcesses_RedisKilledAndRestarted(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, agstest.Config{}, durable...)
+	s := newTestEnv(t, agstest.Config{}, persistent...)
 	var all []*fleet.Process
 	for _, name := range []string{"one", "two", "three"} {
 		p := s.start(t, fleet.Spec{Name: name, Login: true})
@@ -114,22 +113,22 @@ func TestProcesses_RedisKilledAndRestarted(t *testing.T) {
 		s.awaitRefresh(t, s.srv.Count(agstest.Refresh)+1)
 	}
 	for _, p := range all {
-		wantNoFailure(t, p)
+		assertNoFailure(t, p)
 		p.Close(t)
 	}
-	s.wantOneSession(t)
+	s.assertOneSession(t)
 	assert.Positive(t, s.generation(t))
 }
 
-// The server forgets everything once all have the current pair: they go on, one
-// of them stores the session again, and nobody signs on. Where refresh tokens are
-// good more than once it may even forget while some have an older pair; where they
-// are not, one of those may come first and present a spent token.
+// After the server loses all data while all processes have the current tokens, one of
+// them saves the session again, and no process logs in. With reusable refresh tokens
+// the server may also lose its data while some have older tokens; otherwise one of these
+// may be first and use an old refresh token.
 func TestProcesses_RedisFlushed(t *testing.T) {
-	for name, reusable := range map[string]bool{"tokens good once": false, "reusable tokens": true} {
+	for name, reusable := range map[string]bool{"single-use tokens": false, "reusable tokens": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newScene(t, agstest.Config{ReusableRefreshTokens: reusable})
+			s := newTestEnv(t, agstest.Config{ReusableRefreshTokens: reusable})
 			var all []*fleet.Process
 			for _, name := range []string{"one", "two", "three"} {
 				all = append(all, s.start(t, fleet.Spec{Name: name, Login: true}))
@@ -137,7 +136,7 @@ func TestProcesses_RedisFlushed(t *testing.T) {
 			for _, p := range all {
 				require.True(t, p.Ask(t).OK())
 			}
-			require.Zero(t, s.srv.Count(agstest.Refresh), "all have the first pair")
+			require.Zero(t, s.srv.Count(agstest.Refresh), "all have the first tokens")
 			s.server.Flush()
 			for _, p := range all {
 				p.Traffic(t, 2)
@@ -149,22 +148,22 @@ func TestProcesses_RedisFlushed(t *testing.T) {
 				}
 			}
 			for _, p := range all {
-				wantNoFailure(t, p)
+				assertNoFailure(t, p)
 				p.Close(t)
 			}
 			assert.Equal(t, 1, s.srv.Count(agstest.SignOn))
-			s.wantOneSession(t)
-			assert.Positive(t, s.generation(t), "it is stored again")
+			s.assertOneSession(t)
+			assert.Positive(t, s.generation(t), "the session is saved again")
 		})
 	}
 }
 
-// The server is away when the processes start. One that has a token of its own
-// works with it, and one that could sign on does not: the session may be in the
-// store. Once that is there both have the one session.
-func TestProcesses_RedisAwayAtTheStart(t *testing.T) {
+// The server is down when the processes start. A process with a token works. A process
+// that could log in does not, since the session may be stored. Once the server is up,
+// both use one session.
+func TestProcesses_RedisDownAtStart(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, agstest.Config{})
+	s := newTestEnv(t, agstest.Config{})
 	s.server.Kill()
 	without := s.start(t, fleet.Spec{Name: "without a token", Login: true, StoreTimeout: 500 * time.Millisecond})
 	carrier := s.start(t, fleet.Spec{Name: "with a token", Carry: true, StoreTimeout: 500 * time.Millisecond})
@@ -173,7 +172,7 @@ func TestProcesses_RedisAwayAtTheStart(t *testing.T) {
 	a = without.Ask(t)
 	require.NotEmpty(t, a.Failure)
 	require.Zero(t, a.Reason)
-	require.Equal(t, 1, s.srv.Count(agstest.SignOn), "the carrier's own")
+	require.Equal(t, 1, s.srv.Count(agstest.SignOn), "the login of the process with a token")
 
 	carrier.Traffic(t, 1)
 	s.server.Restart()
@@ -183,9 +182,9 @@ func TestProcesses_RedisAwayAtTheStart(t *testing.T) {
 	without.Tally(t) // the first calls may have failed
 	a = without.Ask(t)
 	assert.True(t, a.OK(), "%+v", a)
-	wantNoFailure(t, carrier)
-	s.wantOneSession(t)
+	assertNoFailure(t, carrier)
+	s.assertOneSession(t)
 }
 
-// slowLease is one that can be waited for.
-const slowLease = 600 * time.Millisecond
+// shortLease is a lease that expires during a test.
+const shortLease = 600 * time.Millisecond

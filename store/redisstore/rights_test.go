@@ -13,8 +13,7 @@ import (
 	"github.com/agsauth/agsauth/store/redisstore/internal/redistest"
 )
 
-// restricted returns a client of a user that has all rights but those that rules
-// take away.
+// restricted returns a client of a user with all rights except those that rules remove.
 func restricted(tb testing.TB, server *redistest.Server, rules ...any) *redis.Client {
 	tb.Helper()
 	server.Do(append([]any{"ACL", "SETUSER", "restricted", "reset", "on", ">secret", "~*", "&*", "+@all"}, rules...)...)
@@ -23,7 +22,7 @@ func restricted(tb testing.TB, server *redistest.Server, rules ...any) *redis.Cl
 	return server.ClientWith(options)
 }
 
-// changes returns how often the server's data was changed since it began.
+// changes returns how often the data of the server was changed.
 func changes(tb testing.TB, server *redistest.Server) string {
 	tb.Helper()
 	_, rest, found := strings.Cut(server.Do("INFO", "persistence").(string), "rdb_changes_since_last_save:")
@@ -32,18 +31,18 @@ func changes(tb testing.TB, server *redistest.Server) string {
 	return number
 }
 
-// assertDenied asserts that err says that the command was denied, and no other.
+// assertDenied asserts that err names command, and no other, as denied.
 func assertDenied(tb testing.TB, op string, err error, command string) {
 	tb.Helper()
-	assertOther(tb, op, err)
+	assertStoreError(tb, op, err)
 	assert.True(tb, redis.HasErrorPrefix(err, "NOPERM "), "%v", err)
 	last := err.Error()[strings.LastIndex(err.Error(), " ")+1:]
 	assert.Equal(tb, command, last)
 }
 
-// Without any of these no session can be stored. It is found out by Check, and by
-// the first Lock, before anything is written.
-func TestStore_MissingRightIsFoundBeforeItIsNeeded(t *testing.T) {
+// Check and the first Lock find each missing right that a session needs, and write
+// nothing.
+func TestStore_MissingRight(t *testing.T) {
 	for _, command := range []string{
 		"HSTRLEN", "HMGET", "HGET", "EXISTS", "HSET", "GET", "SET", "PTTL", "PEXPIRE", "DEL", "EVALSHA", "EVAL",
 	} {
@@ -57,7 +56,7 @@ func TestStore_MissingRightIsFoundBeforeItIsNeeded(t *testing.T) {
 			assert.Equal(t, before, changes(t, server), "nothing was written")
 			server.Do("ACL", "SETUSER", "restricted", "+@all")
 			require.NoError(t, s.Check(t.Context()))
-			require.NoError(t, lock(t, s)(), "and the next Lock looks again")
+			require.NoError(t, lock(t, s)(), "the next Lock checks again")
 		})
 	}
 }
@@ -66,15 +65,15 @@ func TestStore_AllMissingRightsAreNamed(t *testing.T) {
 	server := redistest.Start(t)
 	s := open(t, restricted(t, server, "-hset", "-del", "-pexpire", "-persist"), "session")
 	err := s.Check(t.Context())
-	assertOther(t, "check", err)
+	assertStoreError(t, "check", err)
 	require.ErrorContains(t, err, ": HSET, PEXPIRE, DEL, PERSIST")
 	_, err = s.Lock(t.Context())
-	assertOther(t, "lock", err)
+	assertStoreError(t, "lock", err)
 	require.ErrorContains(t, err, ": HSET, PEXPIRE, DEL")
 }
 
-// Only SetAside needs them, so a session can be stored without.
-func TestStore_RightsThatOnlyCheckLooksAt(t *testing.T) {
+// Only SetAside needs these rights, so only Check tests them.
+func TestStore_RightsOfSetAside(t *testing.T) {
 	for _, command := range []string{"RENAME", "PERSIST"} {
 		t.Run(command, func(t *testing.T) {
 			server := redistest.Start(t)
@@ -87,7 +86,7 @@ func TestStore_RightsThatOnlyCheckLooksAt(t *testing.T) {
 	}
 }
 
-func TestStore_RightsThatAreNotNeeded(t *testing.T) {
+func TestStore_OptionalRights(t *testing.T) {
 	for _, rule := range []string{"-publish", "-pubsub", "-subscribe", "resetchannels", "-acl", "-flushall"} {
 		t.Run(rule, func(t *testing.T) {
 			s := open(t, restricted(t, redistest.Start(t), rule), "session")
@@ -100,44 +99,43 @@ func TestStore_RightsThatAreNotNeeded(t *testing.T) {
 func TestStore_NoRightToTheKeys(t *testing.T) {
 	server := redistest.Start(t)
 	s := open(t, restricted(t, server, "resetkeys", "~agsauth:{other}:*"), "session")
-	for op, call := range map[string]func(context.Context) error{"check": s.Check, "lock": each(s)["lock"]} {
+	for op, call := range map[string]func(context.Context) error{"check": s.Check, "lock": methods(s)["lock"]} {
 		err := call(t.Context())
-		assertOther(t, op, err)
+		assertStoreError(t, op, err)
 		assert.True(t, redis.HasErrorPrefix(err, "NOPERM "), "%v", err)
 		require.ErrorContains(t, err, "one of the session's keys")
 	}
 }
 
-// Where the lock is held by another its key cannot be deleted to see whether that
-// is allowed. So the one that waits looks once the lock is free.
-func TestLock_RightIsMissingWhileTheLockIsHeld(t *testing.T) {
+// While the lock is held, the right to DEL cannot be tested. Lock tests it when the lock
+// is free.
+func TestLock_MissingRightWhileLockIsHeld(t *testing.T) {
 	server := redistest.Start(t)
-	unlock := lock(t, patiently(t, server.Client()))
+	unlock := lock(t, openWithoutPolling(t, server.Client()))
 	client := restricted(t, server, "-del")
-	spied := spyOn(client)
-	w := waitFor(t.Context(), patiently(t, client))
-	spied.await(2)
+	spy := newSpy(client)
+	w := startLock(t.Context(), openWithoutPolling(t, client))
+	spy.await(2)
 	require.NoError(t, unlock())
 	<-w.done
 	assertDenied(t, "lock", w.err, "DEL")
 	assert.EqualValues(t, 0, server.Do("EXISTS", lockKey))
 
-	unlock = lock(t, patiently(t, server.Client()))
-	_, err := patiently(t, restricted(t, server, "-hset")).Lock(t.Context())
+	unlock = lock(t, openWithoutPolling(t, server.Client()))
+	_, err := openWithoutPolling(t, restricted(t, server, "-hset")).Lock(t.Context())
 	assertDenied(t, "lock", err, "HSET")
 	require.NoError(t, unlock())
 }
 
-// A right that is taken away later is told by whatever needs it, and then by Lock
-// before it is needed again.
-func TestLock_LooksAgainAfterADenial(t *testing.T) {
+// After a right was denied, the next Lock checks the rights again.
+func TestLock_ChecksAgainAfterDenial(t *testing.T) {
 	server := redistest.Start(t)
 	s := open(t, restricted(t, server), "session")
 	unlock := lock(t, s)
 	save(t, s, "record-one")
 	server.Do("ACL", "SETUSER", "restricted", "-hset")
 	err := s.Save(t.Context(), []byte("record-two"))
-	assertOther(t, "save", err)
+	assertStoreError(t, "save", err)
 	assert.True(t, redis.HasErrorPrefix(err, "NOPERM "), "%v", err)
 	require.NoError(t, unlock())
 	_, err = s.Lock(t.Context())
@@ -145,19 +143,18 @@ func TestLock_LooksAgainAfterADenial(t *testing.T) {
 	assert.Equal(t, "record-one", load(t, s))
 }
 
-func TestStore_CommandsThatWereRenamedAreMissing(t *testing.T) {
+func TestStore_RenamedCommandsAreMissing(t *testing.T) {
 	server := redistest.Start(t, "--rename-command", "HSET", "", "--rename-command", "PEXPIRE", "")
 	s := open(t, server.Client(), "session")
 	require.ErrorContains(t, s.Check(t.Context()), ": HSET, PEXPIRE")
 	_, err := s.Lock(t.Context())
-	assertOther(t, "lock", err)
+	assertStoreError(t, "lock", err)
 	require.ErrorContains(t, err, ": HSET, PEXPIRE")
 }
 
-// Check may be called at any time: it touches neither a record nor a lock.
 func TestCheck_ChangesNothing(t *testing.T) {
 	server := redistest.Start(t)
-	holder := patiently(t, server.Client())
+	holder := openWithoutPolling(t, server.Client())
 	states := []func(){
 		func() {},
 		func() { save(t, holder, "record-one") },
@@ -165,8 +162,8 @@ func TestCheck_ChangesNothing(t *testing.T) {
 			unlock := lock(t, holder)
 			t.Cleanup(func() { _ = unlock() })
 		},
-		func() { server.Do("SET", recordKey, "of another kind") },
-		func() { server.Do("DEL", lockKey); server.Do("RPUSH", lockKey, "of another kind") },
+		func() { server.Do("SET", recordKey, "of another type") },
+		func() { server.Do("DEL", lockKey); server.Do("RPUSH", lockKey, "of another type") },
 	}
 	s := open(t, server.Client(), "session")
 	for _, state := range states {
@@ -178,22 +175,19 @@ func TestCheck_ChangesNothing(t *testing.T) {
 	}
 }
 
-func TestCheck_DocumentedRightsAreEnough(t *testing.T) {
+func TestCheck_DocumentedRightsSuffice(t *testing.T) {
 	server := redistest.Start(t)
-	server.Do(documented(t, "session")[0]...)
-	options := server.Options()
-	options.Username, options.Password = "agsauth", "secret"
-	require.NoError(t, open(t, server.ClientWith(options), "session").Check(t.Context()))
+	server.Do(documentedACL(t, "session")[0]...)
+	require.NoError(t, open(t, userClient(server), "session").Check(t.Context()))
 	assertNothingDenied(t, server)
 }
 
 func TestCheck_OnACluster(t *testing.T) {
 	server := redistest.StartCluster(t)
-	for _, command := range documented(t, "session") {
+	for _, command := range documentedACL(t, "session") {
 		server.Do(command...)
 	}
-	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{server.Addr}, Username: "agsauth", Password: "secret"})
-	t.Cleanup(func() { _ = client.Close() })
+	client := clusterClient(t, server, "agsauth")
 	s := open(t, client, "session")
 	require.NoError(t, s.Check(t.Context()))
 	server.Do("ACL", "SETUSER", "agsauth", "-hset")
@@ -202,16 +196,13 @@ func TestCheck_OnACluster(t *testing.T) {
 	assertDenied(t, "lock", err, "HSET")
 }
 
-// A user that was made for an earlier version has no right to PERSIST, and loses
-// nothing by it.
-func TestStore_RightsOfEarlierVersionsAreEnough(t *testing.T) {
+// The rights that earlier versions documented, without PERSIST, suffice.
+func TestStore_RightsOfEarlierVersionsSuffice(t *testing.T) {
 	server := redistest.Start(t)
-	server.Do(documented(t, "*")[0]...)
+	server.Do(documentedACL(t, "*")[0]...)
 	server.Do("ACL", "SETUSER", "agsauth", "-persist")
-	options := server.Options()
-	options.Username, options.Password = "agsauth", "secret"
-	conforms(t, server.ClientWith(options))
-	s := open(t, server.ClientWith(options), "session")
+	testConformance(t, userClient(server))
+	s := open(t, userClient(server), "session")
 	save(t, s, "record-one")
 	server.Do("PEXPIRE", recordKey, 3600_000)
 	save(t, s, "record-two")
@@ -220,8 +211,8 @@ func TestStore_RightsOfEarlierVersionsAreEnough(t *testing.T) {
 	require.NoError(t, s.SetAside(t.Context(), "damaged"))
 }
 
-// The texts by which servers deny a right, do not know a command, or refuse writes,
-// as a script sees them.
+// Check recognizes the errors of denied rights, unknown commands and refused writes in a
+// script.
 func TestCheck_TextsOfErrors(t *testing.T) {
 	server := redistest.Start(t)
 	const script = redisstore.CheckFunctions + `
@@ -248,9 +239,9 @@ return {denied(ARGV[1]) and 'denied' or '', refused and refused.err or ''}`
 		{"command, 7.2", "ERR ACL failure in script: User agsauth has no permissions to run the 'hset' command", "denied", ""},
 		{"key, 7.2", "ERR ACL failure in script: User agsauth has no permissions to access the 'agsauth:{session}:record' key", "denied", ""},
 		{"arguments", "ERR wrong number of arguments for 'hset' command", "", ""},
-		{"no number", "ERR value is not an integer or out of range", "", ""},
+		{"not a number", "ERR value is not an integer or out of range", "", ""},
 		{"memory, 7.0", "OOM command not allowed when used memory > 'maxmemory'.", "", "OOM command not allowed when used memory > 'maxmemory'."},
-		{"kind", "WRONGTYPE Operation against a key holding the wrong kind of value", "", ""},
+		{"type", "WRONGTYPE Operation against a key holding the wrong kind of value", "", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -15,9 +15,9 @@ import (
 	"github.com/agsauth/agsauth/store/redisstore/internal/redistest"
 )
 
-// documented returns the commands for access rights that the package's
-// documentation gives, for the session name.
-func documented(tb testing.TB, name string) [][]any {
+// documentedACL returns the ACL commands in the package documentation, for the session
+// name.
+func documentedACL(tb testing.TB, name string) [][]any {
 	tb.Helper()
 	text, err := os.ReadFile("doc.go")
 	require.NoError(tb, err)
@@ -31,61 +31,55 @@ func documented(tb testing.TB, name string) [][]any {
 			commands = append(commands, words)
 		}
 	}
-	require.Len(tb, commands, 2, "for one server, and what a cluster needs besides")
+	require.Len(tb, commands, 2, "one for every server, and one for clusters")
 	return commands
 }
 
-func TestStore_DocumentedRightsAreEnough(t *testing.T) {
+func TestStore_DocumentedRightsSuffice(t *testing.T) {
 	server := redistest.Start(t)
-	server.Do(documented(t, "*")[0]...)
-	options := server.Options()
-	options.Username, options.Password = "agsauth", "secret"
-	conforms(t, server.ClientWith(options))
+	server.Do(documentedACL(t, "*")[0]...)
+	testConformance(t, userClient(server))
 	assertNothingDenied(t, server)
 }
 
-func TestStore_DocumentedRightsAreEnoughOnACluster(t *testing.T) {
+func TestStore_DocumentedRightsSufficeOnACluster(t *testing.T) {
 	server := redistest.StartCluster(t)
-	for _, command := range documented(t, "*") {
+	for _, command := range documentedACL(t, "*") {
 		server.Do(command...)
 	}
-	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{server.Addr}, Username: "agsauth", Password: "secret"})
-	t.Cleanup(func() { _ = client.Close() })
-	conforms(t, client)
+	client := clusterClient(t, server, "agsauth")
+	testConformance(t, client)
 	assertNothingDenied(t, server)
 }
 
-// assertNothingDenied asserts that the server has refused nothing to the Stores.
+// assertNothingDenied asserts that the server has denied nothing to the Stores.
 func assertNothingDenied(t *testing.T, server *redistest.Server) {
 	t.Helper()
 	for _, entry := range server.Do("ACL", "LOG").([]any) {
 		denied := entry.(map[any]any)["object"]
-		// What the client says of itself, which it may as well leave out.
+		// Optional commands of the client.
 		assert.Contains(t, []any{"client|setinfo", "client|maint_notifications"}, denied)
 	}
 }
 
-// And they are no more than that: one session's user can do nothing to another.
-func TestStore_DocumentedRightsAreOfOneSession(t *testing.T) {
+// The documented rights for one session give no access to another one.
+func TestStore_DocumentedRightsOfOneSession(t *testing.T) {
 	server := redistest.Start(t)
 	save(t, open(t, server.Client(), "other"), "record-of-another")
-	server.Do(documented(t, "session")[0]...)
-	options := server.Options()
-	options.Username, options.Password = "agsauth", "secret"
-	client := server.ClientWith(options)
+	server.Do(documentedACL(t, "session")[0]...)
+	client := userClient(server)
 	save(t, open(t, client, "session"), "record-one")
 	require.NoError(t, lock(t, open(t, client, "session"))())
-	for op, call := range each(open(t, client, "other")) {
+	for op, call := range methods(open(t, client, "other")) {
 		err := call(t.Context())
-		assertOther(t, op, err)
+		assertStoreError(t, op, err)
 		assert.True(t, redis.HasErrorPrefix(err, "NOPERM"), "%v", err)
 	}
 }
 
-func TestStore_KeysOfASessionLieTogether(t *testing.T) {
+func TestStore_KeysAreInOneSlot(t *testing.T) {
 	server := redistest.StartCluster(t)
-	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{server.Addr}})
-	t.Cleanup(func() { _ = client.Close() })
+	client := clusterClient(t, server, "")
 	s := open(t, client, "customer one")
 	save(t, s, "record-one")
 	require.NoError(t, s.SetAside(t.Context(), "damaged"))
@@ -101,8 +95,8 @@ func TestStore_KeysOfASessionLieTogether(t *testing.T) {
 	require.NoError(t, unlock())
 }
 
-// One script each, and one more for each that the server does not know yet.
-func TestStore_CommandsOfACycle(t *testing.T) {
+// Each call is one script. Scripts that the server has not cached need a second command.
+func TestStore_CommandsPerCycle(t *testing.T) {
 	server := redistest.Start(t)
 	s := open(t, server.Client(), "session")
 	cycle := func() {
@@ -124,82 +118,82 @@ func TestStore_CommandsOfACycle(t *testing.T) {
 	t.Logf("ten cycles: %v", calls)
 }
 
-// What one costs that waits for half a minute, with the defaults.
+// The commands of a waiter in 30 seconds, with the defaults.
 func TestLock_CommandsOfAWaiter(t *testing.T) {
 	tests := []struct {
 		name string
 		deny string
 		most int
 	}{
-		{"that is told", "+subscribe", 7},
-		{"that is not", "-subscribe", 42},
+		{"with notifications", "+subscribe", 7},
+		{"without notifications", "-subscribe", 42},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := redistest.Start(t)
-			unlock := lock(t, patiently(t, server.Client()))
+			unlock := lock(t, openWithoutPolling(t, server.Client()))
 			server.Do("ACL", "SETUSER", "default", tt.deny)
 			server.ResetCalls()
-			fake, client := stopped(), server.Client()
-			c, spied := watch(fake), spyOn(client)
-			w := waitFor(t.Context(), openWith(t, redisstore.Config{Client: client, Clock: c}))
-			spied.await(1)
+			fake, client := stoppedClock(), server.Client()
+			c, spy := newWatchedClock(fake), newSpy(client)
+			w := startLock(t.Context(), openWith(t, redisstore.Config{Client: client, Clock: c}))
+			spy.await(1)
 			await := func(least, most time.Duration) {
-				for d := range c.made {
+				for d := range c.timers {
 					if least <= d && d <= most {
 						return
 					}
 				}
 			}
 			if tt.deny == "+subscribe" {
-				spied.await(1)
+				spy.await(1)
 				await(5*time.Second, 15*time.Second)
 			} else {
-				await(500*time.Millisecond, 1500*time.Millisecond) // until it learns that it may not
+				await(500*time.Millisecond, 1500*time.Millisecond) // before the subscription fails
 				await(500*time.Millisecond, 1500*time.Millisecond)
 			}
-			looks := playHalfAMinute(t, fake, c, spied)
+			polls := advanceHalfAMinute(t, fake, c, spy)
 			calls := server.Calls()
-			t.Logf("%d looks in 30 s; all commands: %v", looks, calls)
+			t.Logf("%d polls in 30 s; all commands: %v", polls, calls)
 			assert.LessOrEqual(t, calls["evalsha"], tt.most)
 			assert.LessOrEqual(t, calls["subscribe"], 1)
 			require.NoError(t, unlock())
 			if tt.deny == "-subscribe" {
 				fake.Advance(2 * time.Second)
 			}
-			require.NoError(t, w.got(t)())
+			require.NoError(t, w.acquired(t)())
 		})
 	}
 }
 
-// playHalfAMinute plays the time of a waiter that has just made its timer.
-func playHalfAMinute(t *testing.T, fake *clock.Fake, c *watchedClock, spied *spy) (looks int) {
+// advanceHalfAMinute advances the clock of a waiter, and counts how often it polls.
+func advanceHalfAMinute(t *testing.T, fake *clock.Fake, c *watchedClock, spy *scriptSpy) (polls int) {
 	t.Helper()
-	for passed := time.Duration(0); ; looks++ {
+	for passed := time.Duration(0); ; polls++ {
 		if passed += fake.AdvanceToNext(); passed >= 30*time.Second {
-			spied.await(1)
-			<-c.made
-			return looks + 1
+			spy.await(1)
+			<-c.timers
+			return polls + 1
 		}
-		spied.await(1)
-		<-c.made
+		spy.await(1)
+		<-c.timers
 	}
 }
 
-// How long it takes from unlock until the next has the lock.
-func BenchmarkLock_PassedOn(b *testing.B) {
+// The time from unlock until the next Lock returns.
+func BenchmarkLock_Handover(b *testing.B) {
 	server := redistest.Start(b)
 	client := server.Client()
-	holder := patiently(b, client)
-	spied := spyOn(client)
+	holder := openWithoutPolling(b, client)
+	spy := newSpy(client)
 	var total time.Duration
 	for b.Loop() {
 		unlock := lock(b, holder)
-		for len(spied.answered) > 0 {
-			<-spied.answered
+		for len(spy.results) > 0 {
+			<-spy.results
 		}
-		w := waitFor(b.Context(), patiently(b, client))
-		spied.await(2)
+		w := startLock(b.Context(), openWithoutPolling(b, client))
+		spy.await(2)
 		began := time.Now()
 		require.NoError(b, unlock())
 		<-w.done

@@ -11,16 +11,14 @@ import (
 	"github.com/agsauth/agsauth/store/redisstore/internal/redistest"
 )
 
-// in62 is how Redis 6.2 reports the error of a command that a script has called,
-// here of one that the server itself refuses.
+// in62 precedes the error of a command in a script of Redis 6.2.
 const in62 = "ERR Error running script (call to f_64ef1b1c0c4cf66f3d3d1f0b0ba8f19a8c6e8ad5): @user_script:7: @user_script: 7: "
 
-// in70 follows the errors of scripts from Redis 7.0 on.
+// in70 follows the errors of scripts of Redis 7.0 and later.
 const in70 = " script: 6073e39a450839486e7efc128db0b8ebeaaa0d07, on @user_script:1."
 
-// The errors of Redis 6.2, 7.0 and 7.2, as their sources or servers word them: the
-// same cause is told in the same words, in full.
-func TestStore_ErrorsOfServers(t *testing.T) {
+// The errors of Redis 6.2, 7.0 and 7.2 with the same cause have the same text.
+func TestStore_ServerErrors(t *testing.T) {
 	const readOnly, outOfMemory = "READONLY You can't write against a read only replica", "OOM command not allowed when used memory > 'maxmemory'"
 	const wrongType = "WRONGTYPE a key of the session holds the wrong kind of value"
 	tests := []struct{ name, text, want string }{
@@ -36,8 +34,8 @@ func TestStore_ErrorsOfServers(t *testing.T) {
 			"MISCONF the server can't persist to disk",
 		},
 		{"persistence, 7.0", "MISCONF Errors writing to the AOF file: No space left on device" + in70, "MISCONF the server can't persist to disk"},
-		{"kind, 6.2", "ERR Error running script (call to f_64ef): @user_script:4: WRONGTYPE Operation against a key holding the wrong kind of value", wrongType},
-		{"kind, 7.0", "WRONGTYPE Operation against a key holding the wrong kind of value" + in70, wrongType},
+		{"type, 6.2", "ERR Error running script (call to f_64ef): @user_script:4: WRONGTYPE Operation against a key holding the wrong kind of value", wrongType},
+		{"type, 7.0", "WRONGTYPE Operation against a key holding the wrong kind of value" + in70, wrongType},
 		{"replicas, 6.2", in62 + "-NOREPLICAS Not enough good replicas to write. ", "NOREPLICAS Not enough good replicas to write"},
 		{
 			"command denied, 6.2", in62 + "The user executing the script can't run this command or subcommand",
@@ -73,8 +71,8 @@ func TestStore_ErrorsOfServers(t *testing.T) {
 		{"primary down", "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.", "MASTERDOWN the link"},
 		{"clients", "ERR max number of clients reached", "ERR max number of clients reached"},
 		{"protected", "DENIED Redis is running in protected mode because protected mode is enabled", "DENIED the server is running in protected mode"},
-		{"an unknown one", "ERR something else: 'it'", "ERR an error that this package does not know"},
-		{"an unknown code", "STRANGE things", "an error that this package does not know"},
+		{"unknown error", "ERR something else: 'it'", "ERR an error that this package does not know"},
+		{"unknown code", "STRANGE things", "an error that this package does not know"},
 		{"a script's without cause", "ERR Error running script (call to f_64ef): @user_script:", "an error that this package does not know"},
 		{"no text", "", "an error that this package does not know"},
 	}
@@ -82,11 +80,11 @@ func TestStore_ErrorsOfServers(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			server := redistest.StartScripted(t, func([]string) (string, bool) { return "-" + tt.text + "\r\n", true })
 			s := open(t, server.ClientWith(&redis.Options{MaxRetries: -1}), "session")
-			calls := each(s)
+			calls := methods(s)
 			calls["check"] = s.Check
 			for op, call := range calls {
 				err := call(t.Context())
-				assertOther(t, op, err)
+				assertStoreError(t, op, err)
 				require.ErrorContains(t, err, "redisstore: "+op+": the server says: "+tt.want)
 				assert.True(t, redis.HasErrorPrefix(err, strings.TrimPrefix(tt.want, "ERR ")[:4]), "%v", err)
 			}
@@ -94,20 +92,20 @@ func TestStore_ErrorsOfServers(t *testing.T) {
 	}
 }
 
-// An answer to Lock that is not the server's own word that nothing was done may
-// hide a lock that was taken. It is given back.
-func TestLock_IsGivenBackAfterAnAnswerThatMakesNoSense(t *testing.T) {
+// After a result from which it is not certain that the lock was not taken, Lock releases
+// it.
+func TestLock_IsReleasedAfterUnknownResult(t *testing.T) {
 	tests := []struct {
 		name, text string
 		released   bool
 	}{
-		{"not understood", "*1\r\n$4\r\nhold\r\n", true},
+		{"unknown status", "*1\r\n$4\r\nhold\r\n", true},
 		{"nothing", "*0\r\n", true},
-		{"garbled", ":no number\r\n", true},
+		{"malformed", ":no number\r\n", true},
 		{"a proxy's error", "-ERR upstream failure\r\n", true},
 		{"the server's refusal", "-OOM command not allowed when used memory > 'maxmemory'.\r\n", false},
 		{"a right that is missing", "*2\r\n$6\r\ndenied\r\n$4\r\nHSET\r\n", false},
-		{"held by another, for a time that is no number", "*2\r\n$4\r\nbusy\r\n$1\r\nx\r\n", false},
+		{"held by another, with an invalid time", "*2\r\n$4\r\nbusy\r\n$1\r\nx\r\n", false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -117,15 +115,15 @@ func TestLock_IsGivenBackAfterAnAnswerThatMakesNoSense(t *testing.T) {
 				return tt.text, true
 			})
 			client := server.ClientWith(&redis.Options{MaxRetries: -1})
-			spied := spyOn(client)
+			spy := newSpy(client)
 			_, err := open(t, client, "session").Lock(t.Context())
-			assertOther(t, "lock", err)
+			assertStoreError(t, "lock", err)
 			assert.NotContains(t, <-commands, "agsauth:{session}:released")
 			if tt.released {
 				assert.Contains(t, <-commands, "agsauth:{session}:released")
-				spied.await(1)
+				spy.await(1)
 			}
-			spied.await(1)
+			spy.await(1)
 			assert.Empty(t, commands)
 		})
 	}

@@ -4,14 +4,13 @@ package redistest
 
 import "context"
 
-// watch does nothing here: what a killed test leaves behind stays.
-func watch(context.Context, int, string) (callOff func() error, err error) {
+// watch does nothing: the server of a killed test continues.
+func watch(context.Context, int, string) (unwatch func() error, err error) {
 	return func() error { return nil }, nil
 }
 
-// Pause makes the server stand still, with its connections open, until Resume.
-// Here no process can be made to.
-func (s *Server) Pause() { s.tb.Helper(); s.tb.Skip("a process cannot be paused here") }
+// Pause skips the test, since processes cannot be stopped.
+func (s *Server) Pause() { s.tb.Helper(); s.tb.Skip("processes cannot be stopped on this system") }
 
 // Resume ends a Pause.
 func (*Server) Resume() {}

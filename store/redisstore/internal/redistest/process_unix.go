@@ -11,10 +11,9 @@ import (
 	"syscall"
 )
 
-// watch has a process end the server, and remove its folder, when this one is gone
-// before it has called off. A test that is killed, or runs out of time, runs no
-// cleanup.
-func watch(ctx context.Context, pid int, folder string) (callOff func() error, err error) {
+// watch starts a process that kills the server and removes its folder if the test process
+// ends without a call of unwatch. A test that is killed or times out runs no cleanups.
+func watch(ctx context.Context, pid int, folder string) (unwatch func() error, err error) {
 	const script = `trap '' INT TERM HUP QUIT; read -r word || { kill -9 "$1"; rm -rf "$2"; }`
 	command := exec.CommandContext(ctx, "/bin/sh", "-c", script, "sh", strconv.Itoa(pid), folder)
 	input, err := command.StdinPipe()
@@ -25,12 +24,12 @@ func watch(ctx context.Context, pid int, folder string) (callOff func() error, e
 		return nil, err
 	}
 	return func() error {
-		_, err := io.WriteString(input, "over\n")
+		_, err := io.WriteString(input, "end\n")
 		return errors.Join(err, input.Close(), command.Wait())
 	}, nil
 }
 
-// Pause makes the server stand still, with its connections open, until Resume.
+// Pause stops the server process, with its connections open, until Resume.
 func (s *Server) Pause() { s.tb.Helper(); s.signal(syscall.SIGSTOP) }
 
 // Resume ends a Pause.

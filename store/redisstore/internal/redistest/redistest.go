@@ -1,6 +1,6 @@
-// Package redistest runs a Redis server of its own for a test: on a socket in a
-// folder of its own, with nothing kept on disk unless asked for, and gone when the
-// test is over. A test can stop it, kill it, pause it, empty it and bring it back.
+// Package redistest runs a Redis server for a test, in a temporary folder and by default
+// without persistence. The server ends with the test, which can also stop, kill, pause,
+// empty and restart it.
 package redistest
 
 import (
@@ -20,15 +20,14 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// RequireVariable names the environment variable that makes a missing server a
-// failure: where it is "1" no test is skipped.
+// RequireVariable is the environment variable that, if set to "1", makes a test fail
+// instead of skipping it when there is no server program.
 const RequireVariable = "AGSAUTH_REQUIRE_REDIS"
 
-// Server is a running server, or one that was stopped. Its methods fail the test
-// where they cannot do what they say, and are called from its own goroutine.
+// Server is a running or stopped server. Its methods fail the test on errors, and must be
+// called from the goroutine of the test.
 type Server struct {
-	// Network and Addr are where it listens, before and after a Restart: what
-	// another process needs to know, as redis.Options has it.
+	// Network and Addr are the address, as in redis.Options. They do not change.
 	Network, Addr string
 
 	tb      testing.TB
@@ -41,41 +40,32 @@ type Server struct {
 
 type process struct {
 	command *exec.Cmd
-	drained chan struct{} // closed when it will say no more
+	ended   chan struct{} // closed at the end of the output
 	log     *strings.Builder
 
 	mu       sync.Mutex // guards expected
 	expected map[string]chan struct{}
 
-	callOff func() error // of who watches over it
+	unwatch func() error // see watch
 }
 
-// Start starts a server on a Unix socket, with options of its command line added
-// to those that make it one of ours: ("--appendonly", "yes"), say. Without a
-// redis-server or valkey-server to run it skips the test.
+// Start starts a server on a Unix socket. The options are added to its command line, for
+// example ("--appendonly", "yes"). Without a redis-server or valkey-server program it
+// skips the test.
 func Start(tb testing.TB, options ...string) *Server {
 	tb.Helper()
-	program, folder := find(tb), folderOf(tb)
-	addr := filepath.Join(folder, "redis.sock")
-	s := &Server{
-		Network: "unix", Addr: addr, tb: tb, program: program, folder: folder,
-		args: append([]string{"--port", "0", "--unixsocket", addr, "--dir", folder}, options...),
-	}
-	s.begin()
+	s := &Server{Network: "unix", tb: tb, program: find(tb), folder: tempFolder(tb)}
+	s.Addr = filepath.Join(s.folder, "redis.sock")
+	s.startFirst(append([]string{"--port", "0", "--unixsocket", s.Addr}, options...))
 	return s
 }
 
 // StartTCP is [Start] with a port of the loopback address.
 func StartTCP(tb testing.TB, options ...string) *Server {
 	tb.Helper()
-	program, folder := find(tb), folderOf(tb)
-	addr := freeAddr(tb)
-	_, port, _ := net.SplitHostPort(addr)
-	s := &Server{
-		Network: "tcp", Addr: addr, tb: tb, program: program, folder: folder,
-		args: append([]string{"--port", port, "--bind", "127.0.0.1", "--dir", folder}, options...),
-	}
-	s.begin()
+	s := &Server{Network: "tcp", Addr: freeAddr(tb), tb: tb, program: find(tb), folder: tempFolder(tb)}
+	host, port, _ := net.SplitHostPort(s.Addr)
+	s.startFirst(append([]string{"--port", port, "--bind", host}, options...))
 	return s
 }
 
@@ -86,16 +76,16 @@ func StartCluster(tb testing.TB, options ...string) *Server {
 	_, bus, _ := net.SplitHostPort(freeAddr(tb))
 	s := StartTCP(tb, append([]string{"--cluster-enabled", "yes", "--cluster-port", bus}, options...)...)
 	s.Do("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-	// It takes itself for down until it has looked again.
+	// The state is down until the next check of the server.
 	for s.Do("CLUSTER", "INFO"); !strings.Contains(s.Do("CLUSTER", "INFO").(string), "cluster_state:ok"); {
 		if s.tb.Context().Err() != nil {
-			s.tb.Fatal("redistest: the cluster does not come up")
+			s.tb.Fatal("redistest: the cluster does not start")
 		}
 	}
 	return s
 }
 
-// find returns the program to run.
+// find returns the path of the server program.
 func find(tb testing.TB) string {
 	tb.Helper()
 	for _, name := range []string{"redis-server", "valkey-server"} {
@@ -103,7 +93,7 @@ func find(tb testing.TB) string {
 			return program
 		}
 	}
-	const missing = "no redis-server in the path: apt-get install redis-server, brew install redis"
+	const missing = "no redis-server in the PATH: apt-get install redis-server, brew install redis"
 	if os.Getenv(RequireVariable) == "1" {
 		tb.Fatal(missing)
 	}
@@ -111,9 +101,9 @@ func find(tb testing.TB) string {
 	return ""
 }
 
-// folderOf returns a folder with a short name: that of a socket has 100 bytes or
-// so at most, and tb.TempDir's is made of the test's.
-func folderOf(tb testing.TB) string {
+// tempFolder returns a folder with a short path, unlike tb.TempDir: the path of a socket
+// has at most about 100 bytes.
+func tempFolder(tb testing.TB) string {
 	tb.Helper()
 	folder, err := os.MkdirTemp("", "redis")
 	if err != nil {
@@ -123,9 +113,8 @@ func folderOf(tb testing.TB) string {
 	return folder
 }
 
-// freeAddr returns an address that nobody listens on. Its port lies below those that
-// a system hands out by itself (from 32768 on Linux, 49152 elsewhere): one of those
-// could be given to another process before the server listens on it.
+// freeAddr returns an address with a free port, below the ephemeral ports, which the
+// system could assign to another process before the server listens.
 func freeAddr(tb testing.TB) string {
 	tb.Helper()
 	const first, ports, tries = 12000, 20000, 100
@@ -141,9 +130,9 @@ func freeAddr(tb testing.TB) string {
 	return ""
 }
 
-// begin starts the server for the first time.
-func (s *Server) begin() {
+func (s *Server) startFirst(args []string) {
 	s.tb.Helper()
+	s.args = append([]string{"--dir", s.folder}, args...)
 	s.Restart()
 	s.admin = redis.NewClient(s.Options())
 	s.tb.Cleanup(func() {
@@ -154,12 +143,11 @@ func (s *Server) begin() {
 	})
 }
 
-// Restart starts the server again after a Stop or Kill. It returns when it takes
-// connections.
+// Restart starts the server after Stop or Kill, and waits until it accepts connections.
 func (s *Server) Restart() {
 	s.tb.Helper()
 	args := append([]string{"--save", "", "--appendonly", "no", "--daemonize", "no", "--loglevel", "notice"}, s.args...)
-	// Not for the test's context: it is over before its cleanups are.
+	// The context of the test ends before its cleanups.
 	ctx := context.WithoutCancel(s.tb.Context())
 	command := exec.CommandContext(ctx, s.program, args...)
 	output, err := command.StdoutPipe()
@@ -170,20 +158,20 @@ func (s *Server) Restart() {
 	if err := command.Start(); err != nil {
 		s.tb.Fatal(err)
 	}
-	callOff, err := watch(ctx, command.Process.Pid, s.folder)
+	unwatch, err := watch(ctx, command.Process.Pid, s.folder)
 	if err != nil {
 		s.tb.Fatal(errors.Join(err, command.Process.Kill(), command.Wait()))
 	}
-	p := &process{command: command, drained: make(chan struct{}), log: &strings.Builder{}, callOff: callOff}
+	p := &process{command: command, ended: make(chan struct{}), log: &strings.Builder{}, unwatch: unwatch}
 	ready := make(chan struct{})
 	go func() {
-		defer close(p.drained)
-		lines, told := bufio.NewScanner(output), false
+		defer close(p.ended)
+		lines, isReady := bufio.NewScanner(output), false
 		for lines.Scan() {
 			p.log.WriteString(lines.Text() + "\n")
 			p.logged(lines.Text())
-			if !told && strings.Contains(lines.Text(), "eady to accept connections") {
-				told = true
+			if !isReady && strings.Contains(lines.Text(), "eady to accept connections") {
+				isReady = true
 				close(ready)
 			}
 		}
@@ -191,16 +179,16 @@ func (s *Server) Restart() {
 	s.running = p
 	select {
 	case <-ready:
-	case <-p.drained:
+	case <-p.ended:
 		s.running = nil
 		_ = command.Wait()
-		_ = callOff()
+		_ = unwatch()
 		s.tb.Fatalf("redistest: %s did not start:\n%s", s.program, p.log)
 	}
 }
 
-// ExpectLog returns a channel that is closed when the server, until it ends, next
-// logs a line that contains text.
+// ExpectLog returns a channel that is closed when the server logs a line that contains
+// text.
 func (s *Server) ExpectLog(text string) <-chan struct{} {
 	s.tb.Helper()
 	p, logged := s.process(), make(chan struct{})
@@ -224,10 +212,10 @@ func (p *process) logged(line string) {
 	}
 }
 
-// Stop has the server end as it likes to, after it has written what it keeps.
+// Stop ends the server with an interrupt, so that it can persist its data.
 func (s *Server) Stop() { s.tb.Helper(); s.end(os.Interrupt) }
 
-// Kill ends the server at once.
+// Kill kills the server.
 func (s *Server) Kill() { s.tb.Helper(); s.end(os.Kill) }
 
 func (s *Server) end(signal os.Signal) {
@@ -236,10 +224,10 @@ func (s *Server) end(signal os.Signal) {
 	if err := p.command.Process.Signal(signal); err != nil {
 		s.tb.Fatal(err)
 	}
-	<-p.drained
+	<-p.ended
 	_ = p.command.Wait()
 	s.running = nil
-	if err := p.callOff(); err != nil {
+	if err := p.unwatch(); err != nil {
 		s.tb.Fatal(err)
 	}
 }
@@ -252,15 +240,15 @@ func (s *Server) process() *process {
 	return s.running
 }
 
-// Options returns how to connect, for one who adds to it.
+// Options returns the options for a client, which the caller may change.
 func (s *Server) Options() *redis.Options {
 	return &redis.Options{Network: s.Network, Addr: s.Addr}
 }
 
-// Client returns a client, which is closed when the test is over.
+// Client returns a client that is closed at the end of the test.
 func (s *Server) Client() *redis.Client { return s.ClientWith(s.Options()) }
 
-// ClientWith returns a client with options of the test's own.
+// ClientWith returns a client with options that is closed at the end of the test.
 func (s *Server) ClientWith(options *redis.Options) *redis.Client {
 	client := redis.NewClient(options)
 	s.tb.Cleanup(func() { _ = client.Close() })
@@ -270,7 +258,7 @@ func (s *Server) ClientWith(options *redis.Options) *redis.Client {
 // Flush removes all keys.
 func (s *Server) Flush() { s.tb.Helper(); s.Do("FLUSHALL") }
 
-// Do has the server carry out a command, and returns its answer.
+// Do runs a command and returns its result.
 func (s *Server) Do(command ...any) any {
 	s.tb.Helper()
 	result, err := s.admin.Do(s.tb.Context(), command...).Result()
@@ -280,9 +268,8 @@ func (s *Server) Do(command ...any) any {
 	return result
 }
 
-// Calls returns how often each command was called since the server began, or
-// since the last ResetCalls: by its name in small letters, "client|list" for one
-// of several words. What scripts call counts too.
+// Calls returns how often each command was called since the start or the last ResetCalls.
+// The keys are lower-case names, with a bar before a subcommand. Calls by scripts count.
 func (s *Server) Calls() map[string]int {
 	s.tb.Helper()
 	info, err := s.admin.Info(s.tb.Context(), "commandstats").Result()
@@ -303,5 +290,5 @@ func (s *Server) Calls() map[string]int {
 	return calls
 }
 
-// ResetCalls begins the count of Calls anew.
+// ResetCalls resets the counts of Calls.
 func (s *Server) ResetCalls() { s.tb.Helper(); s.Do("CONFIG", "RESETSTAT") }

@@ -21,7 +21,7 @@ import (
 
 const childVariable = "AGSAUTH_REDISTEST_CHILD"
 
-// A test that is killed leaves no server behind.
+// The server ends when its test is killed.
 func TestStart_ServerEndsWithItsTest(t *testing.T) {
 	if os.Getenv(childVariable) == "1" {
 		server := redistest.Start(t)
@@ -29,7 +29,7 @@ func TestStart_ServerEndsWithItsTest(t *testing.T) {
 		_, _ = io.Copy(io.Discard, os.Stdin) // until it is killed
 		return
 	}
-	redistest.Start(t) // or it is skipped here, too
+	redistest.Start(t) // skips the test if there is no server program
 	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
 	child.Env = append(os.Environ(), childVariable+"=1")
 	output, err := child.StdoutPipe()
@@ -46,7 +46,7 @@ func TestStart_ServerEndsWithItsTest(t *testing.T) {
 	require.NoError(t, child.Process.Kill())
 	require.Error(t, child.Wait(), "it was killed")
 	_, err = conn.Read(make([]byte, 1))
-	// It is a reset where the server has not got round to accepting the connection.
-	assert.True(t, errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET), "the server is gone: %v", err)
+	// ECONNRESET if the server has not accepted the connection yet.
+	assert.True(t, errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET), "the server has ended: %v", err)
 	require.NoError(t, conn.Close())
 }

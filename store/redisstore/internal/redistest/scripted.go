@@ -12,18 +12,18 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Scripted is a server whose answers the test writes. It speaks RESP2, and answers
-// OK to whatever a client says of itself.
+// Scripted is a server with the results of a test. It speaks RESP2, and returns OK for
+// commands of the client itself.
 type Scripted struct {
 	tb       testing.TB
 	addr     string
 	listener net.Listener
 }
 
-// StartScripted starts a server on a port of the loopback address, which ends with
-// the test. answer is called by one goroutine for each connection, with the words of
-// each command that is not about the client itself. It returns the bytes to send,
-// and whether the connection stays open after them.
+// StartScripted starts a server on the loopback address that ends with the test. For each
+// command, except those of the client itself, it calls answer with the words of the
+// command, in one goroutine per connection. answer returns the bytes to send, and whether
+// the connection stays open.
 func StartScripted(tb testing.TB, answer func(command []string) (text string, more bool)) *Scripted {
 	tb.Helper()
 	l, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
@@ -47,8 +47,7 @@ func StartScripted(tb testing.TB, answer func(command []string) (text string, mo
 	return s
 }
 
-// ClientWith returns a client of the server with options of the test's own, which
-// is closed when the test is over.
+// ClientWith returns a client with options that is closed at the end of the test.
 func (s *Scripted) ClientWith(options *redis.Options) *redis.Client {
 	options.Network, options.Addr = "tcp", s.addr
 	client := redis.NewClient(options)
@@ -56,7 +55,7 @@ func (s *Scripted) ClientWith(options *redis.Options) *redis.Client {
 	return client
 }
 
-// serve answers until the client leaves, or is left.
+// serve answers commands until the connection ends.
 func serve(conn io.ReadWriter, answer func([]string) (string, bool)) error {
 	r := bufio.NewReader(conn)
 	for {
@@ -67,7 +66,7 @@ func serve(conn io.ReadWriter, answer func([]string) (string, bool)) error {
 		text, more := "", true
 		switch strings.ToLower(command[0]) {
 		case "hello":
-			text = "-ERR unknown command 'hello'\r\n" // so the client takes to RESP2
+			text = "-ERR unknown command 'hello'\r\n" // so that the client uses RESP2
 		case "client", "ping", "auth", "select":
 			text = "+OK\r\n"
 		default:

@@ -10,9 +10,8 @@ import (
 	"github.com/agsauth/agsauth/store/redisstore/internal/redistest"
 )
 
-// Somebody's policy gives all keys a time to live. A session must outlast any
-// pause, so a Save takes it away.
-func TestSave_MakesTheRecordPersistent(t *testing.T) {
+// Save removes a time to live that another client has set.
+func TestSave_RemovesTimeToLive(t *testing.T) {
 	server := redistest.Start(t)
 	s := open(t, server.Client(), "session")
 	for _, record := range []string{"record-one", "record-two", "record-three"} {
@@ -26,15 +25,15 @@ func TestSave_MakesTheRecordPersistent(t *testing.T) {
 	assert.Positive(t, server.Do("PTTL", recordKey), "a Load changes nothing")
 }
 
-// A Save that is refused leaves the record as it was.
-func TestSave_RefusedKeepsTheRecordWithATimeToLive(t *testing.T) {
+// A Save that fails does not change the record or its time to live.
+func TestSave_FailureKeepsTimeToLive(t *testing.T) {
 	server := redistest.Start(t)
 	s, other := open(t, server.Client(), "session"), open(t, server.Client(), "session")
 	save(t, s, "record-one")
 	server.Do("PEXPIRE", recordKey, 3600_000)
 	require.ErrorIs(t, other.Save(t.Context(), []byte("record-two")), fs.ErrExist)
 	server.Do("CONFIG", "SET", "maxmemory", 1)
-	assertOther(t, "save", s.Save(t.Context(), []byte("record-two")))
+	assertStoreError(t, "save", s.Save(t.Context(), []byte("record-two")))
 	server.Do("CONFIG", "SET", "maxmemory", 0)
 	assert.Equal(t, "record-one", load(t, s))
 	assert.Positive(t, server.Do("PTTL", recordKey))
@@ -42,8 +41,8 @@ func TestSave_RefusedKeepsTheRecordWithATimeToLive(t *testing.T) {
 	assert.EqualValues(t, -1, server.Do("PTTL", recordKey))
 }
 
-// What was set aside stays until somebody removes it.
-func TestSetAside_MakesTheCopyPersistent(t *testing.T) {
+// A record that is set aside has no time to live.
+func TestSetAside_RemovesTimeToLive(t *testing.T) {
 	server := redistest.Start(t)
 	s := open(t, server.Client(), "session")
 	server.Do("SET", recordKey, "record-of-another-kind", "PX", 3600_000)
@@ -53,10 +52,10 @@ func TestSetAside_MakesTheCopyPersistent(t *testing.T) {
 	assert.EqualValues(t, -1, server.Do("PTTL", aside[0]))
 }
 
-// The lock has one always, or nobody would ever have it again.
-func TestLock_KeepsItsTimeToLive(t *testing.T) {
+// The lock always has a time to live.
+func TestLock_HasTimeToLive(t *testing.T) {
 	server := redistest.Start(t)
-	s := patiently(t, server.Client())
+	s := openWithoutPolling(t, server.Client())
 	unlock := lock(t, s)
 	assert.Positive(t, server.Do("PTTL", lockKey))
 	save(t, s, "record-one")

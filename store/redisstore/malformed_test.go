@@ -21,13 +21,13 @@ import (
 	"github.com/agsauth/agsauth/store/redisstore/internal/redistest"
 )
 
-// mark stands for the record in what comes in.
+// mark represents the record in results.
 const mark = "MARK-of-secrets"
 
-// assertSilent asserts that neither err nor what it wraps shows the mark.
-func assertSilent(t *testing.T, op string, err error) {
+// assertNotQuoted asserts that neither err nor a wrapped error contains mark.
+func assertNotQuoted(t *testing.T, op string, err error) {
 	t.Helper()
-	assertOther(t, op, err)
+	assertStoreError(t, op, err)
 	for ; err != nil; err = errors.Unwrap(err) {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%q", "%x"} {
 			text := fmt.Sprintf(verb, err)
@@ -35,12 +35,12 @@ func assertSilent(t *testing.T, op string, err error) {
 			assert.NotContains(t, text, fmt.Sprintf("%x", mark))
 		}
 		var number *strconv.NumError
-		assert.NotErrorAs(t, err, &number, "which quotes what it could not parse")
+		assert.NotErrorAs(t, err, &number, "it quotes its input")
 	}
 }
 
-// An answer in which a byte was lost, or that of another command, puts the record
-// where the client expects something else. The client quotes it. No method does.
+// In a malformed result, or one of another command, the record may be where the client
+// expects something else, and the client quotes it. A Store does not.
 func TestStore_NoErrorQuotesAnAnswerThatCannotBeRead(t *testing.T) {
 	tests := map[string]string{
 		"text alone":                   mark + "\r\n",
@@ -67,9 +67,9 @@ func TestStore_NoErrorQuotesAnAnswerThatCannotBeRead(t *testing.T) {
 		"half a string":                "$400\r\n" + mark,
 		"an element that is a list":    "*3\r\n$6\r\nrecord\r\n*1\r\n+" + mark + "\r\n+x\r\n",
 		"an element that is an error":  "*3\r\n$6\r\nrecord\r\n-" + mark + "\r\n+x\r\n",
-		"another verdict":              "*2\r\n$15\r\n" + mark + "\r\n$15\r\n" + mark + "\r\n",
+		"unknown status":               "*2\r\n$15\r\n" + mark + "\r\n$15\r\n" + mark + "\r\n",
 		"a lease that is no number":    "*2\r\n$4\r\nbusy\r\n$15\r\n" + mark + "\r\n",
-		"a command that is none":       "*3\r\n$6\r\ndenied\r\n$4\r\nHSET\r\n$15\r\n" + mark + "\r\n",
+		"an unknown command":           "*3\r\n$6\r\ndenied\r\n$4\r\nHSET\r\n$15\r\n" + mark + "\r\n",
 		"nothing denied":               "*1\r\n$6\r\ndenied\r\n",
 		"nothing":                      "$-1\r\n",
 		"an empty list":                "*0\r\n",
@@ -80,28 +80,27 @@ func TestStore_NoErrorQuotesAnAnswerThatCannotBeRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := redistest.StartScripted(t, func([]string) (string, bool) { return text, false })
 			s := open(t, server.ClientWith(&redis.Options{MaxRetries: -1}), "session")
-			calls := each(s)
+			calls := methods(s)
 			calls["check"] = s.Check
 			for op, call := range calls {
-				assertSilent(t, op, call(t.Context()))
+				assertNotQuoted(t, op, call(t.Context()))
 			}
 		})
 	}
 }
 
-func TestLock_UnlockDoesNotQuoteAnAnswer(t *testing.T) {
-	answers := make(chan string, 2)
-	server := redistest.StartScripted(t, func([]string) (string, bool) { return <-answers, true })
-	s := patiently(t, server.ClientWith(&redis.Options{MaxRetries: -1}))
-	answers <- "*1\r\n$4\r\nheld\r\n"
+func TestLock_UnlockQuotesNoResult(t *testing.T) {
+	results := make(chan string, 2)
+	server := redistest.StartScripted(t, func([]string) (string, bool) { return <-results, true })
+	s := openWithoutPolling(t, server.ClientWith(&redis.Options{MaxRetries: -1}))
+	results <- "*1\r\n$4\r\nheld\r\n"
 	unlock := lock(t, s)
-	answers <- ":" + mark + "\r\n"
-	assertSilent(t, "unlock", unlock())
+	results <- ":" + mark + "\r\n"
+	assertNotQuoted(t, "unlock", unlock())
 }
 
-// The client panics at a message that it cannot read. The one that waits looks for
-// itself then.
-func TestLock_MessageCannotBeRead(t *testing.T) {
+// The client panics at a malformed notification. Lock polls then.
+func TestLock_MalformedNotification(t *testing.T) {
 	for name, message := range map[string]string{
 		"nothing":     "*0\r\n",
 		"no kind":     "*3\r\n:1\r\n:2\r\n:3\r\n",
@@ -115,10 +114,10 @@ func TestLock_MessageCannotBeRead(t *testing.T) {
 			scripts <- "*1\r\n$4\r\nheld\r\n"
 			scripts <- "*1\r\n$8\r\nreleased\r\n"
 			subscribed := make(chan struct{})
-			tell := sync.OnceFunc(func() { close(subscribed) }) // the client may do it again
+			notify := sync.OnceFunc(func() { close(subscribed) }) // the client may subscribe twice
 			server := redistest.StartScripted(t, func(command []string) (string, bool) {
 				if command[0] == "subscribe" {
-					tell()
+					notify()
 					return message, true
 				}
 				if len(scripts) == 2 {
@@ -134,9 +133,8 @@ func TestLock_MessageCannotBeRead(t *testing.T) {
 	}
 }
 
-// What a way to the server says is nothing that this package may repeat. Its kind
-// is told.
-func TestStore_ErrorsOfTheConnection(t *testing.T) {
+// Errors of the connection are named by their type, and not quoted.
+func TestStore_ConnectionErrors(t *testing.T) {
 	tests := []struct {
 		name string
 		err  error
@@ -150,7 +148,7 @@ func TestStore_ErrorsOfTheConnection(t *testing.T) {
 		{"an old certificate", x509.CertificateInvalidError{Detail: mark}, "certificate is not valid"},
 		{"no TLS", tls.RecordHeaderError{Msg: mark}, "does not speak TLS"},
 		{"a TLS alert", tls.AlertError(48), "TLS handshake failed"},
-		{"too late", &net.OpError{Op: "dial", Err: lateError{}}, "no answer in time"},
+		{"too late", &net.OpError{Op: "dial", Err: timeoutError{}}, "no answer in time"},
 		{"a deadline", fmt.Errorf("%s: %w", mark, context.DeadlineExceeded), "the client gave up: context deadline exceeded"},
 	}
 	for _, tt := range tests {
@@ -160,32 +158,32 @@ func TestStore_ErrorsOfTheConnection(t *testing.T) {
 				Dialer: func(context.Context, string, string) (net.Conn, error) { return nil, tt.err },
 			})
 			t.Cleanup(func() { _ = client.Close() })
-			for op, call := range each(open(t, client, "session")) {
+			for op, call := range methods(open(t, client, "session")) {
 				err := call(t.Context())
-				assertSilent(t, op, err)
+				assertNotQuoted(t, op, err)
 				require.ErrorContains(t, err, tt.want)
 			}
 		})
 	}
 }
 
-type lateError struct{}
+type timeoutError struct{}
 
-func (lateError) Error() string { return mark }
-func (lateError) Timeout() bool { return true }
+func (timeoutError) Error() string { return mark }
+func (timeoutError) Timeout() bool { return true }
 
-// The kinds that a caller may ask for are kept, where they hold no text.
-func TestStore_KindsOfErrors(t *testing.T) {
+// Errors that callers may ask for are wrapped, if their text is constant.
+func TestStore_WrappedErrors(t *testing.T) {
 	client := redistest.Start(t).Client()
 	require.NoError(t, client.Close())
-	for op, call := range each(open(t, client, "session")) {
+	for op, call := range methods(open(t, client, "session")) {
 		err := call(t.Context())
-		assertOther(t, op, err)
+		assertStoreError(t, op, err)
 		require.ErrorIs(t, err, redis.ErrClosed)
 	}
 	late := redis.NewClient(&redis.Options{
 		MaxRetries: -1, DialerRetries: 1,
-		Dialer: func(context.Context, string, string) (net.Conn, error) { return nil, lateError{} },
+		Dialer: func(context.Context, string, string) (net.Conn, error) { return nil, timeoutError{} },
 	})
 	t.Cleanup(func() { _ = late.Close() })
 	_, err := open(t, late, "session").Load(t.Context())

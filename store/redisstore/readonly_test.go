@@ -12,9 +12,9 @@ import (
 	"github.com/agsauth/agsauth/store/redisstore/internal/redistest"
 )
 
-// A server that answers what it is asked to read, and refuses writes, says so to
-// Lock and Save at once, be the lock free or not, and stores nothing.
-func TestStore_ServerReadsAndRefusesWrites(t *testing.T) {
+// If the server accepts reads and refuses writes, Lock, Save and Check fail at once,
+// whether the lock is free or not.
+func TestStore_ServerRefusesWrites(t *testing.T) {
 	tests := []struct {
 		name, code, cause string
 		options           []string
@@ -45,23 +45,21 @@ func TestStore_ServerReadsAndRefusesWrites(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := redistest.Start(t, tt.options...)
-			options := server.Options()
-			options.MaxRetries = -1
-			s, other := patiently(t, server.ClientWith(options)), patiently(t, server.ClientWith(options))
-			holder := patiently(t, server.Client())
+			s, other := openWithoutPolling(t, clientWithoutRetries(server)), openWithoutPolling(t, clientWithoutRetries(server))
+			holder := openWithoutPolling(t, server.Client())
 			save(t, s, "record-one")
-			known := patiently(t, server.ClientWith(options))
-			require.NoError(t, lock(t, known)(), "whose rights are known to be enough")
+			checked := openWithoutPolling(t, clientWithoutRetries(server))
+			require.NoError(t, lock(t, checked)(), "its rights have been checked")
 			unlock := lock(t, holder)
 			refusal := func(op string, err error) {
-				assertOther(t, op, err)
+				assertStoreError(t, op, err)
 				assert.True(t, redis.HasErrorPrefix(err, tt.code), "%v", err)
 				require.ErrorContains(t, err, tt.cause)
 			}
 			tt.begin(t, server)
 			_, err := other.Lock(t.Context())
 			refusal("lock", err)
-			_, err = known.Lock(t.Context())
+			_, err = checked.Lock(t.Context())
 			refusal("lock", err)
 			refusal("save", s.Save(t.Context(), []byte("record-two")))
 			refusal("check", s.Check(t.Context()))
@@ -72,7 +70,7 @@ func TestStore_ServerReadsAndRefusesWrites(t *testing.T) {
 			tt.begin(t, server)
 			_, err = other.Lock(t.Context())
 			refusal("lock", err)
-			_, err = known.Lock(t.Context())
+			_, err = checked.Lock(t.Context())
 			refusal("lock", err)
 			assert.EqualValues(t, 0, server.Do("EXISTS", lockKey))
 
@@ -83,7 +81,7 @@ func TestStore_ServerReadsAndRefusesWrites(t *testing.T) {
 	}
 }
 
-// failToPersist has the server fail to write its file, where a folder is.
+// failToPersist makes the server fail to persist: a folder has the name of its file.
 func failToPersist(t *testing.T, server *redistest.Server) {
 	t.Helper()
 	server.Do("CONFIG", "SET", "stop-writes-on-bgsave-error", "yes")
@@ -93,15 +91,15 @@ func failToPersist(t *testing.T, server *redistest.Server) {
 	<-failed
 }
 
-// A server that runs out of memory between Lock and Save.
-func TestStore_RefusesWritesOnceTheLockIsHeld(t *testing.T) {
+// The server runs out of memory between Lock and Save.
+func TestStore_ServerRefusesWritesAfterLock(t *testing.T) {
 	server := redistest.Start(t)
-	s := patiently(t, server.Client())
+	s := openWithoutPolling(t, server.Client())
 	unlock := lock(t, s)
 	server.Do("CONFIG", "SET", "maxmemory", 1)
 	err := s.Save(t.Context(), []byte("record-one"))
-	assertOther(t, "save", err)
+	assertStoreError(t, "save", err)
 	require.ErrorContains(t, err, "OOM ")
 	assert.EqualValues(t, 0, server.Do("EXISTS", recordKey))
-	require.NoError(t, unlock(), "what frees memory is allowed")
+	require.NoError(t, unlock(), "commands that free memory are allowed")
 }

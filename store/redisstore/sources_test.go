@@ -19,18 +19,18 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// crowd is sources of one session, each with a store of its own on one server, on
-// a clock that jumps.
-type crowd struct {
+// A sourceGroup is a group of Sources of one session, each with its own Store, on a fake
+// clock.
+type sourceGroup struct {
 	server  *redistest.Server
 	srv     *agstest.Server
 	fake    *clock.Fake
 	sources []*tokensource.Source
 }
 
-func newCrowd(t *testing.T, n int) *crowd {
+func newSourceGroup(t *testing.T, n int) *sourceGroup {
 	t.Helper()
-	c := &crowd{server: redistest.Start(t), fake: clock.NewFake(time.Date(2022, 6, 10, 15, 4, 53, 0, time.UTC))}
+	c := &sourceGroup{server: redistest.Start(t), fake: clock.NewFake(time.Date(2022, 6, 10, 15, 4, 53, 0, time.UTC))}
 	c.srv = agstest.NewServer(agstest.Config{Clock: c.fake, FixedLifetime: 10 * 365 * 24 * time.Hour})
 	t.Cleanup(c.srv.Close)
 	gateway, err := ags.New(ags.Config{
@@ -56,8 +56,8 @@ func newCrowd(t *testing.T, n int) *crowd {
 	return c
 }
 
-// ask has all sources asked at once, and returns how long each took.
-func (c *crowd) ask(t *testing.T) []time.Duration {
+// tokens asks all Sources for a token concurrently, and returns the duration of each call.
+func (c *sourceGroup) tokens(t *testing.T) []time.Duration {
 	t.Helper()
 	took := make([]time.Duration, len(c.sources))
 	var wg sync.WaitGroup
@@ -73,38 +73,38 @@ func (c *crowd) ask(t *testing.T) []time.Duration {
 	return took
 }
 
-// commands is how many commands the server was given since ResetCalls: those that
-// clients sent, not those that scripts called.
-func (c *crowd) commands() int {
+// commands returns how many commands clients have sent since ResetCalls, without those
+// that scripts called.
+func (c *sourceGroup) commands() int {
 	calls := c.server.Calls()
 	return calls["evalsha"] + calls["eval"] + calls["subscribe"] + calls["unsubscribe"]
 }
 
-// However many sources find the token dead at one moment, the gateway is asked
-// once, and the server a handful of times by each.
-func TestFigures_OneRefreshForAll(t *testing.T) {
+// However many Sources need a new token at once, there is one refresh, and few commands
+// for each Source.
+func TestSources_OneRefreshForAll(t *testing.T) {
 	const lifetimes = 20
 	for _, n := range []int{1, 8, 64} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			if n > 8 {
-				fleet.OptIn(t) // it takes long
+				fleet.OptIn(t) // slow
 			}
-			c := newCrowd(t, n)
-			c.ask(t)
+			c := newSourceGroup(t, n)
+			c.tokens(t)
 			require.Equal(t, 1, c.srv.Count(agstest.SignOn))
 			c.server.ResetCalls()
 			var waits []time.Duration
 			for range lifetimes {
 				c.fake.Advance(time.Hour)
-				waits = append(waits, c.ask(t)...)
+				waits = append(waits, c.tokens(t)...)
 			}
 			assert.Equal(t, lifetimes, c.srv.Count(agstest.Refresh))
 			assert.Zero(t, c.srv.Stats().Reuses)
-			each := float64(c.commands()) / lifetimes / float64(n)
-			assert.Less(t, each, 12.0)
+			methods := float64(c.commands()) / lifetimes / float64(n)
+			assert.Less(t, methods, 12.0)
 			slices.Sort(waits)
-			t.Logf("%d sources: 1 call of the gateway a lifetime, %.1f commands a source and lifetime, a wait of %v (median), %v (longest)",
-				n, each, waits[len(waits)/2].Round(10*time.Microsecond), waits[len(waits)-1].Round(10*time.Microsecond))
+			t.Logf("%d sources: 1 refresh and %.1f commands of each source per lifetime, a wait of %v (median), %v (longest)",
+				n, methods, waits[len(waits)/2].Round(10*time.Microsecond), waits[len(waits)-1].Round(10*time.Microsecond))
 		})
 	}
 }
