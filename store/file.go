@@ -171,9 +171,7 @@ func (f *File) Delete(ctx context.Context) error {
 		return err
 	}
 	defer f.mu.unlock()
-	if found, err := exists(r.folder()); err != nil {
-		return failed(op, err)
-	} else if !found {
+	if !r.hasFolder {
 		f.seen = version{}
 		return nil
 	}
@@ -227,9 +225,7 @@ func (f *File) SetAside(ctx context.Context, suffix string) error {
 		return err
 	}
 	defer f.mu.unlock()
-	if found, err := exists(r.folder()); err != nil {
-		return failed(op, err)
-	} else if !found {
+	if !r.hasFolder {
 		f.seen = version{}
 		return notStored(op)
 	}

@@ -20,6 +20,7 @@ type recordFile struct {
 	user int    // the effective user
 
 	rules     rules
+	hasFolder bool // the folder exists
 	ownFolder bool // the folder belongs to user
 	found     bool // the file exists, with the mode and attributes below
 	mode      fs.FileMode
@@ -61,7 +62,7 @@ func (r *recordFile) inspect() error {
 	r.rules = rulesFor(folders, r.user)
 	info, err := os.Stat(r.folder())
 	if err == nil {
-		r.ownFolder = attributesOf(info).owner == r.user
+		r.hasFolder, r.ownFolder = true, attributesOf(info).owner == r.user
 	}
 	info, err = os.Lstat(r.path)
 	switch {
