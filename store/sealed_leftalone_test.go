@@ -18,50 +18,33 @@ import (
 // A record that did not open is left alone until Load finds another one or nothing, or
 // the record is deleted or set aside.
 func TestSealed_LeftAlone(t *testing.T) {
+	ctx := t.Context()
+	load := func(s *store.Sealed) error { _, err := s.Load(ctx); return err }
+	replace := func(m *store.Memory) error {
+		return errors.Join(m.Delete(ctx), sealedOver(t, m, 2).Save(ctx, []byte("record-one")))
+	}
 	for name, tt := range map[string]struct {
-		then  func(t *testing.T, m *store.Memory, s *store.Sealed) error
+		then  func(m *store.Memory, s *store.Sealed) error
+		want  error
 		saves bool
 	}{
-		"no change": {func(*testing.T, *store.Memory, *store.Sealed) error { return nil }, false},
-		"loaded again": {func(t *testing.T, _ *store.Memory, s *store.Sealed) error {
-			t.Helper()
-			_, err := s.Load(t.Context())
-			assertErrNotOpened(t, err, "none of Keys", false)
-			return nil
-		}, false},
-		"replaced, not loaded": {func(t *testing.T, m *store.Memory, _ *store.Sealed) error {
-			t.Helper()
-			return errors.Join(m.Delete(t.Context()), sealedOver(t, m, 2).Save(t.Context(), []byte("record-one")))
-		}, false},
-		"replaced": {func(t *testing.T, m *store.Memory, s *store.Sealed) error {
-			t.Helper()
-			err := errors.Join(m.Delete(t.Context()), sealedOver(t, m, 2).Save(t.Context(), []byte("record-one")))
-			_, loadErr := s.Load(t.Context())
-			return errors.Join(err, loadErr)
-		}, true},
-		"deleted by another": {func(t *testing.T, m *store.Memory, s *store.Sealed) error {
-			t.Helper()
-			err := m.Delete(t.Context())
-			_, loadErr := s.Load(t.Context())
-			require.ErrorIs(t, loadErr, fs.ErrNotExist)
-			return err
-		}, true},
-		"deleted": {func(t *testing.T, _ *store.Memory, s *store.Sealed) error {
-			t.Helper()
-			return s.Delete(t.Context())
-		}, true},
-		"set aside": {func(t *testing.T, _ *store.Memory, s *store.Sealed) error {
-			t.Helper()
-			return s.SetAside(t.Context(), "lost-key")
-		}, true},
+		"no change":            {func(*store.Memory, *store.Sealed) error { return nil }, nil, false},
+		"loaded again":         {func(_ *store.Memory, s *store.Sealed) error { return load(s) }, store.ErrNotOpened, false},
+		"replaced, not loaded": {func(m *store.Memory, _ *store.Sealed) error { return replace(m) }, nil, false},
+		"replaced":             {func(m *store.Memory, s *store.Sealed) error { return errors.Join(replace(m), load(s)) }, nil, true},
+		"deleted by another": {
+			func(m *store.Memory, s *store.Sealed) error { return errors.Join(m.Delete(ctx), load(s)) }, fs.ErrNotExist, true,
+		},
+		"deleted":   {func(_ *store.Memory, s *store.Sealed) error { return s.Delete(ctx) }, nil, true},
+		"set aside": {func(_ *store.Memory, s *store.Sealed) error { return s.SetAside(ctx, "lost-key") }, nil, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := memoryWith(t, sealRecord(t, "record-one"))
 			s := sealedOver(t, m.Peer(), 2)
 			assertNotOpened(t, s, "none of Keys", false)
-			require.NoError(t, tt.then(t, m.Peer(), s))
-			before, _ := m.Peer().Load(t.Context())
-			if err := s.Save(t.Context(), []byte("record-two")); tt.saves {
+			require.ErrorIs(t, tt.then(m.Peer(), s), tt.want)
+			before, _ := m.Peer().Load(ctx)
+			if err := s.Save(ctx, []byte("record-two")); tt.saves {
 				require.NoError(t, err)
 				assertSealed(t, m, 2, "record-two")
 			} else {

@@ -12,37 +12,38 @@ import (
 	"github.com/agsauth/agsauth/store/redisstore/internal/redistest"
 )
 
+var refusals = []struct {
+	name, code, cause string
+	options           []string
+	begin             func(t *testing.T, server *redistest.Server)
+	end               []any
+}{
+	{
+		name: "memory is full", code: "OOM ", cause: "maxmemory",
+		begin: func(_ *testing.T, server *redistest.Server) { server.Do("CONFIG", "SET", "maxmemory", 1) },
+		end:   []any{"CONFIG", "SET", "maxmemory", 0},
+	},
+	{
+		name: "a demoted primary", code: "READONLY ", cause: "replica",
+		begin: func(_ *testing.T, server *redistest.Server) { server.Do("REPLICAOF", "127.0.0.1", "1") },
+		end:   []any{"REPLICAOF", "NO", "ONE"},
+	},
+	{
+		name: "too few replicas", code: "NOREPLICAS ", cause: "replicas",
+		begin: func(_ *testing.T, server *redistest.Server) { server.Do("CONFIG", "SET", "min-replicas-to-write", 1) },
+		end:   []any{"CONFIG", "SET", "min-replicas-to-write", 0},
+	},
+	{
+		name: "it cannot persist", code: "MISCONF ", cause: "persist to disk",
+		options: []string{"--save", "3600 1000"}, begin: failToPersist,
+		end: []any{"CONFIG", "SET", "stop-writes-on-bgsave-error", "no"},
+	},
+}
+
 // If the server accepts reads and refuses writes, Lock, Save and Check fail at once,
 // whether the lock is free or not.
 func TestStore_ServerRefusesWrites(t *testing.T) {
-	tests := []struct {
-		name, code, cause string
-		options           []string
-		begin             func(t *testing.T, server *redistest.Server)
-		end               []any
-	}{
-		{
-			name: "memory is full", code: "OOM ", cause: "maxmemory",
-			begin: func(_ *testing.T, server *redistest.Server) { server.Do("CONFIG", "SET", "maxmemory", 1) },
-			end:   []any{"CONFIG", "SET", "maxmemory", 0},
-		},
-		{
-			name: "a demoted primary", code: "READONLY ", cause: "replica",
-			begin: func(_ *testing.T, server *redistest.Server) { server.Do("REPLICAOF", "127.0.0.1", "1") },
-			end:   []any{"REPLICAOF", "NO", "ONE"},
-		},
-		{
-			name: "too few replicas", code: "NOREPLICAS ", cause: "replicas",
-			begin: func(_ *testing.T, server *redistest.Server) { server.Do("CONFIG", "SET", "min-replicas-to-write", 1) },
-			end:   []any{"CONFIG", "SET", "min-replicas-to-write", 0},
-		},
-		{
-			name: "it cannot persist", code: "MISCONF ", cause: "persist to disk",
-			options: []string{"--save", "3600 1000"}, begin: failToPersist,
-			end: []any{"CONFIG", "SET", "stop-writes-on-bgsave-error", "no"},
-		},
-	}
-	for _, tt := range tests {
+	for _, tt := range refusals {
 		t.Run(tt.name, func(t *testing.T) {
 			server := redistest.Start(t, tt.options...)
 			s, other := openWithoutPolling(t, clientWithoutRetries(server)), openWithoutPolling(t, clientWithoutRetries(server))
