@@ -29,17 +29,15 @@ func (m *rendezvous) wait() {
 }
 
 // brokenConcurrency have defects that several users find.
-func brokenConcurrency() map[string]brokenStore {
-	return map[string]brokenStore{
-		"compare and swap are two steps":   {[]string{"ConcurrentSaves"}, compareThenSwap},
-		"goroutines of one value conflict": {[]string{"ConcurrentUseOfOneValue"}, refusesConcurrency},
-		"half a record is visible": {[]string{"LoadDuringSaves"}, exposes(func(ctx context.Context, m *store.Memory, data []byte) error {
-			return m.Save(ctx, data[:len(data)/2])
-		})},
-		"nothing is visible during a Save": {[]string{"LoadDuringSaves"}, exposes(func(ctx context.Context, m *store.Memory, _ []byte) error {
-			return m.Delete(ctx)
-		})},
-	}
+var brokenConcurrency = map[string]brokenStore{
+	"compare and swap are two steps":   {[]string{"ConcurrentSaves"}, compareThenSwap},
+	"goroutines of one value conflict": {[]string{"ConcurrentUseOfOneValue"}, refusesConcurrency},
+	"half a record is visible": {[]string{"LoadDuringSaves"}, exposes(func(ctx context.Context, m *store.Memory, data []byte) error {
+		return m.Save(ctx, data[:len(data)/2])
+	})},
+	"nothing is visible during a Save": {[]string{"LoadDuringSaves"}, exposes(func(ctx context.Context, m *store.Memory, _ []byte) error {
+		return m.Delete(ctx)
+	})},
 }
 
 // compareThenSwap compares and swaps in two steps.

@@ -91,98 +91,96 @@ func overwrite(ctx context.Context, m *store.Memory, data []byte) error {
 func noUnlock() error { return nil }
 
 // brokenRecords have defects of Load, Save or Delete.
-func brokenRecords() map[string]brokenStore {
-	return map[string]brokenStore{
-		"Load of nothing returns no error": {[]string{"NothingStored", "Delete", "DeleteByOther"}, same(mutant{
+var brokenRecords = map[string]brokenStore{
+	"Load of nothing returns no error": {[]string{"NothingStored", "Delete", "DeleteByOther"}, same(mutant{
+		load: func(ctx context.Context, m *store.Memory) ([]byte, error) {
+			data, err := m.Load(ctx)
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil, nil
+			}
+			return data, err
+		},
+	})},
+	"Save does nothing": {[]string{"SavedIsLoaded", "SaveFollowsSave"}, same(mutant{
+		save: func(context.Context, *store.Memory, []byte) error { return nil },
+	})},
+	"Save trims white space": {[]string{"AnyBytes"}, same(mutant{
+		save: func(ctx context.Context, m *store.Memory, data []byte) error {
+			return m.Save(ctx, bytes.TrimSpace(data))
+		},
+	})},
+	"Save keeps no copy": {[]string{"BytesAreCopied"}, func() func() mutant {
+		var kept []byte
+		return func() mutant {
+			return mutant{
+				save: func(_ context.Context, _ *store.Memory, data []byte) error { kept = data; return nil },
+				load: func(context.Context, *store.Memory) ([]byte, error) { return bytes.Clone(kept), nil },
+			}
+		}
+	}},
+	"Load returns no copy": {[]string{"BytesAreCopied"}, func() func() mutant {
+		var kept []byte
+		return func() mutant {
+			return mutant{
+				save: func(_ context.Context, _ *store.Memory, data []byte) error { kept = bytes.Clone(data); return nil },
+				load: func(context.Context, *store.Memory) ([]byte, error) { return kept, nil },
+			}
+		}
+	}},
+	"Save does not compare": {
+		[]string{
+			"SaveWithoutLoadOnlyCreates", "SaveAfterNothingOnlyCreates", "SaveConflict", "SaveAfterDeleteByOther",
+			"SaveAfterReplacementByOther", "DeleteThenSaveOnlyCreates", "SetAsideThenSaveOnlyCreates", "ConcurrentCreates",
+			"LockDoesNotBlockRecord", "SetAside",
+		},
+		same(mutant{save: overwrite}),
+	},
+	"Save after nothing overwrites": {[]string{"SaveAfterNothingOnlyCreates", "DeleteThenSaveOnlyCreates"}, each(func() mutant {
+		loaded := false
+		return mutant{
 			load: func(ctx context.Context, m *store.Memory) ([]byte, error) {
 				data, err := m.Load(ctx)
-				if errors.Is(err, fs.ErrNotExist) {
-					return nil, nil
-				}
+				loaded = err == nil
 				return data, err
 			},
-		})},
-		"Save does nothing": {[]string{"SavedIsLoaded", "SaveFollowsSave"}, same(mutant{
-			save: func(context.Context, *store.Memory, []byte) error { return nil },
-		})},
-		"Save trims white space": {[]string{"AnyBytes"}, same(mutant{
 			save: func(ctx context.Context, m *store.Memory, data []byte) error {
-				return m.Save(ctx, bytes.TrimSpace(data))
-			},
-		})},
-		"Save keeps no copy": {[]string{"BytesAreCopied"}, func() func() mutant {
-			var kept []byte
-			return func() mutant {
-				return mutant{
-					save: func(_ context.Context, _ *store.Memory, data []byte) error { kept = data; return nil },
-					load: func(context.Context, *store.Memory) ([]byte, error) { return bytes.Clone(kept), nil },
-				}
-			}
-		}},
-		"Load returns no copy": {[]string{"BytesAreCopied"}, func() func() mutant {
-			var kept []byte
-			return func() mutant {
-				return mutant{
-					save: func(_ context.Context, _ *store.Memory, data []byte) error { kept = bytes.Clone(data); return nil },
-					load: func(context.Context, *store.Memory) ([]byte, error) { return kept, nil },
-				}
-			}
-		}},
-		"Save does not compare": {
-			[]string{
-				"SaveWithoutLoadOnlyCreates", "SaveAfterNothingOnlyCreates", "SaveConflict", "SaveAfterDeleteByOther",
-				"SaveAfterReplacementByOther", "DeleteThenSaveOnlyCreates", "SetAsideThenSaveOnlyCreates", "ConcurrentCreates",
-				"LockDoesNotBlockRecord", "SetAside",
-			},
-			same(mutant{save: overwrite}),
-		},
-		"Save after nothing overwrites": {[]string{"SaveAfterNothingOnlyCreates", "DeleteThenSaveOnlyCreates"}, each(func() mutant {
-			loaded := false
-			return mutant{
-				load: func(ctx context.Context, m *store.Memory) ([]byte, error) {
-					data, err := m.Load(ctx)
-					loaded = err == nil
-					return data, err
-				},
-				save: func(ctx context.Context, m *store.Memory, data []byte) error {
-					if !loaded {
-						return overwrite(ctx, m, data)
-					}
-					return m.Save(ctx, data)
-				},
-			}
-		})},
-		"Save is not remembered": {[]string{"SaveFollowsSave", "AnyBytes"}, same(mutant{
-			save: func(ctx context.Context, m *store.Memory, data []byte) error { return m.Peer().Save(ctx, data) },
-		})},
-		"Save creates a deleted record": {[]string{"SaveAfterDeleteByOther"}, same(mutant{
-			save: func(ctx context.Context, m *store.Memory, data []byte) error {
-				if _, err := m.Peer().Load(ctx); errors.Is(err, fs.ErrNotExist) {
+				if !loaded {
 					return overwrite(ctx, m, data)
 				}
 				return m.Save(ctx, data)
 			},
-		})},
-		"Delete does nothing": {[]string{"Delete", "DeleteByOther", "LockWithNothingStored"}, same(mutant{
-			remove: func(context.Context, *store.Memory) error { return nil },
-		})},
-		"Delete compares": {[]string{"DeleteByOther", "SaveAfterDeleteByOther"}, each(func() mutant {
-			loaded := false
-			return mutant{
-				save: func(ctx context.Context, m *store.Memory, data []byte) error { loaded = true; return m.Save(ctx, data) },
-				remove: func(ctx context.Context, m *store.Memory) error {
-					if !loaded {
-						return fs.ErrExist
-					}
-					return m.Delete(ctx)
-				},
+		}
+	})},
+	"Save is not remembered": {[]string{"SaveFollowsSave", "AnyBytes"}, same(mutant{
+		save: func(ctx context.Context, m *store.Memory, data []byte) error { return m.Peer().Save(ctx, data) },
+	})},
+	"Save creates a deleted record": {[]string{"SaveAfterDeleteByOther"}, same(mutant{
+		save: func(ctx context.Context, m *store.Memory, data []byte) error {
+			if _, err := m.Peer().Load(ctx); errors.Is(err, fs.ErrNotExist) {
+				return overwrite(ctx, m, data)
 			}
-		})},
-		"contexts are ignored": {[]string{"ContextEnded", "ContextEndedWithNothingStored"}, same(mutant{
-			load: func(ctx context.Context, m *store.Memory) ([]byte, error) { return m.Load(context.WithoutCancel(ctx)) },
-			save: func(ctx context.Context, m *store.Memory, data []byte) error {
-				return m.Save(context.WithoutCancel(ctx), data)
+			return m.Save(ctx, data)
+		},
+	})},
+	"Delete does nothing": {[]string{"Delete", "DeleteByOther", "LockWithNothingStored"}, same(mutant{
+		remove: func(context.Context, *store.Memory) error { return nil },
+	})},
+	"Delete compares": {[]string{"DeleteByOther", "SaveAfterDeleteByOther"}, each(func() mutant {
+		loaded := false
+		return mutant{
+			save: func(ctx context.Context, m *store.Memory, data []byte) error { loaded = true; return m.Save(ctx, data) },
+			remove: func(ctx context.Context, m *store.Memory) error {
+				if !loaded {
+					return fs.ErrExist
+				}
+				return m.Delete(ctx)
 			},
-		})},
-	}
+		}
+	})},
+	"contexts are ignored": {[]string{"ContextEnded", "ContextEndedWithNothingStored"}, same(mutant{
+		load: func(ctx context.Context, m *store.Memory) ([]byte, error) { return m.Load(context.WithoutCancel(ctx)) },
+		save: func(ctx context.Context, m *store.Memory, data []byte) error {
+			return m.Save(context.WithoutCancel(ctx), data)
+		},
+	})},
 }

@@ -26,7 +26,7 @@ type brokenStore struct {
 
 func allBroken() map[string]brokenStore {
 	all := map[string]brokenStore{}
-	for _, some := range []map[string]brokenStore{brokenRecords(), brokenConcurrency(), brokenLocks(), brokenAsides()} {
+	for _, some := range []map[string]brokenStore{brokenRecords, brokenConcurrency, brokenLocks, brokenAsides} {
 		maps.Copy(all, some)
 	}
 	return all
