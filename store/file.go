@@ -23,11 +23,11 @@ import (
 // exceed 255 bytes, a hash replaces its end. The name of the lock file is never
 // shortened; if it would be too long, every method returns an error.
 //
-// The locks are advisory locks of the operating system (flock or LockFileEx). They end
-// with the process that holds them, and exclude two Files in one process as they
-// exclude two processes. They are reliable on local disks; on network file systems it
-// depends on the file system. Where there are no locks at all, Save cannot compare and
-// replace in one step, and two simultaneous Saves may both succeed.
+// The locks are file locks of the operating system. They end with the process that holds
+// them, and exclude two Files in one process as they exclude two processes. They are
+// reliable on local disks; on network file systems that depends on the file system.
+// Where there are no locks at all, Save cannot compare and replace in one step, and two
+// simultaneous Saves may both succeed.
 //
 // A process that is stopped while it holds the lock of Lock blocks only Lock. A
 // process that is stopped during Save, Delete or SetAside blocks these methods too,
@@ -51,8 +51,8 @@ import (
 //
 // Only the owner of the record may have access to it. If the record belongs to the user
 // and others have permissions, as on a Kubernetes volume with fsGroup, File sets the
-// mode to 0600 and adds a notice. If the file belongs to another user, or the mode
-// cannot be changed, File returns an error.
+// mode to 0600 and adds a notice. If such a file belongs to another user, or its mode
+// cannot be changed, each method that reads it returns an error.
 //
 // If root saves, the owner, the group and the owner's permissions of the record stay
 // the same. A file that root creates gets the owner of the record or, if there is no
