@@ -8,7 +8,7 @@
 //
 // A [Store] has the guarantees of package store: a record is complete, Save is a
 // compare-and-swap, fs.ErrNotExist means that nothing is stored, and no error contains a
-// part of the record. Its Lock prevents that several processes refresh the session at
+// part of the record. Its Lock prevents several processes from refreshing the session at
 // the same time: one calls the gateway, and the others load the new tokens.
 //
 // Errors of the server begin with the server's code, so that redis.HasErrorPrefix works.

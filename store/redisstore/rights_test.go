@@ -175,13 +175,6 @@ func TestCheck_ChangesNothing(t *testing.T) {
 	}
 }
 
-func TestCheck_DocumentedRightsSuffice(t *testing.T) {
-	server := redistest.Start(t)
-	server.Do(documentedACL(t, "session")[0]...)
-	require.NoError(t, open(t, userClient(server), "session").Check(t.Context()))
-	assertNothingDenied(t, server)
-}
-
 func TestCheck_OnACluster(t *testing.T) {
 	server := redistest.StartCluster(t)
 	for _, command := range documentedACL(t, "session") {

@@ -68,8 +68,11 @@ func TestStore_DocumentedRightsOfOneSession(t *testing.T) {
 	save(t, open(t, server.Client(), "other"), "record-of-another")
 	server.Do(documentedACL(t, "session")[0]...)
 	client := userClient(server)
-	save(t, open(t, client, "session"), "record-one")
-	require.NoError(t, lock(t, open(t, client, "session"))())
+	s := open(t, client, "session")
+	require.NoError(t, s.Check(t.Context()))
+	save(t, s, "record-one")
+	require.NoError(t, lock(t, s)())
+	assertNothingDenied(t, server)
 	for op, call := range methods(open(t, client, "other")) {
 		err := call(t.Context())
 		assertStoreError(t, op, err)
