@@ -3,10 +3,7 @@ package store_test
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
-	"encoding/xml"
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 
@@ -81,50 +78,3 @@ func TestKey_CopiesBytes(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, goldenRecord, string(data))
 }
-
-// Neither fmt, encoding packages, log/slog nor failed assertions print the key or the
-// record.
-func TestSealed_PrintedWithoutSecrets(t *testing.T) {
-	key := keyOf(t, 1)
-	var m store.Memory
-	s := &store.Sealed{Store: &m, Name: "dave", Keys: []store.Key{key}}
-	require.NoError(t, s.Save(t.Context(), []byte("record-one")))
-	_, err := s.Load(t.Context())
-	require.NoError(t, err)
-	hidden := struct {
-		key    store.Key
-		keys   []store.Key
-		sealed *store.Sealed
-	}{key, []store.Key{key}, s}
-
-	var out bytes.Buffer
-	for _, value := range []any{key, &key, []store.Key{key}, map[string]store.Key{"a": key}, s, hidden, &hidden} {
-		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%c", "%U"} {
-			fmt.Fprintf(&out, verb+"\n", value)
-		}
-		for _, encode := range []func(any) ([]byte, error){json.Marshal, xml.Marshal} {
-			text, _ := encode(value)
-			out.Write(text)
-		}
-		slog.New(slog.NewTextHandler(&out, nil)).Info("text", slog.Any("value", value))
-		slog.New(slog.NewJSONHandler(&out, nil)).Info("json", slog.Any("value", value))
-	}
-	// The report of a failed assertion follows pointers.
-	assert.Equal(report{&out}, key, keyOf(t, 2))
-	assert.Equal(report{&out}, hidden, nil)
-	assert.Contains(t, out.String(), "[key 56ebb521add4d43b]")
-	for name, secret := range map[string]string{"key": string(rawKey(1)), "record": "record-one"} {
-		forms := []string{secret, fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret), base64.StdEncoding.EncodeToString([]byte(secret))}
-		numbers := strings.Trim(fmt.Sprintf("%d", []byte(secret)), "[]")
-		forms = append(forms, numbers, strings.ReplaceAll(numbers, " ", ","), fmt.Sprintf("% x", secret))
-		forms = append(forms, fmt.Sprintf("%#x", []byte(secret)), strings.Trim(fmt.Sprintf("%#v", []byte(secret)), "[]byte{}"))
-		for _, form := range forms {
-			assert.NotContains(t, out.String(), form[:min(len(form), 20)], name)
-		}
-	}
-}
-
-// report collects the reports of assertions that fail on purpose.
-type report struct{ out *bytes.Buffer }
-
-func (r report) Errorf(format string, args ...any) { fmt.Fprintf(r.out, format, args...) }

@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"bytes"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -94,40 +93,4 @@ func TestMemory_RecordTooLarge(t *testing.T) {
 	data, err := m.Load(t.Context())
 	require.NoError(t, err)
 	assert.Len(t, data, limit)
-}
-
-// Printing a store does not print the record. The report of a failed assertion calls no
-// methods and follows pointers.
-func TestPrintedWithoutRecord(t *testing.T) {
-	f := &store.File{Path: recordPath(t)}
-	var m store.Memory
-	require.NoError(t, f.Save(t.Context(), []byte("record-one")))
-	require.NoError(t, m.Save(t.Context(), []byte("record-one")))
-	require.NoError(t, m.Peer().SetAside(t.Context(), "damaged"))
-	require.NoError(t, m.Peer().Save(t.Context(), []byte("record-one")))
-	holder := struct{ file, memory any }{f, &m}
-	var reported bytes.Buffer
-	another := &store.File{Path: "another"}
-	for _, pair := range [][2]any{
-		{f, another},
-		{&m, &store.Memory{}},
-		{struct{ file, memory any }{another, 1}, holder},
-		{[]any{f, &m}, []any{}},
-		{sealedOver(t, &m, 1), &store.Sealed{}},
-	} {
-		assert.Equal(report{&reported}, pair[0], pair[1])
-	}
-	assert.Contains(t, reported.String(), "store.Memory")
-	for _, form := range []string{"record-one", "114, 101, 99", "72 65 63 6f", "0x72, 0x65"} {
-		assert.NotContains(t, reported.String(), form)
-	}
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%q", "%d"} {
-		for _, value := range []any{f, &m, holder, &holder, []any{f, &m}} {
-			printed := fmt.Sprintf(verb, value)
-			assert.NotContains(t, printed, "record-one")
-			assert.NotContains(t, printed, fmt.Sprintf("%x", "record-one"))
-			assert.NotContains(t, printed, "114 101 99", "as numbers")
-			assert.NotContains(t, printed, "72 65 63")
-		}
-	}
 }
