@@ -48,16 +48,14 @@ func TestPrintedWithoutSecrets(t *testing.T) {
 		slog.New(slog.NewTextHandler(&out, nil)).Info("text", slog.Any("value", value))
 		slog.New(slog.NewJSONHandler(&out, nil)).Info("json", slog.Any("value", value))
 	}
-	// The report about two different values of one type follows pointers and calls no
-	// methods.
+	// The report about two values of one type follows pointers.
 	for _, pair := range [][2]any{
 		{key, keyOf(t, 2)},
 		{f, &store.File{Path: "another"}},
 		{m, &store.Memory{}},
 		{s, &store.Sealed{}},
 		{[]any{f, m}, []any{}},
-		{hidden, holder{}},
-		{hidden, nil},
+		{hidden, holder{}}, {hidden, nil},
 	} {
 		assert.Equal(report{&out}, pair[0], pair[1])
 	}
