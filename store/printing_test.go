@@ -55,7 +55,8 @@ func TestPrintedWithoutSecrets(t *testing.T) {
 		{m, &store.Memory{}},
 		{s, &store.Sealed{}},
 		{[]any{f, m}, []any{}},
-		{hidden, holder{}}, {hidden, nil},
+		{hidden, holder{}},
+		{hidden, nil},
 	} {
 		assert.Equal(report{&out}, pair[0], pair[1])
 	}
