@@ -40,7 +40,7 @@ type Account struct {
 	// all of them.
 	UserToken Secret
 
-	content hidden[accountContent]
+	content opaque[accountContent]
 }
 
 type accountContent struct {
@@ -102,7 +102,7 @@ func readChoice(a *answer) (*AccountChoiceError, error) {
 	}
 	var list []json.RawMessage
 	if json.Unmarshal(o["accounts"], &list) != nil || len(list) == 0 {
-		return nil, wrong("the answer has no accounts to choose from")
+		return nil, malformed("the answer has no accounts to choose from")
 	}
 	for _, raw := range list {
 		account, err := readAccount(raw, e.UserToken)
@@ -134,14 +134,14 @@ func readAccount(raw json.RawMessage, shared Secret) (Account, error) {
 	if !inner.IsZero() {
 		fields[informationField] = information
 	}
-	a := Account{UserToken: own, content: hideValue(accountContent{information, fields})}
+	a := Account{UserToken: own, content: newOpaque(accountContent{information, fields})}
 	for _, token := range []Secret{inner, shared} {
 		if a.UserToken.IsZero() {
 			a.UserToken = token
 		}
 	}
 	if a.UserToken.IsZero() {
-		return Account{}, wrong("an account has no " + userTokenField)
+		return Account{}, malformed("an account has no " + userTokenField)
 	}
 	return a, nil
 }

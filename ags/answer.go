@@ -53,7 +53,7 @@ type answerError struct {
 // Error returns the text.
 func (e *answerError) Error() string { return e.text }
 
-func wrong(text string) error { return &answerError{text: text} }
+func malformed(text string) error { return &answerError{text: text} }
 
 func cutOff(by error) error { return &answerError{text: "the answer was cut off", cut: by} }
 
@@ -63,14 +63,14 @@ func (a *answer) hasStatus() bool { return a.status >= 100 && a.status <= 599 }
 
 // unexpected is the error for a status that the call never has.
 func (a *answer) unexpected() error {
-	return wrong("this is no status of the gateway's for this call")
+	return malformed("this is no status of the gateway's for this call")
 }
 
 // whole returns an error unless the body is there as it was sent.
 func (a *answer) whole() error {
 	switch {
 	case a.tooLarge:
-		return wrong("the answer is longer than 1 MiB")
+		return malformed("the answer is longer than 1 MiB")
 	case a.cut != nil:
 		return cutOff(a.cut)
 	default:
@@ -96,13 +96,13 @@ func (a *answer) object() (object, error) {
 	body := a.trimmed()
 	switch {
 	case len(body) == 0:
-		return nil, wrong("the answer is empty")
+		return nil, malformed("the answer is empty")
 	case body[0] == '{':
 		return decodeObject(body)
 	case json.Valid(body):
-		return nil, wrong("the answer is JSON, but not an object")
+		return nil, malformed("the answer is JSON, but not an object")
 	default:
-		return nil, wrong(a.notJSON())
+		return nil, malformed(a.notJSON())
 	}
 }
 

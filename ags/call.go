@@ -50,7 +50,7 @@ func (c *Client) signOnCall(op, url string, r SignOnRequest) (*call, error) {
 	if err != nil {
 		return nil, err
 	}
-	k.policy = creating
+	k.policy = retryUnsent
 	return k, nil
 }
 
@@ -65,7 +65,7 @@ func (c *Client) tokenCall(op, url, authorization string, t *Token) (*call, erro
 		return nil, err
 	}
 	k.header.Set("Authorization", authorization)
-	k.policy = spending
+	k.policy = retryLostOnce
 	for _, token := range []Secret{t.AccessToken, t.RefreshToken} {
 		k.secrets = append(k.secrets, token.Reveal())
 	}
@@ -103,7 +103,7 @@ func readSessionToken(a *answer) (Secret, error) {
 	}
 	token, err := o.text("sessionToken")
 	if err == nil && token == "" {
-		err = wrong("the answer has no sessionToken")
+		err = malformed("the answer has no sessionToken")
 	}
 	return NewSecret(token), err
 }

@@ -147,7 +147,7 @@ func (r SignOnRequest) MarshalText() ([]byte, error) { return []byte(r.String())
 func (c *Client) Discover(ctx context.Context) (*Discovery, error) {
 	k := &call{
 		op: "discover", method: http.MethodGet, url: c.settings().urls.Discovery,
-		header: c.settings().header.Clone(), policy: reading,
+		header: c.settings().header.Clone(), policy: retryTransient,
 	}
 	return send(ctx, c, k, readDiscovery)
 }

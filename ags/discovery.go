@@ -50,7 +50,7 @@ func readDiscovery(a *answer) (*Discovery, error) {
 		return nil, err
 	}
 	if !o.has("availableServices") {
-		return nil, wrong("the answer has no availableServices")
+		return nil, malformed("the answer has no availableServices")
 	}
 	services, err := readList(o, "availableServices", readService)
 	if err != nil {
@@ -119,7 +119,7 @@ func readList[T any](o object, name string, read func(object) (T, error)) ([]T, 
 	}
 	var raws []json.RawMessage
 	if json.Unmarshal(o[name], &raws) != nil {
-		return nil, wrong(name + " is not a list")
+		return nil, malformed(name + " is not a list")
 	}
 	list := make([]T, 0, len(raws))
 	for _, raw := range raws {

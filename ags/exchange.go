@@ -187,7 +187,7 @@ func (x *exchange) judge(ctx context.Context, err error) {
 // fail makes e what the attempt came to.
 func (x *exchange) fail(e *Error) {
 	e.Op, e.CorrelationID = x.call.op, x.correlationID
-	e.OutcomeUnknown = x.unknown && x.call.policy != reading
+	e.OutcomeUnknown = x.unknown && x.call.policy != retryTransient
 	x.err = e
 }
 

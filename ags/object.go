@@ -28,7 +28,7 @@ func decodeObject(data []byte) (object, error) {
 		return nil, syntaxError(err)
 	}
 	if first != json.Delim('{') {
-		return nil, wrong("what should be a JSON object is none")
+		return nil, malformed("what should be a JSON object is none")
 	}
 	o := object{}
 	for dec.More() {
@@ -38,7 +38,7 @@ func decodeObject(data []byte) (object, error) {
 		}
 		key, _ := name.(string) // the decoder allows no other
 		if _, ok := o[key]; ok {
-			return nil, wrong("a name stands twice in a JSON object")
+			return nil, malformed("a name stands twice in a JSON object")
 		}
 		var value json.RawMessage
 		if err := dec.Decode(&value); err != nil {
@@ -50,7 +50,7 @@ func decodeObject(data []byte) (object, error) {
 		return nil, syntaxError(err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, wrong("something follows the JSON object")
+		return nil, malformed("something follows the JSON object")
 	}
 	return o, nil
 }
@@ -61,7 +61,7 @@ func syntaxError(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return cutOff(io.ErrUnexpectedEOF)
 	}
-	return wrong("the answer is not valid JSON")
+	return malformed("the answer is not valid JSON")
 }
 
 // has reports whether there is a member of this name that is not null.
@@ -77,7 +77,7 @@ func (o object) text(name string) (string, error) {
 	}
 	var s string
 	if json.Unmarshal(o[name], &s) != nil {
-		return "", wrong(name + " is not a string")
+		return "", malformed(name + " is not a string")
 	}
 	return s, nil
 }
@@ -98,7 +98,7 @@ func (o object) credential(name string) (Secret, error) {
 		return Secret{}, err
 	}
 	if s != "" && !isCredential(s) {
-		return Secret{}, wrong(name + " has characters that a token cannot have")
+		return Secret{}, malformed(name + " has characters that a token cannot have")
 	}
 	return NewSecret(s), nil
 }
@@ -112,11 +112,11 @@ func (o object) span(name string) (time.Duration, error) {
 	seconds, ok := parseNumber(o[name])
 	switch {
 	case !ok:
-		return 0, wrong(name + " is not a number")
+		return 0, malformed(name + " is not a number")
 	case seconds < 0:
-		return 0, wrong(name + " is negative")
+		return 0, malformed(name + " is negative")
 	case seconds > tenYears.Seconds():
-		return 0, wrong(name + " is above ten years")
+		return 0, malformed(name + " is above ten years")
 	default:
 		return time.Duration(seconds * float64(time.Second)), nil
 	}

@@ -14,15 +14,15 @@ import (
 type policy uint8
 
 const (
-	// reading changes nothing: it repeats all transient failures.
-	reading policy = iota
-	// creating may register another device each time: it repeats only what never
+	// retryTransient changes nothing: it repeats all transient failures.
+	retryTransient policy = iota
+	// retryUnsent may register another device each time: it repeats only what never
 	// reached the gateway, and what was turned away unlooked at.
-	creating
-	// spending uses up a token. It repeats all transient failures; an answer that was
+	retryUnsent
+	// retryLostOnce uses up a token. It repeats all transient failures; an answer that was
 	// lost is asked for once more and at once, while the gateway may still
 	// remember whom it was for.
-	spending
+	retryLostOnce
 )
 
 // delay returns whether the attempt that was just made is to be repeated, and
@@ -34,10 +34,10 @@ func (x *exchange) delay() (time.Duration, bool) {
 	}
 	again := x.lost || errors.Is(e, ErrUnavailable)
 	switch x.call.policy {
-	case reading:
-	case creating:
+	case retryTransient:
+	case retryUnsent:
 		again = x.notSent || e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable && !e.NotFromGateway
-	case spending:
+	case retryLostOnce:
 		if x.lost {
 			return 0, !x.lostBefore
 		}

@@ -72,13 +72,13 @@ func TestRetry_WhatIsRepeatedByWhichCall(t *testing.T) {
 		once    = 2
 		forever = 4 // as often as Retry says
 	)
-	reading := []string{"discover"}
-	creating := []string{"sign on", "subsequent sign on", "session token", "sign on with session token"}
-	spending := []string{"refresh", "sign out"}
+	transient := []string{"discover"}
+	unsent := []string{"sign on", "subsequent sign on", "session token", "sign on with session token"}
+	lostOnce := []string{"refresh", "sign out"}
 	for _, tc := range []struct {
 		name                        string
 		answer                      step
-		reading, creating, spending int // requests made
+		transient, unsent, lostOnce int // requests made
 	}{
 		{"never connected", fails(errDial), forever, forever, forever},
 		{"host not found", fails(&net.DNSError{Err: "no such host", IsNotFound: true}), forever, forever, forever},
@@ -102,7 +102,7 @@ func TestRetry_WhatIsRepeatedByWhichCall(t *testing.T) {
 		{"401 from a firewall", reply(401, "<html>"), no, no, no},
 		{"redirect", reply(302, ""), no, no, no},
 	} {
-		for want, ops := range map[*int][]string{&tc.reading: reading, &tc.creating: creating, &tc.spending: spending} {
+		for want, ops := range map[*int][]string{&tc.transient: transient, &tc.unsent: unsent, &tc.lostOnce: lostOnce} {
 			for _, op := range ops {
 				requests, _, err := bubble(t, nil, op, tc.answer, tc.answer, tc.answer, tc.answer)
 				require.Error(t, err, "%s: %s", op, tc.name)

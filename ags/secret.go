@@ -27,7 +27,7 @@ func NewSecret(value string) Secret {
 	if value == "" {
 		return Secret{}
 	}
-	return Secret{masked: new(theMask().cover(value))}
+	return Secret{masked: new(processMask().mask(value))}
 }
 
 // Reveal returns what the secret holds. Every place where one leaves the
@@ -36,7 +36,7 @@ func (s Secret) Reveal() string {
 	if s.masked == nil {
 		return ""
 	}
-	return theMask().uncover(*s.masked)
+	return processMask().unmask(*s.masked)
 }
 
 // IsZero reports whether the secret is empty.

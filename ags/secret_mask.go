@@ -17,9 +17,9 @@ type secretMask struct {
 	key   [sha256.Size]byte // of the digest that a value's own vector is made from
 }
 
-// theMask is the process's mask: equal values are covered equally, so that secrets can
+// processMask is the process's mask: equal values are covered equally, so that secrets can
 // be compared.
-var theMask = sync.OnceValue(newMask) //nolint:gochecknoglobals // one for the process, made when first needed
+var processMask = sync.OnceValue(newMask) //nolint:gochecknoglobals // one for the process, made when first needed
 
 func newMask() *secretMask {
 	var key [32]byte
@@ -30,8 +30,8 @@ func newMask() *secretMask {
 	return m
 }
 
-// cover returns value covered, behind a vector that follows from it.
-func (m *secretMask) cover(value string) string {
+// mask returns value covered, behind a vector that follows from it.
+func (m *secretMask) mask(value string) string {
 	digest := hmac.New(sha256.New, m.key[:])
 	digest.Write([]byte(value))
 	out := make([]byte, aes.BlockSize+len(value))
@@ -40,8 +40,8 @@ func (m *secretMask) cover(value string) string {
 	return string(out)
 }
 
-// uncover returns what was covered.
-func (m *secretMask) uncover(covered string) string {
+// unmask returns what was covered.
+func (m *secretMask) unmask(covered string) string {
 	out := []byte(covered)
 	cipher.NewCTR(m.block, out[:aes.BlockSize]).XORKeyStream(out[aes.BlockSize:], out[aes.BlockSize:])
 	return string(out[aes.BlockSize:])

@@ -69,7 +69,7 @@ func readPair(o object) (*Token, error) {
 		t.TokenType = "bearer"
 	}
 	if !strings.EqualFold(t.TokenType, "bearer") {
-		return nil, wrong("token_type is not bearer")
+		return nil, malformed("token_type is not bearer")
 	}
 	if t.ClientID, err = o.identifier("client_id"); err != nil {
 		return nil, err
@@ -98,7 +98,7 @@ func readSpans(o object) (spans, error) {
 		return spans{}, err
 	}
 	if o.has("expires_in") && s.access == 0 {
-		return spans{}, wrong("expires_in is zero")
+		return spans{}, malformed("expires_in is zero")
 	}
 	if s.refresh, err = o.span("refresh_expires_in"); err != nil {
 		return spans{}, err
