@@ -9,35 +9,34 @@ import (
 	"strings"
 )
 
-// AccountChoiceError is how a sign-on fails when several accounts match: with a
-// status of 300. One of them is to be chosen, and [Client.SubsequentSignOn] called
-// with its UserToken. It is none of the classes of failure.
+// AccountChoiceError is the error of a sign-on that matches several accounts (a
+// response with status 300). Choose one and call [Client.SubsequentSignOn] with
+// its UserToken. The error belongs to no class.
 //
-// It prints neither a token nor what it knows of the accounts, whose owners are
-// people.
+// It prints neither tokens nor information about the accounts, which is personal
+// data.
 type AccountChoiceError struct {
-	// UserToken is what opens the second call. It is empty where the gateway
-	// gave each account a token of its own.
+	// UserToken authorizes the second call. It is empty if the gateway gave each
+	// account its own.
 	UserToken Secret
-	// Accounts are those that match.
+	// Accounts are the matching accounts.
 	Accounts []Account
-	// CorrelationID is the one that was sent. The second call belongs to the
-	// same flow, and should carry it too: see [WithCorrelationID].
+	// CorrelationID is the identifier that was sent. The second call should send
+	// the same one: see [WithCorrelationID].
 	CorrelationID string
 
 	op string
 }
 
-// Error returns the call and how many accounts there are to choose from.
+// Error returns the operation and the number of accounts.
 func (e *AccountChoiceError) Error() string {
-	return fmt.Sprintf("ags: %s: one of %d accounts is to be chosen (correlation id %s)", e.op, len(e.Accounts), e.CorrelationID)
+	return fmt.Sprintf("ags: %s: %d accounts match, choose one (correlation id %s)", e.op, len(e.Accounts), e.CorrelationID)
 }
 
-// Account is one of several that match a sign-on. It prints nothing of what it
-// holds.
+// Account is one of several accounts that match a sign-on. It prints none of its
+// contents.
 type Account struct {
-	// UserToken opens the second call for this account: its own, or the one for
-	// all of them.
+	// UserToken authorizes the second call for this account. It is never empty.
 	UserToken Secret
 
 	content opaque[accountContent]
@@ -48,9 +47,9 @@ type accountContent struct {
 	fields      object
 }
 
-// Information returns what the gateway tells of the account so that a user can
-// recognise it: the JSON document that the answer has in accountInformation, or,
-// if what is there is no JSON, a JSON string. It is nil where there is nothing.
+// Information returns the gateway's description of the account for its user: the
+// JSON document in accountInformation, a JSON string if it is not JSON, or nil if
+// there is none.
 func (a Account) Information() json.RawMessage {
 	content := a.content.get()
 	if content == nil {
@@ -59,8 +58,8 @@ func (a Account) Information() json.RawMessage {
 	return bytes.Clone(content.information)
 }
 
-// Fields returns all members that the answer has for this account, as they stand
-// there, those that this package does not know included, but without the token.
+// Fields returns all members of the account in the response, including unknown
+// ones, but without the token.
 func (a Account) Fields() map[string]json.RawMessage {
 	content := a.content.get()
 	if content == nil {
@@ -78,31 +77,30 @@ const (
 	informationField = "accountInformation"
 )
 
-// readSignOn returns the token that a sign-on is answered with, or, for a 300,
-// the *AccountChoiceError.
-func readSignOn(a *answer) (*Token, error) {
-	if a.status != http.StatusMultipleChoices {
-		return readToken(a, nil)
+// readSignOn returns the token of a sign-on, or the *AccountChoiceError of a 300.
+func readSignOn(r *response) (*Token, error) {
+	if r.status != http.StatusMultipleChoices {
+		return readToken(r, nil)
 	}
-	choice, err := readChoice(a)
+	choice, err := readAccountChoice(r)
 	if err != nil {
 		return nil, err
 	}
 	return nil, choice
 }
 
-func readChoice(a *answer) (*AccountChoiceError, error) {
-	o, err := a.object()
+func readAccountChoice(r *response) (*AccountChoiceError, error) {
+	o, err := r.object()
 	if err != nil {
 		return nil, err
 	}
-	e := &AccountChoiceError{CorrelationID: a.correlationID, op: a.op}
+	e := &AccountChoiceError{CorrelationID: r.correlationID, op: r.op}
 	if e.UserToken, err = o.credential(userTokenField); err != nil {
 		return nil, err
 	}
 	var list []json.RawMessage
 	if json.Unmarshal(o["accounts"], &list) != nil || len(list) == 0 {
-		return nil, malformed("the answer has no accounts to choose from")
+		return nil, malformed("the response has no accounts to choose from")
 	}
 	for _, raw := range list {
 		account, err := readAccount(raw, e.UserToken)
@@ -114,8 +112,9 @@ func readChoice(a *answer) (*AccountChoiceError, error) {
 	return e, nil
 }
 
-// readAccount reads one account. Its token may stand beside the accounts, in the
-// account, or in its information; it is kept nowhere but in UserToken.
+// readAccount reads one account. The documentation does not say where its token
+// is: it may be in the account, in its information, or beside the accounts
+// (shared). It is removed from everything but UserToken.
 func readAccount(raw json.RawMessage, shared Secret) (Account, error) {
 	fields, err := decodeObject(raw)
 	if err != nil {
@@ -134,20 +133,16 @@ func readAccount(raw json.RawMessage, shared Secret) (Account, error) {
 	if !inner.IsZero() {
 		fields[informationField] = information
 	}
-	a := Account{UserToken: own, content: newOpaque(accountContent{information, fields})}
-	for _, token := range []Secret{inner, shared} {
-		if a.UserToken.IsZero() {
-			a.UserToken = token
+	for _, token := range []Secret{own, inner, shared} {
+		if !token.IsZero() {
+			return Account{UserToken: token, content: newOpaque(accountContent{information, fields})}, nil
 		}
 	}
-	if a.UserToken.IsZero() {
-		return Account{}, malformed("an account has no " + userTokenField)
-	}
-	return a, nil
+	return Account{}, malformed("an account has no " + userTokenField)
 }
 
-// readInformation returns the document that accountInformation is, usually
-// written into a string, and the token in it, taken out.
+// readInformation returns the document of accountInformation, which is usually
+// JSON inside a string, and the token that was removed from it.
 func readInformation(raw json.RawMessage) (json.RawMessage, Secret) {
 	var s string
 	if json.Unmarshal(raw, &s) == nil {
@@ -165,6 +160,6 @@ func readInformation(raw json.RawMessage) (json.RawMessage, Secret) {
 	}
 	rest := maps.Clone(o)
 	delete(rest, userTokenField)
-	raw, _ = json.Marshal(rest) // as it was: it was read from JSON
+	raw, _ = json.Marshal(rest) // no error: it was decoded from JSON
 	return raw, token
 }

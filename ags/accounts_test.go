@@ -38,7 +38,7 @@ func TestAccountChoice_TokenBesideTheAccounts(t *testing.T) {
 	fields := e.Accounts[0].Fields()
 	assert.Equal(t, "1", string(fields["rank"]))
 	assert.JSONEq(t, `"{\"accountId\":\"1663\",\"owner\":\"Dave\"}"`, string(fields["accountInformation"]))
-	assert.Equal(t, "ags: sign on: one of 2 accounts is to be chosen (correlation id flow-1)", err.Error())
+	assert.Equal(t, "ags: sign on: 2 accounts match, choose one (correlation id flow-1)", err.Error())
 	for _, class := range []error{ags.ErrUnauthorized, ags.ErrForbidden, ags.ErrUnavailable, ags.ErrProtocol} {
 		require.NotErrorIs(t, err, class)
 	}

@@ -371,6 +371,6 @@ func TestClient_BaseThatGivesNoBody(t *testing.T) {
 	c, w := client(t, nil, func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 200}, nil })
 	_, err := c.Refresh(t.Context(), held())
 	require.ErrorIs(t, err, ags.ErrProtocol)
-	assert.Contains(t, err.Error(), "the answer is empty")
+	assert.Contains(t, err.Error(), "the response is empty")
 	w.only()
 }

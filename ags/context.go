@@ -9,46 +9,45 @@ import (
 )
 
 type (
-	correlationKey struct{}
-	onceKey        struct{}
+	correlationIDKey struct{}
+	withoutRetryKey  struct{}
 )
 
-// WithCorrelationID returns a context whose calls carry id as their correlation
-// identifier, by which an operator finds them in the platform's logs. All calls
-// that belong together should have the same one. Without it each call makes up
-// its own; so does one whose id is empty or cannot stand in a header.
+// WithCorrelationID returns a context whose calls send id as their correlation
+// identifier, which the platform writes to its logs. Calls of one flow should
+// share one. A call without a valid id generates a random one.
 func WithCorrelationID(ctx context.Context, id string) context.Context {
-	return context.WithValue(ctx, correlationKey{}, id)
+	return context.WithValue(ctx, correlationIDKey{}, id)
 }
 
-// correlationID returns the identifier of the call that ctx belongs to.
+// WithoutRetry returns a context whose calls make exactly one attempt, whatever
+// [Config.Retry] says. It is for callers that have a retry schedule of their own.
+func WithoutRetry(ctx context.Context) context.Context {
+	return context.WithValue(ctx, withoutRetryKey{}, true)
+}
+
+// correlationID returns the correlation identifier for a call with ctx.
 func correlationID(ctx context.Context) string {
-	if id, _ := ctx.Value(correlationKey{}).(string); isCredential(id) {
+	if id, _ := ctx.Value(correlationIDKey{}).(string); isCredential(id) {
 		return id
 	}
 	return uuid.NewString()
 }
 
-// WithoutRetry returns a context whose calls are attempted exactly once, whatever
-// [Config.Retry] says: for a caller who repeats them at times of its own.
-func WithoutRetry(ctx context.Context) context.Context {
-	return context.WithValue(ctx, onceKey{}, true)
-}
-
-// attemptsOnce reports whether ctx comes from [WithoutRetry].
-func attemptsOnce(ctx context.Context) bool {
-	once, _ := ctx.Value(onceKey{}).(bool)
+// isWithoutRetry reports whether ctx comes from [WithoutRetry].
+func isWithoutRetry(ctx context.Context) bool {
+	once, _ := ctx.Value(withoutRetryKey{}).(bool)
 	return once
 }
 
-// untraced is a context without the trace hooks of the one it is made from: they
-// would be shown every header field that is written, the tokens among them.
+// untraced is a context without the httptrace hooks of its parent, because a
+// hook sees every header field that is written, and so the tokens.
 type untraced struct {
 	lifetime
 	value func(key any) any
 }
 
-// lifetime is what a context has besides its values.
+// lifetime is [context.Context] without its values.
 type lifetime interface {
 	Deadline() (deadline time.Time, ok bool)
 	Done() <-chan struct{}
@@ -58,9 +57,8 @@ type lifetime interface {
 // withoutTraces returns ctx without the hooks of net/http/httptrace.
 func withoutTraces(ctx context.Context) context.Context { return untraced{ctx, ctx.Value} }
 
-// Value returns the value for key, but none for the keys under which
-// net/http/httptrace and net keep their hooks. The keys' types are not exported,
-// but say where they are from.
+// Value returns the parent's value for key, except for the keys of httptrace and
+// net. Those have unexported types, and are recognized by their package.
 func (c untraced) Value(key any) any {
 	if t := reflect.TypeOf(key); t != nil {
 		switch t.PkgPath() {

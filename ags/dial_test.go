@@ -25,6 +25,6 @@ func TestDial_EachAddressHasFiveSeconds(t *testing.T) {
 		{"gw.example.com:443", nil, errors.New("no such host"), 5 * time.Second},
 		{"no port", []string{"192.0.2.1", "192.0.2.2"}, nil, 5 * time.Second},
 	} {
-		assert.Equal(t, tc.want, ags.DialFor(t.Context(), tc.address, tc.addresses, tc.lookup), "%+v", tc)
+		assert.Equal(t, tc.want, ags.DialTimeout(t.Context(), tc.address, tc.addresses, tc.lookup), "%+v", tc)
 	}
 }

@@ -5,52 +5,51 @@ import (
 	"net/http"
 )
 
-// Discovery is what a gateway offers: which services can be signed on to, and
-// what they want to be told.
+// Discovery lists the sign-on services of a gateway.
 type Discovery struct {
 	Services []Service
 }
 
 // Service is one sign-on service.
 type Service struct {
-	// AuthServiceName is what [Config.AuthServiceID] is to be.
+	// AuthServiceName is the value for [Config.AuthServiceID].
 	AuthServiceName string
-	// DisplayAttributes are for showing to a user: "name", "logo". One that is no
-	// string is given as its JSON.
+	// DisplayAttributes are for display, such as "name" and "logo". A value that
+	// is not a string is given as JSON.
 	DisplayAttributes map[string]string
-	// Endpoints are the calls that the service wants parameters for.
+	// Endpoints are the calls that take parameters.
 	Endpoints []Endpoint
 }
 
-// Endpoint is a call as a service wants it.
+// Endpoint describes a call of a service.
 type Endpoint struct {
-	// Name is the call's name, such as "SIGNON", and Path its path as the service
-	// tells it, such as "/signOn".
+	// Name is the name of the call, such as "SIGNON", and Path its path, such as
+	// "/signOn".
 	Name, Path string
-	// ParameterProperties are the parameters that the call takes.
+	// ParameterProperties are the parameters of the call.
 	ParameterProperties []ParameterProperty
 }
 
-// ParameterProperty says what a [Parameter] is to be.
+// ParameterProperty describes a [Parameter].
 type ParameterProperty struct {
 	// Name is the parameter's name.
 	Name string
-	// Mandatory is set when it has to be there.
+	// Mandatory reports whether the parameter is required.
 	Mandatory bool
-	// IsPassword is set when it is to be asked for without echo.
+	// IsPassword reports whether to read the value without echo.
 	IsPassword bool
 }
 
-func readDiscovery(a *answer) (*Discovery, error) {
-	if a.status != http.StatusOK {
-		return nil, a.unexpected()
+func readDiscovery(r *response) (*Discovery, error) {
+	if r.status != http.StatusOK {
+		return nil, r.unexpectedStatus()
 	}
-	o, err := a.object()
+	o, err := r.object()
 	if err != nil {
 		return nil, err
 	}
 	if !o.has("availableServices") {
-		return nil, malformed("the answer has no availableServices")
+		return nil, malformed("the response has no availableServices")
 	}
 	services, err := readList(o, "availableServices", readService)
 	if err != nil {
@@ -100,8 +99,8 @@ func readParameterProperty(o object) (p ParameterProperty, err error) {
 	return p, nil
 }
 
-// flag reports whether a member is there and is not false in any spelling. In
-// doubt it is set: a password asked for without need is better than one shown.
+// flag reports whether there is a member that is not a spelling of false. An
+// unknown value is true: no echo is better than showing a password.
 func (o object) flag(name string) bool {
 	switch string(o[name]) {
 	case "", "null", "false", `"false"`, "0", `"0"`, `""`:
@@ -111,8 +110,8 @@ func (o object) flag(name string) bool {
 	}
 }
 
-// readList returns a member that is an array of objects, each read by read, and
-// nil where there is none.
+// readList returns a member that is an array of objects, each converted by read,
+// and nil if there is none.
 func readList[T any](o object, name string, read func(object) (T, error)) ([]T, error) {
 	if !o.has(name) {
 		return nil, nil

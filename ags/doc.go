@@ -1,6 +1,6 @@
-// Package ags is a stateless client of the HTTP API of an Authentication Gateway
-// Service: it signs on, refreshes and signs out, and knows the wire and its
-// quirks. Keeping a session alive with it is the business of package tokensource.
+// Package ags is a client of the HTTP API of an Authentication Gateway Service
+// (AGS), the sign-on service of NAGRA's OpenTV Platform. A [Client] signs on,
+// refreshes tokens and signs out. It keeps no session: package tokensource does.
 //
 //	gateway, err := ags.New(ags.Config{
 //		BaseURL:       "https://gateway.example.com",
@@ -13,23 +13,31 @@
 //	})
 //	token, err = gateway.Refresh(ctx, token)
 //
+// # Errors
+//
+// A failed call returns an [*Error]. Use [errors.Is] with [ErrUnauthorized],
+// [ErrForbidden], [ErrUnavailable] and [ErrProtocol] to decide what to do next.
+//
 // # Guarantees
 //
-//   - G1. An answer is decoded into a new [Token], checked, and then returned: a
-//     call gives a whole token or an error.
-//   - G2. The instants of a token are by this machine's clock, counted from when
-//     the request was sent, also when the gateway's clock differs.
-//   - G3. No token and no parameter's value is in an error, or printed with a
-//     [Token], a [Secret] or an [*AccountChoiceError], by whatever route. See
-//     [Parameter] for what it cannot do.
-//   - G4. A sign-on that the gateway may have acted on is not repeated.
-//   - G5. A request is sent to the configured host, and no redirect is followed.
-//   - G6. What is not the gateway's answer, such as a proxy's page with status
-//     401, is not taken for its decision: it Is [ErrProtocol].
-//   - G7. NotSent is not claimed of a request that may have been written.
+//   - G1. A response is decoded into a new [Token] and checked before it is
+//     returned: a call returns a complete token or an error.
+//   - G2. The times of a token are by this machine's clock, counted from when
+//     the request was sent, even if the gateway's clock differs.
+//   - G3. No token and no parameter value appears in an error, or in any printed
+//     form of a [Token], a [Secret] or an [*AccountChoiceError]. See [Parameter]
+//     for its limits.
+//   - G4. A sign-on that the gateway may have acted on is not retried.
+//   - G5. Requests go to the configured host only. Redirects are not followed.
+//   - G6. A response that is not the gateway's own, such as a proxy's page with
+//     status 401, is not treated as its decision: the error Is [ErrProtocol].
+//   - G7. NotSent is never set for a request that may have been written.
 //
 // # Limits
 //
-// Tokens are not verified: a client has no key to do it with. Their claims are
-// used for scheduling only. Bodies are read up to 1 MiB.
+// Tokens are not verified, because a client has no key. Their claims are used for
+// scheduling only. At most 1 MiB of a response body is read.
+//
+// The protocol follows the public OpenTV Platform documentation. Comments say
+// where a rule comes from public clients instead, or is this package's own.
 package ags

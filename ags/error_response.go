@@ -12,40 +12,38 @@ import (
 	"time"
 )
 
-// retryAfterLimit is how much of a Retry-After is believed.
-const retryAfterLimit = 5 * time.Minute
+// maxRetryAfter is the longest Retry-After that is honoured.
+const maxRetryAfter = 5 * time.Minute
 
-// refusal returns the error for an answer whose status is 400 or more. With a status
-// of passing trouble any body will do, a proxy's page too. Any other status is a
-// decision, about a session perhaps, and to be the gateway's it must have a body of
-// JSON, or none.
-func (a *answer) refusal(clean scrubber, now time.Time) *Error {
-	e := &Error{Status: a.status, RetryAfter: retryAfter(a.header, now)}
-	decision := !isPassing(a.status)
-	// A 429 or a 425 turned the request away unlooked at, whoever wrote it.
-	e.NotFromGateway = a.status == http.StatusRequestTimeout || a.status >= http.StatusInternalServerError
-	if err := a.whole(); err != nil {
-		e.Message, e.Malformed = err.Error(), decision
+// toError returns the error for a response with a status of 400 or more. A
+// transient status may have any body, such as a proxy's page. Any other status is
+// a decision of the gateway only if the body is JSON or empty.
+func (r *response) toError(redactor redactor, now time.Time) *Error {
+	e := &Error{Status: r.status, RetryAfter: retryAfter(r.header, now)}
+	// A 425 or a 429 was not processed, whoever sent it.
+	e.NotFromGateway = r.status == http.StatusRequestTimeout || r.status >= http.StatusInternalServerError
+	if err := r.checkComplete(); err != nil {
+		e.Message, e.Malformed = err.Error(), !isTransient(r.status)
 		return e
 	}
-	body := a.trimmed()
+	body := r.trimmedBody()
 	if len(body) > 0 && !json.Valid(body) {
-		e.Message, e.Malformed = a.notJSON(), decision
+		e.Message, e.Malformed = r.notJSON(), !isTransient(r.status)
 		return e
 	}
 	var o object
-	_ = json.Unmarshal(body, &o) // JSON of another shape says nothing more
+	_ = json.Unmarshal(body, &o) // a JSON value that is not an object has no code
 	var message string
-	e.Code, message = o.refusal()
+	e.Code, message = o.codeAndMessage()
 	e.NotFromGateway = e.NotFromGateway && e.Code == 0 && message == ""
-	e.Message = clean.text(message)
+	e.Message = redactor.text(message)
 	return e
 }
 
-// refusal returns the code and the message of a body that has them, itself or one
-// level down, as {"error":{"code":20003}} has.
-func (o object) refusal() (code int, message string) {
-	code, message = o.codeAndMessage()
+// codeAndMessage returns the code and the message of an error body. They may be in
+// the object itself or in one of its members, as in {"error":{"code":20003}}.
+func (o object) codeAndMessage() (code int, message string) {
+	code, message = o.ownCodeAndMessage()
 	for _, name := range slices.Sorted(maps.Keys(o)) {
 		if code != 0 && message != "" {
 			break
@@ -54,13 +52,15 @@ func (o object) refusal() (code int, message string) {
 		if json.Unmarshal(o[name], &inner) != nil {
 			continue
 		}
-		innerCode, innerMessage := inner.codeAndMessage()
+		innerCode, innerMessage := inner.ownCodeAndMessage()
 		code, message = cmp.Or(code, innerCode), cmp.Or(message, innerMessage)
 	}
 	return code, message
 }
 
-func (o object) codeAndMessage() (code int, message string) {
+// ownCodeAndMessage knows the member names of the platform's documentation and of
+// the responses that public clients read.
+func (o object) ownCodeAndMessage() (code int, message string) {
 	for _, name := range []string{"errorCode", "code", "resultCode"} {
 		if code = parseCode(o[name]); code != 0 {
 			break
@@ -69,7 +69,7 @@ func (o object) codeAndMessage() (code int, message string) {
 	for _, name := range []string{
 		"message", "errorMessage", "result", "localeMessage", "error_description", "description", "error",
 	} {
-		// The platform writes "none" where it has no text.
+		// The platform sends "none" for an empty message.
 		if s, err := o.text(name); err == nil && strings.TrimSpace(s) != "" && s != "none" {
 			return code, s
 		}
@@ -77,12 +77,12 @@ func (o object) codeAndMessage() (code int, message string) {
 	return code, ""
 }
 
-// deviceDeletedName stands for codeDeviceDeleted in the answers of some front ends.
+// deviceDeletedName is sent instead of codeDeviceDeleted by some front ends.
 const deviceDeletedName = "DEVICE_DELETED"
 
-// parseCode reads a code that is a number, or a string that begins with one, perhaps
-// after a letter, and ends there or has a colon next: 20003, "20003", "N20003",
-// "99999:403". Zero is none.
+// parseCode returns a code, 0 if there is none. It may be a number or a string; in
+// a string a letter may precede it, and a colon may follow it: 20003, "20003",
+// "N20003", "99999:403".
 func parseCode(raw json.RawMessage) int {
 	var s string
 	if json.Unmarshal(raw, &s) == nil {
@@ -110,14 +110,14 @@ func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
-// retryAfter returns how long a Retry-After asks to be left alone: seconds, or a
-// date, which is read against the answer's own Date, because the two clocks may
-// differ. Without a Date it is read against now.
+// retryAfter returns the wait of a Retry-After header (RFC 9110, section 10.2.3),
+// at most maxRetryAfter. A date is compared with the response's own Date, because
+// the two clocks may differ, or with now if there is none.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	value := strings.TrimSpace(h.Get("Retry-After"))
 	if value != "" && strings.Trim(value, "0123456789") == "" {
-		seconds, _ := strconv.ParseFloat(value, 64) // infinite, if too large
-		return time.Duration(min(seconds, retryAfterLimit.Seconds()) * float64(time.Second))
+		seconds, _ := strconv.ParseFloat(value, 64) // infinite if it is too large
+		return time.Duration(min(seconds, maxRetryAfter.Seconds()) * float64(time.Second))
 	}
 	at, err := http.ParseTime(value)
 	if err != nil {
@@ -126,5 +126,5 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	if date, err := http.ParseTime(h.Get("Date")); err == nil {
 		now = date
 	}
-	return min(max(at.Sub(now), 0), retryAfterLimit)
+	return min(max(at.Sub(now), 0), maxRetryAfter)
 }

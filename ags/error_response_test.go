@@ -170,7 +170,7 @@ func TestRefusal_TextNamesAllThatHelps(t *testing.T) {
 
 func TestRefusal_ProxyPageIsNamedNotKept(t *testing.T) {
 	e := refused(t, reply(403, "<html>secret page</html>", "Content-Type", "text/html"))
-	assert.Equal(t, "the answer is text/html, not JSON", e.Message)
+	assert.Equal(t, "the response is text/html, not JSON", e.Message)
 }
 
 func TestRefusal_CutOff(t *testing.T) {

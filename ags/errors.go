@@ -8,96 +8,92 @@ import (
 	"time"
 )
 
-// The classes of failure: what a caller decides by. An [*Error] is (in the sense
-// of [errors.Is]) at most one of them; one that is none, such as a 400 or a 404,
-// reports a request that no repetition mends.
+// The classes of failure. An [*Error] Is at most one of them. An error of no
+// class, such as a 400 or a 404, reports a request that a retry cannot fix.
 var (
-	// ErrUnauthorized says that the credentials are dead: wrong ones at a
-	// sign-on, a spent or withdrawn refresh token at a refresh. Only a new
-	// sign-on helps. It is a 401; a 403 with one of the codes 20003, 20006 and
-	// 1016 (device deleted) and 20020 (token validity check failed); or a 403 or
-	// 200 with one of the codes 99999, 1024 and 1025, by which the platform's
-	// APIs reject a token.
+	// ErrUnauthorized means that the credentials are not valid: wrong ones at a
+	// sign-on, a used or revoked refresh token at a refresh. Only a new sign-on
+	// helps. It is a 401; a 403 with code 20003, 20006 or 1016 (device deleted) or
+	// 20020 (token validity check failed); or a 403 or 200 with code 99999, 1024
+	// or 1025, with which the platform's APIs reject a token.
 	ErrUnauthorized = errors.New("ags: unauthorized")
-	// ErrForbidden says that the gateway knows the caller and refuses: account
+	// ErrForbidden means that the gateway knows the caller and refuses: account
 	// suspended, device disabled, device limit, a blocked location. The session
-	// is not ended by it; the operator, or the user, can change what it is about.
-	// It is a 403 with any other code.
+	// does not end; the operator or the user can remove the cause. It is a 403 with
+	// any other code.
 	ErrForbidden = errors.New("ags: forbidden")
-	// ErrUnavailable says that the gateway could not answer now: a 408, a 425, a
-	// 429, a 5xx, or no answer at all. Try later.
+	// ErrUnavailable means that the gateway could not answer now: a 408, a 425, a
+	// 429, a 5xx, or no response. Try again later.
 	ErrUnavailable = errors.New("ags: unavailable")
-	// ErrProtocol says that the answer is not one that the gateway gives: a
-	// proxy's page, a redirect, a body cut off, a token without an expiry that
-	// makes sense. It says nothing about the session.
+	// ErrProtocol means that the response is not one that the gateway sends: a
+	// proxy's page, a redirect, a truncated body, a token without a valid expiry.
+	// It says nothing about the session.
 	ErrProtocol = errors.New("ags: protocol error")
 )
 
-// The platform's codes that say that the credentials are dead. Those of a deleted
-// device differ between releases and front ends; see also deviceDeletedName. The last
-// three are those by which the platform's APIs reject a token: 99999 is written
-// "99999:403".
+// Error codes of the platform. 20003 and 20020 are in its documentation. Public
+// clients also treat 20006 and 1016 as a deleted device, and 99999 (written
+// "99999:403"), 1024 and 1025 as a rejected token.
 const (
-	codeDeviceDeleted      = 20003
-	codeDeviceDeletedToo   = 20006
-	codeDeviceDeletedOlder = 1016
-	codeTokenInvalid       = 20020
-	codeTokenRejected      = 99999
-	codeTokenExpired       = 1024
-	codeTokenExpiredToo    = 1025
+	codeDeviceDeleted    = 20003
+	codeDeviceDeletedAlt = 20006
+	codeDeviceDeletedOld = 1016
+	codeTokenInvalid     = 20020
+	codeTokenRejected    = 99999
+	codeTokenExpired     = 1024
+	codeTokenExpiredAlt  = 1025
 )
 
-// Error is a call of the gateway that failed. Its text and fields carry no
-// secret: neither a token, nor the value of a parameter, nor an answer's body.
+// Error reports a failed call of the gateway. Its text and fields contain no
+// secret: no token, no parameter value and no response body.
 type Error struct {
 	// Op is the call: "discover", "sign on", "refresh", …
 	Op string
-	// Status is the HTTP status of the answer, 0 when there was none. With
-	// Malformed it may be one that HTTP does not have.
+	// Status is the HTTP status of the response, 0 without a response. If
+	// Malformed is set it may be a number that is not an HTTP status.
 	Status int
-	// Code is the platform's own numeric code, 0 when it gave none.
+	// Code is the platform's numeric code, 0 if there is none.
 	Code int
-	// Message is what the gateway said, or what is wrong with what it said: at
+	// Message is the gateway's message, or what is wrong with the response: at
 	// most 200 printable characters.
 	Message string
-	// CorrelationID is the one that was sent: what to tell the operator.
+	// CorrelationID is the identifier that was sent, for the operator's support.
 	CorrelationID string
-	// RetryAfter is how long the gateway asks to be left alone, 0 when it did
-	// not say.
+	// RetryAfter is how long the gateway asks the client to wait, at most 5
+	// minutes, and 0 if it does not say.
 	RetryAfter time.Duration
 
-	// Malformed is set when the answer is not the gateway's, or not a whole one.
-	// What its status says is then not to be believed.
+	// Malformed is set if the response is incomplete or not the gateway's. Its
+	// status is then not to be trusted.
 	Malformed bool
-	// NotSent is set when there was no answer because the request was never
-	// written: the gateway cannot have acted on it. Without it, and with a
-	// Status of 0, it may have.
+	// NotSent is set if there is no response because the request was never
+	// written: the gateway cannot have acted on it. If NotSent is false and
+	// Status is 0, it may have.
 	NotSent bool
-	// NotFromGateway is set when the status is a 408 or a 5xx and the body is not the
-	// gateway's: a JSON object with a code or a message. Something between wrote
-	// the answer, and the gateway may have acted on the request.
+	// NotFromGateway is set if the status is a 408 or a 5xx and the body is not
+	// the gateway's, which is a JSON object with a code or a message. An
+	// intermediary wrote the response, and the gateway may have acted on the
+	// request.
 	NotFromGateway bool
-	// OutcomeUnknown is set when the gateway's own answer to an earlier attempt of the
-	// same call did not arrive: it was lost on the way, or replaced by one with
-	// NotFromGateway. The gateway may have done then what this error says it did
-	// not: a refresh token that it rejects now may be spent for a pair that never
-	// arrived.
+	// OutcomeUnknown is set if an earlier attempt of the same call may have
+	// succeeded without its response arriving: the response was lost, or replaced
+	// by one with NotFromGateway. A refresh token that is rejected now may have
+	// been exchanged for tokens that never arrived.
 	OutcomeUnknown bool
-	// Err is the cause, where there is one beneath: of the network or of the
-	// context. Its text says of what kind the cause is, and Err Is those of its kinds
-	// that can hold no secret: [context.Canceled], [context.DeadlineExceeded]
-	// (also after [Config.Timeout]) and the context's own cause, [io.EOF],
-	// [io.ErrUnexpectedEOF] for an answer that was cut off, [net.ErrClosed], a
-	// [syscall.Errno]. It is a [net.Error]. Neither the cause itself nor its text
-	// is passed on: a transport may quote the request in it, or the answer.
+	// Err is the underlying error of the network or the context, or nil. Its text
+	// describes the kind of error only, because a transport may quote the request
+	// or the response in its errors. For the same reason it wraps only errors that
+	// contain no secret: [context.Canceled], [context.DeadlineExceeded] (also
+	// after [Config.Timeout]) and the context's own cause, [io.EOF],
+	// [io.ErrUnexpectedEOF] for a truncated response, [net.ErrClosed], and a
+	// [syscall.Errno]. It is a [net.Error].
 	Err error
 }
 
 // Error returns the operation, the status and code, and the message.
 func (e *Error) Error() string {
 	var b strings.Builder
-	b.WriteString("ags: ")
-	b.WriteString(e.Op)
+	b.WriteString("ags: " + e.Op)
 	if e.Status != 0 {
 		fmt.Fprintf(&b, ": status %d", e.Status)
 	}
@@ -105,12 +101,10 @@ func (e *Error) Error() string {
 		fmt.Fprintf(&b, " code %d", e.Code)
 	}
 	if e.Message != "" {
-		b.WriteString(": ")
-		b.WriteString(e.Message)
+		b.WriteString(": " + e.Message)
 	}
 	if e.Err != nil {
-		b.WriteString(": ")
-		b.WriteString(e.Err.Error())
+		b.WriteString(": " + e.Err.Error())
 	}
 	if e.OutcomeUnknown {
 		b.WriteString("; the outcome of an earlier attempt is unknown")
@@ -121,18 +115,18 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap returns the cause.
+// Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Is reports whether target is the class of e.
 func (e *Error) Is(target error) bool { return target == e.class() }
 
-// class returns one of the sentinels, or nil.
+// class returns the class of e, or nil.
 func (e *Error) class() error {
 	switch {
 	case e.Malformed:
 		return ErrProtocol
-	case e.Status == 0, isPassing(e.Status):
+	case e.Status == 0, isTransient(e.Status):
 		return ErrUnavailable
 	case e.Status == http.StatusUnauthorized, e.endsSession():
 		return ErrUnauthorized
@@ -145,8 +139,8 @@ func (e *Error) class() error {
 	}
 }
 
-// isPassing reports whether a status says that the same request may succeed later.
-func isPassing(status int) bool {
+// isTransient reports whether the same request may succeed later.
+func isTransient(status int) bool {
 	switch status {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
 		return true
@@ -155,25 +149,25 @@ func isPassing(status int) bool {
 	}
 }
 
-// endsSession reports whether the code says that the credentials are dead.
+// endsSession reports whether the code means that the credentials are not valid.
 func (e *Error) endsSession() bool {
 	switch e.Code {
-	case codeDeviceDeleted, codeDeviceDeletedToo, codeDeviceDeletedOlder, codeTokenInvalid:
+	case codeDeviceDeleted, codeDeviceDeletedAlt, codeDeviceDeletedOld, codeTokenInvalid:
 		return e.Status == http.StatusForbidden
-	case codeTokenRejected, codeTokenExpired, codeTokenExpiredToo:
+	case codeTokenRejected, codeTokenExpired, codeTokenExpiredAlt:
 		return e.Status == http.StatusForbidden || e.Status == http.StatusOK
 	default:
 		return false
 	}
 }
 
-// DeviceDeleted reports whether err says that the device is not known any more (a 403
-// with code 20003, 20006 or 1016): the next sign-on must be a first one, without a
-// client identifier.
+// DeviceDeleted reports whether err means that the gateway no longer knows the
+// device (a 403 with code 20003, 20006 or 1016). The next sign-on must then omit
+// the client identifier and register the device again.
 func DeviceDeleted(err error) bool {
 	var e *Error
 	if !errors.As(err, &e) || e.Malformed || e.Status != http.StatusForbidden {
 		return false
 	}
-	return e.Code == codeDeviceDeleted || e.Code == codeDeviceDeletedToo || e.Code == codeDeviceDeletedOlder
+	return e.Code == codeDeviceDeleted || e.Code == codeDeviceDeletedAlt || e.Code == codeDeviceDeletedOld
 }

@@ -112,7 +112,7 @@ func ExampleAccountChoiceError() {
 	}
 	fmt.Println("signed on to", token.AccountID)
 	// Output:
-	// ags: sign on: one of 2 accounts is to be chosen (correlation id sign-on-of-dave)
+	// ags: sign on: 2 accounts match, choose one (correlation id sign-on-of-dave)
 	// - Living room
 	// - Holiday home
 	// signed on to 1664

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// DialFor returns the timeout with which the client's own transport dials a host that
-// has these addresses.
-func DialFor(ctx context.Context, address string, addresses []string, lookup error) (timeout time.Duration) {
+// DialTimeout returns the timeout with which the client's own transport dials a host
+// with these addresses.
+func DialTimeout(ctx context.Context, address string, addresses []string, lookupErr error) (timeout time.Duration) {
 	d := dialer{
-		addresses: func(context.Context, string) ([]string, error) { return addresses, lookup },
+		lookup: func(context.Context, string) ([]string, error) { return addresses, lookupErr },
 		dial: func(_ context.Context, t time.Duration, _, _ string) (net.Conn, error) {
 			timeout = t
 			return nil, net.ErrClosed

@@ -45,7 +45,7 @@ func verdicts() map[string]verdict {
 		"reset at once":                               unavailable(""),
 		"reset before the server sees the request":    unavailable(""),
 		"reset after the server has answered":         unavailable(""),
-		"half an answer, then the end":                spoilt(200, "cut off"),
+		"half an answer, then the end":                spoilt(200, "truncated"),
 		"half an answer, then a reset":                {}, // what of it arrives is chance
 		"a byte at a time":                            unavailable("context canceled"),
 		"a black hole":                                unavailable("context canceled"),
@@ -56,13 +56,13 @@ func verdicts() map[string]verdict {
 		"interim answers without end":                 unavailable("headers exceeded"),
 		"a body without end":                          spoilt(200, "longer than 1 MiB"),
 		"a body without end, in chunks":               spoilt(200, "longer than 1 MiB"),
-		"a length too long, then the end":             spoilt(200, "cut off"),
+		"a length too long, then the end":             spoilt(200, "truncated"),
 		"a length too long, then silence":             {}, // and here, what of it was read at the end
-		"a length too short":                          spoilt(200, "cut off"),
+		"a length too short":                          spoilt(200, "truncated"),
 		"garbage before the status line":              unavailable("malformed HTTP"),
 		"garbage alone":                               unavailable("malformed HTTP"),
 		"no answer at all":                            unavailable("EOF"),
-		"a redirect to a stranger":                    spoilt(307, "no status of the gateway's"),
+		"a redirect to a stranger":                    spoilt(307, "not one of the gateway's"),
 	}
 }
 

@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-// tenYears is the longest span that is believed.
-const tenYears = 10 * 365 * 24 * time.Hour
+// maxLifetime is the longest lifetime that is accepted: ten years.
+const maxLifetime = 10 * 365 * 24 * time.Hour
 
-// object is a JSON object whose members are not looked into yet. Names are taken
-// exactly as they are written, which encoding/json by itself does not do.
+// object is a JSON object with undecoded members. Unlike the structs of
+// encoding/json it distinguishes names that differ in case.
 type object map[string]json.RawMessage
 
-// decodeObject returns the object that is all of data. A name that stands twice
-// is an error: which of two tokens is meant cannot be told. No error quotes the
-// data, as those of encoding/json do.
+// decodeObject decodes data, which must be one JSON object. A duplicate name is an
+// error, because it is not known which of two tokens is meant. Errors do not quote
+// the data, as those of encoding/json do.
 func decodeObject(data []byte) (object, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	first, err := dec.Token()
@@ -28,7 +28,7 @@ func decodeObject(data []byte) (object, error) {
 		return nil, syntaxError(err)
 	}
 	if first != json.Delim('{') {
-		return nil, malformed("what should be a JSON object is none")
+		return nil, malformed("a JSON object is expected")
 	}
 	o := object{}
 	for dec.More() {
@@ -36,9 +36,9 @@ func decodeObject(data []byte) (object, error) {
 		if err != nil {
 			return nil, syntaxError(err)
 		}
-		key, _ := name.(string) // the decoder allows no other
+		key, _ := name.(string) // the decoder accepts nothing else
 		if _, ok := o[key]; ok {
-			return nil, malformed("a name stands twice in a JSON object")
+			return nil, malformed("a JSON object has a duplicate name")
 		}
 		var value json.RawMessage
 		if err := dec.Decode(&value); err != nil {
@@ -50,18 +50,18 @@ func decodeObject(data []byte) (object, error) {
 		return nil, syntaxError(err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, malformed("something follows the JSON object")
+		return nil, malformed("there is data after the JSON object")
 	}
 	return o, nil
 }
 
-// syntaxError returns the error for what the decoder found. An end where there
-// should be none is a cut: not every connection tells that there is more to come.
+// syntaxError returns the error for an error of the decoder. An unexpected end
+// means that the response is truncated, which not every connection reports.
 func syntaxError(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return cutOff(io.ErrUnexpectedEOF)
+		return truncated(io.ErrUnexpectedEOF)
 	}
-	return malformed("the answer is not valid JSON")
+	return malformed("the response is not valid JSON")
 }
 
 // has reports whether there is a member of this name that is not null.
@@ -70,7 +70,7 @@ func (o object) has(name string) bool {
 	return ok && string(raw) != "null"
 }
 
-// text returns a member that is a string, and "" where there is none.
+// text returns a string member, "" if there is none.
 func (o object) text(name string) (string, error) {
 	if !o.has(name) {
 		return "", nil
@@ -90,22 +90,20 @@ func (o object) identifier(name string) (string, error) {
 	return o.text(name)
 }
 
-// credential returns a member that is a token, and the empty secret where there
-// is none.
+// credential returns a member that is a token, the empty secret if there is none.
 func (o object) credential(name string) (Secret, error) {
 	s, err := o.text(name)
 	if err != nil {
 		return Secret{}, err
 	}
 	if s != "" && !isCredential(s) {
-		return Secret{}, malformed(name + " has characters that a token cannot have")
+		return Secret{}, malformed(name + " has characters that are not valid in a token")
 	}
 	return NewSecret(s), nil
 }
 
-// span returns a member that is a number of seconds, and zero where there is
-// none.
-func (o object) span(name string) (time.Duration, error) {
+// lifetime returns a member that is a number of seconds, zero if there is none.
+func (o object) lifetime(name string) (time.Duration, error) {
 	if !o.has(name) {
 		return 0, nil
 	}
@@ -115,15 +113,15 @@ func (o object) span(name string) (time.Duration, error) {
 		return 0, malformed(name + " is not a number")
 	case seconds < 0:
 		return 0, malformed(name + " is negative")
-	case seconds > tenYears.Seconds():
+	case seconds > maxLifetime.Seconds():
 		return 0, malformed(name + " is above ten years")
 	default:
 		return time.Duration(seconds * float64(time.Second)), nil
 	}
 }
 
-// parseNumber reads a number, or a string that holds one. What is too large for
-// a float64 is infinite.
+// parseNumber parses a number, or a string that contains one. A number that is too
+// large for a float64 is infinite.
 func parseNumber(raw json.RawMessage) (float64, bool) {
 	var s string
 	if json.Unmarshal(raw, &s) != nil {
@@ -137,8 +135,8 @@ func parseNumber(raw json.RawMessage) (float64, bool) {
 	return v, err == nil || math.IsInf(v, 0)
 }
 
-// isNumber reports whether s is a number as JSON writes it, which strconv alone
-// does not tell: it also reads "inf" and "0x10".
+// isNumber reports whether s is a JSON number. strconv also accepts others, such
+// as "inf" and "0x10".
 func isNumber(s string) bool {
 	return s != "" && (s[0] == '-' || s[0] >= '0' && s[0] <= '9') && json.Valid([]byte(s))
 }

@@ -1,8 +1,8 @@
 package ags
 
-// opaque keeps a value from being printed with the struct that holds it. It is
-// behind two pointers: fmt follows one to a struct, by the way of a verb that
-// does not fit it, and calls no methods of what is not exported.
+// opaque hides a value when the struct that holds it is printed. Two pointers are
+// needed: fmt calls no methods on unexported fields, and follows one pointer to a
+// struct if a verb does not match the type.
 type opaque[T any] struct{ value **T }
 
 func newOpaque[T any](v T) opaque[T] {

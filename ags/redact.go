@@ -13,112 +13,109 @@ import (
 )
 
 const (
-	// messageLimit is how many characters are kept of what the gateway says.
-	messageLimit = 200
-	// scrubLimit is how many bytes of a text are looked at for those. The rest is
-	// never seen.
-	scrubLimit = 8 << 10
-	// pieceLength is how many bytes of a secret in a row give too much of it
-	// away. Gateways quote the beginnings of tokens; what a token and an honest
-	// message have in common by chance, a name or a number, is shorter.
+	// maxMessage is the length of a message in characters.
+	maxMessage = 200
+	// maxScanned is how many bytes of a text are scanned for secrets. The rest is
+	// dropped.
+	maxScanned = 8 << 10
+	// pieceLength is how many consecutive bytes of a secret reveal too much of it.
+	// Gateways quote the beginnings of tokens. A name or a number that a token and
+	// a harmless message have in common is shorter.
 	pieceLength = 16
 )
 
-// scrubber cleans what others say about one request, so that it can be part of an
-// error: of the request's secrets, and of characters that do not print.
-type scrubber struct{ secrets []string }
+// redactor removes the secrets of a request from texts of other parties, so that
+// they can be part of an error.
+type redactor struct{ secrets []string }
 
-// text returns at most 200 printable characters of s, in which every secret,
-// and every longer piece of one, is replaced: as it is, and as JSON, a URL, HTML
-// or Go's own quoting would write it, in upper and lower case. Where one is found only
-// after the text was decoded, in one of these ways or several, from base64 or from
-// hexadecimal digits, all of the text is replaced.
-func (c scrubber) text(s string) string {
+// text returns at most 200 printable characters of s. Every secret in it, and
+// every piece of one, is replaced: verbatim or as JSON, a URL, HTML or Go quote it,
+// in any case. If a secret is found only after decoding, the whole text is
+// replaced.
+func (r redactor) text(s string) string {
 	s = printable(s)
-	cut := len(s) > scrubLimit
-	if cut {
-		s = s[:scrubLimit]
+	tooLong := len(s) > maxScanned
+	if tooLong {
+		s = s[:maxScanned]
 	}
 	folded := foldCase(s)
-	hidden := make([]bool, len(s))
+	secret := make([]bool, len(s))
 	longest := 0
-	for _, form := range c.forms() {
-		mask(hidden, folded, foldCase(form))
+	for _, form := range r.forms() {
+		markSecret(secret, folded, foldCase(form))
 		longest = max(longest, len(form))
 	}
 	keep := len(s)
-	if cut {
-		// What stands at the cut may be the beginning of a secret.
-		keep = max(0, keep-longest)
+	if tooLong {
+		keep = max(0, keep-longest) // the end may be the beginning of a secret
 	}
-	s = replaceMasked(s[:keep], hidden)
-	if c.isEncodedIn(s) {
+	s = replaceMarked(s[:keep], secret)
+	if r.containsEncoded(s) {
 		return redacted
 	}
 	return shorten(s)
 }
 
 // forms returns the spellings of the secrets to look for.
-func (c scrubber) forms() []string {
+func (r redactor) forms() []string {
 	var forms []string
-	for _, secret := range c.secrets {
+	for _, secret := range r.secrets {
 		query, path, quoted := url.QueryEscape(secret), url.PathEscape(secret), jsonText(secret, false)
 		forms = append(forms, secret, query, path,
 			quoted, strings.ReplaceAll(quoted, "/", `\/`), jsonText(secret, true),
 			unquoted(strconv.Quote(secret)), unquoted(strconv.QuoteToASCII(secret)), html.EscapeString(secret))
 	}
 	for i := range forms {
-		// The text was made printable before they are looked for in it.
-		forms[i] = printable(forms[i])
+		forms[i] = printable(forms[i]) // as the text is
 	}
 	forms = slices.DeleteFunc(forms, func(form string) bool { return strings.TrimSpace(form) == "" })
 	slices.Sort(forms)
 	return slices.Compact(forms)
 }
 
-// mask marks the bytes of s that belong to secret or to a longer piece of it.
-// Marks, rather than replacements, so that secrets that overlap are all found.
+// markSecret sets marks for the bytes of s that belong to secret or a piece of it.
+// It marks instead of replacing, so that overlapping secrets are all found.
 //
-// A short secret is hidden where it stands as a word. Within words it stands by
-// chance, as "en" does in "credentials", and a hole there would tell what it is.
-func mask(hidden []bool, s, secret string) {
+// A short secret is found only as a word. Inside a word it occurs by chance, like
+// "en" in "credentials", and a replacement there would reveal it.
+func markSecret(marks []bool, s, secret string) {
 	n := min(len(secret), pieceLength)
 	pieces := make(map[string]bool, len(secret)-n+1)
 	for i := range len(secret) - n + 1 {
 		pieces[secret[i:i+n]] = true
 	}
 	for i := range max(0, len(s)-n+1) {
-		if pieces[s[i:i+n]] && (len(secret) >= secretLength || isWord(s, i, i+n)) {
+		if pieces[s[i:i+n]] && (len(secret) >= minSubstringSecret || isWord(s, i, i+n)) {
 			for j := i; j < i+n; j++ {
-				hidden[j] = true
+				marks[j] = true
 			}
 		}
 	}
 }
 
-// isWord reports whether s[from:to] has no letter and no digit beside it.
+// isWord reports whether no letter or digit is next to s[from:to].
 func isWord(s string, from, to int) bool {
 	before, _ := utf8.DecodeLastRuneInString(s[:from])
 	after, _ := utf8.DecodeRuneInString(s[to:])
 	return !unicode.IsLetter(before) && !unicode.IsDigit(before) && !unicode.IsLetter(after) && !unicode.IsDigit(after)
 }
 
-// replaceMasked returns s with each row of hidden bytes replaced.
-func replaceMasked(s string, hidden []bool) string {
+// replaceMarked returns s with each run of marked bytes replaced.
+func replaceMarked(s string, marks []bool) string {
 	var b strings.Builder
 	for i := range len(s) {
 		switch {
-		case !hidden[i]:
+		case !marks[i]:
 			b.WriteByte(s[i])
-		case i == 0 || !hidden[i-1]:
+		case i == 0 || !marks[i-1]:
 			b.WriteString(redacted)
 		}
 	}
 	return strings.ToValidUTF8(b.String(), "")
 }
 
-// printable returns s with white space made spaces, and without what does not
-// print.
+// printable returns s with white space replaced by spaces, and without characters
+// that do not print.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -132,12 +129,12 @@ func printable(s string) string {
 	}, s)
 }
 
-// shorten returns the first characters of s.
+// shorten returns the first maxMessage characters of s.
 func shorten(s string) string {
 	s = strings.TrimSpace(s)
 	n := 0
 	for i := range s {
-		if n == messageLimit {
+		if n == maxMessage {
 			return strings.TrimSpace(s[:i])
 		}
 		n++
@@ -145,12 +142,12 @@ func shorten(s string) string {
 	return s
 }
 
-// jsonText returns s as JSON writes it between the quotes.
+// jsonText returns s as in a JSON string, without the quotes.
 func jsonText(s string, escapeHTML bool) string {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(escapeHTML)
-	_ = enc.Encode(s) // a string always has a JSON form
+	_ = enc.Encode(s) // never fails for a string
 	return unquoted(strings.TrimSuffix(buf.String(), "\n"))
 }
 

@@ -12,29 +12,29 @@ import (
 )
 
 const (
-	// decodeDepth is how many encodings, one within the other, are taken off a text.
-	decodeDepth = 3
-	// decodeLimit is how many texts are looked at in all.
-	decodeLimit = 256
-	// binaryLength is from how many characters on a secret is looked for in what was
-	// decoded from base64 or hexadecimal digits. A shorter one is there by chance.
-	binaryLength = 4
+	// maxEncodings is how many nested encodings are decoded.
+	maxEncodings = 3
+	// maxDecoded is how many decoded texts are examined.
+	maxDecoded = 256
+	// minBinary is the minimum length of a secret to look for in decoded base64 or
+	// hexadecimal digits, where a shorter one occurs by chance.
+	minBinary = 4
 )
 
-// isEncodedIn reports whether a secret is in s once s is decoded. Those that are in s as
-// it is must have been replaced.
-func (c scrubber) isEncodedIn(s string) bool {
+// containsEncoded reports whether s contains an encoded secret. Verbatim secrets
+// must have been replaced before.
+func (r redactor) containsEncoded(s string) bool {
 	seen := map[string]bool{s: true}
 	texts := []string{s}
-	for range decodeDepth {
+	for range maxEncodings {
 		var next []string
 		for _, text := range texts {
 			for _, decoded := range decodings(text) {
-				if seen[decoded] || len(seen) > decodeLimit {
+				if seen[decoded] || len(seen) > maxDecoded {
 					continue
 				}
 				seen[decoded] = true
-				if c.isIn(decoded) {
+				if r.contains(decoded) {
 					return true
 				}
 				next = append(next, decoded)
@@ -45,17 +45,17 @@ func (c scrubber) isEncodedIn(s string) bool {
 	return false
 }
 
-// isIn reports whether a secret, or a longer piece of one, is in a decoded text.
-func (c scrubber) isIn(decoded string) bool {
+// contains reports whether a decoded text contains a secret or a piece of one.
+func (r redactor) contains(decoded string) bool {
 	isText := utf8.ValidString(decoded)
 	decoded = foldCase(printable(decoded))
-	for _, secret := range c.secrets {
+	for _, secret := range r.secrets {
 		secret = foldCase(printable(secret))
-		if strings.TrimSpace(secret) == "" || len(secret) < binaryLength && !isText {
+		if strings.TrimSpace(secret) == "" || len(secret) < minBinary && !isText {
 			continue
 		}
 		marks := make([]bool, len(decoded))
-		mask(marks, decoded, secret)
+		markSecret(marks, decoded, secret)
 		if slices.Contains(marks, true) {
 			return true
 		}
@@ -63,7 +63,7 @@ func (c scrubber) isIn(decoded string) bool {
 	return false
 }
 
-// decodings returns what s is when each of the usual encodings is taken off it.
+// decodings returns the results of decoding s with each of the usual encodings.
 func decodings(s string) []string {
 	all := []string{
 		html.UnescapeString(s), unescapePercent(s), unescapePercent(strings.ReplaceAll(s, "+", " ")), unescapeBackslash(s),
@@ -77,7 +77,7 @@ func decodings(s string) []string {
 	return slices.DeleteFunc(all, func(decoded string) bool { return decoded == s })
 }
 
-// unescapePercent decodes what can be decoded of a text in a URL.
+// unescapePercent decodes the valid percent-encodings in s.
 func unescapePercent(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
@@ -93,8 +93,8 @@ func unescapePercent(s string) string {
 	return b.String()
 }
 
-// unescapeBackslash decodes what can be decoded of a text between the quotes of JSON,
-// of JavaScript or of Go.
+// unescapeBackslash decodes the valid escape sequences in s, as in a string of JSON,
+// JavaScript or Go.
 func unescapeBackslash(s string) string {
 	var b strings.Builder
 	for s != "" {
@@ -103,7 +103,7 @@ func unescapeBackslash(s string) string {
 		case err == nil:
 			b.WriteRune(r)
 			s = rest
-		case len(s) > 1 && s[0] == '\\': // such as \/, \' and \", which JSON and others know
+		case len(s) > 1 && s[0] == '\\': // such as \/, which Go does not have
 			b.WriteByte(s[1])
 			s = s[2:]
 		default:
@@ -118,8 +118,8 @@ func isBase64(r rune) bool {
 	return r < utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsDigit(r)) || strings.ContainsRune("+/-_", r)
 }
 
-// decodeBase64 decodes a word of base64, in either alphabet, from each of the
-// characters that a group of four can begin with.
+// decodeBase64 decodes a word of base64 in either alphabet. It starts at each of the
+// first four characters, because other characters may precede the encoded text.
 func decodeBase64(word string) []string {
 	word = strings.NewReplacer("-", "+", "_", "/").Replace(word)
 	var all []string
@@ -128,28 +128,28 @@ func decodeBase64(word string) []string {
 		if len(part)%4 == 1 {
 			part = part[:len(part)-1]
 		}
-		if decoded, err := base64.RawStdEncoding.DecodeString(part); err == nil && len(decoded) >= binaryLength {
+		if decoded, err := base64.RawStdEncoding.DecodeString(part); err == nil && len(decoded) >= minBinary {
 			all = append(all, string(decoded))
 		}
 	}
 	return all
 }
 
-// decodeHex decodes a word of hexadecimal digits, from each of the digits that an octet
-// can begin with.
+// decodeHex decodes a word of hexadecimal digits, starting at each of the first two.
 func decodeHex(word string) []string {
 	var all []string
 	for from := range min(2, len(word)) {
 		part := word[from:]
 		part = part[:len(part)/2*2]
-		if decoded, err := hex.DecodeString(part); err == nil && len(decoded) >= binaryLength {
+		if decoded, err := hex.DecodeString(part); err == nil && len(decoded) >= minBinary {
 			all = append(all, string(decoded))
 		}
 	}
 	return all
 }
 
-// foldCase returns s in lower case, each character in as many bytes as before.
+// foldCase returns s in lower case, except for characters whose length in bytes
+// would change.
 func foldCase(s string) string {
 	return strings.Map(func(r rune) rune {
 		if lower := unicode.ToLower(r); utf8.RuneLen(lower) == utf8.RuneLen(r) {

@@ -9,111 +9,133 @@ import (
 	"time"
 )
 
-// answerLimit is how much of an answer is read. One with two tokens is a few
-// KiB; what is longer is not from the gateway.
-const answerLimit = 1 << 20
+// maxBody is how much of a body is read. A response with two tokens has a few KiB.
+const maxBody = 1 << 20
 
-// answer is what came back for one attempt.
-type answer struct {
+// byteOrderMark is that of UTF-8. A JSON parser may ignore it (RFC 8259, section
+// 8.1).
+const byteOrderMark = "\ufeff"
+
+// response is the gateway's response to one attempt.
+type response struct {
 	op, correlationID string
 	sentAt            time.Time // just before the request was sent
 
-	received bool // there is an answer, whatever its status
+	received bool // false if there is no response
 	status   int
 	header   http.Header
 	body     []byte
-	tooLarge bool  // the body is longer than answerLimit
-	cut      error // what ended the body before its end
+	tooLarge bool  // the body is longer than maxBody
+	readErr  error // ended the body early
 }
 
-// receive takes a response in, and closes it. The body is read here, within the
-// attempt, as one that is cut off makes the attempt one to repeat.
-func (a *answer) receive(resp *http.Response) {
-	a.received, a.status, a.header = true, resp.StatusCode, resp.Header
+// read reads resp and closes it. It belongs to the attempt, because a truncated
+// body may be a reason to retry.
+func (r *response) read(resp *http.Response) {
+	r.received, r.status, r.header = true, resp.StatusCode, resp.Header
 	if resp.Body == nil {
 		return
 	}
 	defer resp.Body.Close()
 	var buf bytes.Buffer
-	_, a.cut = buf.ReadFrom(io.LimitReader(resp.Body, answerLimit+1))
-	a.body = buf.Bytes()
-	a.tooLarge = len(a.body) > answerLimit
+	_, r.readErr = buf.ReadFrom(io.LimitReader(resp.Body, maxBody+1))
+	r.body = buf.Bytes()
+	r.tooLarge = len(r.body) > maxBody
 }
 
-// answerError is an error about an answer that is not one of the gateway's. Its
-// text quotes nothing of the answer.
-type answerError struct {
-	text string
-	code int // the platform's, if there is one all the same
-	// rejection is set when it is the platform's own way to reject a token after all.
-	rejection bool
-	cut       error // not nil: the answer was cut off on the way, by this
+// responseError reports a response that is not valid. Its text does not quote it.
+type responseError struct {
+	text      string
+	code      int   // the platform's code, if there is one
+	rejection bool  // the response is the platform's rejection of a token
+	truncated error // the reason, if the response is truncated
 }
 
 // Error returns the text.
-func (e *answerError) Error() string { return e.text }
+func (e *responseError) Error() string { return e.text }
 
-func malformed(text string) error { return &answerError{text: text} }
+func malformed(text string) error { return &responseError{text: text} }
 
-func cutOff(by error) error { return &answerError{text: "the answer was cut off", cut: by} }
-
-// hasStatus reports whether the answer has a status that HTTP knows. What a garbled
-// line, or a middleware's empty response, is read as has none.
-func (a *answer) hasStatus() bool { return a.status >= 100 && a.status <= 599 }
-
-// unexpected is the error for a status that the call never has.
-func (a *answer) unexpected() error {
-	return malformed("this is no status of the gateway's for this call")
+func truncated(err error) error {
+	return &responseError{text: "the response is truncated", truncated: err}
 }
 
-// whole returns an error unless the body is there as it was sent.
-func (a *answer) whole() error {
+// hasValidStatus reports whether HTTP has the status. A malformed status line or an
+// empty http.Response of a middleware may have another.
+func (r *response) hasValidStatus() bool { return r.status >= 100 && r.status <= 599 }
+
+// unexpectedStatus returns the error for a status that the call does not have.
+func (r *response) unexpectedStatus() error {
+	return malformed("the status is not one of the gateway's for this call")
+}
+
+// checkComplete returns an error unless the whole body was read.
+func (r *response) checkComplete() error {
 	switch {
-	case a.tooLarge:
-		return malformed("the answer is longer than 1 MiB")
-	case a.cut != nil:
-		return cutOff(a.cut)
+	case r.tooLarge:
+		return malformed("the response is longer than 1 MiB")
+	case r.readErr != nil:
+		return truncated(r.readErr)
 	default:
 		return nil
 	}
 }
 
-// trimmed returns the body without a byte order mark before it, and without the white
-// space around it: that which JSON has, of which bytes.TrimSpace knows more.
-func (a *answer) trimmed() []byte {
-	return bytes.Trim(bytes.TrimPrefix(a.body, []byte(byteOrderMark)), " \t\r\n")
+// trimmedBody returns the body without a byte order mark and without the white
+// space of JSON around it, which is less than that of bytes.TrimSpace.
+func (r *response) trimmedBody() []byte {
+	return bytes.Trim(bytes.TrimPrefix(r.body, []byte(byteOrderMark)), " \t\r\n")
 }
 
-// byteOrderMark is that of UTF-8. RFC 8259, section 8.1, lets a reader of JSON ignore
-// one.
-const byteOrderMark = "\ufeff"
-
-// object returns the JSON object that the body is.
-func (a *answer) object() (object, error) {
-	if err := a.whole(); err != nil {
+// object returns the body's JSON object.
+func (r *response) object() (object, error) {
+	if err := r.checkComplete(); err != nil {
 		return nil, err
 	}
-	body := a.trimmed()
+	body := r.trimmedBody()
 	switch {
 	case len(body) == 0:
-		return nil, malformed("the answer is empty")
+		return nil, malformed("the response is empty")
 	case body[0] == '{':
 		return decodeObject(body)
 	case json.Valid(body):
-		return nil, malformed("the answer is JSON, but not an object")
+		return nil, malformed("the response is JSON, but not an object")
 	default:
-		return nil, malformed(a.notJSON())
+		return nil, malformed(r.notJSON())
 	}
 }
 
-// notJSON says that the body is not, and what it is instead, if that is a thing
-// that proxies send.
-func (a *answer) notJSON() string {
-	mediaType, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
+// notJSON returns the error text for a body that is not JSON. It names the media
+// types that proxies send.
+func (r *response) notJSON() string {
+	mediaType, _, _ := mime.ParseMediaType(r.header.Get("Content-Type"))
 	switch mediaType {
 	case "text/html", "text/plain", "text/xml", "application/xml":
-		return "the answer is " + mediaType + ", not JSON"
+		return "the response is " + mediaType + ", not JSON"
 	default:
-		return "the answer is not JSON"
+		return "the response is not JSON"
 	}
+}
+
+func readSessionToken(r *response) (Secret, error) {
+	if r.status != http.StatusOK && r.status != http.StatusCreated {
+		return Secret{}, r.unexpectedStatus()
+	}
+	o, err := r.object()
+	if err != nil {
+		return Secret{}, err
+	}
+	token, err := o.text("sessionToken")
+	if err == nil && token == "" {
+		err = malformed("the response has no sessionToken")
+	}
+	return NewSecret(token), err
+}
+
+// readSignOut needs only the status, and so accepts a truncated body.
+func readSignOut(r *response) (struct{}, error) {
+	if r.status/100 != 2 {
+		return struct{}{}, r.unexpectedStatus()
+	}
+	return struct{}{}, nil
 }

@@ -9,63 +9,63 @@ import (
 	"github.com/agsauth/agsauth/clock"
 )
 
-// policy says which failures of a call are repeated: how much harm it does to
-// have made the call twice.
-type policy uint8
+// retryPolicy says which failures of a call are retried. It depends on the harm of
+// making the call twice.
+type retryPolicy uint8
 
 const (
-	// retryTransient changes nothing: it repeats all transient failures.
-	retryTransient policy = iota
-	// retryUnsent may register another device each time: it repeats only what never
-	// reached the gateway, and what was turned away unlooked at.
+	// retryTransient retries all transient failures. It is for calls that change
+	// nothing.
+	retryTransient retryPolicy = iota
+	// retryUnsent retries only requests that did not reach the gateway or that it
+	// did not process. It is for calls that may register a device each time.
 	retryUnsent
-	// retryLostOnce uses up a token. It repeats all transient failures; an answer that was
-	// lost is asked for once more and at once, while the gateway may still
-	// remember whom it was for.
+	// retryLostOnce retries all transient failures, but a lost response only once
+	// and without delay. It is for calls that use up a token: the gateway may still
+	// accept it shortly afterwards.
 	retryLostOnce
 )
 
-// delay returns whether the attempt that was just made is to be repeated, and
-// after what wait.
-func (x *exchange) delay() (time.Duration, bool) {
+// retryDelay reports whether to retry after the last attempt, and after what delay.
+func (x *exchange) retryDelay() (delay time.Duration, retry bool) {
 	e, ok := errors.AsType[*Error](x.err)
 	if !ok {
 		return 0, false
 	}
-	again := x.lost || errors.Is(e, ErrUnavailable)
+	retry = x.lost || errors.Is(e, ErrUnavailable)
 	switch x.call.policy {
 	case retryTransient:
 	case retryUnsent:
-		again = x.notSent || e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable && !e.NotFromGateway
+		retry = x.notSent || e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable && !e.NotFromGateway
 	case retryLostOnce:
 		if x.lost {
 			return 0, !x.lostBefore
 		}
 	}
-	if !again {
+	if !retry {
 		return 0, false
 	}
-	wait := x.settings.retry.wait(x.waits, x.settings.random())
-	x.waits++
-	return max(wait, e.RetryAfter), true
+	delay = x.settings.retry.delay(x.delays, x.settings.random())
+	x.delays++
+	return max(delay, e.RetryAfter), true
 }
 
-// wait returns the wait after so many before it, random being drawn from [0,1).
-func (r Retry) wait(before int, random float64) time.Duration {
+// delay returns the delay after n earlier ones. random is in [0,1).
+func (r Retry) delay(n int, random float64) time.Duration {
 	d := r.Min
-	for range before {
+	for range n {
 		d = min(2*d, r.Cap)
 	}
 	return time.Duration((0.75 + random/2) * float64(d))
 }
 
-// pause waits for d, and reports whether it could. A wait that the context would
-// not outlive is not begun.
-func (x *exchange) pause(ctx context.Context, d time.Duration) bool {
+// wait waits for d and reports true, or reports false at once if ctx would end
+// before, and when ctx ends.
+func (x *exchange) wait(ctx context.Context, d time.Duration) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	// Deadlines of contexts are by the system's clock, whatever ours is.
+	// A context's deadline is by the system clock, not by the configured one.
 	if deadline, ok := ctx.Deadline(); ok && !(clock.Real{}).Now().Add(d).Before(deadline) {
 		return false
 	}

@@ -125,7 +125,7 @@ func TestRetry_CutOffAnswerIsLost(t *testing.T) {
 			requests, waited, err := bubble(t, nil, "refresh", s, s)
 			require.ErrorIs(t, err, ags.ErrProtocol)
 			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-			assert.Contains(t, err.Error(), "the answer was cut off")
+			assert.Contains(t, err.Error(), "the response is truncated")
 			assert.NotContains(t, err.Error(), accessMark)
 			assert.Len(t, requests, 2)
 			assert.Zero(t, waited, "at once")
@@ -413,7 +413,7 @@ func TestErrorCause(t *testing.T) {
 		assert.Equal(t, timeout, old.Temporary())
 	}
 	e := refused(t, fails(errors.New("a\r\nb")))
-	assert.Equal(t, "the exchange failed (*errors.errorString)", e.Err.Error())
+	assert.Equal(t, "the request failed (*errors.errorString)", e.Err.Error())
 }
 
 func TestErrorCause_DeadlineIsATimeout(t *testing.T) {

@@ -1,24 +1,29 @@
 package ags
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
 	"fmt"
 	"io"
+	"sync"
 )
 
-// redacted is what is printed in the place of a secret.
+// redacted is printed in place of a secret.
 const redacted = "[redacted]"
 
-// Secret holds a value that must not be printed: a token, or what opens one. It
-// prints as "[redacted]" with every verb of fmt, in JSON, XML and text, and
-// through log/slog. The zero value is the empty secret.
+// Secret holds a value that must not be printed, such as a token. It prints as
+// "[redacted]" with every verb of fmt, in JSON, XML and text, and with log/slog.
+// The zero value is the empty secret.
 //
-// Secrets are immutable and safe for concurrent use. Two of them cannot be
-// compared with ==, which would compare addresses; reflect.DeepEqual compares
-// what they hold.
+// Secrets are immutable and safe for concurrent use. Do not compare them with
+// ==, which compares addresses; reflect.DeepEqual compares the values.
 type Secret struct {
-	// Masked, because some printers call no methods and follow pointers, such as
-	// the one behind testify's assert.Equal. Behind a pointer, because fmt calls no
-	// methods on what is in an unexported field, and then prints an address.
+	// The value is masked because some printers call no methods and follow
+	// pointers, such as testify's assert.Equal. It is a pointer because fmt calls
+	// no methods on unexported fields, and prints the address of a pointer there.
 	masked *string
 }
 
@@ -30,8 +35,8 @@ func NewSecret(value string) Secret {
 	return Secret{masked: new(processMask().mask(value))}
 }
 
-// Reveal returns what the secret holds. Every place where one leaves the
-// library calls it, and nothing else does.
+// Reveal returns the value. The library calls it only where a secret is sent or
+// stored.
 func (s Secret) Reveal() string {
 	if s.masked == nil {
 		return ""
@@ -48,32 +53,45 @@ func (Secret) String() string { return redacted }
 // GoString returns "[redacted]".
 func (Secret) GoString() string { return redacted }
 
-// Format writes "[redacted]", whatever the verb.
+// Format writes "[redacted]" for every verb.
 func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
-// MarshalText returns "[redacted]", and never an error.
+// MarshalText returns "[redacted]" and a nil error.
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// Parameter is one of the name and value pairs that the gateway hands on to the
-// operator's own sign-on service. Which names there are is told by
-// [Client.Discover]; a name may repeat, and the order is kept. It prints as its
-// name alone: the value may be a password. That cannot be kept where no methods are
-// called: for a Parameter in an unexported field of another struct, for the verbs %p
-// and %w, which are not for values, and for printers that read exported fields by
-// reflection, as testify's assert.Equal does when two structs differ. Compare
-// Parameters in tests by their names.
-type Parameter struct {
-	Name, Value string
+// secretMask masks the values of secrets against printers that use reflection. It
+// does not protect them from code that reads the process's memory, where the key is.
+type secretMask struct {
+	block cipher.Block
+	ivKey [sha256.Size]byte
 }
 
-// String returns the parameter's name.
-func (p Parameter) String() string { return p.Name }
+// processMask returns the mask of this process. All secrets share it, so that
+// equal values have equal masked forms and reflect.DeepEqual works.
+var processMask = sync.OnceValue(newSecretMask) //nolint:gochecknoglobals // a random key, shared by all secrets of the process
 
-// GoString returns the parameter's name.
-func (p Parameter) GoString() string { return p.Name }
+func newSecretMask() *secretMask {
+	var key [32]byte
+	m := &secretMask{}
+	_, _ = rand.Read(key[:])     // never fails
+	_, _ = rand.Read(m.ivKey[:]) // never fails
+	m.block, _ = aes.NewCipher(key[:])
+	return m
+}
 
-// Format writes the parameter's name, whatever the verb.
-func (p Parameter) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, p.Name) }
+// mask returns the masked value, behind an initialization vector derived from it.
+func (m *secretMask) mask(value string) string {
+	digest := hmac.New(sha256.New, m.ivKey[:])
+	digest.Write([]byte(value))
+	out := make([]byte, aes.BlockSize+len(value))
+	copy(out, digest.Sum(nil)[:aes.BlockSize])
+	cipher.NewCTR(m.block, out[:aes.BlockSize]).XORKeyStream(out[aes.BlockSize:], []byte(value))
+	return string(out)
+}
 
-// MarshalText returns the parameter's name, and never an error.
-func (p Parameter) MarshalText() ([]byte, error) { return []byte(p.Name), nil }
+// unmask returns the value that mask was given.
+func (m *secretMask) unmask(masked string) string {
+	out := []byte(masked)
+	cipher.NewCTR(m.block, out[:aes.BlockSize]).XORKeyStream(out[aes.BlockSize:], out[aes.BlockSize:])
+	return string(out[aes.BlockSize:])
+}

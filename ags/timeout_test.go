@@ -63,7 +63,7 @@ func TestTimeout_EndsEachAttemptOfEveryCall(t *testing.T) {
 					return
 				}
 				require.ErrorIs(t, err, context.DeadlineExceeded, "%s, %s", op, name)
-				assert.ErrorContains(t, err, "no whole answer within 30s")
+				assert.ErrorContains(t, err, "no complete response within 30s")
 				ne, ok := errors.AsType[net.Error](err)
 				assert.True(t, ok && ne.Timeout(), "%s, %s", op, name)
 				assert.False(t, asError(t, err).NotSent)

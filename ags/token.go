@@ -2,39 +2,45 @@ package ags
 
 import "time"
 
-// Token is what a sign-on and a refresh alike answer: an access token, the
-// refresh token that goes with it, and how long each is good for. The two belong
-// together: every refresh issues both anew, and both are to be replaced at once.
+// Token is the response to a sign-on and to a refresh: an access token, the
+// refresh token that belongs to it, and their lifetimes. Every refresh issues
+// both anew; replace both at once.
 //
-// A Token is not changed once it is made, and so may be shared.
+// A Token is not changed after it is made, and may be shared.
 //
-// All instants are by this machine's own clock. The gateway tells spans, which
-// are counted from when the request was sent, so that a token is never thought
-// to live longer than it does; where it tells instants, inside its tokens, these
-// are corrected by what its clock was seen to differ from ours. A zero instant
-// is an unknown one.
+// All times are by this machine's clock. The gateway sends lifetimes in seconds;
+// they are counted from when the request was sent, so that a token is never
+// believed to live longer than it does. Times in a token's claims are corrected
+// by the observed difference between the two clocks. A zero time is unknown.
 type Token struct {
 	// AccessToken is sent with every request to the platform's APIs.
 	AccessToken Secret
-	// RefreshToken buys the next pair. It may be good for one use only.
+	// RefreshToken obtains the next tokens. It may be valid for one use only.
 	RefreshToken Secret
-	// TokenType is "bearer", in whatever case the gateway writes it.
+	// TokenType is "bearer", in the gateway's spelling.
 	TokenType string
 
-	// ClientID is the device's identity, given at its first sign-on. It is to be
-	// sent with every later one, for the life of the device: a sign-on without
-	// it registers another device, of which an account may have only a few.
+	// ClientID identifies the device. The gateway assigns it at the first sign-on.
+	// Send it with every later one: a sign-on without it registers a new device,
+	// and an account may have only a few.
 	ClientID string
-	// AccountID is the account signed on to.
+	// AccountID identifies the account.
 	AccountID string
 
-	// IssuedAt is when the request was sent that this is the answer to.
+	// IssuedAt is when the request for this token was sent.
 	IssuedAt time.Time
-	// ExpiresAt is when the access token expires. A refresh moves it.
+	// ExpiresAt is when the access token expires. A refresh extends it.
 	ExpiresAt time.Time
-	// RefreshExpiresAt is when the refresh token expires. A refresh moves it too.
+	// RefreshExpiresAt is when the refresh token expires. A refresh extends it.
 	RefreshExpiresAt time.Time
-	// FixedExpiresAt is when the session ends, however recent the last refresh.
-	// It is set by the sign-on, and no refresh moves it.
+	// FixedExpiresAt is when the session ends. The sign-on sets it, and no refresh
+	// extends it.
 	FixedExpiresAt time.Time
+}
+
+// HasFixedClaim reports whether the access token or the refresh token is a JWT
+// with a valid fixed_exp claim. FixedExpiresAt then comes from the tokens, whose
+// claim the gateway checks, and not from fixed_refresh_expires_in.
+func (t *Token) HasFixedClaim() bool {
+	return !fixedClaim(readClaims(t.AccessToken), readClaims(t.RefreshToken)).IsZero()
 }

@@ -6,41 +6,40 @@ import (
 	"time"
 )
 
-// skewNoise is what the two clocks may differ by without being corrected for: the
-// wire has whole seconds.
-const skewNoise = time.Second
+// clockTolerance is the difference between the two clocks that is not corrected,
+// because the gateway's times are whole seconds.
+const clockTolerance = time.Second
 
-// readToken returns the token that a sign-on, or a refresh of prev, is answered
-// with. prev is nil for a sign-on. The token is made anew, so that an answer
-// that is no good leaves nothing half changed.
-func readToken(a *answer, prev *Token) (*Token, error) {
-	if a.status != http.StatusOK && a.status != http.StatusCreated {
-		return nil, a.unexpected()
+// readToken returns the token of the response to a sign-on, or to a refresh of
+// prev. prev is nil for a sign-on, and is not changed.
+func readToken(r *response, prev *Token) (*Token, error) {
+	if r.status != http.StatusOK && r.status != http.StatusCreated {
+		return nil, r.unexpectedStatus()
 	}
-	o, err := a.object()
+	o, err := r.object()
 	if err != nil {
 		return nil, err
 	}
-	t, err := readPair(o)
+	t, err := readTokenFields(o)
 	if err != nil {
 		return nil, err
 	}
-	spans, err := readSpans(o)
+	l, err := readLifetimes(o)
 	if err != nil {
 		return nil, err
 	}
-	t.IssuedAt = a.sentAt
+	t.IssuedAt = r.sentAt
 	access, refresh := readClaims(t.AccessToken), readClaims(t.RefreshToken)
-	server := serverTime(a, spans, access, refresh)
-	t.ExpiresAt = t.horizon(spans.access, access.expiresAt, server)
-	t.RefreshExpiresAt = t.horizon(spans.refresh, refresh.expiresAt, server)
+	server := serverTime(r, l, access, refresh)
+	t.ExpiresAt = t.expiry(l.access, access.expiresAt, server)
+	t.RefreshExpiresAt = t.expiry(l.refresh, refresh.expiresAt, server)
 	if prev != nil {
 		t.inherit(prev)
 	}
 	fixed := fixedClaim(access, readClaims(t.RefreshToken))
-	// The claim first: it is what the gateway checks.
-	if t.FixedExpiresAt = t.horizon(0, fixed, server); t.FixedExpiresAt.IsZero() {
-		t.FixedExpiresAt = t.horizon(spans.fixed, time.Time{}, server)
+	// The claim takes precedence, because the gateway checks it.
+	if t.FixedExpiresAt = t.expiry(0, fixed, server); t.FixedExpiresAt.IsZero() {
+		t.FixedExpiresAt = t.expiry(l.fixed, time.Time{}, server)
 	}
 	if prev != nil && t.FixedExpiresAt.IsZero() && prev.FixedExpiresAt.After(t.IssuedAt) {
 		t.FixedExpiresAt = prev.FixedExpiresAt
@@ -48,16 +47,16 @@ func readToken(a *answer, prev *Token) (*Token, error) {
 	return t, nil
 }
 
-// readPair returns a token with all that is not about time.
-func readPair(o object) (*Token, error) {
+// readTokenFields returns a token without its times.
+func readTokenFields(o object) (*Token, error) {
 	var t Token
 	var err error
 	if t.AccessToken, err = o.credential("access_token"); err != nil {
 		return nil, err
 	}
 	if t.AccessToken.IsZero() {
-		code, _ := o.refusal()
-		return nil, &answerError{text: "the answer has no access_token", code: code, rejection: isTokenRejection(o)}
+		code, _ := o.codeAndMessage()
+		return nil, &responseError{text: "the response has no access_token", code: code, rejection: isTokenRejection(code)}
 	}
 	if t.RefreshToken, err = o.credential("refresh_token"); err != nil {
 		return nil, err
@@ -80,51 +79,50 @@ func readPair(o object) (*Token, error) {
 	return &t, nil
 }
 
-// isTokenRejection reports whether an answer is the platform's rejection of a token,
-// which some operators' front ends send with status 200.
-func isTokenRejection(o object) bool {
-	code, _ := o.refusal()
+// isTokenRejection reports whether a response with status 200 and this code rejects
+// a token. The platform's documentation describes it for some operators.
+func isTokenRejection(code int) bool {
 	rejected := Error{Status: http.StatusOK, Code: code}
 	return rejected.endsSession()
 }
 
-// spans are the lifetimes that an answer tells, zero for those it does not.
-type spans struct{ access, refresh, fixed time.Duration }
+// lifetimes are the lifetimes of a response, zero if it omits them.
+type lifetimes struct{ access, refresh, fixed time.Duration }
 
-func readSpans(o object) (spans, error) {
-	var s spans
+func readLifetimes(o object) (lifetimes, error) {
+	var l lifetimes
 	var err error
-	if s.access, err = o.span("expires_in"); err != nil {
-		return spans{}, err
+	if l.access, err = o.lifetime("expires_in"); err != nil {
+		return lifetimes{}, err
 	}
-	if o.has("expires_in") && s.access == 0 {
-		return spans{}, malformed("expires_in is zero")
+	if o.has("expires_in") && l.access == 0 {
+		return lifetimes{}, malformed("expires_in is zero")
 	}
-	if s.refresh, err = o.span("refresh_expires_in"); err != nil {
-		return spans{}, err
+	if l.refresh, err = o.lifetime("refresh_expires_in"); err != nil {
+		return lifetimes{}, err
 	}
-	if s.fixed, err = o.span("fixed_refresh_expires_in"); err != nil {
-		return spans{}, err
+	if l.fixed, err = o.lifetime("fixed_refresh_expires_in"); err != nil {
+		return lifetimes{}, err
 	}
-	return s, nil
+	return l, nil
 }
 
-// horizon returns when what lives for span is over, by our clock; if no span is
-// told, when claim is, which is by the gateway's clock, that showed server at
-// IssuedAt. A claim that the grant itself disproves, or of more than ten years,
-// is none.
-func (t *Token) horizon(span time.Duration, claim, server time.Time) time.Time {
-	if span == 0 && !claim.IsZero() {
-		span = claim.Sub(server)
+// expiry returns when a lifetime that starts at IssuedAt ends, by our clock. If
+// the lifetime is zero, it returns the expiry of the claim. The claim is by the
+// gateway's clock, which showed server at IssuedAt. A claim that is not in the
+// future, or more than ten years ahead, is ignored.
+func (t *Token) expiry(lifetime time.Duration, claim, server time.Time) time.Time {
+	if lifetime == 0 && !claim.IsZero() {
+		lifetime = claim.Sub(server)
 	}
-	if span <= 0 || span > tenYears {
+	if lifetime <= 0 || lifetime > maxLifetime {
 		return time.Time{}
 	}
-	return t.IssuedAt.Add(span)
+	return t.IssuedAt.Add(lifetime)
 }
 
-// inherit takes over from the token that was refreshed what the answer does not
-// tell and no refresh changes. A horizon that the grant itself disproves is not.
+// inherit copies from prev what a refresh response may omit. A refresh token that
+// was just accepted has not expired: a RefreshExpiresAt in the past is not copied.
 func (t *Token) inherit(prev *Token) {
 	if t.RefreshToken.IsZero() {
 		t.RefreshToken = prev.RefreshToken
@@ -140,43 +138,45 @@ func (t *Token) inherit(prev *Token) {
 	}
 }
 
-// serverTime returns what the gateway's clock showed when the request was sent:
-// our own time, if the two agree but for what the wire rounds off.
+// serverTime returns the time that the gateway's clock showed when the request was
+// sent, or our own time if the two agree within clockTolerance.
 //
-// A claimed instant less the span that belongs to it is when the token was
-// issued, and counting a claim from there is counting its span from when the
-// request was sent. The fixed horizon is no such pair: after a refresh its span
-// may be the full constant, and the difference the time of the sign-on.
-func serverTime(a *answer, s spans, access, refresh claims) time.Time {
-	known := []time.Time{access.expiresAt, refresh.expiresAt, access.fixedExpiresAt, refresh.fixedExpiresAt}
-	for _, pair := range []struct {
-		claim time.Time
-		span  time.Duration
-	}{{access.expiresAt, s.access}, {refresh.expiresAt, s.refresh}} {
-		if issued := pair.claim.Add(-pair.span); !pair.claim.IsZero() && pair.span > 0 && precedes(issued, known) {
-			return withoutNoise(issued, a.sentAt)
+// The tokens have no iat claim. Their issue time is exp less the lifetime in the
+// response. fixed_exp is not used for it: after a refresh
+// fixed_refresh_expires_in may be the original lifetime, and the difference would
+// be the time of the sign-on.
+func serverTime(r *response, l lifetimes, access, refresh claims) time.Time {
+	expiries := []time.Time{access.expiresAt, refresh.expiresAt, access.fixedExpiresAt, refresh.fixedExpiresAt}
+	for _, c := range []struct {
+		exp      time.Time
+		lifetime time.Duration
+	}{{access.expiresAt, l.access}, {refresh.expiresAt, l.refresh}} {
+		issued := c.exp.Add(-c.lifetime)
+		if !c.exp.IsZero() && c.lifetime > 0 && isBeforeAll(issued, expiries) {
+			return orOurs(issued, r.sentAt)
 		}
 	}
-	if date, err := http.ParseTime(a.header.Get("Date")); err == nil {
-		return withoutNoise(date, a.sentAt)
+	if date, err := http.ParseTime(r.header.Get("Date")); err == nil {
+		return orOurs(date, r.sentAt)
 	}
-	return a.sentAt
+	return r.sentAt
 }
 
-// precedes reports whether tokens with these horizons can have been issued then:
-// no token is over when it is issued.
-func precedes(issued time.Time, horizons []time.Time) bool {
-	for _, h := range horizons {
-		if !h.IsZero() && !h.After(issued) {
+// isBeforeAll reports whether a token with these expiries can have been issued at
+// issued: it has not expired then. Zero times are ignored.
+func isBeforeAll(issued time.Time, expiries []time.Time) bool {
+	for _, e := range expiries {
+		if !e.IsZero() && !e.After(issued) {
 			return false
 		}
 	}
 	return true
 }
 
-// withoutNoise returns server, or ours if the two hardly differ.
-func withoutNoise(server, ours time.Time) time.Time {
-	if server.Sub(ours).Abs() < skewNoise {
+// orOurs returns ours if server differs from it by less than clockTolerance, and
+// server otherwise.
+func orOurs(server, ours time.Time) time.Time {
+	if server.Sub(ours).Abs() < clockTolerance {
 		return ours
 	}
 	return server

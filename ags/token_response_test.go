@@ -386,16 +386,16 @@ func TestRefresh_KeepsWhatTheAnswerOmits(t *testing.T) {
 func TestTokenAnswer_EachFaultHasItsError(t *testing.T) {
 	good := pair("access_token", accessMark, "refresh_token", refreshMark)
 	for name, tc := range map[string]struct{ body, want string }{
-		"empty":                     {"", "the answer is empty"},
-		"white space":               {" \r\n", "the answer is empty"},
-		"HTML":                      {"<html>" + accessMark, "the answer is not JSON"},
+		"empty":                     {"", "the response is empty"},
+		"white space":               {" \r\n", "the response is empty"},
+		"HTML":                      {"<html>" + accessMark, "the response is not JSON"},
 		"null":                      {"null", "not an object"},
 		"a list":                    {"[" + good + "]", "not an object"},
 		"a string":                  {toJSON(accessMark), "not an object"},
-		"something after it":        {good + "x", "something follows the JSON object"},
-		"a form feed after it":      {good + "\f", "something follows the JSON object"},
-		"another object after it":   {good + good, "something follows the JSON object"},
-		"a name that stands twice":  {`{"access_token":"` + accessMark + `","access_token":"b"}`, "stands twice"},
+		"something after it":        {good + "x", "there is data after the JSON object"},
+		"a form feed after it":      {good + "\f", "there is data after the JSON object"},
+		"another object after it":   {good + good, "there is data after the JSON object"},
+		"a name that stands twice":  {`{"access_token":"` + accessMark + `","access_token":"b"}`, "duplicate name"},
 		"a syntax error":            {`{"access_token":"` + accessMark + `",}`, "not valid JSON"},
 		"a bad name":                {`{` + accessMark + `:1}`, "not valid JSON"},
 		"no access token":           {pair("access_token", nil, "refresh_token", refreshMark), "no access_token"},
@@ -412,7 +412,7 @@ func TestTokenAnswer_EachFaultHasItsError(t *testing.T) {
 		"an object for the client":  {pair("client_id", map[string]int{}), "client_id is not a string"},
 		"a flag for the account":    {pair("accountId", true), "accountId is not a string"},
 		"too long":                  {pair("filler", strings.Repeat("x", 1<<20)), "longer than 1 MiB"},
-		"a refusal with status 200": {`{"errorCode":20007,"message":"limit"}`, "code 20007: the answer has no access_token"},
+		"a refusal with status 200": {`{"errorCode":20007,"message":"limit"}`, "code 20007: the response has no access_token"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			token, err := refreshAt(t, issued, held(), tc.body)
@@ -431,7 +431,7 @@ func TestTokenAnswer_EachFaultHasItsError(t *testing.T) {
 func TestTokenAnswer_SaysWhatAProxySent(t *testing.T) {
 	_, err := refreshAt(t, issued, held(), "<html>", "Content-Type", "text/html; charset=utf-8")
 	require.ErrorIs(t, err, ags.ErrProtocol)
-	assert.Contains(t, err.Error(), "the answer is text/html, not JSON")
+	assert.Contains(t, err.Error(), "the response is text/html, not JSON")
 	_, err = refreshAt(t, issued, held(), "<html>", "Content-Type", "application/"+refreshMark)
 	require.ErrorIs(t, err, ags.ErrProtocol)
 	assert.NotContains(t, err.Error(), refreshMark)

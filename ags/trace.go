@@ -9,42 +9,41 @@ import (
 	"sync/atomic"
 )
 
-// sighting is what was seen of one attempt's way to the wire.
-type sighting struct {
-	asked atomic.Bool // a connection was asked for
-	given atomic.Bool // one was given, or more than that happened
+// sendTrace records whether the request of an attempt may have been written.
+type sendTrace struct {
+	requested atomic.Bool // the transport asked for a connection
+	connected atomic.Bool // the transport got one
 }
 
-// watch returns a context that tells the sighting how far the request gets.
-func (s *sighting) watch(ctx context.Context) context.Context {
-	given := func() { s.given.Store(true) }
+// withHooks returns a context with which a request reports to t.
+func (t *sendTrace) withHooks(ctx context.Context) context.Context {
+	connected := func() { t.connected.Store(true) }
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn:              func(string) { s.asked.Store(true) },
-		GotConn:              func(httptrace.GotConnInfo) { given() },
-		WroteHeaders:         given,
-		WroteRequest:         func(httptrace.WroteRequestInfo) { given() },
-		GotFirstResponseByte: given,
+		GetConn:              func(string) { t.requested.Store(true) },
+		GotConn:              func(httptrace.GotConnInfo) { connected() },
+		WroteHeaders:         connected,
+		WroteRequest:         func(httptrace.WroteRequestInfo) { connected() },
+		GotFirstResponseByte: connected,
 	})
 }
 
-// maybeSent reports whether any of the request may have been written, err being
-// what the attempt failed with.
+// mayHaveSent reports whether any of the request may have been written. err is the
+// error of the attempt.
 //
-// To say no wrongly is what does harm, so a connection that was given counts as
-// written to: HTTP/2 reports what it wrote only afterwards, when a cancelled call
-// has long returned, and a transport that tries again by itself may have written
-// the first time. A transport that does not report at all has to give an error
-// that can only come before a request is written.
-func (s *sighting) maybeSent(err error) bool {
-	if s.given.Load() {
+// A wrong false does harm, so a request with a connection counts as written:
+// HTTP/2 reports a write only after a cancelled call has returned, and a transport
+// with retries of its own may have written on an earlier connection. A transport
+// without trace hooks is believed only if its error is one of [isConnectError].
+func (t *sendTrace) mayHaveSent(err error) bool {
+	if t.connected.Load() {
 		return true
 	}
-	return !s.asked.Load() && !neverConnected(err)
+	return !t.requested.Load() && !isConnectError(err)
 }
 
-// neverConnected reports whether err is of finding the host, of connecting to it,
-// or of not trusting it.
-func neverConnected(err error) bool {
+// isConnectError reports whether err comes from resolving the host, connecting to
+// it or verifying its certificate.
+func isConnectError(err error) bool {
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		return true
 	}

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Paths are the paths of the calls, below [Config.BaseURL]. An empty one means
-// the usual path.
+// Paths are the paths of the calls, relative to [Config.BaseURL]. An empty one
+// means its default.
 type Paths struct {
 	Discovery              string // /ags/servicediscovery
 	SignOn                 string // /ags/signOn
@@ -20,11 +20,11 @@ type Paths struct {
 	SignOut                string // /ags/signOut
 }
 
-// resolve returns the URL of each call in the place of its path.
+// resolve returns p with every path replaced by its complete URL.
 func (p Paths) resolve(base *url.URL) (Paths, error) {
 	for _, call := range []struct {
-		path  *string
-		usual string
+		path         *string
+		defaultValue string
 	}{
 		{&p.Discovery, "/ags/servicediscovery"},
 		{&p.SignOn, "/ags/signOn"},
@@ -35,20 +35,20 @@ func (p Paths) resolve(base *url.URL) (Paths, error) {
 		{&p.SignOut, "/ags/signOut"},
 	} {
 		if *call.path == "" {
-			*call.path = call.usual
+			*call.path = call.defaultValue
 		}
-		at, err := url.Parse(*call.path)
-		if err != nil || at.IsAbs() || at.Host != "" || strings.ContainsAny(*call.path, "?#") {
+		u, err := url.Parse(*call.path)
+		if err != nil || u.IsAbs() || u.Host != "" || strings.ContainsAny(*call.path, "?#") {
 			return Paths{}, fmt.Errorf("ags: config: %q is not a path", *call.path)
 		}
-		*call.path = base.JoinPath(at.EscapedPath()).String()
+		*call.path = base.JoinPath(u.EscapedPath()).String()
 	}
 	return p, nil
 }
 
-// parseBase reads [Config.BaseURL]. Its errors do not quote it: it may hold a
-// password.
-func parseBase(raw string, allowInsecure bool) (*url.URL, error) {
+// parseBaseURL parses [Config.BaseURL]. Its errors do not quote the URL, which may
+// contain a password.
+func parseBaseURL(raw string, allowInsecure bool) (*url.URL, error) {
 	base, err := url.Parse(raw)
 	switch {
 	case err != nil || base.Hostname() == "" || !isURL(base.String()):
@@ -60,7 +60,7 @@ func parseBase(raw string, allowInsecure bool) (*url.URL, error) {
 	case base.Scheme == "https":
 		return base, nil
 	case base.Scheme != "http":
-		return nil, errors.New("ags: config: BaseURL is neither https nor http")
+		return nil, errors.New("ags: config: the scheme of BaseURL is neither https nor http")
 	case !allowInsecure && !isLoopback(base.Hostname()):
 		return nil, errors.New("ags: config: BaseURL is plain http to another host, without AllowInsecure")
 	default:
@@ -68,17 +68,16 @@ func parseBase(raw string, allowInsecure bool) (*url.URL, error) {
 	}
 }
 
-// isURL reports whether what was read as a URL, and written again, can still be
-// read: the zone of an address may have octets that are not written as they were.
-func isURL(written string) bool {
-	_, err := url.Parse(written)
+// isURL reports whether s is a valid URL. A parsed URL may print as an invalid one
+// if its IPv6 zone contains bytes that need escaping.
+func isURL(s string) bool {
+	_, err := url.Parse(s)
 	return err == nil
 }
 
-// isLoopback reports whether host is this machine, by its name or as a literal
-// address: exactly those hosts that net/http never sends to a proxy. In particular
-// "LOCALHOST" and "localhost." go to the proxy of HTTP_PROXY, in clear. No name is
-// looked up: an answer could be another the next time.
+// isLoopback reports whether host is this machine. It accepts exactly the hosts
+// that net/http never sends to a proxy: "LOCALHOST" and "localhost." are sent to
+// HTTP_PROXY in clear text. It does not resolve names, whose addresses may change.
 func isLoopback(host string) bool {
 	if host == "localhost" {
 		return true
