@@ -116,9 +116,9 @@ type Retry struct {
 
 // Defaults of the zero values of Retry.
 const (
-	defaultRetryMax = 3
-	defaultRetryMin = 250 * time.Millisecond
-	defaultRetryCap = 5 * time.Second
+	defaultRetryMax   = 3
+	defaultFirstDelay = 250 * time.Millisecond
+	defaultMaxDelay   = 5 * time.Second
 )
 
 // withDefaults returns r with its zero values replaced by their defaults.
@@ -128,11 +128,11 @@ func (r Retry) withDefaults() (Retry, error) {
 	}
 	switch {
 	case r.Min == 0 && r.Cap == 0:
-		r.Min, r.Cap = defaultRetryMin, defaultRetryCap
+		r.Min, r.Cap = defaultFirstDelay, defaultMaxDelay
 	case r.Min == 0:
-		r.Min = min(defaultRetryMin, r.Cap)
+		r.Min = min(defaultFirstDelay, r.Cap)
 	case r.Cap == 0:
-		r.Cap = max(defaultRetryCap, r.Min)
+		r.Cap = max(defaultMaxDelay, r.Min)
 	}
 	if r.Cap < r.Min {
 		return Retry{}, errors.New("ags: config: Retry.Cap is less than Retry.Min")

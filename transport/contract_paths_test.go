@@ -51,7 +51,7 @@ func TestLaw_SentOnce(t *testing.T) {
 func TestLaw_NotSent(t *testing.T) {
 	onTrial(t, "insecure", func(x *trial) {
 		x.URL.Scheme = "http"
-		x.refuses("transport: no token goes to http://api.example.com: use https, or set AllowInsecure", 0)
+		x.refuses("transport: will not send a token to http://api.example.com: use https, or set AllowInsecure", 0)
 	})
 	onTrial(t, "no source", func(x *trial) {
 		x.tr.Source = nil
@@ -67,7 +67,7 @@ func TestLaw_NotSent(t *testing.T) {
 	})
 	onTrial(t, "an empty token", func(x *trial) {
 		x.tr.Source = oauth2.StaticTokenSource(&oauth2.Token{})
-		x.refuses("transport: get token: the source returned an empty one", 0)
+		x.refuses("transport: get token: the source returned an empty token", 0)
 	})
 }
 

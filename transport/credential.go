@@ -8,27 +8,25 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// What a source may be able to do beyond oauth2.TokenSource.
+// Optional methods of Source.
 type (
-	// contextSource can be asked for no longer than a context lasts.
-	contextSource interface {
+	contextTokenSource interface {
 		TokenContext(ctx context.Context) (*oauth2.Token, error)
 	}
-	// invalidator can be told that a token was rejected. It is its business to
-	// see whether that token is still the current one.
+	// An invalidator must ignore a token that is no longer current.
 	invalidator interface {
 		Invalidate(accessToken string)
 	}
 )
 
-// credential is a token, and the header value made of it. It is never changed.
+// credential is a token and its Authorization value. It is immutable.
 type credential struct {
 	accessToken, tokenType string
 	value                  string
 }
 
-// credential asks the source for a token. The error is the context's cause
-// whenever the context is over, whatever the source said.
+// credential gets a token from the source. If ctx has ended, the error is its
+// cause, whatever the source returns.
 func (t *Transport) credential(ctx context.Context) (*credential, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -40,21 +38,21 @@ func (t *Transport) credential(ctx context.Context) (*credential, error) {
 	case err != nil:
 		return nil, fmt.Errorf("transport: get token: %w", err)
 	case token == nil || token.AccessToken == "":
-		return nil, errors.New("transport: get token: the source returned an empty one")
+		return nil, errors.New("transport: get token: the source returned an empty token")
 	}
 	return t.credentialOf(token), nil
 }
 
 func (t *Transport) token(ctx context.Context) (*oauth2.Token, error) {
-	if source, ok := t.Source.(contextSource); ok {
+	if source, ok := t.Source.(contextTokenSource); ok {
 		return source.TokenContext(ctx)
 	}
 	return t.Source.Token()
 }
 
-// credentialOf returns the credential of token, the cached one if it is that. It
-// compares what the tokens say and not where they are: a source may return the
-// same one as a new copy each time, or change the one it has.
+// credentialOf returns the credential of token, from the cache if possible. It
+// compares values and not pointers: a source may return a new copy each time, or
+// change the token that it returned before.
 func (t *Transport) credentialOf(token *oauth2.Token) *credential {
 	c := t.cached.Load()
 	if c != nil && c.accessToken == token.AccessToken && c.tokenType == token.TokenType {

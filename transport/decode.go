@@ -12,10 +12,9 @@ import (
 	"strings"
 )
 
-// isDecodable reports whether a body of this Content-Encoding can be looked into. A
-// client that asks for compression itself gets what the API sends, net/http being out
-// of it.
-func isDecodable(encoding string) bool {
+// canDecode reports whether decodeBody supports a Content-Encoding. net/http decodes
+// gzip itself, unless the caller asked for compression.
+func canDecode(encoding string) bool {
 	switch strings.ToLower(strings.TrimSpace(encoding)) {
 	case "", "identity", "gzip", "x-gzip", "deflate":
 		return true
@@ -24,9 +23,9 @@ func isDecodable(encoding string) bool {
 	}
 }
 
-// decoded returns the body of resp without its Content-Encoding, and no more of it than
-// is looked at of one that has none.
-func decoded(resp *http.Response) (io.Reader, error) {
+// decodeBody returns the body of resp without its Content-Encoding, limited to
+// maxPeek bytes if it is compressed.
+func decodeBody(resp *http.Response) (io.Reader, error) {
 	var body io.Reader
 	var err error
 	switch strings.ToLower(strings.TrimSpace(resp.Header.Get("Content-Encoding"))) {
@@ -35,19 +34,19 @@ func decoded(resp *http.Response) (io.Reader, error) {
 	case "gzip", "x-gzip":
 		body, err = gzip.NewReader(resp.Body)
 	case "deflate":
-		body, err = inflated(resp.Body)
+		body, err = newDeflateReader(resp.Body)
 	default:
 		err = errors.ErrUnsupported
 	}
 	if err != nil {
 		return nil, err
 	}
-	return io.LimitReader(body, peekLimit), nil
+	return io.LimitReader(body, maxPeek), nil
 }
 
-// inflated reads deflate as RFC 9110, section 8.4.1.2, has it, in the format of zlib,
-// and as some servers send it, without that.
-func inflated(body io.Reader) (io.Reader, error) {
+// newDeflateReader decodes deflate in the zlib format, as RFC 9110, section 8.4.1.2,
+// defines it, and without that format, as some servers send it.
+func newDeflateReader(body io.Reader) (io.Reader, error) {
 	r := bufio.NewReader(body)
 	head, err := r.Peek(2)
 	if err != nil {
@@ -59,27 +58,27 @@ func inflated(body io.Reader) (io.Reader, error) {
 	return flate.NewReader(r), nil
 }
 
-// withoutByteOrderMark returns what r gives, without a byte order mark before it.
-func withoutByteOrderMark(r io.Reader) io.Reader {
+// skipByteOrderMark returns r without a byte order mark at its beginning.
+func skipByteOrderMark(r io.Reader) io.Reader {
 	const mark = "\ufeff"
 	var head [1]byte
 	if n, err := r.Read(head[:]); n == 0 || head[0] != mark[0] {
-		return io.MultiReader(bytes.NewReader(head[:n]), failing{err}, r)
+		return io.MultiReader(bytes.NewReader(head[:n]), errReader{err}, r)
 	}
 	rest := make([]byte, len(mark)-1)
 	n, err := io.ReadFull(r, rest)
 	if string(rest[:n]) == mark[1:] {
 		return r
 	}
-	return io.MultiReader(bytes.NewReader(head[:]), bytes.NewReader(rest[:n]), failing{err}, r)
+	return io.MultiReader(bytes.NewReader(head[:]), bytes.NewReader(rest[:n]), errReader{err}, r)
 }
 
-// failing is a reader that gives nothing but an error, if there is one.
-type failing struct{ err error }
+// errReader returns err, or io.EOF if it is nil.
+type errReader struct{ err error }
 
-func (f failing) Read([]byte) (int, error) {
-	if f.err != nil {
-		return 0, f.err
+func (r errReader) Read([]byte) (int, error) {
+	if r.err != nil {
+		return 0, r.err
 	}
 	return 0, io.EOF
 }

@@ -8,75 +8,54 @@ import (
 	"strings"
 )
 
-// maxHops is how far back a redirected request is followed. It is far more than
-// any client follows forward, and ends a walk in a circle.
-const maxHops = 100
+// maxRedirects is how many redirects are followed back to the caller's request.
+// Clients follow far fewer; the limit ends a cycle.
+const maxRedirects = 100
 
-// mayCarry reports whether a token may go where req does. The error is that of a
-// request which should carry one, but names no place safe for it.
-func (t *Transport) mayCarry(req *http.Request) (bool, error) {
+// mayCarryToken reports whether a token may be sent with req. The error is set if
+// only an insecure scheme prevents it.
+func (t *Transport) mayCarryToken(req *http.Request) (bool, error) {
 	switch {
-	case len(t.AllowHosts) > 0 && !t.isListed(req):
+	case len(t.AllowHosts) > 0 && !t.isAllowed(req):
 		return false, nil
 	case req.Response != nil:
-		return t.mayFollow(req), nil
-	case !t.secure(req.URL):
-		return false, fmt.Errorf("transport: no token goes to %s://%s: use https, or set AllowInsecure",
+		return t.mayFollowRedirects(req), nil
+	case !t.isSecure(req.URL):
+		return false, fmt.Errorf("transport: will not send a token to %s://%s: use https, or set AllowInsecure",
 			req.URL.Scheme, req.URL.Host)
 	default:
 		return true, nil
 	}
 }
 
-// mayFollow reports whether the token may go along the redirects that led to req.
-// Every one has to be known, and safe from being written by somebody else: who
-// redirects chooses what is asked for with our token. Nor does it go where a
-// caller began with an Authorization of its own, which net/http drops on the way
-// to another host, nor down from HTTPS.
-func (t *Transport) mayFollow(req *http.Request) bool {
-	first := firstOf(req)
+// mayFollowRedirects reports whether the token may follow the redirects that led to
+// req. A server that redirects chooses the URL that is requested with our token, so
+// every request on the way must be secure and to an allowed host or the origin of
+// the first one. Nor does the token follow redirects from HTTPS to plain HTTP, or
+// of a request with the caller's Authorization, which net/http removes when the
+// host changes.
+func (t *Transport) mayFollowRedirects(req *http.Request) bool {
+	first := originalRequest(req)
 	if first == nil {
 		return false
 	}
-	plain := req.URL.Scheme != "https"
-	for hop := req; ; hop = hop.Response.Request {
+	for r := req; ; r = r.Response.Request {
 		switch {
-		case !isSameOrigin(hop, first) && !t.isListed(hop),
-			!t.secure(hop.URL),
-			has(hop.Header, authorization),
-			plain && hop.URL.Scheme == "https":
+		case !isSameOrigin(r, first) && !t.isAllowed(r),
+			!t.isSecure(r.URL),
+			hasField(r.Header, authorization),
+			req.URL.Scheme != "https" && r.URL.Scheme == "https":
 			return false
-		case hop == first:
+		case r == first:
 			return true
 		}
 	}
 }
 
-// isSameOrigin reports whether two requests go to one host, also by the name that their
-// Host fields say.
-func isSameOrigin(a, b *http.Request) bool {
-	return sameOrigin(a.URL, b.URL) && sameOrigin(named(a), named(b))
-}
-
-// isListed reports whether AllowHosts has entries for the host of a request's URL, and
-// for that of its Host field. A reverse proxy passes on the one that it was sent, and a
-// server goes by it.
-func (t *Transport) isListed(req *http.Request) bool {
-	return t.listed(req.URL) && (req.Host == "" || t.listed(named(req)))
-}
-
-// named returns a request's URL as its Host field would have it.
-func named(req *http.Request) *url.URL {
-	if req.Host == "" {
-		return req.URL
-	}
-	return &url.URL{Scheme: req.URL.Scheme, Host: req.Host}
-}
-
-// firstOf returns the request that the caller made and that redirects turned into
-// req, or nil if that cannot be told.
-func firstOf(req *http.Request) *http.Request {
-	for range maxHops {
+// originalRequest returns the caller's request that redirects turned into req, or
+// nil if it is unknown.
+func originalRequest(req *http.Request) *http.Request {
+	for range maxRedirects {
 		if req.Response == nil {
 			return req
 		}
@@ -88,13 +67,34 @@ func firstOf(req *http.Request) *http.Request {
 	return nil
 }
 
-// secure reports whether a token may be sent over the URL's scheme.
-func (t *Transport) secure(u *url.URL) bool {
+// isSameOrigin reports whether two requests have the same origin, by their URLs and
+// by their Host fields.
+func isSameOrigin(a, b *http.Request) bool {
+	return sameOrigin(a.URL, b.URL) && sameOrigin(hostURL(a), hostURL(b))
+}
+
+// isAllowed reports whether AllowHosts has the host of the URL and that of the Host
+// field, which a reverse proxy passes on and a server goes by.
+func (t *Transport) isAllowed(req *http.Request) bool {
+	return t.hasEntryFor(req.URL) && (req.Host == "" || t.hasEntryFor(hostURL(req)))
+}
+
+// hostURL returns the URL of req with the host of its Host field.
+func hostURL(req *http.Request) *url.URL {
+	if req.Host == "" {
+		return req.URL
+	}
+	return &url.URL{Scheme: req.URL.Scheme, Host: req.Host}
+}
+
+// isSecure reports whether a token may be sent over the URL's scheme.
+func (t *Transport) isSecure(u *url.URL) bool {
 	return u.Scheme == "https" || t.AllowInsecure || isLoopback(u.Hostname())
 }
 
-// isLoopback reports whether a host is this machine: exactly those that net/http never
-// sends to a proxy. In particular "LOCALHOST" and "localhost." go to that of HTTP_PROXY.
+// isLoopback reports whether host is this machine. It accepts exactly the hosts
+// that net/http never sends to a proxy: "LOCALHOST" and "localhost." are sent to
+// HTTP_PROXY in clear text.
 func isLoopback(host string) bool {
 	if host == "localhost" {
 		return true
@@ -103,19 +103,18 @@ func isLoopback(host string) bool {
 	return err == nil && addr.IsLoopback()
 }
 
-// listed reports whether AllowHosts has an entry for the URL's host.
-func (t *Transport) listed(u *url.URL) bool {
+// hasEntryFor reports whether AllowHosts has an entry for the URL's host.
+func (t *Transport) hasEntryFor(u *url.URL) bool {
 	for _, entry := range t.AllowHosts {
 		host, port := splitEntry(entry)
-		if (port == "" || port == portOf(u)) && matches(u.Hostname(), host) {
+		if (port == "" || port == portOf(u)) && matchesHost(u.Hostname(), host) {
 			return true
 		}
 	}
 	return false
 }
 
-// splitEntry splits an entry as the host of a URL is split, so that the two
-// cannot be read differently.
+// splitEntry splits an entry exactly as the host of a URL.
 func splitEntry(entry string) (host, port string) {
 	if strings.Count(entry, ":") > 1 && entry[0] != '[' {
 		return entry, "" // an IPv6 address without the brackets
@@ -124,9 +123,9 @@ func splitEntry(entry string) (host, port string) {
 	return u.Hostname(), u.Port()
 }
 
-// matches reports whether host is the entry's, or below it if that begins with a
-// dot. There is nothing below an IP address.
-func matches(host, entry string) bool {
+// matchesHost reports whether host is the entry, or below it if the entry begins
+// with a dot. There are no names below an IP address.
+func matchesHost(host, entry string) bool {
 	if !strings.HasPrefix(entry, ".") {
 		return entry != "" && sameHost(host, entry)
 	}
@@ -156,23 +155,23 @@ func portOf(u *url.URL) string {
 	}
 }
 
-// sameHost compares two hosts without regard to the case of ASCII letters and to
-// a trailing dot. Other letters have to be the same: Unicode has letters whose
-// lower case is an ASCII one.
+// sameHost compares two hosts without regard to a trailing dot and the case of
+// ASCII letters. strings.EqualFold would also match non-ASCII letters such as the
+// Kelvin sign.
 func sameHost(a, b string) bool {
 	a, b = strings.TrimSuffix(a, "."), strings.TrimSuffix(b, ".")
 	if len(a) != len(b) {
 		return false
 	}
 	for i := range len(a) {
-		if lower(a[i]) != lower(b[i]) {
+		if lowerASCII(a[i]) != lowerASCII(b[i]) {
 			return false
 		}
 	}
 	return true
 }
 
-func lower(c byte) byte {
+func lowerASCII(c byte) byte {
 	if 'A' <= c && c <= 'Z' {
 		return c + ('a' - 'A')
 	}

@@ -141,7 +141,7 @@ func TestInsecure_IsRefusedUnlessToThisMachine(t *testing.T) {
 				base.assertTokens(t, "t")
 				return
 			}
-			assert.ErrorContains(t, err, "transport: no token goes to ")
+			assert.ErrorContains(t, err, "transport: will not send a token to ")
 			assert.ErrorContains(t, err, "use https, or set AllowInsecure")
 			base.assertTokens(t)
 			source.assertAsked(t, 0)
@@ -175,7 +175,7 @@ func TestInsecure_WithoutTokenIsNobodysBusiness(t *testing.T) {
 func TestInsecure_ErrorHasNoCredentialsOfTheURL(t *testing.T) {
 	tr := &transport.Transport{Source: newSource("t"), Base: newBase()}
 	_, err := get(t, "http://user:secret@api.example.com/path?key=secret").through(t, tr)
-	assert.EqualError(t, err, "transport: no token goes to http://api.example.com: use https, or set AllowInsecure")
+	assert.EqualError(t, err, "transport: will not send a token to http://api.example.com: use https, or set AllowInsecure")
 }
 
 // entryForm is an entry taken apart by its looks: a host, in brackets if need be,

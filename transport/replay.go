@@ -7,50 +7,50 @@ import (
 	"net/http"
 )
 
-// replay is what is done about a rejection: the source is told, and if it then
-// has another token, the request is sent with that. The second answer stands. In
-// every other case the first one does, as it came, unless req's context is over: whoever
-// made the request is not waiting for an answer then.
+// replay handles a rejection: it reports the token to the source, and if the source
+// then has another token, sends the request again. It returns the second response
+// whatever it is, the first one unchanged if nothing is sent again, and the cause of
+// the context if that has ended.
 //
-// Nothing is held while the source is waited for: the first answer is read into memory
-// when it is small. Otherwise its connection is given up in the moment of the replay.
-func (t *Transport) replay(req *http.Request, first *http.Response, out *outgoing, sent *credential) (*http.Response, error) {
-	settled := false
+// A first response that fits into the buffer does not keep its connection while the
+// source gets a token. A larger one is closed before the request is sent again.
+func (t *Transport) replay(req *http.Request, first *http.Response, clone *requestClone, sent *credential) (*http.Response, error) {
+	closeFirst := true
 	defer func() {
-		if !settled && first.Body != nil {
+		if closeFirst && first.Body != nil {
 			_ = first.Body.Close()
 		}
 	}()
-	// Told even if nothing is sent again: the next request then has a new token.
+	// Also if nothing is sent again: the next request then gets a new token.
 	if source, ok := t.Source.(invalidator); ok {
 		source.Invalidate(sent.accessToken)
 	}
-	if !repeatable(req) {
-		settled = true
+	if !isRepeatable(req) {
+		closeFirst = false
 		return first, nil
 	}
-	if first.Body != nil && first.Body != http.NoBody && first.ContentLength <= holdLimit {
-		first.Body = hold(first.Body)
+	if first.Body != nil && first.Body != http.NoBody && first.ContentLength <= maxBuffered {
+		first.Body = bufferBody(first.Body)
 	}
 	next, err := t.credential(req.Context())
 	if req.Context().Err() != nil {
 		return nil, context.Cause(req.Context())
 	}
 	if err != nil || next.accessToken == sent.accessToken {
-		settled = true
+		closeFirst = false
 		return first, nil
 	}
-	again, err := t.prepare(req)
+	again, err := t.cloneForToken(req)
 	if err != nil || again == nil {
-		settled = true
-		return first, nil // nothing about req has changed, so this cannot be
+		closeFirst = false
+		return first, nil // cannot happen: req has not changed
 	}
-	// Before GetBody: it may rewind the very reader that the first body reads.
-	if err := out.body.take(req.Context()); err != nil {
+	// Before GetBody, which may rewind the reader of the first body.
+	if err := clone.body.revoke(req.Context()); err != nil {
 		return nil, err
 	}
-	body, err := bodyAgain(req)
-	settled = true
+	body, err := repeatBody(req)
+	closeFirst = false
 	if err != nil {
 		return first, nil
 	}
@@ -60,19 +60,19 @@ func (t *Transport) replay(req *http.Request, first *http.Response, out *outgoin
 	return t.send(req, again, body, next)
 }
 
-// repeatable reports whether there is a way to send the request's body again.
-func repeatable(req *http.Request) bool {
+// isRepeatable reports whether the body of req can be sent again.
+func isRepeatable(req *http.Request) bool {
 	return req.Body == nil || req.Body == http.NoBody || req.GetBody != nil
 }
 
-// bodyAgain returns the body to send the second time.
-func bodyAgain(req *http.Request) (io.ReadCloser, error) {
+// repeatBody returns the body for sending req again.
+func repeatBody(req *http.Request) (io.ReadCloser, error) {
 	if req.Body == nil || req.Body == http.NoBody {
 		return req.Body, nil
 	}
 	body, err := req.GetBody()
 	if err == nil && body == nil {
-		err = errors.New("transport: GetBody returned none")
+		err = errors.New("transport: GetBody returned no body")
 	}
 	return body, err
 }

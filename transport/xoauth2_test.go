@@ -116,7 +116,7 @@ func TestTokenValidNoAccessToken(t *testing.T) {
 		base := newBase()
 		source := plainSource(func() (*oauth2.Token, error) { return token, nil })
 		_, err := post(t, urlAPI).through(t, &transport.Transport{Source: source, Base: base})
-		assert.EqualError(t, err, "transport: get token: the source returned an empty one")
+		assert.EqualError(t, err, "transport: get token: the source returned an empty token")
 		base.assertTokens(t)
 	}
 }
