@@ -1,11 +1,15 @@
 package ags_test
 
 import (
+	"context"
 	"errors"
+	"net"
+	"net/http"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/agsauth/agsauth/ags"
 )
@@ -27,4 +31,30 @@ func TestDial_EachAddressHasFiveSeconds(t *testing.T) {
 	} {
 		assert.Equal(t, tc.want, ags.DialTimeout(t.Context(), tc.address, tc.addresses, tc.lookup), "%+v", tc)
 	}
+}
+
+// A gateway that takes no connection: none that it has accepted, as those who wait
+// in its queue do not know.
+func TestRough_NeverAccepted(t *testing.T) {
+	listener, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	wantNeverAccepted(t, "https://"+listener.Addr().String())
+}
+
+// wantNeverAccepted asserts what a refresh comes to at such an address.
+func wantNeverAccepted(t *testing.T, base string) {
+	t.Helper()
+	rt := &http.Transport{TLSHandshakeTimeout: 10 * time.Second}
+	t.Cleanup(rt.CloseIdleConnections)
+	c, err := ags.New(ags.Config{
+		BaseURL: base, AuthServiceID: "s", TenantID: "t", HTTPClient: &http.Client{Transport: rt}, Retry: ags.Retry{Max: -1},
+	})
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err = c.Refresh(ctx, held())
+	require.ErrorIs(t, err, ags.ErrUnavailable)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.True(t, asError(t, err).NotSent)
 }

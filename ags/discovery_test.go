@@ -69,3 +69,11 @@ func TestDiscover_EachFaultIsAProtocolError(t *testing.T) {
 		w.only()
 	}
 }
+
+func TestDiscover_NeedsNoService(t *testing.T) {
+	c, w := client(t, func(c *ags.Config) { c.AuthServiceID = "" }, reply(200, `{"availableServices":[]}`))
+	d, err := c.Discover(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, d.Services)
+	w.only()
+}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log"
-	"net"
 	"net/http"
 	"os"
 	"runtime"
@@ -261,32 +260,6 @@ func TestRough_ASignOnIsRepeatedOnlyIfItWasNotSent(t *testing.T) {
 			assert.NotContains(t, fmt.Sprintf("%v %#v", err, err), agstest.DefaultPassword)
 		})
 	}
-}
-
-// A gateway that takes no connection: none that it has accepted, as those who wait
-// in its queue do not know.
-func TestRough_NeverAccepted(t *testing.T) {
-	listener, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = listener.Close() })
-	wantNeverAccepted(t, "https://"+listener.Addr().String())
-}
-
-// wantNeverAccepted asserts what a refresh comes to at such an address.
-func wantNeverAccepted(t *testing.T, base string) {
-	t.Helper()
-	rt := &http.Transport{TLSHandshakeTimeout: 10 * time.Second}
-	t.Cleanup(rt.CloseIdleConnections)
-	c, err := ags.New(ags.Config{
-		BaseURL: base, AuthServiceID: "s", TenantID: "t", HTTPClient: &http.Client{Transport: rt}, Retry: ags.Retry{Max: -1},
-	})
-	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	_, err = c.Refresh(ctx, held())
-	require.ErrorIs(t, err, ags.ErrUnavailable)
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	assert.True(t, asError(t, err).NotSent)
 }
 
 // What a bomb takes is what an answer may take, and not what it would become.

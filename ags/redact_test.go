@@ -4,9 +4,11 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -69,4 +71,102 @@ func TestRefusal_HonestMessagesAreKept(t *testing.T) {
 		w.only()
 		assert.Equal(t, message, asError(t, err).Message)
 	}
+}
+
+func TestRefusal_SecretsAreRemovedFromMessages(t *testing.T) {
+	escapes := map[string]string{
+		"as it is":     passwordMark,
+		"JSON":         `pa\"ss/wörd<&>+%mark`,
+		"JSON, PHP":    `pa\"ss\/wörd<&>+%mark`,
+		"JSON, Go":     `pa\"ss/wörd\u003c\u0026\u003e+%mark`,
+		"query":        `pa%22ss%2Fw%C3%B6rd%3C%26%3E%2B%25mark`,
+		"query, lower": `pa%22ss%2fw%c3%b6rd%3c%26%3e%2b%25mark`,
+		"path":         `pa%22ss%2Fw%C3%B6rd%3C&%3E+%25mark`,
+		"HTML":         `pa&#34;ss/wörd&lt;&amp;&gt;+%mark`,
+		"ASCII":        `pa\"ss/w\u00f6rd<&>+%mark`,
+		"control":      "pa\"ss/w\x00örd<&>\x1b+%mark",
+		"Bearer":       "Bearer " + refreshMark,
+		"bare":         refreshMark,
+		"access":       accessMark,
+	}
+	for name, echo := range escapes {
+		e := refused(t, reply(403, toJSON(map[string]any{"message": "before " + echo + " after " + echo})))
+		want := "before [redacted] after [redacted]"
+		if name == "Bearer" {
+			want = "before Bearer [redacted] after Bearer [redacted]"
+		}
+		assert.Equal(t, want, e.Message, name)
+	}
+}
+
+// Some write the escapes of a URL in lower case, and leave the letters as they are.
+func TestRefusal_LowerCaseIsOfTheEscapesAlone(t *testing.T) {
+	for _, echo := range []string{"PASS%2FWORD%3F", "PASS%2fWORD%3f"} {
+		c, w := client(t, nil, reply(403, toJSON(map[string]string{"message": "wrong: " + echo})))
+		_, err := c.SessionToken(t.Context(), []ags.Parameter{{Name: "password", Value: "PASS/WORD?"}})
+		w.only()
+		assert.Equal(t, "wrong: [redacted]", asError(t, err).Message)
+	}
+}
+
+func TestRefusal_PiecesOfSecretsAreRemoved(t *testing.T) {
+	token := jwt(`{"exp":1654877093,"jti":"4789023423714089478"}`)
+	c, w := client(t, nil, reply(403, toJSON(map[string]string{"message": "bad token " + token[:30] + "… of " + token[20:60]})))
+	_, err := c.Refresh(t.Context(), &ags.Token{RefreshToken: ags.NewSecret(token)})
+	w.only()
+	assert.Equal(t, "bad token [redacted]… of [redacted]", asError(t, err).Message)
+}
+
+func TestRefusal_OverlappingSecretsAreRemoved(t *testing.T) {
+	c, w := client(t, nil, reply(403, `{"message":"x abcdefghijkl y"}`))
+	_, err := c.SessionToken(t.Context(), []ags.Parameter{{Name: "a", Value: "abcdefgh"}, {Name: "b", Value: "efghijkl"}, {Name: "c", Value: " "}, {Name: "d"}})
+	w.only()
+	assert.Equal(t, "x [redacted] y", asError(t, err).Message)
+}
+
+// A hole in a word would tell what the secret is, and a message full of holes
+// nothing else.
+func TestRefusal_ShortSecretsAreRemovedAsWords(t *testing.T) {
+	for message, want := range map[string]string{
+		"wrong credentials":        "wrong credentials",
+		"locale en is unknown":     "locale [redacted] is unknown",
+		"language=en, en-GB, 'en'": "language=[redacted], [redacted]-GB, '[redacted]'",
+		"entry 1en2":               "entry 1en2",
+	} {
+		c, w := client(t, nil, reply(401, toJSON(map[string]string{"message": message})))
+		_, err := c.SessionToken(t.Context(), []ags.Parameter{{Name: "locale", Value: "en"}})
+		w.only()
+		assert.Equal(t, want, asError(t, err).Message)
+	}
+}
+
+func TestRefusal_SecretsOfOtherHeadersAreRemoved(t *testing.T) {
+	c, w := client(t, func(c *ags.Config) {
+		c.Header = http.Header{"Token": {"discovery-token-1"}, "Authorization": {"Basic ZGF2ZTpv"}, "Nagra-Device-Type": {"STB"}}
+	}, reply(403, `{"message":"token discovery-token-1, ZGF2ZTpv of an STB"}`),
+		reply(403, `{"message":"`+userMark+`"}`))
+	_, err := c.Discover(t.Context())
+	assert.Equal(t, "token [redacted], [redacted] of an STB", asError(t, err).Message)
+	_, err = c.SubsequentSignOn(t.Context(), ags.NewSecret(userMark), ags.SignOnRequest{})
+	assert.Equal(t, "[redacted]", asError(t, err).Message)
+	assert.Len(t, w.requests, 2)
+}
+
+func TestRefusal_SecretAtTheEndOfALongMessage(t *testing.T) {
+	// What is cut away to bound the work must not leave half a secret standing.
+	for n := 8<<10 - 2*len(passwordMark); n <= 8<<10; n++ {
+		e := refused(t, reply(403, toJSON(map[string]string{
+			"message": strings.Repeat(" ", n-100) + strings.Repeat(".", 100) + passwordMark + strings.Repeat("!", 300),
+		})))
+		assert.NotContains(t, e.Message, passwordMark[:2])
+		assert.LessOrEqual(t, utf8.RuneCountInString(e.Message), 200)
+	}
+}
+
+// 8 KiB of a text are looked at. Of one that ends there nothing is missing, and so
+// nothing need be taken for the beginning of a secret.
+func TestRefusal_EndOfTheLongestMessageIsKept(t *testing.T) {
+	message := strings.Repeat(" ", 8<<10-len("limit")) + "limit"
+	assert.Equal(t, "limit", refused(t, reply(403, toJSON(map[string]string{"message": message}))).Message)
+	assert.Empty(t, refused(t, reply(403, toJSON(map[string]string{"message": message + "s"}))).Message)
 }

@@ -3,10 +3,8 @@ package ags_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -142,14 +140,6 @@ func TestRetry_CutOffAnswerIsLost(t *testing.T) {
 			require.ErrorIs(t, err, ags.ErrProtocol)
 			assert.Len(t, requests, 1, "it may have registered a device")
 		})
-	}
-}
-
-func TestSignOut_NeedsNoBody(t *testing.T) {
-	for _, s := range []step{reply(204, ""), reply(200, "{}"), reply(202, "OK"), cutOff(200, `{"a`, errLost)} {
-		requests, _, err := bubble(t, nil, "sign out", s)
-		require.NoError(t, err)
-		assert.Len(t, requests, 1)
 	}
 }
 
@@ -316,119 +306,4 @@ func TestRetry_ContextEndsTheWait(t *testing.T) {
 			assert.Len(t, w.requests, 1)
 		})
 	}
-}
-
-func TestWithoutRetry_IsExactlyOneAttempt(t *testing.T) {
-	for op, call := range calls() {
-		for _, answer := range []step{fails(errDial), fails(errLost), reply(429, ""), reply(503, ""), cutOff(200, "{", errLost)} {
-			synctest.Test(t, func(t *testing.T) {
-				c, w := client(t, func(c *ags.Config) { c.Clock = clock.Real{} }, answer)
-				start := time.Now()
-				err := call(ags.WithoutRetry(t.Context()), c)
-				if op != "sign out" {
-					require.Error(t, err)
-				}
-				assert.Len(t, w.requests, 1, op)
-				assert.Zero(t, time.Since(start))
-			})
-		}
-	}
-}
-
-// Keeps G7.
-func TestNotSent(t *testing.T) {
-	for _, tc := range []struct {
-		name  string
-		steps []step
-		want  bool
-	}{
-		{"never connected", []step{fails(errDial)}, true},
-		{"host not found", []step{fails(fmt.Errorf("wrapped: %w", &net.DNSError{Err: "x"}))}, true},
-		{"proxy not reached", []step{fails(&net.OpError{Op: "proxyconnect", Err: io.EOF})}, true},
-		{"not known", []step{fails(errors.New("something"))}, false},
-		{"read", []step{fails(&net.OpError{Op: "read", Err: syscall.ECONNRESET})}, false},
-		{"cancelled on the way", []step{fails(context.Canceled)}, false},
-		{"timed out on the way", []step{fails(context.DeadlineExceeded)}, false},
-		{"never connected, twice", []step{fails(errDial), fails(errDial)}, true},
-		{"lost, then never connected", []step{fails(errLost), fails(errDial)}, false},
-		{"refused, then never connected", []step{reply(500, ""), fails(errDial)}, false},
-		{"neither answer nor error", []step{func(*http.Request) (*http.Response, error) { return nil, nil }}, false},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			requests, _, err := bubble(t, func(c *ags.Config) {
-				if c.Retry.Max = len(tc.steps) - 1; c.Retry.Max == 0 {
-					c.Retry.Max = -1
-				}
-			}, "refresh", tc.steps...)
-			require.ErrorIs(t, err, ags.ErrUnavailable)
-			assert.Equal(t, tc.want, asError(t, err).NotSent)
-			assert.Zero(t, asError(t, err).Status)
-			assert.Len(t, requests, len(tc.steps))
-		})
-	}
-}
-
-func TestContextOverBeforehand_NothingIsSent(t *testing.T) {
-	for op, call := range calls() {
-		c, w := client(t, nil)
-		ctx, cancel := context.WithCancelCause(t.Context())
-		cancel(assert.AnError)
-		err := call(ctx, c)
-		require.ErrorIs(t, err, context.Canceled, op)
-		require.ErrorIs(t, err, assert.AnError, op)
-		require.ErrorIs(t, err, ags.ErrUnavailable, op)
-		assert.True(t, asError(t, err).NotSent, op)
-		assert.Empty(t, w.requests, op)
-	}
-}
-
-func TestContextEndsWhileTheBodyIsRead(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	c, w := client(t, nil, func(r *http.Request) (*http.Response, error) {
-		cancel()
-		return cutOff(200, "{", context.Canceled)(r)
-	})
-	_, err := c.Refresh(ctx, held())
-	require.ErrorIs(t, err, context.Canceled)
-	require.ErrorIs(t, err, ags.ErrProtocol)
-	assert.False(t, asError(t, err).NotSent)
-	w.only()
-}
-
-func TestErrorCause(t *testing.T) {
-	for _, known := range []error{
-		context.Canceled, context.DeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, net.ErrClosed, syscall.ECONNRESET,
-	} {
-		e := refused(t, fails(fmt.Errorf("sending %s: %w", refreshMark, known)))
-		require.ErrorIs(t, e, known)
-		assert.Equal(t, known.Error(), e.Err.Error(), "and nothing of the text around it")
-	}
-	for _, timeout := range []bool{true, false} {
-		e := refused(t, fails(&net.DNSError{Err: "slow", IsTimeout: timeout}))
-		ne, ok := errors.AsType[net.Error](e)
-		require.True(t, ok)
-		assert.Equal(t, timeout, ne.Timeout())
-		old, ok := ne.(interface{ Temporary() bool })
-		require.True(t, ok)
-		assert.Equal(t, timeout, old.Temporary())
-	}
-	e := refused(t, fails(errors.New("a\r\nb")))
-	assert.Equal(t, "the request failed (*errors.errorString)", e.Err.Error())
-}
-
-func TestErrorCause_DeadlineIsATimeout(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		c, w := client(t, func(c *ags.Config) { c.Clock = clock.Real{} }, func(r *http.Request) (*http.Response, error) {
-			<-r.Context().Done()
-			return nil, r.Context().Err()
-		})
-		_, err := c.Refresh(ctx, held())
-		w.only()
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		ne, ok := errors.AsType[net.Error](err)
-		require.True(t, ok)
-		assert.True(t, ne.Timeout())
-	})
 }

@@ -2,13 +2,13 @@ package ags_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httptrace"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -207,44 +207,35 @@ func TestRefresh_LostAnswerOverASocketIsAskedForAgain(t *testing.T) {
 	assert.EqualValues(t, 2, g.requests.Load())
 }
 
-func TestContext_TraceHooksAreShownNothing(t *testing.T) {
-	var mu sync.Mutex
-	var called []string
-	saw := func(hook string) {
-		mu.Lock()
-		defer mu.Unlock()
-		called = append(called, hook)
+// Keeps G7.
+func TestNotSent(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		steps []step
+		want  bool
+	}{
+		{"never connected", []step{fails(errDial)}, true},
+		{"host not found", []step{fails(fmt.Errorf("wrapped: %w", &net.DNSError{Err: "x"}))}, true},
+		{"proxy not reached", []step{fails(&net.OpError{Op: "proxyconnect", Err: io.EOF})}, true},
+		{"not known", []step{fails(errors.New("something"))}, false},
+		{"read", []step{fails(&net.OpError{Op: "read", Err: syscall.ECONNRESET})}, false},
+		{"cancelled on the way", []step{fails(context.Canceled)}, false},
+		{"timed out on the way", []step{fails(context.DeadlineExceeded)}, false},
+		{"never connected, twice", []step{fails(errDial), fails(errDial)}, true},
+		{"lost, then never connected", []step{fails(errLost), fails(errDial)}, false},
+		{"refused, then never connected", []step{reply(500, ""), fails(errDial)}, false},
+		{"neither answer nor error", []step{func(*http.Request) (*http.Response, error) { return nil, nil }}, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			requests, _, err := bubble(t, func(c *ags.Config) {
+				if c.Retry.Max = len(tc.steps) - 1; c.Retry.Max == 0 {
+					c.Retry.Max = -1
+				}
+			}, "refresh", tc.steps...)
+			require.ErrorIs(t, err, ags.ErrUnavailable)
+			assert.Equal(t, tc.want, asError(t, err).NotSent)
+			assert.Zero(t, asError(t, err).Status)
+			assert.Len(t, requests, len(tc.steps))
+		})
 	}
-	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
-		GetConn:          func(string) { saw("GetConn") },
-		GotConn:          func(httptrace.GotConnInfo) { saw("GotConn") },
-		ConnectStart:     func(string, string) { saw("ConnectStart") },
-		ConnectDone:      func(string, string, error) { saw("ConnectDone") },
-		WroteHeaderField: func(string, []string) { saw("WroteHeaderField") },
-		WroteHeaders:     func() { saw("WroteHeaders") },
-	})
-	g := serve(t, (*httptest.Server).Start, answerPair)
-	_, err := g.client(t, nil).Refresh(ctx, held())
-	require.NoError(t, err)
-	assert.EqualValues(t, 1, g.requests.Load())
-	assert.Empty(t, called)
-}
-
-func TestContext_OtherValuesGoAlong(t *testing.T) {
-	type key struct{}
-	type keyOf[T any] struct{ of T }
-	ctx := context.WithValue(t.Context(), key{}, "span")
-	ctx = context.WithValue(ctx, keyOf[int]{1}, "generic")
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	c, w := client(t, nil, func(r *http.Request) (*http.Response, error) {
-		assert.Equal(t, "span", r.Context().Value(key{}))
-		assert.Equal(t, "generic", r.Context().Value(keyOf[int]{1}))
-		cancel()
-		<-r.Context().Done() // and its end
-		return nil, r.Context().Err()
-	})
-	_, err := c.Refresh(ctx, held())
-	require.ErrorIs(t, err, context.Canceled)
-	w.only()
 }

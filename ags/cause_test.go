@@ -1,0 +1,124 @@
+package ags_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/clock"
+)
+
+func TestErrorCause(t *testing.T) {
+	for _, known := range []error{
+		context.Canceled, context.DeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, net.ErrClosed, syscall.ECONNRESET,
+	} {
+		e := refused(t, fails(fmt.Errorf("sending %s: %w", refreshMark, known)))
+		require.ErrorIs(t, e, known)
+		assert.Equal(t, known.Error(), e.Err.Error(), "and nothing of the text around it")
+	}
+	for _, timeout := range []bool{true, false} {
+		e := refused(t, fails(&net.DNSError{Err: "slow", IsTimeout: timeout}))
+		ne, ok := errors.AsType[net.Error](e)
+		require.True(t, ok)
+		assert.Equal(t, timeout, ne.Timeout())
+		old, ok := ne.(interface{ Temporary() bool })
+		require.True(t, ok)
+		assert.Equal(t, timeout, old.Temporary())
+	}
+	e := refused(t, fails(errors.New("a\r\nb")))
+	assert.Equal(t, "the request failed (*errors.errorString)", e.Err.Error())
+}
+
+func TestErrorCause_DeadlineIsATimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		c, w := client(t, func(c *ags.Config) { c.Clock = clock.Real{} }, func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})
+		_, err := c.Refresh(ctx, held())
+		w.only()
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		ne, ok := errors.AsType[net.Error](err)
+		require.True(t, ok)
+		assert.True(t, ne.Timeout())
+	})
+}
+
+// What stands at the beginning of an answer that lacks the empty line before its body,
+// or is garbled otherwise, net/http quotes in its error.
+func TestGarbledAnswers_NothingOfThemIsInTheError(t *testing.T) {
+	body := `{"access_token":"` + accessMark + `","refresh_token":"` + refreshMark + `","expires_in":3600}`
+	for name, answer := range map[string]string{
+		"no empty line":          "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + body + "\r\n\r\n",
+		"no line at all":         "HTTP/1.1 200 OK\r\n" + body + "\r\n\r\n",
+		"the body alone":         body,
+		"the body and a line":    body + "\r\n\r\n",
+		"in the status line":     "HTTP/1.1 " + body + "\r\n\r\n",
+		"behind the protocol":    body + " 200 OK\r\n\r\n",
+		"as a reason":            "HTTP/1.1 abc " + body + "\r\n\r\n",
+		"as a length":            "HTTP/1.1 200 OK\r\nContent-Length: " + body + "\r\n\r\n",
+		"as a second length":     "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: " + body + "\r\n\r\n{}",
+		"as a transfer encoding": "HTTP/1.1 200 OK\r\nTransfer-Encoding: " + body + "\r\n\r\n",
+		"as a chunk":             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body + "\r\n\r\n",
+		"as a trailer":           "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n" + body + "\r\n\r\n",
+		"as a field's name":      "HTTP/1.1 200 OK\r\n" + body + ": x\r\n\r\n",
+		"behind a space":         "HTTP/1.1 200 OK\r\n " + body + "\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			base, stop := answering(t, answer)
+			defer stop()
+			cfg := config(nil)
+			cfg.BaseURL, cfg.HTTPClient, cfg.Clock = base, nil, nil
+			c, err := ags.New(cfg)
+			require.NoError(t, err)
+			_, err = c.Refresh(ags.WithoutRetry(t.Context()), held())
+			require.Error(t, err)
+			for ; err != nil; err = errors.Unwrap(err) {
+				for _, printed := range []string{err.Error(), fmt.Sprintf("%v %+v %#v", err, err, err)} {
+					assert.NotContains(t, printed, "mark")
+					assert.NotContains(t, printed, "access_token")
+				}
+			}
+		})
+	}
+}
+
+// answering is a server that answers each connection so, and hangs up.
+func answering(t *testing.T, answer string) (base string, stop func()) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if r, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+				_ = r.Body.Close()
+			}
+			_, _ = conn.Write([]byte(answer))
+			_ = conn.Close()
+		}
+	}()
+	return "http://" + l.Addr().String(), func() {
+		_ = l.Close()
+		<-done
+	}
+}

@@ -1,0 +1,119 @@
+package ags_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/clock"
+)
+
+func TestWithCorrelationID(t *testing.T) {
+	for _, tc := range []struct {
+		id   string
+		kept bool
+	}{{"flow-42", true}, {"", false}, {"a\r\nX-Evil: 1", false}, {"a b", false}} {
+		c, w := client(t, nil, reply(404, ""))
+		_, err := c.Discover(ags.WithCorrelationID(t.Context(), tc.id))
+		sent := w.only().header.Get("X-Correlation-Id")
+		assert.Equal(t, tc.kept, sent == tc.id, "%q", tc.id)
+		assert.NotEmpty(t, sent)
+		assert.Equal(t, sent, asError(t, err).CorrelationID)
+		assert.Contains(t, err.Error(), sent)
+	}
+}
+
+func TestWithoutRetry_IsExactlyOneAttempt(t *testing.T) {
+	for op, call := range calls() {
+		for _, answer := range []step{fails(errDial), fails(errLost), reply(429, ""), reply(503, ""), cutOff(200, "{", errLost)} {
+			synctest.Test(t, func(t *testing.T) {
+				c, w := client(t, func(c *ags.Config) { c.Clock = clock.Real{} }, answer)
+				start := time.Now()
+				err := call(ags.WithoutRetry(t.Context()), c)
+				if op != "sign out" {
+					require.Error(t, err)
+				}
+				assert.Len(t, w.requests, 1, op)
+				assert.Zero(t, time.Since(start))
+			})
+		}
+	}
+}
+
+func TestContextOverBeforehand_NothingIsSent(t *testing.T) {
+	for op, call := range calls() {
+		c, w := client(t, nil)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(assert.AnError)
+		err := call(ctx, c)
+		require.ErrorIs(t, err, context.Canceled, op)
+		require.ErrorIs(t, err, assert.AnError, op)
+		require.ErrorIs(t, err, ags.ErrUnavailable, op)
+		assert.True(t, asError(t, err).NotSent, op)
+		assert.Empty(t, w.requests, op)
+	}
+}
+
+func TestContextEndsWhileTheBodyIsRead(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	c, w := client(t, nil, func(r *http.Request) (*http.Response, error) {
+		cancel()
+		return cutOff(200, "{", context.Canceled)(r)
+	})
+	_, err := c.Refresh(ctx, held())
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, err, ags.ErrProtocol)
+	assert.False(t, asError(t, err).NotSent)
+	w.only()
+}
+
+func TestContext_TraceHooksAreShownNothing(t *testing.T) {
+	var mu sync.Mutex
+	var called []string
+	saw := func(hook string) {
+		mu.Lock()
+		defer mu.Unlock()
+		called = append(called, hook)
+	}
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+		GetConn:          func(string) { saw("GetConn") },
+		GotConn:          func(httptrace.GotConnInfo) { saw("GotConn") },
+		ConnectStart:     func(string, string) { saw("ConnectStart") },
+		ConnectDone:      func(string, string, error) { saw("ConnectDone") },
+		WroteHeaderField: func(string, []string) { saw("WroteHeaderField") },
+		WroteHeaders:     func() { saw("WroteHeaders") },
+	})
+	g := serve(t, (*httptest.Server).Start, answerPair)
+	_, err := g.client(t, nil).Refresh(ctx, held())
+	require.NoError(t, err)
+	assert.EqualValues(t, 1, g.requests.Load())
+	assert.Empty(t, called)
+}
+
+func TestContext_OtherValuesGoAlong(t *testing.T) {
+	type key struct{}
+	type keyOf[T any] struct{ of T }
+	ctx := context.WithValue(t.Context(), key{}, "span")
+	ctx = context.WithValue(ctx, keyOf[int]{1}, "generic")
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c, w := client(t, nil, func(r *http.Request) (*http.Response, error) {
+		assert.Equal(t, "span", r.Context().Value(key{}))
+		assert.Equal(t, "generic", r.Context().Value(keyOf[int]{1}))
+		cancel()
+		<-r.Context().Done() // and its end
+		return nil, r.Context().Err()
+	})
+	_, err := c.Refresh(ctx, held())
+	require.ErrorIs(t, err, context.Canceled)
+	w.only()
+}

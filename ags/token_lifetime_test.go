@@ -1,0 +1,265 @@
+package ags_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/clock"
+)
+
+func TestTokenAnswer_Lifetimes(t *testing.T) {
+	for _, tc := range []struct {
+		written string
+		want    float64 // seconds, 0 for none
+		zeroBad bool    // of expires_in an error, of the others none
+		bad     bool    // of any an error
+	}{
+		{written: `3600`, want: 3600},
+		{written: `3600.0`, want: 3600},
+		{written: `1e3`, want: 1000},
+		{written: `1.5`, want: 1.5},
+		{written: `"3600"`, want: 3600},
+		{written: `" 3600 "`, want: 3600},
+		{written: `"1e3"`, want: 1000},
+		{written: `315360000`, want: 315360000},
+		{written: `null`},
+		{written: `0`, zeroBad: true},
+		{written: `-0`, zeroBad: true},
+		{written: `"0"`, zeroBad: true},
+		{written: `1e-12`, zeroBad: true},
+		{written: `-1`, bad: true},
+		{written: `"-1"`, bad: true},
+		{written: `315360001`, bad: true},
+		{written: `1e999`, bad: true},
+		{written: `-1e999`, bad: true},
+		{written: `""`, bad: true},
+		{written: `"soon"`, bad: true},
+		{written: `"inf"`, bad: true},
+		{written: `"NaN"`, bad: true},
+		{written: `"0x10"`, bad: true},
+		{written: `"1_000"`, bad: true},
+		{written: `"+1"`, bad: true},
+		{written: `true`, bad: true},
+		{written: `[3600]`, bad: true},
+		{written: `{}`, bad: true},
+	} {
+		for name, at := range map[string]func(*ags.Token) time.Time{
+			"expires_in":               func(t *ags.Token) time.Time { return t.ExpiresAt },
+			"refresh_expires_in":       func(t *ags.Token) time.Time { return t.RefreshExpiresAt },
+			"fixed_refresh_expires_in": func(t *ags.Token) time.Time { return t.FixedExpiresAt },
+		} {
+			t.Run(name+"="+tc.written, func(t *testing.T) {
+				token, err := refreshAt(t, issued, held(), fmt.Sprintf(`{"access_token":"a",%q:%s}`, name, tc.written))
+				if tc.bad || tc.zeroBad && name == "expires_in" {
+					require.ErrorIs(t, err, ags.ErrProtocol)
+					assert.Contains(t, err.Error(), name)
+					return
+				}
+				require.NoError(t, err)
+				assertInstant(t, after(issued, tc.want), at(token), name)
+			})
+		}
+	}
+}
+
+func TestTokenAnswer_IssuedAtIsWallTimeOfSending(t *testing.T) {
+	c, w := client(t, func(c *ags.Config) { c.Clock = nil }, reply(200, pair()))
+	before := time.Now()
+	token, err := c.Refresh(t.Context(), held())
+	require.NoError(t, err)
+	w.only()
+	assert.WithinRange(t, token.IssuedAt, before.Round(0), time.Now().Round(0))
+	assert.Equal(t, token.IssuedAt.Round(0), token.IssuedAt, "a monotonic reading does not survive storing")
+	assert.Equal(t, token.ExpiresAt.Round(0), token.ExpiresAt)
+}
+
+func TestTokenAnswer_LifetimesCountFromSending(t *testing.T) {
+	fake := clock.NewFake(issued)
+	slow := func(r *http.Request) (*http.Response, error) {
+		fake.Advance(20 * time.Second)
+		return reply(200, pair())(r)
+	}
+	c, w := client(t, func(c *ags.Config) { c.Clock = fake }, slow)
+	token, err := c.Refresh(t.Context(), held())
+	require.NoError(t, err)
+	w.only()
+	assertInstant(t, issued, token.IssuedAt, "issued")
+	assertInstant(t, issued.Add(time.Hour), token.ExpiresAt, "access")
+}
+
+// claimed is a JWT whose claims are so many seconds after issued, by the
+// gateway's clock; zero ones are left out.
+func claimed(exp, fixed int64) string {
+	claims := map[string]any{"typ": "DevAuthN"}
+	if exp != 0 {
+		claims["exp"] = issued.Unix() + exp
+	}
+	if fixed != 0 {
+		claims["fixed_exp"] = issued.Unix() + fixed
+	}
+	return jwt(toJSON(claims))
+}
+
+// Keeps G2.
+func TestTokenAnswer_ClaimsAndSkew(t *testing.T) {
+	type want struct{ access, refresh, fixed float64 } // seconds after our clock's instant of sending
+	inOrder := want{3600, 172800, 2592000}
+	access, refresh := claimed(3600, 2592000), claimed(172800, 2592000)
+	date := []string{"Date", issued.UTC().Format(http.TimeFormat)}
+	for _, tc := range []struct {
+		name   string
+		fields []any
+		header []string
+		want   want // by a clock that is right
+		wrong  want // by one that is an hour behind
+	}{
+		{"all told", []any{"access_token", access, "refresh_token", refresh}, nil, inOrder, inOrder},
+		{
+			"no expires_in: corrected by the refresh token's pair",
+			[]any{"access_token", access, "refresh_token", refresh, "expires_in", nil},
+			nil, inOrder, inOrder,
+		},
+		{
+			"no refresh_expires_in: corrected by the access token's pair",
+			[]any{"access_token", access, "refresh_token", refresh, "refresh_expires_in", nil},
+			nil, inOrder, inOrder,
+		},
+		{
+			"zero is not told",
+			[]any{"access_token", access, "refresh_token", refresh, "refresh_expires_in", 0, "fixed_refresh_expires_in", 0},
+			nil, inOrder, inOrder,
+		},
+		{
+			"claims alone: corrected by Date",
+			[]any{
+				"access_token", access, "refresh_token", refresh,
+				"expires_in", nil, "refresh_expires_in", nil, "fixed_refresh_expires_in", nil,
+			},
+			date, inOrder, inOrder,
+		},
+		{
+			"claims alone: not corrected without Date",
+			[]any{
+				"access_token", access, "refresh_token", refresh,
+				"expires_in", nil, "refresh_expires_in", nil, "fixed_refresh_expires_in", nil,
+			},
+			nil, inOrder,
+			want{7200, 176400, 2595600},
+		},
+		{
+			"the pair goes before Date",
+			[]any{"access_token", access, "refresh_token", refresh},
+			[]string{"Date", issued.Add(10 * time.Minute).UTC().Format(http.TimeFormat)},
+			inOrder, inOrder,
+		},
+		{
+			"opaque: spans alone",
+			[]any{},
+			date, inOrder, inOrder,
+		},
+		{
+			"nothing told",
+			[]any{"expires_in", nil, "refresh_expires_in", nil, "fixed_refresh_expires_in", nil},
+			date,
+			want{},
+			want{},
+		},
+		{
+			"fixed_exp goes before its span",
+			[]any{"access_token", claimed(3600, 1000000), "refresh_token", "opaque"},
+			nil,
+			want{3600, 172800, 1000000},
+			want{3600, 172800, 1000000},
+		},
+		{
+			"fixed_exp of the refresh token will do",
+			[]any{"access_token", claimed(3600, 0), "refresh_token", claimed(172800, 1000000)},
+			nil,
+			want{3600, 172800, 1000000},
+			want{3600, 172800, 1000000},
+		},
+		{
+			"the earlier fixed_exp of two",
+			[]any{"access_token", claimed(3600, 2000000), "refresh_token", claimed(172800, 1000000)},
+			nil,
+			want{3600, 172800, 1000000},
+			want{3600, 172800, 1000000},
+		},
+		{
+			"a session as old as a repeated span says nothing about the clock",
+			[]any{"access_token", claimed(0, 1592000), "refresh_token", claimed(0, 1592000)},
+			date,
+			want{3600, 172800, 1592000},
+			want{3600, 172800, 1592000},
+		},
+		{
+			"a claim that never ends is no pair",
+			[]any{"access_token", claimed(9000000000, 2592000), "refresh_token", refresh},
+			nil, inOrder, inOrder,
+		},
+		{
+			"a fixed claim that never ends is none",
+			[]any{"access_token", claimed(3600, 9000000000), "refresh_token", claimed(172800, 9000000000)},
+			nil, inOrder, inOrder,
+		},
+		{
+			"a claim past at its issue is none",
+			[]any{"access_token", claimed(-10, -10), "refresh_token", "opaque", "expires_in", nil},
+			date,
+			want{0, 172800, 2592000},
+			want{0, 172800, 2592000},
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			for at, want := range map[time.Time]want{issued: tc.want, issued.Add(-time.Hour): tc.wrong} {
+				token, err := refreshAt(t, at, held(), pair(tc.fields...), tc.header...)
+				require.NoError(t, err)
+				assertInstant(t, at, token.IssuedAt, "issued")
+				assertInstant(t, after(at, want.access), token.ExpiresAt, "access")
+				assertInstant(t, after(at, want.refresh), token.RefreshExpiresAt, "refresh")
+				assertInstant(t, after(at, want.fixed), token.FixedExpiresAt, "fixed")
+			}
+		})
+	}
+}
+
+func TestTokenAnswer_SkewBelowASecondIsNoise(t *testing.T) {
+	body := pair("access_token", claimed(3600, 2592000), "refresh_token", claimed(172800, 2592000))
+	for off, corrected := range map[time.Duration]bool{
+		-999 * time.Millisecond: false, 0: false, 999 * time.Millisecond: false,
+		-time.Second: true, time.Second: true, 50 * 365 * 24 * time.Hour: true, -50 * 365 * 24 * time.Hour: true,
+	} {
+		token, err := refreshAt(t, issued.Add(off), held(), body)
+		require.NoError(t, err)
+		want := issued.Add(2592000 * time.Second)
+		if corrected {
+			want = want.Add(off)
+		}
+		assertInstant(t, want, token.FixedExpiresAt, off.String())
+		assertInstant(t, issued.Add(off).Add(time.Hour), token.ExpiresAt, off.String())
+	}
+}
+
+func TestTokenAnswer_MillisecondClaims(t *testing.T) {
+	body := pair("access_token", jwt(`{"exp":1654877093250,"fixed_exp":1657465493250}`), "refresh_token", "opaque", "expires_in", nil)
+	token, err := refreshAt(t, issued, held(), body)
+	require.NoError(t, err)
+	assertInstant(t, time.UnixMilli(1654877093250), token.ExpiresAt, "access")
+	assertInstant(t, time.UnixMilli(1657465493250), token.FixedExpiresAt, "fixed")
+}
+
+// A number above 1e11 is milliseconds. That one is still a second, of the year 5138.
+func TestTokenAnswer_LastSecondOfAClaim(t *testing.T) {
+	const last = 100_000_000_000
+	date := time.Unix(last, 0).Add(-time.Hour).UTC().Format(http.TimeFormat)
+	body := pair("access_token", jwt(`{"exp":100000000000}`), "refresh_token", "opaque", "expires_in", nil)
+	token, err := refreshAt(t, issued, held(), body, "Date", date)
+	require.NoError(t, err)
+	assertInstant(t, issued.Add(time.Hour), token.ExpiresAt, "access")
+}
