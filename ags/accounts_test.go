@@ -13,9 +13,9 @@ import (
 )
 
 // choice signs on, answered with a 300 of this body.
-func choice(t *testing.T, body string) (*ags.AccountChoiceError, error) {
+func signOnChoice(t *testing.T, body string) (*ags.AccountChoiceError, error) {
 	t.Helper()
-	c, w := client(t, nil, reply(300, body))
+	c, w := newClient(t, nil, respond(300, body))
 	token, err := c.SignOn(ags.WithCorrelationID(t.Context(), "flow-1"), ags.SignOnRequest{})
 	assert.Nil(t, token)
 	w.only()
@@ -24,7 +24,7 @@ func choice(t *testing.T, body string) (*ags.AccountChoiceError, error) {
 }
 
 func TestAccountChoice_TokenBesideTheAccounts(t *testing.T) {
-	e, err := choice(t, `{"userAccountToken":"`+userMark+`","accounts":[
+	e, err := signOnChoice(t, `{"userAccountToken":"`+userMark+`","accounts":[
 		{"accountInformation":"{\"accountId\":\"1663\",\"owner\":\"Dave\"}","rank":1},
 		{"accountInformation":"{\"accountId\":\"1664\"}"}]}`)
 	require.NotNil(t, e, "%v", err)
@@ -45,7 +45,7 @@ func TestAccountChoice_TokenBesideTheAccounts(t *testing.T) {
 }
 
 func TestAccountChoice_TokenInEachAccount(t *testing.T) {
-	e, err := choice(t, `{"accounts":[{"userAccountToken":"one","accountInformation":null},{"userAccountToken":"two","accountInformation":{"n":1}}]}`)
+	e, err := signOnChoice(t, `{"accounts":[{"userAccountToken":"one","accountInformation":null},{"userAccountToken":"two","accountInformation":{"n":1}}]}`)
 	require.NotNil(t, e, "%v", err)
 	assert.True(t, e.UserToken.IsZero())
 	assert.Equal(t, "one", e.Accounts[0].UserToken.Reveal())
@@ -56,7 +56,7 @@ func TestAccountChoice_TokenInEachAccount(t *testing.T) {
 }
 
 func TestAccountChoice_TokenInTheInformation(t *testing.T) {
-	e, err := choice(t, `{"userAccountToken":"shared","accounts":[
+	e, err := signOnChoice(t, `{"userAccountToken":"shared","accounts":[
 		{"accountInformation":"{\"userAccountToken\":\"`+userMark+`\",\"n\":1}"},{"accountInformation":"Dave's"},{"accountInformation":7}]}`)
 	require.NotNil(t, e, "%v", err)
 	assert.Equal(t, userMark, e.Accounts[0].UserToken.Reveal())
@@ -67,8 +67,8 @@ func TestAccountChoice_TokenInTheInformation(t *testing.T) {
 	assert.Equal(t, `7`, string(e.Accounts[2].Information()))
 }
 
-func TestAccountChoice_GivesCopies(t *testing.T) {
-	e, err := choice(t, `{"userAccountToken":"a","accounts":[{"accountInformation":{"n":1},"m":2}]}`)
+func TestAccountChoice_ReturnsCopies(t *testing.T) {
+	e, err := signOnChoice(t, `{"userAccountToken":"a","accounts":[{"accountInformation":{"n":1},"m":2}]}`)
 	require.NotNil(t, e, "%v", err)
 	a := e.Accounts[0]
 	a.Information()[0] = 'x'
@@ -80,7 +80,7 @@ func TestAccountChoice_GivesCopies(t *testing.T) {
 	assert.Nil(t, ags.Account{}.Fields())
 }
 
-func TestAccountChoice_EachFaultIsAProtocolError(t *testing.T) {
+func TestAccountChoice_Malformed(t *testing.T) {
 	for _, body := range []string{
 		``, `<html>`, `[]`, `{}`, `{"userAccountToken":"a"}`, `{"userAccountToken":"a","accounts":[]}`,
 		`{"userAccountToken":"a","accounts":null}`, `{"userAccountToken":"a","accounts":{}}`,
@@ -90,7 +90,7 @@ func TestAccountChoice_EachFaultIsAProtocolError(t *testing.T) {
 		`{"accounts":[{"accountInformation":"{\"userAccountToken\":\"` + userMark + `\\n\"}"}]}`,
 		`{"accounts":[{"userAccountToken":"a","userAccountToken":"b"}]}`,
 	} {
-		e, err := choice(t, body)
+		e, err := signOnChoice(t, body)
 		assert.Nil(t, e, body)
 		require.ErrorIs(t, err, ags.ErrProtocol, body)
 		assert.Equal(t, 300, asError(t, err).Status)
@@ -98,25 +98,25 @@ func TestAccountChoice_EachFaultIsAProtocolError(t *testing.T) {
 	}
 }
 
-func TestAccountChoice_OnlyOfTheSignOnsThatAreFirst(t *testing.T) {
+func TestAccountChoice_OnlyForSignOns(t *testing.T) {
 	const body = `{"userAccountToken":"a","accounts":[{}]}`
-	c, w := client(t, nil, reply(300, body), reply(300, body))
+	c, w := newClient(t, nil, respond(300, body), respond(300, body))
 	_, err := c.SignOnWithSessionToken(t.Context(), ags.SignOnRequest{})
 	e, ok := errors.AsType[*ags.AccountChoiceError](err)
 	require.True(t, ok)
 	assert.Equal(t, w.requests[0].header.Get("X-Correlation-Id"), e.CorrelationID)
-	_, err = c.Refresh(t.Context(), held())
+	_, err = c.Refresh(t.Context(), testToken())
 	require.ErrorIs(t, err, ags.ErrProtocol)
 	assert.Len(t, w.requests, 2)
 }
 
-func TestAccountChoice_PrintsNothing(t *testing.T) {
-	e, err := choice(t, `{"userAccountToken":"`+userMark+`","accounts":[
+func TestAccountChoice_PrintsNoContent(t *testing.T) {
+	e, err := signOnChoice(t, `{"userAccountToken":"`+userMark+`","accounts":[
 		{"accountInformation":"{\"owner\":\"`+passwordMark[4:8]+`Dave\"}","rank":"`+accessMark+`"}]}`)
 	require.NotNil(t, e, "%v", err)
-	for _, v := range slices.Concat(printedForms(*e), hiddenForms(*e), printedForms(e.Accounts[0]), hiddenForms(e.Accounts[0]),
+	for _, v := range slices.Concat(exportedForms(*e), unexportedForms(*e), exportedForms(e.Accounts[0]), unexportedForms(e.Accounts[0]),
 		[]any{fmt.Errorf("wrapped: %w", e)}) {
-		for _, printed := range prints(v) {
+		for _, printed := range printedTexts(v) {
 			for _, mark := range []string{userMark, "Dave", accessMark} {
 				assert.NotContains(t, printed, mark)
 			}

@@ -24,12 +24,12 @@ func TestErrorCause(t *testing.T) {
 	for _, known := range []error{
 		context.Canceled, context.DeadlineExceeded, io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, net.ErrClosed, syscall.ECONNRESET,
 	} {
-		e := refused(t, fails(fmt.Errorf("sending %s: %w", refreshMark, known)))
+		e := refreshError(t, failWith(fmt.Errorf("sending %s: %w", refreshMark, known)))
 		require.ErrorIs(t, e, known)
 		assert.Equal(t, known.Error(), e.Err.Error(), "and nothing of the text around it")
 	}
 	for _, timeout := range []bool{true, false} {
-		e := refused(t, fails(&net.DNSError{Err: "slow", IsTimeout: timeout}))
+		e := refreshError(t, failWith(&net.DNSError{Err: "slow", IsTimeout: timeout}))
 		ne, ok := errors.AsType[net.Error](e)
 		require.True(t, ok)
 		assert.Equal(t, timeout, ne.Timeout())
@@ -37,7 +37,7 @@ func TestErrorCause(t *testing.T) {
 		require.True(t, ok)
 		assert.Equal(t, timeout, old.Temporary())
 	}
-	e := refused(t, fails(errors.New("a\r\nb")))
+	e := refreshError(t, failWith(errors.New("a\r\nb")))
 	assert.Equal(t, "the request failed (*errors.errorString)", e.Err.Error())
 }
 
@@ -45,11 +45,11 @@ func TestErrorCause_DeadlineIsATimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		c, w := client(t, func(c *ags.Config) { c.Clock = clock.Real{} }, func(r *http.Request) (*http.Response, error) {
+		c, w := newClient(t, func(c *ags.Config) { c.Clock = clock.Real{} }, func(r *http.Request) (*http.Response, error) {
 			<-r.Context().Done()
 			return nil, r.Context().Err()
 		})
-		_, err := c.Refresh(ctx, held())
+		_, err := c.Refresh(ctx, testToken())
 		w.only()
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		ne, ok := errors.AsType[net.Error](err)
@@ -79,13 +79,13 @@ func TestGarbledAnswers_NothingOfThemIsInTheError(t *testing.T) {
 		"behind a space":         "HTTP/1.1 200 OK\r\n " + body + "\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			base, stop := answering(t, answer)
+			base, stop := serveRaw(t, answer)
 			defer stop()
-			cfg := config(nil)
+			cfg := testConfig(nil)
 			cfg.BaseURL, cfg.HTTPClient, cfg.Clock = base, nil, nil
 			c, err := ags.New(cfg)
 			require.NoError(t, err)
-			_, err = c.Refresh(ags.WithoutRetry(t.Context()), held())
+			_, err = c.Refresh(ags.WithoutRetry(t.Context()), testToken())
 			require.Error(t, err)
 			for ; err != nil; err = errors.Unwrap(err) {
 				for _, printed := range []string{err.Error(), fmt.Sprintf("%v %+v %#v", err, err, err)} {
@@ -98,7 +98,7 @@ func TestGarbledAnswers_NothingOfThemIsInTheError(t *testing.T) {
 }
 
 // answering is a server that answers each connection so, and hangs up.
-func answering(t *testing.T, answer string) (base string, stop func()) {
+func serveRaw(t *testing.T, answer string) (base string, stop func()) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -50,7 +50,7 @@ func TestHasFixedClaim(t *testing.T) {
 			if tc.access == "" {
 				return
 			}
-			answered, err := refreshAt(t, issued, held(), toJSON(map[string]string{"access_token": tc.access, "refresh_token": tc.refresh}))
+			answered, err := refreshAt(t, issued, testToken(), toJSON(map[string]string{"access_token": tc.access, "refresh_token": tc.refresh}))
 			require.NoError(t, err)
 			assert.Equal(t, tc.want, !answered.FixedExpiresAt.IsZero(), "the horizon is there if the claim is")
 		})

@@ -15,18 +15,18 @@ import (
 )
 
 func TestSessionToken(t *testing.T) {
-	c, w := client(t, nil, reply(200, `{"sessionToken":"st-1"}`))
+	c, w := newClient(t, nil, respond(200, `{"sessionToken":"st-1"}`))
 	s, err := c.SessionToken(t.Context(), nil)
 	require.NoError(t, err)
 	assert.Equal(t, "st-1", s.Reveal())
 	w.only()
-	c, w = client(t, nil, reply(201, `{"sessionToken":"st-2"}`))
+	c, w = newClient(t, nil, respond(201, `{"sessionToken":"st-2"}`))
 	s, err = c.SessionToken(t.Context(), nil)
 	require.NoError(t, err, "created, as well as found")
 	assert.Equal(t, "st-2", s.Reveal())
 	w.only()
 	for _, body := range []string{`{}`, `{"sessionToken":""}`, `{"sessionToken":7}`, `{"sessionToken":null}`, `[]`} {
-		c, w := client(t, nil, reply(200, body))
+		c, w := newClient(t, nil, respond(200, body))
 		s, err := c.SessionToken(t.Context(), nil)
 		require.ErrorIs(t, err, ags.ErrProtocol, body)
 		assert.True(t, s.IsZero(), body)
@@ -56,7 +56,7 @@ func TestClient_FollowsNoRedirectAndKeepsNoCookie(t *testing.T) {
 	})
 	require.NoError(t, err)
 	for range locations {
-		_, err = c.Refresh(t.Context(), held())
+		_, err = c.Refresh(t.Context(), testToken())
 		require.ErrorIs(t, err, ags.ErrProtocol)
 		assert.Equal(t, http.StatusTemporaryRedirect, asError(t, err).Status)
 	}
@@ -79,12 +79,12 @@ func TestClient_OwnTransportByDefault(t *testing.T) {
 	var requests atomic.Int32
 	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		requests.Add(1)
-		_, _ = w.Write([]byte(pair()))
+		_, _ = w.Write([]byte(tokenJSON()))
 	}))
 	for _, given := range []*http.Client{nil, {}} {
 		c, err := ags.New(ags.Config{BaseURL: gateway.URL, AuthServiceID: "s", TenantID: "t", HTTPClient: given})
 		require.NoError(t, err)
-		token, err := c.Refresh(t.Context(), held())
+		token, err := c.Refresh(t.Context(), testToken())
 		require.NoError(t, err)
 		assert.Equal(t, "new-access", token.AccessToken.Reveal())
 	}
@@ -94,18 +94,18 @@ func TestClient_OwnTransportByDefault(t *testing.T) {
 
 // closable counts how often it is told to close its connections.
 type closable struct {
-	wire
+	fakeTransport
 	closed int
 }
 
 func (c *closable) CloseIdleConnections() { c.closed++ }
 
 func TestClient_DoesNotCloseConnections(t *testing.T) {
-	rt := &closable{wire: wire{tb: t, steps: []step{reply(401, ""), fails(assert.AnError), fails(assert.AnError)}}}
-	c, err := ags.New(config(rt))
+	rt := &closable{fakeTransport: fakeTransport{tb: t, responders: []responder{respond(401, ""), failWith(assert.AnError), failWith(assert.AnError)}}}
+	c, err := ags.New(testConfig(rt))
 	require.NoError(t, err)
 	for range 2 {
-		_, err = c.Refresh(t.Context(), held())
+		_, err = c.Refresh(t.Context(), testToken())
 		require.Error(t, err)
 	}
 	assert.Len(t, rt.requests, 3)
@@ -113,12 +113,12 @@ func TestClient_DoesNotCloseConnections(t *testing.T) {
 }
 
 func TestClient_IsSafeForConcurrentUse(t *testing.T) {
-	steps := make([]step, 40)
-	for i := range steps {
-		steps[i] = reply(200, pair())
+	responders := make([]responder, 40)
+	for i := range responders {
+		responders[i] = respond(200, tokenJSON())
 	}
-	c, w := client(t, nil, steps...)
-	shared := held()
+	c, w := newClient(t, nil, responders...)
+	shared := testToken()
 	var wg sync.WaitGroup
 	for range 40 {
 		wg.Go(func() {

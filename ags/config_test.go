@@ -45,8 +45,8 @@ func TestNew_BaseURL(t *testing.T) {
 		{url: ""},
 	} {
 		t.Run(tc.url, func(t *testing.T) {
-			w := &wire{tb: t, steps: []step{reply(200, pair())}}
-			cfg := config(w)
+			w := &fakeTransport{tb: t, responders: []responder{respond(200, tokenJSON())}}
+			cfg := testConfig(w)
 			cfg.BaseURL, cfg.AllowInsecure = tc.url, tc.insecure
 			c, err := ags.New(cfg)
 			if tc.want == "" {
@@ -55,14 +55,14 @@ func TestNew_BaseURL(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			_, err = c.Refresh(t.Context(), held())
+			_, err = c.Refresh(t.Context(), testToken())
 			require.NoError(t, err)
 			assert.Equal(t, tc.want, w.only().url)
 		})
 	}
 }
 
-func TestNew_RefusesWhatCannotBeMeant(t *testing.T) {
+func TestNew_InvalidConfig(t *testing.T) {
 	for name, change := range map[string]func(*ags.Config){
 		"no tenant":           func(c *ags.Config) { c.TenantID = "" },
 		"tenant not a value":  func(c *ags.Config) { c.TenantID = "na\ngra" },
@@ -83,7 +83,7 @@ func TestNew_RefusesWhatCannotBeMeant(t *testing.T) {
 		"parameter not UTF-8": func(c *ags.Config) { c.Parameters = []ags.Parameter{{Name: "n", Value: "hunter22\xff"}} },
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := config(&wire{tb: t})
+			cfg := testConfig(&fakeTransport{tb: t})
 			change(&cfg)
 			_, err := ags.New(cfg)
 			require.Error(t, err)
@@ -97,38 +97,38 @@ func TestNew_RefusesWhatCannotBeMeant(t *testing.T) {
 func TestNew_HeaderNamesAreTokens(t *testing.T) {
 	const token = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	for c := range rune(0x100) {
-		cfg := config(&wire{tb: t})
+		cfg := testConfig(&fakeTransport{tb: t})
 		cfg.Header = http.Header{"X-" + string(c): {"v"}}
 		_, err := ags.New(cfg)
 		assert.Equal(t, strings.ContainsRune(token, c), err == nil, "%q: %v", c, err)
 	}
 }
 
-func TestNew_CopiesWhatItIsGiven(t *testing.T) {
-	w := &wire{tb: t, steps: []step{reply(200, pair())}}
-	cfg := config(w)
+func TestNew_CopiesConfig(t *testing.T) {
+	w := &fakeTransport{tb: t, responders: []responder{respond(200, tokenJSON())}}
+	cfg := testConfig(w)
 	cfg.Header = http.Header{"Nagra-Device-Type": {"STB"}}
 	c, err := ags.New(cfg)
 	require.NoError(t, err)
 	cfg.Header.Set("Nagra-Device-Type", "changed")
 	cfg.Parameters[0].Value = "changed"
 	cfg.HTTPClient.Transport = nil
-	_, err = c.Refresh(t.Context(), held())
+	_, err = c.Refresh(t.Context(), testToken())
 	require.NoError(t, err)
 	assert.Equal(t, "STB", w.only().header.Get("Nagra-Device-Type"))
 	assert.NotContains(t, w.only().body, "changed")
 }
 
-func TestNew_PathsCanBeOverridden(t *testing.T) {
-	c, w := client(t, func(c *ags.Config) {
+func TestNew_Paths(t *testing.T) {
+	c, w := newClient(t, func(c *ags.Config) {
 		c.BaseURL += "/base"
 		c.Paths = ags.Paths{
 			Discovery: "/a", SignOn: "b", SubsequentSignOn: "/c/", SessionToken: "/d%2Fd",
 			SignOnWithSessionToken: "/e", Refresh: "/f", SignOut: "/g",
 		}
-	}, reply(200, `{"availableServices":[]}`), reply(201, pair()), reply(201, pair()),
-		reply(200, `{"sessionToken":"s"}`), reply(201, pair()), reply(200, pair()), reply(200, ""))
-	everyCall(t, c)
+	}, respond(200, `{"availableServices":[]}`), respond(201, tokenJSON()), respond(201, tokenJSON()),
+		respond(200, `{"sessionToken":"s"}`), respond(201, tokenJSON()), respond(200, tokenJSON()), respond(200, ""))
+	makeAllCalls(t, c)
 	var urls []string
 	for _, r := range w.requests {
 		urls = append(urls, r.url)
@@ -139,8 +139,8 @@ func TestNew_PathsCanBeOverridden(t *testing.T) {
 	}, urls)
 }
 
-// everyCall makes all seven calls, all of which are to succeed.
-func everyCall(t *testing.T, c *ags.Client) {
+// makeAllCalls makes all seven calls, all of which are to succeed.
+func makeAllCalls(t *testing.T, c *ags.Client) {
 	t.Helper()
 	ctx, r := t.Context(), ags.SignOnRequest{ClientID: "PUB_989"}
 	_, err := c.Discover(ctx)
@@ -153,7 +153,7 @@ func everyCall(t *testing.T, c *ags.Client) {
 	require.NoError(t, err)
 	_, err = c.SignOnWithSessionToken(ctx, r)
 	require.NoError(t, err)
-	_, err = c.Refresh(ctx, held())
+	_, err = c.Refresh(ctx, testToken())
 	require.NoError(t, err)
-	require.NoError(t, c.SignOut(ctx, held()))
+	require.NoError(t, c.SignOut(ctx, testToken()))
 }

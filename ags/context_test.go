@@ -22,7 +22,7 @@ func TestWithCorrelationID(t *testing.T) {
 		id   string
 		kept bool
 	}{{"flow-42", true}, {"", false}, {"a\r\nX-Evil: 1", false}, {"a b", false}} {
-		c, w := client(t, nil, reply(404, ""))
+		c, w := newClient(t, nil, respond(404, ""))
 		_, err := c.Discover(ags.WithCorrelationID(t.Context(), tc.id))
 		sent := w.only().header.Get("X-Correlation-Id")
 		assert.Equal(t, tc.kept, sent == tc.id, "%q", tc.id)
@@ -32,11 +32,11 @@ func TestWithCorrelationID(t *testing.T) {
 	}
 }
 
-func TestWithoutRetry_IsExactlyOneAttempt(t *testing.T) {
-	for op, call := range calls() {
-		for _, answer := range []step{fails(errDial), fails(errLost), reply(429, ""), reply(503, ""), cutOff(200, "{", errLost)} {
+func TestWithoutRetry(t *testing.T) {
+	for op, call := range allCalls() {
+		for _, answer := range []responder{failWith(errDial), failWith(errLost), respond(429, ""), respond(503, ""), respondTruncated(200, "{", errLost)} {
 			synctest.Test(t, func(t *testing.T) {
-				c, w := client(t, func(c *ags.Config) { c.Clock = clock.Real{} }, answer)
+				c, w := newClient(t, func(c *ags.Config) { c.Clock = clock.Real{} }, answer)
 				start := time.Now()
 				err := call(ags.WithoutRetry(t.Context()), c)
 				if op != "sign out" {
@@ -49,9 +49,9 @@ func TestWithoutRetry_IsExactlyOneAttempt(t *testing.T) {
 	}
 }
 
-func TestContextOverBeforehand_NothingIsSent(t *testing.T) {
-	for op, call := range calls() {
-		c, w := client(t, nil)
+func TestContext_EndedBeforeTheCall(t *testing.T) {
+	for op, call := range allCalls() {
+		c, w := newClient(t, nil)
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(assert.AnError)
 		err := call(ctx, c)
@@ -63,13 +63,13 @@ func TestContextOverBeforehand_NothingIsSent(t *testing.T) {
 	}
 }
 
-func TestContextEndsWhileTheBodyIsRead(t *testing.T) {
+func TestContext_EndsWhileTheBodyIsRead(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	c, w := client(t, nil, func(r *http.Request) (*http.Response, error) {
+	c, w := newClient(t, nil, func(r *http.Request) (*http.Response, error) {
 		cancel()
-		return cutOff(200, "{", context.Canceled)(r)
+		return respondTruncated(200, "{", context.Canceled)(r)
 	})
-	_, err := c.Refresh(ctx, held())
+	_, err := c.Refresh(ctx, testToken())
 	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorIs(t, err, ags.ErrProtocol)
 	assert.False(t, asError(t, err).NotSent)
@@ -92,28 +92,28 @@ func TestContext_TraceHooksAreShownNothing(t *testing.T) {
 		WroteHeaderField: func(string, []string) { saw("WroteHeaderField") },
 		WroteHeaders:     func() { saw("WroteHeaders") },
 	})
-	g := serve(t, (*httptest.Server).Start, answerPair)
-	_, err := g.client(t, nil).Refresh(ctx, held())
+	g := newServer(t, (*httptest.Server).Start, respondTokens)
+	_, err := g.newClient(t, nil).Refresh(ctx, testToken())
 	require.NoError(t, err)
 	assert.EqualValues(t, 1, g.requests.Load())
 	assert.Empty(t, called)
 }
 
-func TestContext_OtherValuesGoAlong(t *testing.T) {
+func TestContext_ValuesReachTheTransport(t *testing.T) {
 	type key struct{}
 	type keyOf[T any] struct{ of T }
 	ctx := context.WithValue(t.Context(), key{}, "span")
 	ctx = context.WithValue(ctx, keyOf[int]{1}, "generic")
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	c, w := client(t, nil, func(r *http.Request) (*http.Response, error) {
+	c, w := newClient(t, nil, func(r *http.Request) (*http.Response, error) {
 		assert.Equal(t, "span", r.Context().Value(key{}))
 		assert.Equal(t, "generic", r.Context().Value(keyOf[int]{1}))
 		cancel()
 		<-r.Context().Done() // and its end
 		return nil, r.Context().Err()
 	})
-	_, err := c.Refresh(ctx, held())
+	_, err := c.Refresh(ctx, testToken())
 	require.ErrorIs(t, err, context.Canceled)
 	w.only()
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // A gateway whose queue is full: the beginning of a connection is not answered.
-func TestRough_QueueIsFull(t *testing.T) {
+func TestDial_FullBacklog(t *testing.T) {
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = syscall.Close(fd) })

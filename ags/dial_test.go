@@ -16,7 +16,7 @@ import (
 
 // The net package divides a dialler's timeout evenly among a host's addresses, so one
 // that does not answer costs its share and no more.
-func TestDial_EachAddressHasFiveSeconds(t *testing.T) {
+func TestDial_TimeoutPerAddress(t *testing.T) {
 	for _, tc := range []struct {
 		address   string
 		addresses []string
@@ -35,7 +35,7 @@ func TestDial_EachAddressHasFiveSeconds(t *testing.T) {
 
 // A gateway that takes no connection: none that it has accepted, as those who wait
 // in its queue do not know.
-func TestRough_NeverAccepted(t *testing.T) {
+func TestDial_NeverAccepted(t *testing.T) {
 	listener, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = listener.Close() })
@@ -53,7 +53,7 @@ func wantNeverAccepted(t *testing.T, base string) {
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	_, err = c.Refresh(ctx, held())
+	_, err = c.Refresh(ctx, testToken())
 	require.ErrorIs(t, err, ags.ErrUnavailable)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	assert.True(t, asError(t, err).NotSent)

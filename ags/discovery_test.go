@@ -11,7 +11,7 @@ import (
 )
 
 func TestDiscover(t *testing.T) {
-	c, w := client(t, nil, reply(200, `{"availableServices":[{"authServiceName":"Customer Auth Service",
+	c, w := newClient(t, nil, respond(200, `{"availableServices":[{"authServiceName":"Customer Auth Service",
 		"displayAttributes":{"logo":"http://x/auth.jpg","name":"Customer Authentication","order":3},
 		"endpoints":[{"name":"SIGNON","path":"/signOn","parameterProperties":[
 			{"name":"Username","mandatory":true,"isPassword":false},
@@ -39,21 +39,21 @@ func TestDiscover(t *testing.T) {
 	}}, d)
 }
 
-func TestDiscover_TokenHeaderIsConfigured(t *testing.T) {
-	c, w := client(t, func(c *ags.Config) { c.Header = http.Header{"token": {"t-1"}} }, reply(200, `{"availableServices":[]}`))
+func TestDiscover_TokenHeader(t *testing.T) {
+	c, w := newClient(t, func(c *ags.Config) { c.Header = http.Header{"token": {"t-1"}} }, respond(200, `{"availableServices":[]}`))
 	_, err := c.Discover(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, "t-1", w.only().header.Get("Token"))
 }
 
 func TestDiscover_NoServicesIsA404(t *testing.T) {
-	c, w := client(t, nil, reply(404, ""))
+	c, w := newClient(t, nil, respond(404, ""))
 	_, err := c.Discover(t.Context())
 	assert.Equal(t, 404, asError(t, err).Status)
 	w.only()
 }
 
-func TestDiscover_EachFaultIsAProtocolError(t *testing.T) {
+func TestDiscover_Malformed(t *testing.T) {
 	for _, body := range []string{
 		``, `null`, `[]`, `<html>`, `{}`, `{"availableServices":null}`, `{"availableServices":{}}`,
 		`{"availableServices":["x"]}`, `{"availableServices":[{"authServiceName":7}]}`,
@@ -62,7 +62,7 @@ func TestDiscover_EachFaultIsAProtocolError(t *testing.T) {
 		`{"availableServices":[{"endpoints":[{"parameterProperties":[{"name":7}]}]}]}`,
 		`{"availableServices":[{"endpoints":[{"parameterProperties":7}]}]}`,
 	} {
-		c, w := client(t, nil, reply(200, body))
+		c, w := newClient(t, nil, respond(200, body))
 		d, err := c.Discover(t.Context())
 		assert.Nil(t, d, body)
 		require.ErrorIs(t, err, ags.ErrProtocol, body)
@@ -70,8 +70,8 @@ func TestDiscover_EachFaultIsAProtocolError(t *testing.T) {
 	}
 }
 
-func TestDiscover_NeedsNoService(t *testing.T) {
-	c, w := client(t, func(c *ags.Config) { c.AuthServiceID = "" }, reply(200, `{"availableServices":[]}`))
+func TestDiscover_WithoutAuthServiceID(t *testing.T) {
+	c, w := newClient(t, func(c *ags.Config) { c.AuthServiceID = "" }, respond(200, `{"availableServices":[]}`))
 	d, err := c.Discover(t.Context())
 	require.NoError(t, err)
 	assert.Empty(t, d.Services)

@@ -15,17 +15,17 @@ import (
 )
 
 // refused refreshes once, answered so, and returns the error.
-func refused(t *testing.T, s step) *ags.Error {
+func refreshError(t *testing.T, s responder) *ags.Error {
 	t.Helper()
-	c, w := client(t, nil, s)
-	_, err := c.Refresh(ags.WithoutRetry(t.Context()), held())
+	c, w := newClient(t, nil, s)
+	_, err := c.Refresh(ags.WithoutRetry(t.Context()), testToken())
 	require.Error(t, err)
 	w.only()
 	return asError(t, err)
 }
 
 // Keeps G6.
-func TestRefusal_Class(t *testing.T) {
+func TestErrorResponse_Class(t *testing.T) {
 	classes := []error{ags.ErrUnauthorized, ags.ErrForbidden, ags.ErrUnavailable, ags.ErrProtocol}
 	const html, code = "<html>denied</html>", `{"errorCode":%s}`
 	withCode := func(c string) string { return strings.Replace(code, "%s", c, 1) }
@@ -69,7 +69,7 @@ func TestRefusal_Class(t *testing.T) {
 		{"endless trouble", strings.Repeat("x", 1<<20+1), []int{503}, ags.ErrUnavailable},
 	} {
 		for _, status := range tc.statuses {
-			e := refused(t, reply(status, tc.body))
+			e := refreshError(t, respond(status, tc.body))
 			assert.Equal(t, status, e.Status, tc.name)
 			assert.Equal(t, errors.Is(tc.want, ags.ErrProtocol), e.Malformed, tc.name)
 			assert.False(t, e.NotSent, tc.name)
@@ -80,7 +80,7 @@ func TestRefusal_Class(t *testing.T) {
 	}
 }
 
-func TestError_ClassGoesByExportedFields(t *testing.T) {
+func TestError_Class(t *testing.T) {
 	for _, tc := range []struct {
 		e    ags.Error
 		want error
@@ -99,7 +99,7 @@ func TestError_ClassGoesByExportedFields(t *testing.T) {
 	}
 }
 
-func TestRefusal_Code(t *testing.T) {
+func TestErrorResponse_Code(t *testing.T) {
 	for body, want := range map[string]int{
 		`{"errorCode":20007}`:                     20007,
 		`{"code":20007}`:                          20007,
@@ -136,11 +136,11 @@ func TestRefusal_Code(t *testing.T) {
 		`20007`:                                   0,
 		`{"ERRORCODE":20007}`:                     0,
 	} {
-		assert.Equal(t, want, refused(t, reply(403, body)).Code, body)
+		assert.Equal(t, want, refreshError(t, respond(403, body)).Code, body)
 	}
 }
 
-func TestRefusal_Message(t *testing.T) {
+func TestErrorResponse_Message(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"message":"device limit reached"}`:    "device limit reached",
 		`{"errorMessage":"a"}`:                  "a",
@@ -156,27 +156,27 @@ func TestRefusal_Message(t *testing.T) {
 		``:    "",
 		`"a"`: "",
 	} {
-		assert.Equal(t, want, refused(t, reply(403, body)).Message, body)
+		assert.Equal(t, want, refreshError(t, respond(403, body)).Message, body)
 	}
 }
 
-func TestRefusal_TextNamesAllThatHelps(t *testing.T) {
-	c, w := client(t, nil, reply(403, `{"errorCode":20007,"message":"limit"}`))
+func TestError_Text(t *testing.T) {
+	c, w := newClient(t, nil, respond(403, `{"errorCode":20007,"message":"limit"}`))
 	_, err := c.SignOn(ags.WithCorrelationID(t.Context(), "flow-1"), ags.SignOnRequest{})
 	require.EqualError(t, err, "ags: sign on: status 403 code 20007: limit (correlation id flow-1)")
 	w.only()
 }
 
-func TestRefusal_ProxyPageIsNamedNotKept(t *testing.T) {
-	e := refused(t, reply(403, "<html>secret page</html>", "Content-Type", "text/html"))
+func TestErrorResponse_ProxyPageIsNotQuoted(t *testing.T) {
+	e := refreshError(t, respond(403, "<html>secret page</html>", "Content-Type", "text/html"))
 	assert.Equal(t, "the response is text/html, not JSON", e.Message)
 }
 
-func TestRefusal_CutOff(t *testing.T) {
-	e := refused(t, cutOff(401, `{"errorCode"`, io.ErrUnexpectedEOF))
+func TestErrorResponse_Truncated(t *testing.T) {
+	e := refreshError(t, respondTruncated(401, `{"errorCode"`, io.ErrUnexpectedEOF))
 	require.ErrorIs(t, e, ags.ErrProtocol, "what was cut off may not be the gateway's word")
 	require.ErrorIs(t, e, io.ErrUnexpectedEOF)
-	e = refused(t, cutOff(503, `{"errorCode"`, io.ErrUnexpectedEOF))
+	e = refreshError(t, respondTruncated(503, `{"errorCode"`, io.ErrUnexpectedEOF))
 	require.ErrorIs(t, e, ags.ErrUnavailable)
 	require.ErrorIs(t, e, io.ErrUnexpectedEOF)
 }
@@ -204,18 +204,18 @@ func TestRetryAfter(t *testing.T) {
 		{date(30 * time.Second), "yesterday", 30 * time.Second},
 	} {
 		for _, status := range []int{429, 503, 403} {
-			e := refused(t, reply(status, "", "Retry-After", tc.value, "Date", tc.date))
+			e := refreshError(t, respond(status, "", "Retry-After", tc.value, "Date", tc.date))
 			assert.Equal(t, tc.want, e.RetryAfter, "%q at %q", tc.value, tc.date)
 		}
 	}
 }
 
 func TestDeviceDeleted(t *testing.T) {
-	assert.True(t, ags.DeviceDeleted(refused(t, reply(403, `{"errorCode":20003}`))))
-	assert.True(t, ags.DeviceDeleted(refused(t, reply(403, `{"errorCode":20006}`))))
-	assert.True(t, ags.DeviceDeleted(refused(t, reply(403, `{"errorCode":"N1016"}`))))
-	assert.True(t, ags.DeviceDeleted(refused(t, reply(403, `{"code":"DEVICE_DELETED"}`))))
-	assert.False(t, ags.DeviceDeleted(refused(t, reply(403, `{"errorCode":20020}`))))
-	assert.False(t, ags.DeviceDeleted(refused(t, reply(401, `{"errorCode":20003}`))))
+	assert.True(t, ags.DeviceDeleted(refreshError(t, respond(403, `{"errorCode":20003}`))))
+	assert.True(t, ags.DeviceDeleted(refreshError(t, respond(403, `{"errorCode":20006}`))))
+	assert.True(t, ags.DeviceDeleted(refreshError(t, respond(403, `{"errorCode":"N1016"}`))))
+	assert.True(t, ags.DeviceDeleted(refreshError(t, respond(403, `{"code":"DEVICE_DELETED"}`))))
+	assert.False(t, ags.DeviceDeleted(refreshError(t, respond(403, `{"errorCode":20020}`))))
+	assert.False(t, ags.DeviceDeleted(refreshError(t, respond(401, `{"errorCode":20003}`))))
 	assert.False(t, ags.DeviceDeleted(io.EOF))
 }

@@ -21,20 +21,20 @@ import (
 	"github.com/agsauth/agsauth/internal/rough"
 )
 
-// verdict is what a refresh comes to that meets with a hazard.
-type verdict struct {
+// outcome is what a refresh comes to that meets with a hazard.
+type outcome struct {
 	class     error
 	status    int
 	malformed bool
 	text      string
 }
 
-// verdicts are those on every hazard that does harm.
-func verdicts() map[string]verdict {
+// outcomes are those on every hazard that does harm.
+func outcomes() map[string]outcome {
 	const none = 0
-	unavailable := func(text string) verdict { return verdict{ags.ErrUnavailable, none, false, text} }
-	spoilt := func(status int, text string) verdict { return verdict{ags.ErrProtocol, status, true, text} }
-	return map[string]verdict{
+	unavailable := func(text string) outcome { return outcome{ags.ErrUnavailable, none, false, text} }
+	malformedWith := func(status int, text string) outcome { return outcome{ags.ErrProtocol, status, true, text} }
+	return map[string]outcome{
 		"not TLS":                                     unavailable("HTTP response to HTTPS client"),
 		"a handshake cut short":                       unavailable("EOF"),
 		"a handshake without an answer":               unavailable("context canceled"),
@@ -44,47 +44,47 @@ func verdicts() map[string]verdict {
 		"reset at once":                               unavailable(""),
 		"reset before the server sees the request":    unavailable(""),
 		"reset after the server has answered":         unavailable(""),
-		"half an answer, then the end":                spoilt(200, "truncated"),
+		"half an answer, then the end":                malformedWith(200, "truncated"),
 		"half an answer, then a reset":                {}, // what of it arrives is chance
 		"a byte at a time":                            unavailable("context canceled"),
 		"a black hole":                                unavailable("context canceled"),
-		"a compressed bomb":                           spoilt(200, "longer than 1 MiB"),
-		"a bomb in an encoding that nobody asked for": spoilt(200, "not JSON"),
+		"a compressed bomb":                           malformedWith(200, "longer than 1 MiB"),
+		"a bomb in an encoding that nobody asked for": malformedWith(200, "not JSON"),
 		"one huge header":                             unavailable("headers exceeded"),
 		"headers without end":                         unavailable("headers exceeded"),
 		"interim answers without end":                 unavailable("headers exceeded"),
-		"a body without end":                          spoilt(200, "longer than 1 MiB"),
-		"a body without end, in chunks":               spoilt(200, "longer than 1 MiB"),
-		"a length too long, then the end":             spoilt(200, "truncated"),
+		"a body without end":                          malformedWith(200, "longer than 1 MiB"),
+		"a body without end, in chunks":               malformedWith(200, "longer than 1 MiB"),
+		"a length too long, then the end":             malformedWith(200, "truncated"),
 		"a length too long, then silence":             {}, // and here, what of it was read at the end
-		"a length too short":                          spoilt(200, "truncated"),
+		"a length too short":                          malformedWith(200, "truncated"),
 		"garbage before the status line":              unavailable("malformed HTTP"),
 		"garbage alone":                               unavailable("malformed HTTP"),
 		"no answer at all":                            unavailable("EOF"),
-		"a redirect to a stranger":                    spoilt(307, "not one of the gateway's"),
+		"a redirect to a stranger":                    malformedWith(307, "not one of the gateway's"),
 	}
 }
 
-// wayfarer is a client on a rough road, and the session it has.
-type wayfarer struct {
+// faultClient is a client on a rough road, and the session it has.
+type faultClient struct {
 	srv    *agstest.Server
-	road   *rough.Road
+	proxy  *rough.Road
 	client *ags.Client
 	token  *ags.Token
-	logged *loggedText
+	log    *logBuffer
 }
 
 // setOut signs on over a road that is clear.
-func setOut(t *testing.T, gateway agstest.Config, change func(*ags.Config)) *wayfarer {
+func newFaultClient(t *testing.T, gateway agstest.Config, change func(*ags.Config)) *faultClient {
 	t.Helper()
-	w := &wayfarer{srv: agstest.NewServer(gateway), logged: &loggedText{}}
+	w := &faultClient{srv: agstest.NewServer(gateway), log: &logBuffer{}}
 	t.Cleanup(w.srv.Close)
-	log.SetOutput(w.logged)
+	log.SetOutput(w.log)
 	t.Cleanup(func() { log.SetOutput(os.Stderr) })
-	w.road = rough.New(t, w.srv.URL)
+	w.proxy = rough.New(t, w.srv.URL)
 	cfg := ags.Config{
-		BaseURL: w.road.URL, AuthServiceID: "Customer Auth Service", TenantID: "nagra",
-		HTTPClient: &http.Client{Transport: w.road.Transport()}, Retry: ags.Retry{Max: -1},
+		BaseURL: w.proxy.URL, AuthServiceID: "Customer Auth Service", TenantID: "nagra",
+		HTTPClient: &http.Client{Transport: w.proxy.Transport()}, Retry: ags.Retry{Max: -1},
 	}
 	if change != nil {
 		change(&cfg)
@@ -92,12 +92,12 @@ func setOut(t *testing.T, gateway agstest.Config, change func(*ags.Config)) *way
 	var err error
 	w.client, err = ags.New(cfg)
 	require.NoError(t, err)
-	w.token, err = w.client.SignOn(t.Context(), asDave())
+	w.token, err = w.client.SignOn(t.Context(), signOnRequest())
 	require.NoError(t, err)
 	return w
 }
 
-func asDave() ags.SignOnRequest {
+func signOnRequest() ags.SignOnRequest {
 	return ags.SignOnRequest{
 		Parameters: []ags.Parameter{
 			{Name: "username", Value: agstest.DefaultUsername}, {Name: "password", Value: agstest.DefaultPassword},
@@ -108,7 +108,7 @@ func asDave() ags.SignOnRequest {
 
 // refresh makes one refresh. One that nothing else would end is ended when it is
 // where it is stuck.
-func (w *wayfarer) refresh(t *testing.T, h rough.Hazard) (*ags.Token, error) {
+func (w *faultClient) refresh(t *testing.T, h rough.Hazard) (*ags.Token, error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -118,7 +118,7 @@ func (w *wayfarer) refresh(t *testing.T, h rough.Hazard) (*ags.Token, error) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() {
-		w.road.AwaitStuck()
+		w.proxy.AwaitStuck()
 		cancel()
 	})
 	return w.client.Refresh(ctx, w.token)
@@ -126,9 +126,9 @@ func (w *wayfarer) refresh(t *testing.T, h rough.Hazard) (*ags.Token, error) {
 
 // wantNoSecret asserts that nothing of the session is in an error, however it is
 // printed, nor in what was logged, by net/http too.
-func (w *wayfarer) wantNoSecret(t *testing.T, err error) {
+func (w *faultClient) wantNoSecret(t *testing.T, err error) {
 	t.Helper()
-	printed := fmt.Sprintf("%v %+v %#v %q %s", err, err, err, err, w.logged.String())
+	printed := fmt.Sprintf("%v %+v %#v %q %s", err, err, err, err, w.log.String())
 	for _, secret := range []ags.Secret{w.token.AccessToken, w.token.RefreshToken} {
 		assert.NotContains(t, printed, secret.Reveal())
 	}
@@ -138,16 +138,16 @@ func (w *wayfarer) wantNoSecret(t *testing.T, err error) {
 // Each ends in an error that says what a caller has to know, within the time that
 // the caller gives it; and nothing of it stays behind.
 func TestRough_EveryHazardOfARefresh(t *testing.T) {
-	w := setOut(t, agstest.Config{ReusableRefreshTokens: true}, nil)
-	wanted := verdicts()
-	for _, h := range rough.Hazards(t, w.road) {
+	w := newFaultClient(t, agstest.Config{ReusableRefreshTokens: true}, nil)
+	wanted := outcomes()
+	for _, h := range rough.Hazards(t, w.proxy) {
 		t.Run(h.Name, func(t *testing.T) {
 			v, known := wanted[h.Name]
 			require.NotEqual(t, known, h.Harmless, "what it comes to is not told")
 			before := w.srv.Count(agstest.Refresh)
-			w.road.Set(h.Fault)
+			w.proxy.Set(h.Fault)
 			_, err := w.refresh(t, h)
-			w.road.AwaitGone()
+			w.proxy.AwaitGone()
 			w.wantNoSecret(t, err)
 			if h.Harmless {
 				require.NoError(t, err)
@@ -158,7 +158,7 @@ func TestRough_EveryHazardOfARefresh(t *testing.T) {
 				assert.Equal(t, before, w.srv.Count(agstest.Refresh))
 			}
 
-			w.road.Set(nil)
+			w.proxy.Set(nil)
 			next, err := w.refresh(t, rough.Hazard{})
 			require.NoError(t, err, "the next attempt")
 			assert.NotEqual(t, w.token.AccessToken.Reveal(), next.AccessToken.Reveal())
@@ -166,7 +166,7 @@ func TestRough_EveryHazardOfARefresh(t *testing.T) {
 	}
 }
 
-func (v verdict) check(t *testing.T, h rough.Hazard, e *ags.Error) {
+func (v outcome) check(t *testing.T, h rough.Hazard, e *ags.Error) {
 	t.Helper()
 	assert.Equal(t, "refresh", e.Op)
 	assert.Equal(t, h.Unsent, e.NotSent, "%v", e)
@@ -185,19 +185,19 @@ func (v verdict) check(t *testing.T, h rough.Hazard, e *ags.Error) {
 // What follows an answer on its connection, tokens of this session or of others,
 // is written to no log: the last of them would be net/http's own.
 func TestRough_NothingIsLoggedOfWhatFollowsAnAnswer(t *testing.T) {
-	w := setOut(t, agstest.Config{ReusableRefreshTokens: true}, nil)
+	w := newFaultClient(t, agstest.Config{ReusableRefreshTokens: true}, nil)
 	for _, fault := range []rough.Fault{rough.Edit(rough.TooShort), rough.Edit(rough.Twice)} {
-		w.road.Set(fault)
+		w.proxy.Set(fault)
 		_, _ = w.refresh(t, rough.Hazard{})
-		w.road.AwaitGone()
-		assert.Empty(t, w.logged.String())
+		w.proxy.AwaitGone()
+		assert.Empty(t, w.log.String())
 	}
 	assert.Equal(t, 2, w.srv.Count(agstest.Refresh))
 }
 
 // Where the first answer was lost, and the token is good once, the error of the
 // repetition says so. A request that was lost before it is granted the second time.
-func TestRough_LostOnceAndAskedForAgain(t *testing.T) {
+func TestFaults_LostResponseIsRetriedOnce(t *testing.T) {
 	again := func(cfg *ags.Config) { cfg.Retry = ags.Retry{Max: 1, Min: time.Millisecond} }
 	for name, c := range map[string]struct {
 		fault   rough.Fault
@@ -214,10 +214,10 @@ func TestRough_LostOnceAndAskedForAgain(t *testing.T) {
 		"a length too short": {fault: rough.Edit(rough.TooShort)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := setOut(t, agstest.Config{}, again)
-			w.road.Set(rough.Once(c.fault))
+			w := newFaultClient(t, agstest.Config{}, again)
+			w.proxy.Set(rough.Once(c.fault))
 			_, err := w.refresh(t, rough.Hazard{})
-			w.road.AwaitGone()
+			w.proxy.AwaitGone()
 			w.wantNoSecret(t, err)
 			if c.granted {
 				require.NoError(t, err)
@@ -232,7 +232,7 @@ func TestRough_LostOnceAndAskedForAgain(t *testing.T) {
 
 // A sign-on may register a device each time: it is repeated only when it cannot
 // have been seen.
-func TestRough_ASignOnIsRepeatedOnlyIfItWasNotSent(t *testing.T) {
+func TestFaults_SignOnIsRetriedOnlyIfUnsent(t *testing.T) {
 	again := func(cfg *ags.Config) { cfg.Retry = ags.Retry{Max: 1, Min: time.Millisecond} }
 	for name, c := range map[string]struct {
 		fault   rough.Fault
@@ -244,17 +244,17 @@ func TestRough_ASignOnIsRepeatedOnlyIfItWasNotSent(t *testing.T) {
 		"reset after the server has answered":      {rough.ResetAfter, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := setOut(t, agstest.Config{}, again)
-			before, trips := w.srv.Count(agstest.SignOn), w.road.Trips()
-			w.road.Set(rough.Once(c.fault))
-			_, err := w.client.SignOn(t.Context(), asDave())
+			w := newFaultClient(t, agstest.Config{}, again)
+			before, trips := w.srv.Count(agstest.SignOn), w.proxy.Trips()
+			w.proxy.Set(rough.Once(c.fault))
+			_, err := w.client.SignOn(t.Context(), signOnRequest())
 			if c.granted {
 				require.NoError(t, err)
-				assert.Equal(t, trips+2, w.road.Trips())
+				assert.Equal(t, trips+2, w.proxy.Trips())
 			} else {
 				require.ErrorIs(t, err, ags.ErrUnavailable)
 				assert.False(t, asError(t, err).NotSent)
-				assert.Equal(t, trips+1, w.road.Trips())
+				assert.Equal(t, trips+1, w.proxy.Trips())
 			}
 			assert.LessOrEqual(t, w.srv.Count(agstest.SignOn), before+1)
 			assert.NotContains(t, fmt.Sprintf("%v %#v", err, err), agstest.DefaultPassword)
@@ -264,12 +264,12 @@ func TestRough_ASignOnIsRepeatedOnlyIfItWasNotSent(t *testing.T) {
 
 // What a bomb takes is what an answer may take, and not what it would become.
 func TestRough_ABombIsNotUnpacked(t *testing.T) {
-	w := setOut(t, agstest.Config{ReusableRefreshTokens: true}, nil)
+	w := newFaultClient(t, agstest.Config{ReusableRefreshTokens: true}, nil)
 	for _, encoding := range []string{"gzip", "br", "gzip, gzip"} {
-		w.road.Set(rough.Bomb(200, encoding))
+		w.proxy.Set(rough.Bomb(200, encoding))
 		spent := allocated(func() { _, _ = w.refresh(t, rough.Hazard{}) })
 		assert.Less(t, spent, uint64(rough.BombSize/16), encoding)
-		w.road.AwaitGone()
+		w.proxy.AwaitGone()
 	}
 }
 
@@ -282,19 +282,19 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// loggedText is what was logged.
-type loggedText struct {
+// logBuffer is what was logged.
+type logBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
-func (l *loggedText) Write(p []byte) (int, error) {
+func (l *logBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.Write(p)
 }
 
-func (l *loggedText) String() string {
+func (l *logBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()

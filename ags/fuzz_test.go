@@ -59,9 +59,9 @@ func checkToken(tb testing.TB, token *ags.Token) {
 // testdata/wire to the call.
 func wireSeeds(f *testing.F, call string, add func(status int, body []byte)) {
 	f.Helper()
-	for _, name := range wireNames(f, answerSuffix) {
+	for _, name := range wireNames(f, responseSuffix) {
 		if parts := wireName.FindStringSubmatch(name); parts != nil && parts[1] == call {
-			head, body := wireParts(f, name+answerSuffix)
+			head, body := wireParts(f, name+responseSuffix)
 			var status int
 			_, err := fmt.Sscanf(head, "HTTP/1.1 %d", &status)
 			require.NoError(f, err)
@@ -72,9 +72,9 @@ func wireSeeds(f *testing.F, call string, add func(status int, body []byte)) {
 
 func FuzzTokenAnswer(f *testing.F) {
 	wireSeeds(f, "refresh", func(status int, body []byte) { f.Add(status, body, int32(172800), int32(2592000)) })
-	f.Add(201, []byte(pair("access_token", accessMark, "refresh_token", refreshMark, "token_type", "mac")), int32(0), int32(-1))
-	f.Add(200, []byte(pair("expires_in", "1e3", "refresh_expires_in", -1, "fixed_refresh_expires_in", 1e12)), int32(1), int32(1))
-	f.Add(200, []byte(pair("access_token", jwt(`{"exp":1654877093000,"fixed_exp":"9999999999"}`), "expires_in", nil)), int32(0), int32(0))
+	f.Add(201, []byte(tokenJSON("access_token", accessMark, "refresh_token", refreshMark, "token_type", "mac")), int32(0), int32(-1))
+	f.Add(200, []byte(tokenJSON("expires_in", "1e3", "refresh_expires_in", -1, "fixed_refresh_expires_in", 1e12)), int32(1), int32(1))
+	f.Add(200, []byte(tokenJSON("access_token", jwt(`{"exp":1654877093000,"fixed_exp":"9999999999"}`), "expires_in", nil)), int32(0), int32(0))
 	f.Add(200, []byte(`{"access_token":"a"}`), int32(-60), int32(-60))
 	f.Add(200, []byte(`{"access_token":"a"} {`), int32(60), int32(60))
 	f.Add(200, []byte("[]null<html>"), int32(60), int32(60))
@@ -82,15 +82,15 @@ func FuzzTokenAnswer(f *testing.F) {
 		if status < 200 || status > 399 {
 			return
 		}
-		prev := held() // with horizons of any kind, for a clock may be wrong
+		prev := testToken() // with horizons of any kind, for a clock may be wrong
 		prev.RefreshExpiresAt = issued.Add(time.Duration(refresh) * time.Second % tenYears)
 		prev.FixedExpiresAt = issued.Add(time.Duration(fixed) * time.Second % tenYears)
-		c, w := client(t, nil, reply(status, string(body)), reply(status, string(body)))
+		c, w := newClient(t, nil, respond(status, string(body)), respond(status, string(body)))
 		ctx := ags.WithoutRetry(t.Context())
 		refreshed, err := c.Refresh(ctx, prev)
-		checkAnswered(t, refreshed, err)
+		checkTokenResult(t, refreshed, err)
 		signedOn, errSignOn := c.SubsequentSignOn(ctx, ags.NewSecret(userMark), ags.SignOnRequest{})
-		checkAnswered(t, signedOn, errSignOn)
+		checkTokenResult(t, signedOn, errSignOn)
 		assert.Len(t, w.requests, 2)
 		require.Equal(t, err == nil, errSignOn == nil, "a token is one, whatever was asked for")
 		if err == nil {
@@ -101,9 +101,9 @@ func FuzzTokenAnswer(f *testing.F) {
 	})
 }
 
-// checkAnswered holds what a call came to that is answered with a token: a whole one,
+// checkTokenResult holds what a call came to that is answered with a token: a whole one,
 // or an error of the class for what is none.
-func checkAnswered(t *testing.T, token *ags.Token, err error) {
+func checkTokenResult(t *testing.T, token *ags.Token, err error) {
 	t.Helper()
 	if err == nil {
 		checkToken(t, token)
@@ -130,10 +130,10 @@ func FuzzClaims(f *testing.F) {
 		if access != 0 {
 			fields["expires_in"] = access
 		}
-		c, w := client(t, nil, reply(200, toJSON(fields)))
-		answered, err := c.Refresh(ags.WithoutRetry(t.Context()), held())
+		c, w := newClient(t, nil, respond(200, toJSON(fields)))
+		answered, err := c.Refresh(ags.WithoutRetry(t.Context()), testToken())
 		w.only()
-		checkAnswered(t, answered, err)
+		checkTokenResult(t, answered, err)
 		// Claims that make no sense are as none: they spoil no answer.
 		sound := refresh >= 0 && refresh <= int64(tenYears.Seconds()) && access >= 0 && access <= int64(tenYears.Seconds())
 		assert.Equal(t, sound, err == nil)
@@ -152,8 +152,8 @@ func FuzzRefusal(f *testing.F) {
 		if status < 400 || status > 599 {
 			return
 		}
-		c, w := client(t, nil, reply(status, string(body)))
-		_, err := c.Refresh(ags.WithoutRetry(t.Context()), held())
+		c, w := newClient(t, nil, respond(status, string(body)))
+		_, err := c.Refresh(ags.WithoutRetry(t.Context()), testToken())
 		w.only()
 		checkError(t, err)
 		e := asError(t, err)
@@ -174,8 +174,8 @@ func FuzzRetryAfter(f *testing.F) {
 	f.Add(date, issued.Add(-time.Hour).UTC().Format(http.TimeFormat))
 	f.Add("Sun Nov  6 08:49:37 1994", "Sunday, 06-Nov-94 08:49:37 GMT")
 	f.Fuzz(func(t *testing.T, value, date string) {
-		c, w := client(t, nil, reply(429, "", "Retry-After", value, "Date", date))
-		_, err := c.Refresh(ags.WithoutRetry(t.Context()), held())
+		c, w := newClient(t, nil, respond(429, "", "Retry-After", value, "Date", date))
+		_, err := c.Refresh(ags.WithoutRetry(t.Context()), testToken())
 		w.only()
 		checkError(t, err)
 		require.ErrorIs(t, err, ags.ErrUnavailable)
@@ -188,7 +188,7 @@ func FuzzDiscovery(f *testing.F) {
 	f.Add([]byte(`{"availableServices":[null]}`))
 	f.Add([]byte(`{"availableServices":[{"authServiceName":["` + refreshMark + `"]}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		c, w := client(t, nil, reply(200, string(body)))
+		c, w := newClient(t, nil, respond(200, string(body)))
 		d, err := c.Discover(ags.WithoutRetry(t.Context()))
 		w.only()
 		if err != nil {
@@ -209,7 +209,7 @@ func FuzzSessionToken(f *testing.F) {
 		if status < 200 || status > 399 {
 			return
 		}
-		c, w := client(t, nil, reply(status, string(body)))
+		c, w := newClient(t, nil, respond(status, string(body)))
 		token, err := c.SessionToken(ags.WithoutRetry(t.Context()), nil)
 		w.only()
 		assert.Equal(t, err != nil, token.IsZero())
@@ -230,7 +230,7 @@ func FuzzAccountChoice(f *testing.F) {
 	f.Add([]byte(`{"accounts":[{"accountInformation":"{\"userAccountToken\":\"` + userMark + `\"}"}]}`))
 	f.Add([]byte(`{"userAccountToken":"a","accounts":[{"accountInformation":"{"},{"accountInformation":[]}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		c, w := client(t, nil, reply(300, string(body)))
+		c, w := newClient(t, nil, respond(300, string(body)))
 		_, err := c.SignOn(ags.WithoutRetry(t.Context()), ags.SignOnRequest{})
 		w.only()
 		require.Error(t, err)
@@ -261,8 +261,8 @@ func FuzzBaseURL(f *testing.F) {
 	f.Add("http://LocalHost", "a:b", false)
 	f.Add("http://127.0.0.1%2eexample.com", "\\", false)
 	f.Fuzz(func(t *testing.T, base, path string, insecure bool) {
-		w := &wire{tb: t, steps: []step{reply(200, pair())}}
-		cfg := config(w)
+		w := &fakeTransport{tb: t, responders: []responder{respond(200, tokenJSON())}}
+		cfg := testConfig(w)
 		cfg.BaseURL, cfg.Paths.Refresh, cfg.AllowInsecure = base, path, insecure
 		c, err := ags.New(cfg)
 		if err != nil {
@@ -272,7 +272,7 @@ func FuzzBaseURL(f *testing.F) {
 			}
 			return
 		}
-		_, err = c.Refresh(ags.WithoutRetry(t.Context()), held())
+		_, err = c.Refresh(ags.WithoutRetry(t.Context()), testToken())
 		require.NoError(t, err)
 		meant, err := url.Parse(base)
 		require.NoError(t, err)

@@ -33,25 +33,25 @@ const (
 var issued = time.Unix(1654873493, 0)
 
 // seen is a request as a transport was given it.
-type seen struct {
+type sentRequest struct {
 	method, url, body string
 	header            http.Header
 }
 
-// wire is a transport in memory. It plays its steps in turn, and fails the test
+// wire is a transport in memory. It plays its responders in turn, and fails the test
 // if there is none left.
-type wire struct {
-	tb    testing.TB
-	steps []step
+type fakeTransport struct {
+	tb         testing.TB
+	responders []responder
 
 	mu       sync.Mutex // guards requests
-	requests []seen
+	requests []sentRequest
 }
 
-type step func(*http.Request) (*http.Response, error)
+type responder func(*http.Request) (*http.Response, error)
 
-func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
-	s := seen{method: r.Method, url: r.URL.String(), header: r.Header.Clone()}
+func (w *fakeTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	s := sentRequest{method: r.Method, url: r.URL.String(), header: r.Header.Clone()}
 	if r.Body != nil {
 		b, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -64,22 +64,22 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	n := len(w.requests)
 	w.requests = append(w.requests, s)
 	w.mu.Unlock()
-	if n >= len(w.steps) {
+	if n >= len(w.responders) {
 		w.tb.Errorf("request %d was not expected: %s %s", n+1, s.method, s.url)
-		return nil, errors.New("no step left")
+		return nil, errors.New("no responder left")
 	}
-	return w.steps[n](r)
+	return w.responders[n](r)
 }
 
 // only returns the one request that was made.
-func (w *wire) only() seen {
+func (w *fakeTransport) only() sentRequest {
 	w.tb.Helper()
 	require.Len(w.tb, w.requests, 1)
 	return w.requests[0]
 }
 
 // reply answers with a body and, in pairs, header fields.
-func reply(status int, body string, fields ...string) step {
+func respond(status int, body string, fields ...string) responder {
 	return func(r *http.Request) (*http.Response, error) {
 		h := http.Header{"Content-Type": {"application/json"}}
 		for i := 0; i+1 < len(fields); i += 2 {
@@ -90,24 +90,24 @@ func reply(status int, body string, fields ...string) step {
 }
 
 // cutOff answers with the beginning of a body.
-func cutOff(status int, body string, err error) step {
+func respondTruncated(status int, body string, err error) responder {
 	return func(r *http.Request) (*http.Response, error) {
-		b := io.NopCloser(io.MultiReader(strings.NewReader(body), broken{err}))
+		b := io.NopCloser(io.MultiReader(strings.NewReader(body), errReader{err}))
 		return &http.Response{StatusCode: status, Header: http.Header{}, Body: b, Request: r}, nil
 	}
 }
 
-type broken struct{ err error }
+type errReader struct{ err error }
 
-func (b broken) Read([]byte) (int, error) { return 0, b.err }
+func (b errReader) Read([]byte) (int, error) { return 0, b.err }
 
 // fails gives no answer.
-func fails(err error) step {
+func failWith(err error) responder {
 	return func(*http.Request) (*http.Response, error) { return nil, err }
 }
 
 // config is that of a client of w.
-func config(w http.RoundTripper) ags.Config {
+func testConfig(w http.RoundTripper) ags.Config {
 	return ags.Config{
 		BaseURL: "https://gateway.example.com", AuthServiceID: "Customer Auth Service", TenantID: "nagra",
 		HTTPClient: &http.Client{Transport: w}, Clock: clock.NewFake(issued),
@@ -115,11 +115,11 @@ func config(w http.RoundTripper) ags.Config {
 	}
 }
 
-// client returns a client that is answered with steps, changed by change.
-func client(tb testing.TB, change func(*ags.Config), steps ...step) (*ags.Client, *wire) {
+// client returns a client that is answered with responders, changed by change.
+func newClient(tb testing.TB, change func(*ags.Config), responders ...responder) (*ags.Client, *fakeTransport) {
 	tb.Helper()
-	w := &wire{tb: tb, steps: steps}
-	cfg := config(w)
+	w := &fakeTransport{tb: tb, responders: responders}
+	cfg := testConfig(w)
 	if change != nil {
 		change(&cfg)
 	}
@@ -129,13 +129,13 @@ func client(tb testing.TB, change func(*ags.Config), steps ...step) (*ags.Client
 }
 
 // held is a token to refresh and to sign out with.
-func held() *ags.Token {
+func testToken() *ags.Token {
 	return &ags.Token{AccessToken: ags.NewSecret(accessMark), RefreshToken: ags.NewSecret(refreshMark)}
 }
 
 // pair is an answer with tokens, fields, in pairs, replaced. A field of nil is
 // left out.
-func pair(fields ...any) string {
+func tokenJSON(fields ...any) string {
 	all := map[string]any{
 		"access_token": "new-access", "refresh_token": "new-refresh", "client_id": "PUB_989", "accountId": "1663",
 		"token_type": "bearer", "expires_in": 3600, "refresh_expires_in": 172800, "fixed_refresh_expires_in": 2592000,

@@ -18,10 +18,10 @@ import (
 )
 
 // prints returns what v looks like by every route that there is.
-func prints(v any) []string { return printsAs("vdsqxXtTbcoOeEfFgGpUwZ", v) }
+func printedTexts(v any) []string { return printedTextsWith("vdsqxXtTbcoOeEfFgGpUwZ", v) }
 
 // printsAs does so with some verbs only.
-func printsAs(verbs string, v any) []string {
+func printedTextsWith(verbs string, v any) []string {
 	var out []string
 	for _, verb := range verbs {
 		for _, flags := range []string{"", "+", "#", " ", "-", "0", "8", ".3", "+#"} {
@@ -46,8 +46,8 @@ func printsAs(verbs string, v any) []string {
 	return append(out, buf.String())
 }
 
-// printedForms are the shapes in which a program may hold a value.
-func printedForms[T any](v T) []any {
+// exportedForms are the shapes in which a program may hold a value.
+func exportedForms[T any](v T) []any {
 	type exported struct{ V T }
 	type exportedPointer struct{ V *T }
 	return []any{
@@ -66,8 +66,8 @@ func printedForms[T any](v T) []any {
 	}
 }
 
-// hiddenForms are those in which fmt calls none of the value's methods.
-func hiddenForms[T any](v T) []any {
+// unexportedForms are those in which fmt calls none of the value's methods.
+func unexportedForms[T any](v T) []any {
 	type unexported struct{ v T }
 	type unexportedPointer struct{ v *T }
 	type deep struct{ m map[string][]unexported }
@@ -81,12 +81,12 @@ func hiddenForms[T any](v T) []any {
 	}
 }
 
-func TestPrint_SecretByEveryRoute(t *testing.T) {
+func TestPrint_Secret(t *testing.T) {
 	secret := ags.NewSecret(accessMark)
 	type embedded struct{ ags.Secret }
-	forms := slices.Concat(printedForms(secret), hiddenForms(secret), []any{embedded{secret}, map[ags.Secret]int{secret: 1}})
+	forms := slices.Concat(exportedForms(secret), unexportedForms(secret), []any{embedded{secret}, map[ags.Secret]int{secret: 1}})
 	for _, v := range forms {
-		for _, printed := range prints(v) {
+		for _, printed := range printedTexts(v) {
 			assert.NotContains(t, printed, accessMark, "%T", v)
 		}
 	}
@@ -99,7 +99,7 @@ func TestPrint_SecretByEveryRoute(t *testing.T) {
 	assert.JSONEq(t, `{"s":"[redacted]"}`, string(b))
 }
 
-func TestSecret_ZeroIsEmpty(t *testing.T) {
+func TestSecret_Zero(t *testing.T) {
 	assert.True(t, ags.Secret{}.IsZero())
 	assert.Equal(t, ags.Secret{}, ags.NewSecret(""))
 	assert.Empty(t, ags.Secret{}.Reveal())
@@ -107,23 +107,23 @@ func TestSecret_ZeroIsEmpty(t *testing.T) {
 	assert.Equal(t, "[redacted]", ags.Secret{}.String(), "whether there is one is not told either")
 }
 
-func TestPrint_TokenByEveryRoute(t *testing.T) {
-	token := *held()
-	for _, v := range slices.Concat(printedForms(token), hiddenForms(token)) {
-		for _, printed := range prints(v) {
+func TestPrint_Token(t *testing.T) {
+	token := *testToken()
+	for _, v := range slices.Concat(exportedForms(token), unexportedForms(token)) {
+		for _, printed := range printedTexts(v) {
 			assert.NotContains(t, printed, accessMark, "%T", v)
 			assert.NotContains(t, printed, refreshMark, "%T", v)
 		}
 	}
 }
 
-func TestPrint_ParameterIsItsName(t *testing.T) {
+func TestPrint_Parameter(t *testing.T) {
 	p := ags.Parameter{Name: "username", Value: "mark-5500"}
 	type holder struct{ P ags.Parameter }
 	// In an unexported field it cannot be kept from fmt, which calls no methods
 	// there, nor for %p and a misplaced %w, for which it calls none anywhere.
-	for _, v := range append(printedForms(p), holder{p}, ags.SignOnRequest{Parameters: []ags.Parameter{p}}, ags.Config{Parameters: []ags.Parameter{p}}) {
-		for _, printed := range printsAs("vdsqxXtTbcoOeEfFgGUZ", v) {
+	for _, v := range append(exportedForms(p), holder{p}, ags.SignOnRequest{Parameters: []ags.Parameter{p}}, ags.Config{Parameters: []ags.Parameter{p}}) {
+		for _, printed := range printedTextsWith("vdsqxXtTbcoOeEfFgGUZ", v) {
 			assert.NotContains(t, printed, "mark-5500", "%T", v)
 		}
 	}
@@ -137,39 +137,39 @@ func TestPrint_ParameterIsItsName(t *testing.T) {
 	assert.Contains(t, string(b), "<P>username</P>")
 }
 
-func TestPrint_ClientTellsNothing(t *testing.T) {
-	c, _ := client(t, nil)
-	for _, v := range slices.Concat(printedForms(*c), hiddenForms(*c)) {
-		for _, printed := range prints(v) {
+func TestPrint_Client(t *testing.T) {
+	c, _ := newClient(t, nil)
+	for _, v := range slices.Concat(exportedForms(*c), unexportedForms(*c)) {
+		for _, printed := range printedTexts(v) {
 			assert.NotContains(t, printed, passwordMark[6:10], "%T", v)
 		}
 	}
 }
 
 // Keeps G3.
-func TestPrint_ErrorByEveryRoute(t *testing.T) {
+func TestPrint_Error(t *testing.T) {
 	// A transport that gives away all that it was given.
 	leaky := func(what error) error {
 		return fmt.Errorf("sending [Authorization:[Bearer %s]] %q: %w", refreshMark, passwordMark, what)
 	}
 	echo := toJSON(map[string]string{"message": "no " + refreshMark + " " + accessMark + " " + passwordMark})
-	for name, s := range map[string]step{
-		"transport":        fails(leaky(leakyError{})),
-		"transport, known": fails(leaky(errors.ErrUnsupported)),
-		"body":             cutOff(200, `{"access_token":"`+accessMark, leaky(leakyError{})),
-		"refusal":          reply(403, echo),
-		"odd answer":       reply(200, echo),
-		"not JSON":         reply(200, refreshMark+passwordMark),
+	for name, s := range map[string]responder{
+		"transport":        failWith(leaky(leakyError{})),
+		"transport, known": failWith(leaky(errors.ErrUnsupported)),
+		"body":             respondTruncated(200, `{"access_token":"`+accessMark, leaky(leakyError{})),
+		"refusal":          respond(403, echo),
+		"odd answer":       respond(200, echo),
+		"not JSON":         respond(200, refreshMark+passwordMark),
 	} {
-		e := refused(t, s)
-		values := slices.Concat(printedForms(*e), hiddenForms(*e), []any{fmt.Errorf("wrapped: %w", e), e.Err, errors.Unwrap(e)})
+		e := refreshError(t, s)
+		values := slices.Concat(exportedForms(*e), unexportedForms(*e), []any{fmt.Errorf("wrapped: %w", e), e.Err, errors.Unwrap(e)})
 		if joined, ok := e.Err.(interface{ Unwrap() []error }); ok {
 			for _, member := range joined.Unwrap() {
 				values = append(values, member)
 			}
 		}
 		for _, v := range values {
-			for _, printed := range prints(v) {
+			for _, printed := range printedTexts(v) {
 				for _, mark := range []string{accessMark, refreshMark, passwordMark, passwordMark[3:7]} {
 					assert.NotContains(t, printed, mark, "%s %T", name, v)
 				}
@@ -185,10 +185,10 @@ type leakyError struct{}
 
 func (leakyError) Error() string { return refreshMark }
 
-// sayer is a testing.T that keeps what is said of a failure.
-type sayer struct{ said string }
+// recordingT is a testing.T that keeps what is said of a failure.
+type recordingT struct{ text string }
 
-func (s *sayer) Errorf(format string, args ...any) { s.said += fmt.Sprintf(format, args...) }
+func (r *recordingT) Errorf(format string, args ...any) { r.text += fmt.Sprintf(format, args...) }
 
 // testify prints what differs by reflection, and calls no methods.
 func TestPrintedByReflection_NoSecretIsShown(t *testing.T) {
@@ -196,7 +196,7 @@ func TestPrintedByReflection_NoSecretIsShown(t *testing.T) {
 	token := func(client string) *ags.Token {
 		return &ags.Token{AccessToken: secret(), RefreshToken: ags.NewSecret(refreshMark), ClientID: client}
 	}
-	cfg := config(&wire{tb: t})
+	cfg := testConfig(&fakeTransport{tb: t})
 	cfg.Header = http.Header{"Token": {accessMark}}
 	cfg.Parameters = []ags.Parameter{{Name: "password", Value: passwordMark}}
 	one, err := ags.New(cfg)
@@ -219,14 +219,14 @@ func TestPrintedByReflection_NoSecretIsShown(t *testing.T) {
 		"*Client":          {one, two},
 		"Account's secret": {ags.Account{UserToken: secret()}, ags.Account{}},
 	} {
-		said := &sayer{}
-		require.False(t, assert.Equal(said, pair[0], pair[1]), name)
-		require.NotEmpty(t, said.said)
-		assert.NotContains(t, said.said, "mark", name)
+		recorder := &recordingT{}
+		require.False(t, assert.Equal(recorder, pair[0], pair[1]), name)
+		require.NotEmpty(t, recorder.text)
+		assert.NotContains(t, recorder.text, "mark", name)
 	}
 }
 
-func TestSecret_EqualOnesAreEqual(t *testing.T) {
+func TestSecret_Equality(t *testing.T) {
 	assert.Equal(t, ags.NewSecret("a"), ags.NewSecret("a"))
 	assert.NotEqual(t, ags.NewSecret("a"), ags.NewSecret("b"))
 	assert.Equal(t, ags.Secret{}, ags.NewSecret(""))
@@ -235,7 +235,7 @@ func TestSecret_EqualOnesAreEqual(t *testing.T) {
 	}
 }
 
-func TestConfigAndSignOnRequest_PrintNamesAlone(t *testing.T) {
+func TestPrint_ConfigAndSignOnRequest(t *testing.T) {
 	cfg := ags.Config{
 		BaseURL: "https://dave:" + accessMark + "@gw.example.com/?q=" + accessMark, TenantID: "nagra",
 		Header: http.Header{"Token": {accessMark}}, Parameters: []ags.Parameter{{Name: "password", Value: passwordMark}},

@@ -17,7 +17,7 @@ import (
 )
 
 // What a gateway, a proxy or a plug-in behind them makes of what it quotes.
-func TestRefusal_EncodedSecretsAreRemoved(t *testing.T) {
+func TestRedact_EncodedSecrets(t *testing.T) {
 	const password = `s3cret "wörd"+<&>`
 	inJSON := func(s string) string {
 		data, err := json.Marshal(s)
@@ -49,7 +49,7 @@ func TestRefusal_EncodedSecretsAreRemoved(t *testing.T) {
 		"changed case":            `S3cret "Wörd"+<&>`,
 		"as it is, and in base64": password + " " + base64.StdEncoding.EncodeToString([]byte(password)),
 	} {
-		c, w := client(t, nil, reply(403, toJSON(map[string]string{"message": "bad password: " + echo + "."})))
+		c, w := newClient(t, nil, respond(403, toJSON(map[string]string{"message": "bad password: " + echo + "."})))
 		_, err := c.SignOn(t.Context(), ags.SignOnRequest{Parameters: []ags.Parameter{{Name: "password", Value: password}}})
 		w.only()
 		message := asError(t, err).Message
@@ -61,19 +61,19 @@ func TestRefusal_EncodedSecretsAreRemoved(t *testing.T) {
 }
 
 // A message that says nothing is kept as it is, whatever it looks like.
-func TestRefusal_HonestMessagesAreKept(t *testing.T) {
+func TestRedact_HarmlessMessagesAreKept(t *testing.T) {
 	for _, message := range []string{
 		"device limit reached", "50% of 100%", "a&b &amp; c", `C:\users\dave`, "deadbeefcafe0123", "c29tZXRoaW5nIGVsc2U=",
 		"request f0a5c3d2-77aa-4c1b-9f1e-0a1b2c3d4e5f failed", "see https://example.com/help?a=1&b=2",
 	} {
-		c, w := client(t, nil, reply(403, toJSON(map[string]string{"message": message})))
+		c, w := newClient(t, nil, respond(403, toJSON(map[string]string{"message": message})))
 		_, err := c.SignOn(t.Context(), ags.SignOnRequest{Parameters: []ags.Parameter{{Name: "password", Value: "hunter22"}, {Name: "pin", Value: "12"}}})
 		w.only()
 		assert.Equal(t, message, asError(t, err).Message)
 	}
 }
 
-func TestRefusal_SecretsAreRemovedFromMessages(t *testing.T) {
+func TestRedact_Forms(t *testing.T) {
 	escapes := map[string]string{
 		"as it is":     passwordMark,
 		"JSON":         `pa\"ss/wörd<&>+%mark`,
@@ -90,7 +90,7 @@ func TestRefusal_SecretsAreRemovedFromMessages(t *testing.T) {
 		"access":       accessMark,
 	}
 	for name, echo := range escapes {
-		e := refused(t, reply(403, toJSON(map[string]any{"message": "before " + echo + " after " + echo})))
+		e := refreshError(t, respond(403, toJSON(map[string]any{"message": "before " + echo + " after " + echo})))
 		want := "before [redacted] after [redacted]"
 		if name == "Bearer" {
 			want = "before Bearer [redacted] after Bearer [redacted]"
@@ -100,25 +100,25 @@ func TestRefusal_SecretsAreRemovedFromMessages(t *testing.T) {
 }
 
 // Some write the escapes of a URL in lower case, and leave the letters as they are.
-func TestRefusal_LowerCaseIsOfTheEscapesAlone(t *testing.T) {
+func TestRedact_LowerCaseEscapes(t *testing.T) {
 	for _, echo := range []string{"PASS%2FWORD%3F", "PASS%2fWORD%3f"} {
-		c, w := client(t, nil, reply(403, toJSON(map[string]string{"message": "wrong: " + echo})))
+		c, w := newClient(t, nil, respond(403, toJSON(map[string]string{"message": "wrong: " + echo})))
 		_, err := c.SessionToken(t.Context(), []ags.Parameter{{Name: "password", Value: "PASS/WORD?"}})
 		w.only()
 		assert.Equal(t, "wrong: [redacted]", asError(t, err).Message)
 	}
 }
 
-func TestRefusal_PiecesOfSecretsAreRemoved(t *testing.T) {
+func TestRedact_Pieces(t *testing.T) {
 	token := jwt(`{"exp":1654877093,"jti":"4789023423714089478"}`)
-	c, w := client(t, nil, reply(403, toJSON(map[string]string{"message": "bad token " + token[:30] + "… of " + token[20:60]})))
+	c, w := newClient(t, nil, respond(403, toJSON(map[string]string{"message": "bad token " + token[:30] + "… of " + token[20:60]})))
 	_, err := c.Refresh(t.Context(), &ags.Token{RefreshToken: ags.NewSecret(token)})
 	w.only()
 	assert.Equal(t, "bad token [redacted]… of [redacted]", asError(t, err).Message)
 }
 
-func TestRefusal_OverlappingSecretsAreRemoved(t *testing.T) {
-	c, w := client(t, nil, reply(403, `{"message":"x abcdefghijkl y"}`))
+func TestRedact_OverlappingSecrets(t *testing.T) {
+	c, w := newClient(t, nil, respond(403, `{"message":"x abcdefghijkl y"}`))
 	_, err := c.SessionToken(t.Context(), []ags.Parameter{{Name: "a", Value: "abcdefgh"}, {Name: "b", Value: "efghijkl"}, {Name: "c", Value: " "}, {Name: "d"}})
 	w.only()
 	assert.Equal(t, "x [redacted] y", asError(t, err).Message)
@@ -126,25 +126,25 @@ func TestRefusal_OverlappingSecretsAreRemoved(t *testing.T) {
 
 // A hole in a word would tell what the secret is, and a message full of holes
 // nothing else.
-func TestRefusal_ShortSecretsAreRemovedAsWords(t *testing.T) {
+func TestRedact_ShortSecretsAsWords(t *testing.T) {
 	for message, want := range map[string]string{
 		"wrong credentials":        "wrong credentials",
 		"locale en is unknown":     "locale [redacted] is unknown",
 		"language=en, en-GB, 'en'": "language=[redacted], [redacted]-GB, '[redacted]'",
 		"entry 1en2":               "entry 1en2",
 	} {
-		c, w := client(t, nil, reply(401, toJSON(map[string]string{"message": message})))
+		c, w := newClient(t, nil, respond(401, toJSON(map[string]string{"message": message})))
 		_, err := c.SessionToken(t.Context(), []ags.Parameter{{Name: "locale", Value: "en"}})
 		w.only()
 		assert.Equal(t, want, asError(t, err).Message)
 	}
 }
 
-func TestRefusal_SecretsOfOtherHeadersAreRemoved(t *testing.T) {
-	c, w := client(t, func(c *ags.Config) {
+func TestRedact_HeaderValues(t *testing.T) {
+	c, w := newClient(t, func(c *ags.Config) {
 		c.Header = http.Header{"Token": {"discovery-token-1"}, "Authorization": {"Basic ZGF2ZTpv"}, "Nagra-Device-Type": {"STB"}}
-	}, reply(403, `{"message":"token discovery-token-1, ZGF2ZTpv of an STB"}`),
-		reply(403, `{"message":"`+userMark+`"}`))
+	}, respond(403, `{"message":"token discovery-token-1, ZGF2ZTpv of an STB"}`),
+		respond(403, `{"message":"`+userMark+`"}`))
 	_, err := c.Discover(t.Context())
 	assert.Equal(t, "token [redacted], [redacted] of an STB", asError(t, err).Message)
 	_, err = c.SubsequentSignOn(t.Context(), ags.NewSecret(userMark), ags.SignOnRequest{})
@@ -152,10 +152,10 @@ func TestRefusal_SecretsOfOtherHeadersAreRemoved(t *testing.T) {
 	assert.Len(t, w.requests, 2)
 }
 
-func TestRefusal_SecretAtTheEndOfALongMessage(t *testing.T) {
+func TestRedact_SecretAtTheEndOfALongMessage(t *testing.T) {
 	// What is cut away to bound the work must not leave half a secret standing.
 	for n := 8<<10 - 2*len(passwordMark); n <= 8<<10; n++ {
-		e := refused(t, reply(403, toJSON(map[string]string{
+		e := refreshError(t, respond(403, toJSON(map[string]string{
 			"message": strings.Repeat(" ", n-100) + strings.Repeat(".", 100) + passwordMark + strings.Repeat("!", 300),
 		})))
 		assert.NotContains(t, e.Message, passwordMark[:2])
@@ -165,8 +165,8 @@ func TestRefusal_SecretAtTheEndOfALongMessage(t *testing.T) {
 
 // 8 KiB of a text are looked at. Of one that ends there nothing is missing, and so
 // nothing need be taken for the beginning of a secret.
-func TestRefusal_EndOfTheLongestMessageIsKept(t *testing.T) {
+func TestRedact_LongestMessageIsKept(t *testing.T) {
 	message := strings.Repeat(" ", 8<<10-len("limit")) + "limit"
-	assert.Equal(t, "limit", refused(t, reply(403, toJSON(map[string]string{"message": message}))).Message)
-	assert.Empty(t, refused(t, reply(403, toJSON(map[string]string{"message": message + "s"}))).Message)
+	assert.Equal(t, "limit", refreshError(t, respond(403, toJSON(map[string]string{"message": message}))).Message)
+	assert.Empty(t, refreshError(t, respond(403, toJSON(map[string]string{"message": message + "s"}))).Message)
 }

@@ -13,17 +13,17 @@ import (
 	"github.com/agsauth/agsauth/ags"
 )
 
-// whole answers each of the seven calls, in the order of everyCall.
-func whole() []step {
-	return []step{
-		reply(200, `{"availableServices":[]}`), reply(201, pair()), reply(201, pair()),
-		reply(200, `{"sessionToken":"s"}`), reply(201, pair()), reply(200, pair()), reply(200, ""),
+// whole answers each of the seven calls, in the order of makeAllCalls.
+func responsesToAllCalls() []responder {
+	return []responder{
+		respond(200, `{"availableServices":[]}`), respond(201, tokenJSON()), respond(201, tokenJSON()),
+		respond(200, `{"sessionToken":"s"}`), respond(201, tokenJSON()), respond(200, tokenJSON()), respond(200, ""),
 	}
 }
 
-func TestClient_MandatoryHeadersAreAlwaysSent(t *testing.T) {
-	c, w := client(t, nil, whole()...)
-	everyCall(t, c)
+func TestRequest_MandatoryHeaders(t *testing.T) {
+	c, w := newClient(t, nil, responsesToAllCalls()...)
+	makeAllCalls(t, c)
 	require.Len(t, w.requests, 7)
 	for i, r := range w.requests {
 		assert.Equal(t, []string{"nagra"}, r.header["Nv-Tenant-Id"], r.url)
@@ -46,9 +46,9 @@ func TestClient_MandatoryHeadersAreAlwaysSent(t *testing.T) {
 	assert.NotEqual(t, w.requests[1].header.Get("X-Correlation-Id"), w.requests[2].header.Get("X-Correlation-Id"))
 }
 
-func TestClient_CredentialsAreSentWhereTheyBelong(t *testing.T) {
-	c, w := client(t, nil, whole()...)
-	everyCall(t, c)
+func TestRequest_Credentials(t *testing.T) {
+	c, w := newClient(t, nil, responsesToAllCalls()...)
+	makeAllCalls(t, c)
 	for _, r := range w.requests {
 		var authorization, userToken string
 		switch {
@@ -64,14 +64,14 @@ func TestClient_CredentialsAreSentWhereTheyBelong(t *testing.T) {
 	}
 }
 
-func TestClient_ConfiguredHeaderIsSentButOverridesNothing(t *testing.T) {
-	c, w := client(t, func(c *ags.Config) {
+func TestRequest_ConfiguredHeader(t *testing.T) {
+	c, w := newClient(t, func(c *ags.Config) {
 		c.Header = http.Header{
 			"nagra-target": {"a", "b"}, "Authorization": {"Basic x"}, "nv-tenant-id": {"other"}, "accept": {"text/html"},
 			"content-type": {"text/plain"}, "x-auth-service-id": {"other"}, "X-CORRELATION-ID": {"other"}, "user-token": {"other"},
 		}
-	}, whole()...)
-	everyCall(t, c)
+	}, responsesToAllCalls()...)
+	makeAllCalls(t, c)
 	require.Len(t, w.requests, 7)
 	for i, r := range w.requests {
 		assert.Equal(t, []string{"a", "b"}, r.header["Nagra-Target"], r.url)
@@ -89,17 +89,17 @@ func TestClient_ConfiguredHeaderIsSentButOverridesNothing(t *testing.T) {
 	assert.Equal(t, []string{"Bearer " + accessMark}, w.requests[6].header["Authorization"])
 }
 
-func TestRefresh_BareTokenByOption(t *testing.T) {
-	c, w := client(t, func(c *ags.Config) { c.BareRefreshToken = true }, reply(200, pair()), reply(200, ""))
-	_, err := c.Refresh(t.Context(), held())
+func TestRefresh_BareRefreshToken(t *testing.T) {
+	c, w := newClient(t, func(c *ags.Config) { c.BareRefreshToken = true }, respond(200, tokenJSON()), respond(200, ""))
+	_, err := c.Refresh(t.Context(), testToken())
 	require.NoError(t, err)
-	require.NoError(t, c.SignOut(t.Context(), held()))
+	require.NoError(t, c.SignOut(t.Context(), testToken()))
 	require.Len(t, w.requests, 2)
 	assert.Equal(t, refreshMark, w.requests[0].header.Get("Authorization"))
 	assert.Equal(t, "Bearer "+accessMark, w.requests[1].header.Get("Authorization"), "the option is the refresh token's")
 }
 
-func TestParameters(t *testing.T) {
+func TestRequest_Parameters(t *testing.T) {
 	configured := []ags.Parameter{{Name: "b", Value: "2"}, {Name: "a", Value: "<1>&"}, {Name: "b", Value: ""}}
 	const written = `{"parameters":[{"name":"b","value":"2"},{"name":"a","value":"<1>&"},{"name":"b","value":""}]}`
 	for _, tc := range []struct {
@@ -115,11 +115,11 @@ func TestParameters(t *testing.T) {
 		{"omitted", configured, nil, true, `{}`, written},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			c, w := client(t, func(c *ags.Config) { c.Parameters, c.OmitParameters = tc.configured, tc.omit },
-				reply(200, pair()), reply(204, ""), reply(200, `{"sessionToken":"s"}`))
-			_, err := c.Refresh(t.Context(), held())
+			c, w := newClient(t, func(c *ags.Config) { c.Parameters, c.OmitParameters = tc.configured, tc.omit },
+				respond(200, tokenJSON()), respond(204, ""), respond(200, `{"sessionToken":"s"}`))
+			_, err := c.Refresh(t.Context(), testToken())
 			require.NoError(t, err)
-			require.NoError(t, c.SignOut(t.Context(), held()))
+			require.NoError(t, c.SignOut(t.Context(), testToken()))
 			_, err = c.SessionToken(t.Context(), tc.given)
 			require.NoError(t, err)
 			require.Len(t, w.requests, 3)
@@ -130,13 +130,13 @@ func TestParameters(t *testing.T) {
 	}
 }
 
-func TestSignOn_ClientIDKeepsDeviceInformationBack(t *testing.T) {
+func TestSignOn_ClientIDReplacesDeviceInformation(t *testing.T) {
 	info := json.RawMessage(`{ "deviceType": "STB", "n": [1] }`)
 	for _, tc := range []struct{ clientID, want string }{
 		{"", `{"parameters":[],"deviceInformation":{"deviceType":"STB","n":[1]}}`},
 		{"PUB_989", `{"parameters":[],"clientId":"PUB_989"}`},
 	} {
-		c, w := client(t, nil, reply(201, pair()))
+		c, w := newClient(t, nil, respond(201, tokenJSON()))
 		_, err := c.SignOn(t.Context(), ags.SignOnRequest{
 			Parameters: []ags.Parameter{}, ClientID: tc.clientID, DeviceInformation: info,
 		})
@@ -145,15 +145,15 @@ func TestSignOn_ClientIDKeepsDeviceInformationBack(t *testing.T) {
 	}
 }
 
-func TestClient_FaultyCallsAreNotSent(t *testing.T) {
+func TestRequest_InvalidArgumentsAreNotSent(t *testing.T) {
 	noService := func(c *ags.Config) { c.AuthServiceID = "" }
 	for name, tc := range map[string]struct {
 		change func(*ags.Config)
 		call   func(*ags.Client) error
 	}{
 		"no service":                 {noService, func(c *ags.Client) error { _, err := c.SignOn(t.Context(), ags.SignOnRequest{}); return err }},
-		"no service to refresh with": {noService, func(c *ags.Client) error { _, err := c.Refresh(t.Context(), held()); return err }},
-		"no service to sign out of":  {noService, func(c *ags.Client) error { return c.SignOut(t.Context(), held()) }},
+		"no service to refresh with": {noService, func(c *ags.Client) error { _, err := c.Refresh(t.Context(), testToken()); return err }},
+		"no service to sign out of":  {noService, func(c *ags.Client) error { return c.SignOut(t.Context(), testToken()) }},
 		"no token":                   {nil, func(c *ags.Client) error { _, err := c.Refresh(t.Context(), nil); return err }},
 		"no refresh token":           {nil, func(c *ags.Client) error { _, err := c.Refresh(t.Context(), &ags.Token{}); return err }},
 		"token with a line break": {nil, func(c *ags.Client) error {
@@ -184,7 +184,7 @@ func TestClient_FaultyCallsAreNotSent(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, w := client(t, tc.change)
+			c, w := newClient(t, tc.change)
 			err := tc.call(c)
 			require.Error(t, err)
 			assert.Empty(t, w.requests)

@@ -14,10 +14,10 @@ import (
 
 // Statuses that are none come from a garbled line, or from a middleware that gives an
 // empty response.
-func TestStatusThatIsNone(t *testing.T) {
+func TestResponse_InvalidStatus(t *testing.T) {
 	empty := func(*http.Request) (*http.Response, error) { return &http.Response{}, nil }
-	for op, call := range calls() {
-		c, w := client(t, nil, empty)
+	for op, call := range allCalls() {
+		c, w := newClient(t, nil, empty)
 		err := call(t.Context(), c)
 		require.ErrorIs(t, err, ags.ErrProtocol, op)
 		e := asError(t, err)
@@ -27,26 +27,26 @@ func TestStatusThatIsNone(t *testing.T) {
 		w.only()
 	}
 	for _, line := range []string{"HTTP/1.1 000 OK", "HTTP/1.1 -00 OK"} {
-		base, stop := answering(t, line+"\r\nContent-Length: 0\r\n\r\n")
-		cfg := config(nil)
+		base, stop := serveRaw(t, line+"\r\nContent-Length: 0\r\n\r\n")
+		cfg := testConfig(nil)
 		cfg.BaseURL, cfg.HTTPClient, cfg.Clock = base, nil, nil
 		c, err := ags.New(cfg)
 		require.NoError(t, err)
-		for op, call := range calls() {
+		for op, call := range allCalls() {
 			require.Error(t, call(ags.WithoutRetry(t.Context()), c), "%s: %s", op, line)
 		}
 		stop()
 	}
 }
 
-func TestByteOrderMark(t *testing.T) {
+func TestResponse_ByteOrderMark(t *testing.T) {
 	const mark = "\ufeff"
-	c, _ := client(t, nil, reply(200, mark+pair()), reply(201, mark+pair()), reply(200, mark+`{"sessionToken":"s"}`),
-		reply(200, mark+`{"availableServices":[]}`),
-		reply(300, mark+toJSON(map[string]any{"userAccountToken": userMark, "accounts": []any{
+	c, _ := newClient(t, nil, respond(200, mark+tokenJSON()), respond(201, mark+tokenJSON()), respond(200, mark+`{"sessionToken":"s"}`),
+		respond(200, mark+`{"availableServices":[]}`),
+		respond(300, mark+toJSON(map[string]any{"userAccountToken": userMark, "accounts": []any{
 			map[string]any{"accountInformation": mark + `{"userAccountToken":"inner","name":"dave"}`},
 		}})))
-	token, err := c.Refresh(t.Context(), held())
+	token, err := c.Refresh(t.Context(), testToken())
 	require.NoError(t, err)
 	assert.False(t, token.AccessToken.IsZero())
 	_, err = c.SignOn(t.Context(), ags.SignOnRequest{})
@@ -62,12 +62,12 @@ func TestByteOrderMark(t *testing.T) {
 	assert.NotContains(t, string(choice.Accounts[0].Information()), "inner")
 }
 
-func TestClient_UnexpectedStatusIsAProtocolError(t *testing.T) {
+func TestResponse_UnexpectedStatus(t *testing.T) {
 	// Nothing is wrong with the body.
-	body := pair("sessionToken", "st-1")
+	body := tokenJSON("sessionToken", "st-1")
 	for _, status := range []int{202, 204, 206, 300, 301, 302, 304, 307, 308} {
-		c, w := client(t, nil, reply(status, body, "Location", "https://other.example.com/"), reply(status, body), reply(status, body))
-		_, err := c.Refresh(t.Context(), held())
+		c, w := newClient(t, nil, respond(status, body, "Location", "https://other.example.com/"), respond(status, body), respond(status, body))
+		_, err := c.Refresh(t.Context(), testToken())
 		require.ErrorIs(t, err, ags.ErrProtocol, "%d", status)
 		assert.Equal(t, status, asError(t, err).Status)
 		assert.True(t, asError(t, err).Malformed)
@@ -77,25 +77,25 @@ func TestClient_UnexpectedStatusIsAProtocolError(t *testing.T) {
 		require.ErrorIs(t, err, ags.ErrProtocol, "%d", status)
 		assert.Len(t, w.requests, 3)
 	}
-	c, w := client(t, nil, reply(302, ""), reply(201, `{"availableServices":[]}`))
-	require.ErrorIs(t, c.SignOut(t.Context(), held()), ags.ErrProtocol)
+	c, w := newClient(t, nil, respond(302, ""), respond(201, `{"availableServices":[]}`))
+	require.ErrorIs(t, c.SignOut(t.Context(), testToken()), ags.ErrProtocol)
 	_, err := c.Discover(t.Context())
 	require.ErrorIs(t, err, ags.ErrProtocol)
 	assert.Len(t, w.requests, 2)
 }
 
-func TestClient_BaseThatGivesNoBody(t *testing.T) {
+func TestResponse_NoBody(t *testing.T) {
 	// Against the rules of a RoundTripper, but not a reason to panic.
-	c, w := client(t, nil, func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 200}, nil })
-	_, err := c.Refresh(t.Context(), held())
+	c, w := newClient(t, nil, func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 200}, nil })
+	_, err := c.Refresh(t.Context(), testToken())
 	require.ErrorIs(t, err, ags.ErrProtocol)
 	assert.Contains(t, err.Error(), "the response is empty")
 	w.only()
 }
 
 func TestSignOut_NeedsNoBody(t *testing.T) {
-	for _, s := range []step{reply(204, ""), reply(200, "{}"), reply(202, "OK"), cutOff(200, `{"a`, errLost)} {
-		requests, _, err := bubble(t, nil, "sign out", s)
+	for _, s := range []responder{respond(204, ""), respond(200, "{}"), respond(202, "OK"), respondTruncated(200, `{"a`, errLost)} {
+		requests, _, err := callInBubble(t, nil, "sign out", s)
 		require.NoError(t, err)
 		assert.Len(t, requests, 1)
 	}

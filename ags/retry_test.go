@@ -24,7 +24,7 @@ var (
 )
 
 // calls are the calls of a client by how they are repeated.
-func calls() map[string]func(context.Context, *ags.Client) error {
+func allCalls() map[string]func(context.Context, *ags.Client) error {
 	return map[string]func(context.Context, *ags.Client) error{
 		"discover": func(ctx context.Context, c *ags.Client) error { _, err := c.Discover(ctx); return err },
 		"sign on": func(ctx context.Context, c *ags.Client) error {
@@ -40,31 +40,31 @@ func calls() map[string]func(context.Context, *ags.Client) error {
 			_, err := c.SignOnWithSessionToken(ctx, ags.SignOnRequest{})
 			return err
 		},
-		"refresh":  func(ctx context.Context, c *ags.Client) error { _, err := c.Refresh(ctx, held()); return err },
-		"sign out": func(ctx context.Context, c *ags.Client) error { return c.SignOut(ctx, held()) },
+		"refresh":  func(ctx context.Context, c *ags.Client) error { _, err := c.Refresh(ctx, testToken()); return err },
+		"sign out": func(ctx context.Context, c *ags.Client) error { return c.SignOut(ctx, testToken()) },
 	}
 }
 
 // bubble makes a call in a bubble of fake time, and returns how it ended, how
 // many requests it made and how long it waited.
-func bubble(t *testing.T, change func(*ags.Config), op string, steps ...step) (requests []seen, waited time.Duration, err error) {
+func callInBubble(t *testing.T, change func(*ags.Config), op string, responders ...responder) (requests []sentRequest, waited time.Duration, err error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		c, w := client(t, func(cfg *ags.Config) {
+		c, w := newClient(t, func(cfg *ags.Config) {
 			cfg.Clock = clock.Real{}
 			if change != nil {
 				change(cfg)
 			}
-		}, steps...)
+		}, responders...)
 		start := time.Now()
-		err = calls()[op](t.Context(), c)
+		err = allCalls()[op](t.Context(), c)
 		requests, waited = w.requests, time.Since(start)
 	})
 	return requests, waited, err
 }
 
 // Keeps G4.
-func TestRetry_WhatIsRepeatedByWhichCall(t *testing.T) {
+func TestRetry_ByCallAndFailure(t *testing.T) {
 	const (
 		no      = 1
 		once    = 2
@@ -75,34 +75,34 @@ func TestRetry_WhatIsRepeatedByWhichCall(t *testing.T) {
 	lostOnce := []string{"refresh", "sign out"}
 	for _, tc := range []struct {
 		name                        string
-		answer                      step
+		answer                      responder
 		transient, unsent, lostOnce int // requests made
 	}{
-		{"never connected", fails(errDial), forever, forever, forever},
-		{"host not found", fails(&net.DNSError{Err: "no such host", IsNotFound: true}), forever, forever, forever},
-		{"answer lost", fails(errLost), forever, no, once},
-		{"connection reset", fails(&net.OpError{Op: "read", Err: syscall.ECONNRESET}), forever, no, once},
-		{"429", reply(429, ""), forever, forever, forever},
-		{"503", reply(503, `{"message":"busy"}`), forever, forever, forever},
-		{"503 of nobody", reply(503, ""), forever, no, forever},
-		{"503 from a proxy", reply(503, "no healthy upstream", "Content-Type", "text/plain"), forever, no, forever},
-		{"503 cut off", cutOff(503, "<html", errLost), forever, no, forever},
-		{"408", reply(408, ""), forever, no, forever},
-		{"425", reply(425, ""), forever, no, forever},
-		{"500", reply(500, ""), forever, no, forever},
-		{"502", reply(502, "<html>"), forever, no, forever},
-		{"504", reply(504, ""), forever, no, forever},
-		{"refusal cut off", cutOff(403, `{"err`, errLost), forever, no, once},
-		{"400", reply(400, ""), no, no, no},
-		{"401", reply(401, ""), no, no, no},
-		{"403", reply(403, `{"errorCode":20019}`), no, no, no},
-		{"404", reply(404, ""), no, no, no},
-		{"401 from a firewall", reply(401, "<html>"), no, no, no},
-		{"redirect", reply(302, ""), no, no, no},
+		{"never connected", failWith(errDial), forever, forever, forever},
+		{"host not found", failWith(&net.DNSError{Err: "no such host", IsNotFound: true}), forever, forever, forever},
+		{"answer lost", failWith(errLost), forever, no, once},
+		{"connection reset", failWith(&net.OpError{Op: "read", Err: syscall.ECONNRESET}), forever, no, once},
+		{"429", respond(429, ""), forever, forever, forever},
+		{"503", respond(503, `{"message":"busy"}`), forever, forever, forever},
+		{"503 of nobody", respond(503, ""), forever, no, forever},
+		{"503 from a proxy", respond(503, "no healthy upstream", "Content-Type", "text/plain"), forever, no, forever},
+		{"503 cut off", respondTruncated(503, "<html", errLost), forever, no, forever},
+		{"408", respond(408, ""), forever, no, forever},
+		{"425", respond(425, ""), forever, no, forever},
+		{"500", respond(500, ""), forever, no, forever},
+		{"502", respond(502, "<html>"), forever, no, forever},
+		{"504", respond(504, ""), forever, no, forever},
+		{"refusal cut off", respondTruncated(403, `{"err`, errLost), forever, no, once},
+		{"400", respond(400, ""), no, no, no},
+		{"401", respond(401, ""), no, no, no},
+		{"403", respond(403, `{"errorCode":20019}`), no, no, no},
+		{"404", respond(404, ""), no, no, no},
+		{"401 from a firewall", respond(401, "<html>"), no, no, no},
+		{"redirect", respond(302, ""), no, no, no},
 	} {
 		for want, ops := range map[*int][]string{&tc.transient: transient, &tc.unsent: unsent, &tc.lostOnce: lostOnce} {
 			for _, op := range ops {
-				requests, _, err := bubble(t, nil, op, tc.answer, tc.answer, tc.answer, tc.answer)
+				requests, _, err := callInBubble(t, nil, op, tc.answer, tc.answer, tc.answer, tc.answer)
 				require.Error(t, err, "%s: %s", op, tc.name)
 				assert.Len(t, requests, *want, "%s: %s", op, tc.name)
 				assert.Equal(t, op, asError(t, err).Op)
@@ -111,16 +111,16 @@ func TestRetry_WhatIsRepeatedByWhichCall(t *testing.T) {
 	}
 }
 
-func TestRetry_CutOffAnswerIsLost(t *testing.T) {
-	for name, s := range map[string]step{
-		"by the connection": cutOff(200, `{"access_token":"`+accessMark, errLost),
-		"by a reset":        cutOff(200, `{"access_token":"`+accessMark, syscall.ECONNRESET),
-		"unnoticed":         reply(200, `{"access_token":"`+accessMark),
-		"after a member":    reply(200, `{"access_token":"`+accessMark+`",`),
-		"whole but for all": cutOff(200, "", errLost),
+func TestRetry_TruncatedResponseIsLost(t *testing.T) {
+	for name, s := range map[string]responder{
+		"by the connection": respondTruncated(200, `{"access_token":"`+accessMark, errLost),
+		"by a reset":        respondTruncated(200, `{"access_token":"`+accessMark, syscall.ECONNRESET),
+		"unnoticed":         respond(200, `{"access_token":"`+accessMark),
+		"after a member":    respond(200, `{"access_token":"`+accessMark+`",`),
+		"whole but for all": respondTruncated(200, "", errLost),
 	} {
 		t.Run(name, func(t *testing.T) {
-			requests, waited, err := bubble(t, nil, "refresh", s, s)
+			requests, waited, err := callInBubble(t, nil, "refresh", s, s)
 			require.ErrorIs(t, err, ags.ErrProtocol)
 			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 			assert.Contains(t, err.Error(), "the response is truncated")
@@ -132,30 +132,30 @@ func TestRetry_CutOffAnswerIsLost(t *testing.T) {
 			assert.False(t, e.NotSent)
 			assert.Equal(t, 200, e.Status)
 
-			requests, _, err = bubble(t, nil, "refresh", s, reply(200, pair()))
+			requests, _, err = callInBubble(t, nil, "refresh", s, respond(200, tokenJSON()))
 			require.NoError(t, err)
 			assert.Len(t, requests, 2)
 
-			requests, _, err = bubble(t, nil, "sign on", s)
+			requests, _, err = callInBubble(t, nil, "sign on", s)
 			require.ErrorIs(t, err, ags.ErrProtocol)
 			assert.Len(t, requests, 1, "it may have registered a device")
 		})
 	}
 }
 
-func TestRefresh_LostAnswerIsRetriedOnceAndAtOnce(t *testing.T) {
-	requests, waited, err := bubble(t, nil, "refresh", fails(errLost), reply(200, pair()))
+func TestRetry_LostResponseOnceWithoutDelay(t *testing.T) {
+	requests, waited, err := callInBubble(t, nil, "refresh", failWith(errLost), respond(200, tokenJSON()))
 	require.NoError(t, err)
 	assert.Len(t, requests, 2)
 	assert.Zero(t, waited)
 
-	requests, _, err = bubble(t, nil, "refresh", fails(errLost), reply(503, ""), fails(errLost))
+	requests, _, err = callInBubble(t, nil, "refresh", failWith(errLost), respond(503, ""), failWith(errLost))
 	require.ErrorIs(t, err, ags.ErrUnavailable)
 	assert.Len(t, requests, 3, "once a call, not once in a row")
 }
 
-func TestRefresh_RejectionAfterALostAnswerSaysSo(t *testing.T) {
-	requests, _, err := bubble(t, nil, "refresh", fails(errLost), reply(401, `{"message":"used"}`))
+func TestRetry_OutcomeUnknown(t *testing.T) {
+	requests, _, err := callInBubble(t, nil, "refresh", failWith(errLost), respond(401, `{"message":"used"}`))
 	require.ErrorIs(t, err, ags.ErrUnauthorized)
 	e := asError(t, err)
 	assert.Equal(t, 401, e.Status)
@@ -163,27 +163,27 @@ func TestRefresh_RejectionAfterALostAnswerSaysSo(t *testing.T) {
 	assert.Contains(t, err.Error(), "status 401: used; the outcome of an earlier attempt is unknown")
 	assert.Len(t, requests, 2)
 
-	requests, _, err = bubble(t, nil, "refresh", reply(503, `{"message":"busy"}`), reply(401, ""))
+	requests, _, err = callInBubble(t, nil, "refresh", respond(503, `{"message":"busy"}`), respond(401, ""))
 	assert.False(t, asError(t, err).OutcomeUnknown, "the earlier attempt was answered")
 	assert.Len(t, requests, 2)
 
 	for _, status := range []int{408, 500, 502, 503, 504, 520, 522, 524} {
-		requests, _, err = bubble(t, nil, "refresh", reply(status, "upstream timed out"), reply(401, ""))
+		requests, _, err = callInBubble(t, nil, "refresh", respond(status, "upstream timed out"), respond(401, ""))
 		assert.True(t, asError(t, err).OutcomeUnknown, "the gateway may have acted behind a %d of somebody else's", status)
 		assert.Len(t, requests, 2)
 	}
 
-	requests, _, err = bubble(t, nil, "discover", fails(errLost), reply(404, ""))
+	requests, _, err = callInBubble(t, nil, "discover", failWith(errLost), respond(404, ""))
 	assert.False(t, asError(t, err).OutcomeUnknown, "there is no outcome of asking")
 	assert.Len(t, requests, 2)
 
-	requests, _, err = bubble(t, func(c *ags.Config) { c.Retry.Max = -1 }, "refresh", fails(errLost))
+	requests, _, err = callInBubble(t, func(c *ags.Config) { c.Retry.Max = -1 }, "refresh", failWith(errLost))
 	assert.False(t, asError(t, err).OutcomeUnknown, "there was no earlier one")
 	assert.Len(t, requests, 1)
 }
 
 func TestRetry_SameRequestEachTime(t *testing.T) {
-	requests, _, err := bubble(t, nil, "refresh", reply(503, ""), reply(503, ""), reply(503, ""), reply(200, pair()))
+	requests, _, err := callInBubble(t, nil, "refresh", respond(503, ""), respond(503, ""), respond(503, ""), respond(200, tokenJSON()))
 	require.NoError(t, err)
 	require.Len(t, requests, 4)
 	for _, r := range requests[1:] {
@@ -191,11 +191,11 @@ func TestRetry_SameRequestEachTime(t *testing.T) {
 	}
 }
 
-func TestRetry_IssuedAtIsOfTheAttemptThatSucceeded(t *testing.T) {
+func TestRetry_IssuedAtIsOfTheLastAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, w := client(t, func(c *ags.Config) { c.Clock = clock.Real{} }, reply(503, "", "Retry-After", "60"), reply(200, pair()))
+		c, w := newClient(t, func(c *ags.Config) { c.Clock = clock.Real{} }, respond(503, "", "Retry-After", "60"), respond(200, tokenJSON()))
 		start := time.Now()
-		token, err := c.Refresh(t.Context(), held())
+		token, err := c.Refresh(t.Context(), testToken())
 		require.NoError(t, err)
 		assertInstant(t, start.Add(time.Minute), token.IssuedAt, "issued")
 		assert.Len(t, w.requests, 2)
@@ -216,13 +216,13 @@ func TestRetry_Waits(t *testing.T) {
 		{ags.Retry{Max: 3, Min: 10 * ms, Cap: 30 * ms}, 4, (10 + 20 + 30) * ms},
 		{ags.Retry{Max: -1}, 1, 0},
 	} {
-		steps := make([]step, tc.requests)
-		for i := range steps {
-			steps[i] = reply(500, "")
+		responders := make([]responder, tc.requests)
+		for i := range responders {
+			responders[i] = respond(500, "")
 		}
 		var least, most time.Duration = time.Hour, 0
 		for range 20 {
-			requests, waited, err := bubble(t, func(c *ags.Config) { c.Retry = tc.retry }, "discover", steps...)
+			requests, waited, err := callInBubble(t, func(c *ags.Config) { c.Retry = tc.retry }, "discover", responders...)
 			require.ErrorIs(t, err, ags.ErrUnavailable)
 			assert.Len(t, requests, tc.requests)
 			least, most = min(least, waited), max(most, waited)
@@ -235,15 +235,15 @@ func TestRetry_Waits(t *testing.T) {
 	}
 }
 
-func TestRetry_RetryAfterIsAFloor(t *testing.T) {
+func TestRetry_WaitsAtLeastRetryAfter(t *testing.T) {
 	for value, want := range map[string]time.Duration{"30": 30 * time.Second, "86400": 5 * time.Minute} {
-		requests, waited, err := bubble(t, nil, "sign on", reply(429, "", "Retry-After", value), reply(201, pair()))
+		requests, waited, err := callInBubble(t, nil, "sign on", respond(429, "", "Retry-After", value), respond(201, tokenJSON()))
 		require.NoError(t, err)
 		assert.Len(t, requests, 2)
 		assert.Equal(t, want, waited)
 	}
-	requests, waited, err := bubble(t, func(c *ags.Config) { c.Retry.Min = 10 * time.Second }, "sign on",
-		reply(429, "", "Retry-After", "1"), reply(201, pair()))
+	requests, waited, err := callInBubble(t, func(c *ags.Config) { c.Retry.Min = 10 * time.Second }, "sign on",
+		respond(429, "", "Retry-After", "1"), respond(201, tokenJSON()))
 	require.NoError(t, err)
 	assert.Len(t, requests, 2)
 	assert.GreaterOrEqual(t, waited, 7500*time.Millisecond)
@@ -252,10 +252,10 @@ func TestRetry_RetryAfterIsAFloor(t *testing.T) {
 func TestRetry_WaitsAreOnTheConfiguredClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := clock.NewFake(issued)
-		c, w := client(t, func(c *ags.Config) { c.Clock = fake }, reply(503, "", "Retry-After", "60"), reply(200, pair()))
+		c, w := newClient(t, func(c *ags.Config) { c.Clock = fake }, respond(503, "", "Retry-After", "60"), respond(200, tokenJSON()))
 		start, done := time.Now(), make(chan error, 1)
 		go func() {
-			_, err := c.Refresh(t.Context(), held())
+			_, err := c.Refresh(t.Context(), testToken())
 			done <- err
 		}()
 		synctest.Wait() // the attempt had a timer, too
@@ -266,17 +266,17 @@ func TestRetry_WaitsAreOnTheConfiguredClock(t *testing.T) {
 	})
 }
 
-func TestRetry_WaitThatWouldOutlastTheContextIsNotBegun(t *testing.T) {
+func TestRetry_NoWaitBeyondTheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, fake := range []bool{false, true} {
-			c, w := client(t, func(c *ags.Config) {
+			c, w := newClient(t, func(c *ags.Config) {
 				if !fake { // whatever the clock shows, a context keeps to the system's
 					c.Clock = clock.Real{}
 				}
-			}, reply(503, `{"message":"down"}`, "Retry-After", "60"))
+			}, respond(503, `{"message":"down"}`, "Retry-After", "60"))
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			start := time.Now()
-			_, err := c.Refresh(ctx, held())
+			_, err := c.Refresh(ctx, testToken())
 			cancel()
 			e := asError(t, err)
 			assert.Equal(t, 503, e.Status)
@@ -290,15 +290,15 @@ func TestRetry_WaitThatWouldOutlastTheContextIsNotBegun(t *testing.T) {
 
 func TestRetry_ContextEndsTheWait(t *testing.T) {
 	cause := errors.New("the user went away")
-	for name, answer := range map[string]step{"refused": reply(503, ""), "unreachable": fails(errDial)} {
+	for name, answer := range map[string]responder{"refused": respond(503, ""), "unreachable": failWith(errDial)} {
 		synctest.Test(t, func(t *testing.T) {
-			c, w := client(t, func(c *ags.Config) {
+			c, w := newClient(t, func(c *ags.Config) {
 				c.Clock, c.Retry = clock.Real{}, ags.Retry{Min: time.Hour}
 			}, answer)
 			ctx, cancel := context.WithCancelCause(t.Context())
 			time.AfterFunc(time.Second, func() { cancel(cause) })
 			start := time.Now()
-			_, err := c.Refresh(ctx, held())
+			_, err := c.Refresh(ctx, testToken())
 			assert.Equal(t, time.Second, time.Since(start), name)
 			require.ErrorIs(t, err, ags.ErrUnavailable, "the last failure is told: %s", name)
 			require.ErrorIs(t, err, context.Canceled, name)

@@ -17,43 +17,43 @@ import (
 	"github.com/agsauth/agsauth/clock"
 )
 
-// unanswered reads a request and never answers it.
-func unanswered(r *http.Request) (*http.Response, error) {
+// neverRespond reads a request and never answers it.
+func neverRespond(r *http.Request) (*http.Response, error) {
 	<-r.Context().Done()
 	return nil, context.Cause(r.Context())
 }
 
-// stalls answers with a head, and with a body that never ends.
-func stalls(r *http.Request) (*http.Response, error) {
+// respondWithoutEnd answers with a head, and with a body that never ends.
+func respondWithoutEnd(r *http.Request) (*http.Response, error) {
 	ctx := r.Context()
-	body := &stalledBody{ctx.Done(), func() error { return context.Cause(ctx) }}
+	body := &endlessBody{ctx.Done(), func() error { return context.Cause(ctx) }}
 	return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: body, Request: r}, nil
 }
 
-type stalledBody struct {
+type endlessBody struct {
 	ended <-chan struct{}
 	cause func() error
 }
 
-func (b *stalledBody) Read([]byte) (int, error) {
+func (b *endlessBody) Read([]byte) (int, error) {
 	<-b.ended
 	return 0, b.cause()
 }
 
-func (b *stalledBody) Close() error { return nil }
+func (b *endlessBody) Close() error { return nil }
 
-func TestTimeout_EndsEachAttemptOfEveryCall(t *testing.T) {
+func TestTimeout_EndsEachAttempt(t *testing.T) {
 	attempts := map[string]int{"discover": 4, "refresh": 2, "sign out": 2} // the others may have registered a device
-	for name, play := range map[string]step{"no answer": unanswered, "a body without end": stalls} {
-		for op := range calls() {
+	for name, play := range map[string]responder{"no answer": neverRespond, "a body without end": respondWithoutEnd} {
+		for op := range allCalls() {
 			synctest.Test(t, func(t *testing.T) {
 				n := max(1, attempts[op])
 				if name != "no answer" && op == "sign out" {
 					n = 1 // the status is all there is to know
 				}
-				c, w := client(t, func(c *ags.Config) { c.Clock = clock.Real{} }, slices.Repeat([]step{play}, n)...)
+				c, w := newClient(t, func(c *ags.Config) { c.Clock = clock.Real{} }, slices.Repeat([]responder{play}, n)...)
 				start := time.Now()
-				err := calls()[op](context.Background(), c)
+				err := allCalls()[op](context.Background(), c)
 				assert.Len(t, w.requests, n, "%s, %s", op, name)
 				if op == "sign out" && n == 1 {
 					require.NoError(t, err)
@@ -72,10 +72,10 @@ func TestTimeout_EndsEachAttemptOfEveryCall(t *testing.T) {
 	}
 }
 
-func TestTimeout_IsByTheConfiguredClock(t *testing.T) {
+func TestTimeout_UsesTheConfiguredClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := clock.NewFake(issued)
-		c, w := client(t, func(c *ags.Config) { c.Clock, c.Timeout = fake, time.Minute }, unanswered)
+		c, w := newClient(t, func(c *ags.Config) { c.Clock, c.Timeout = fake, time.Minute }, neverRespond)
 		done := make(chan error, 1)
 		go func() {
 			_, err := c.SignOn(context.Background(), ags.SignOnRequest{})
@@ -91,17 +91,17 @@ func TestTimeout_IsByTheConfiguredClock(t *testing.T) {
 	})
 }
 
-func TestTimeout_LeavesNoTimerBehind(t *testing.T) {
+func TestTimeout_StopsItsTimer(t *testing.T) {
 	fake := clock.NewFake(issued)
-	c, w := client(t, func(c *ags.Config) { c.Clock = fake }, reply(200, pair()))
-	_, err := c.Refresh(t.Context(), held())
+	c, w := newClient(t, func(c *ags.Config) { c.Clock = fake }, respond(200, tokenJSON()))
+	_, err := c.Refresh(t.Context(), testToken())
 	require.NoError(t, err)
 	w.only()
 	assert.Zero(t, fake.AdvanceToNext())
 }
 
 func TestNew_NegativeTimeout(t *testing.T) {
-	cfg := config(&wire{tb: t})
+	cfg := testConfig(&fakeTransport{tb: t})
 	cfg.Timeout = -1
 	_, err := ags.New(cfg)
 	assert.ErrorContains(t, err, "Timeout is negative")

@@ -13,7 +13,7 @@ import (
 	"github.com/agsauth/agsauth/clock"
 )
 
-func TestTokenAnswer_Lifetimes(t *testing.T) {
+func TestTokenResponse_Lifetimes(t *testing.T) {
 	for _, tc := range []struct {
 		written string
 		want    float64 // seconds, 0 for none
@@ -55,23 +55,23 @@ func TestTokenAnswer_Lifetimes(t *testing.T) {
 			"fixed_refresh_expires_in": func(t *ags.Token) time.Time { return t.FixedExpiresAt },
 		} {
 			t.Run(name+"="+tc.written, func(t *testing.T) {
-				token, err := refreshAt(t, issued, held(), fmt.Sprintf(`{"access_token":"a",%q:%s}`, name, tc.written))
+				token, err := refreshAt(t, issued, testToken(), fmt.Sprintf(`{"access_token":"a",%q:%s}`, name, tc.written))
 				if tc.bad || tc.zeroBad && name == "expires_in" {
 					require.ErrorIs(t, err, ags.ErrProtocol)
 					assert.Contains(t, err.Error(), name)
 					return
 				}
 				require.NoError(t, err)
-				assertInstant(t, after(issued, tc.want), at(token), name)
+				assertInstant(t, secondsAfter(issued, tc.want), at(token), name)
 			})
 		}
 	}
 }
 
-func TestTokenAnswer_IssuedAtIsWallTimeOfSending(t *testing.T) {
-	c, w := client(t, func(c *ags.Config) { c.Clock = nil }, reply(200, pair()))
+func TestTokenResponse_IssuedAtIsWallTimeOfSending(t *testing.T) {
+	c, w := newClient(t, func(c *ags.Config) { c.Clock = nil }, respond(200, tokenJSON()))
 	before := time.Now()
-	token, err := c.Refresh(t.Context(), held())
+	token, err := c.Refresh(t.Context(), testToken())
 	require.NoError(t, err)
 	w.only()
 	assert.WithinRange(t, token.IssuedAt, before.Round(0), time.Now().Round(0))
@@ -79,14 +79,14 @@ func TestTokenAnswer_IssuedAtIsWallTimeOfSending(t *testing.T) {
 	assert.Equal(t, token.ExpiresAt.Round(0), token.ExpiresAt)
 }
 
-func TestTokenAnswer_LifetimesCountFromSending(t *testing.T) {
+func TestTokenResponse_LifetimesCountFromSending(t *testing.T) {
 	fake := clock.NewFake(issued)
 	slow := func(r *http.Request) (*http.Response, error) {
 		fake.Advance(20 * time.Second)
-		return reply(200, pair())(r)
+		return respond(200, tokenJSON())(r)
 	}
-	c, w := client(t, func(c *ags.Config) { c.Clock = fake }, slow)
-	token, err := c.Refresh(t.Context(), held())
+	c, w := newClient(t, func(c *ags.Config) { c.Clock = fake }, slow)
+	token, err := c.Refresh(t.Context(), testToken())
 	require.NoError(t, err)
 	w.only()
 	assertInstant(t, issued, token.IssuedAt, "issued")
@@ -95,7 +95,7 @@ func TestTokenAnswer_LifetimesCountFromSending(t *testing.T) {
 
 // claimed is a JWT whose claims are so many seconds after issued, by the
 // gateway's clock; zero ones are left out.
-func claimed(exp, fixed int64) string {
+func jwtExpiring(exp, fixed int64) string {
 	claims := map[string]any{"typ": "DevAuthN"}
 	if exp != 0 {
 		claims["exp"] = issued.Unix() + exp
@@ -107,10 +107,10 @@ func claimed(exp, fixed int64) string {
 }
 
 // Keeps G2.
-func TestTokenAnswer_ClaimsAndSkew(t *testing.T) {
+func TestTokenResponse_ClaimsAndSkew(t *testing.T) {
 	type want struct{ access, refresh, fixed float64 } // seconds after our clock's instant of sending
 	inOrder := want{3600, 172800, 2592000}
-	access, refresh := claimed(3600, 2592000), claimed(172800, 2592000)
+	access, refresh := jwtExpiring(3600, 2592000), jwtExpiring(172800, 2592000)
 	date := []string{"Date", issued.UTC().Format(http.TimeFormat)}
 	for _, tc := range []struct {
 		name   string
@@ -172,45 +172,45 @@ func TestTokenAnswer_ClaimsAndSkew(t *testing.T) {
 		},
 		{
 			"fixed_exp goes before its span",
-			[]any{"access_token", claimed(3600, 1000000), "refresh_token", "opaque"},
+			[]any{"access_token", jwtExpiring(3600, 1000000), "refresh_token", "opaque"},
 			nil,
 			want{3600, 172800, 1000000},
 			want{3600, 172800, 1000000},
 		},
 		{
 			"fixed_exp of the refresh token will do",
-			[]any{"access_token", claimed(3600, 0), "refresh_token", claimed(172800, 1000000)},
+			[]any{"access_token", jwtExpiring(3600, 0), "refresh_token", jwtExpiring(172800, 1000000)},
 			nil,
 			want{3600, 172800, 1000000},
 			want{3600, 172800, 1000000},
 		},
 		{
 			"the earlier fixed_exp of two",
-			[]any{"access_token", claimed(3600, 2000000), "refresh_token", claimed(172800, 1000000)},
+			[]any{"access_token", jwtExpiring(3600, 2000000), "refresh_token", jwtExpiring(172800, 1000000)},
 			nil,
 			want{3600, 172800, 1000000},
 			want{3600, 172800, 1000000},
 		},
 		{
 			"a session as old as a repeated span says nothing about the clock",
-			[]any{"access_token", claimed(0, 1592000), "refresh_token", claimed(0, 1592000)},
+			[]any{"access_token", jwtExpiring(0, 1592000), "refresh_token", jwtExpiring(0, 1592000)},
 			date,
 			want{3600, 172800, 1592000},
 			want{3600, 172800, 1592000},
 		},
 		{
 			"a claim that never ends is no pair",
-			[]any{"access_token", claimed(9000000000, 2592000), "refresh_token", refresh},
+			[]any{"access_token", jwtExpiring(9000000000, 2592000), "refresh_token", refresh},
 			nil, inOrder, inOrder,
 		},
 		{
 			"a fixed claim that never ends is none",
-			[]any{"access_token", claimed(3600, 9000000000), "refresh_token", claimed(172800, 9000000000)},
+			[]any{"access_token", jwtExpiring(3600, 9000000000), "refresh_token", jwtExpiring(172800, 9000000000)},
 			nil, inOrder, inOrder,
 		},
 		{
 			"a claim past at its issue is none",
-			[]any{"access_token", claimed(-10, -10), "refresh_token", "opaque", "expires_in", nil},
+			[]any{"access_token", jwtExpiring(-10, -10), "refresh_token", "opaque", "expires_in", nil},
 			date,
 			want{0, 172800, 2592000},
 			want{0, 172800, 2592000},
@@ -218,24 +218,24 @@ func TestTokenAnswer_ClaimsAndSkew(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			for at, want := range map[time.Time]want{issued: tc.want, issued.Add(-time.Hour): tc.wrong} {
-				token, err := refreshAt(t, at, held(), pair(tc.fields...), tc.header...)
+				token, err := refreshAt(t, at, testToken(), tokenJSON(tc.fields...), tc.header...)
 				require.NoError(t, err)
 				assertInstant(t, at, token.IssuedAt, "issued")
-				assertInstant(t, after(at, want.access), token.ExpiresAt, "access")
-				assertInstant(t, after(at, want.refresh), token.RefreshExpiresAt, "refresh")
-				assertInstant(t, after(at, want.fixed), token.FixedExpiresAt, "fixed")
+				assertInstant(t, secondsAfter(at, want.access), token.ExpiresAt, "access")
+				assertInstant(t, secondsAfter(at, want.refresh), token.RefreshExpiresAt, "refresh")
+				assertInstant(t, secondsAfter(at, want.fixed), token.FixedExpiresAt, "fixed")
 			}
 		})
 	}
 }
 
-func TestTokenAnswer_SkewBelowASecondIsNoise(t *testing.T) {
-	body := pair("access_token", claimed(3600, 2592000), "refresh_token", claimed(172800, 2592000))
+func TestTokenResponse_SkewBelowASecondIsIgnored(t *testing.T) {
+	body := tokenJSON("access_token", jwtExpiring(3600, 2592000), "refresh_token", jwtExpiring(172800, 2592000))
 	for off, corrected := range map[time.Duration]bool{
 		-999 * time.Millisecond: false, 0: false, 999 * time.Millisecond: false,
 		-time.Second: true, time.Second: true, 50 * 365 * 24 * time.Hour: true, -50 * 365 * 24 * time.Hour: true,
 	} {
-		token, err := refreshAt(t, issued.Add(off), held(), body)
+		token, err := refreshAt(t, issued.Add(off), testToken(), body)
 		require.NoError(t, err)
 		want := issued.Add(2592000 * time.Second)
 		if corrected {
@@ -246,20 +246,20 @@ func TestTokenAnswer_SkewBelowASecondIsNoise(t *testing.T) {
 	}
 }
 
-func TestTokenAnswer_MillisecondClaims(t *testing.T) {
-	body := pair("access_token", jwt(`{"exp":1654877093250,"fixed_exp":1657465493250}`), "refresh_token", "opaque", "expires_in", nil)
-	token, err := refreshAt(t, issued, held(), body)
+func TestTokenResponse_MillisecondClaims(t *testing.T) {
+	body := tokenJSON("access_token", jwt(`{"exp":1654877093250,"fixed_exp":1657465493250}`), "refresh_token", "opaque", "expires_in", nil)
+	token, err := refreshAt(t, issued, testToken(), body)
 	require.NoError(t, err)
 	assertInstant(t, time.UnixMilli(1654877093250), token.ExpiresAt, "access")
 	assertInstant(t, time.UnixMilli(1657465493250), token.FixedExpiresAt, "fixed")
 }
 
 // A number above 1e11 is milliseconds. That one is still a second, of the year 5138.
-func TestTokenAnswer_LastSecondOfAClaim(t *testing.T) {
+func TestTokenResponse_LargestClaimInSeconds(t *testing.T) {
 	const last = 100_000_000_000
 	date := time.Unix(last, 0).Add(-time.Hour).UTC().Format(http.TimeFormat)
-	body := pair("access_token", jwt(`{"exp":100000000000}`), "refresh_token", "opaque", "expires_in", nil)
-	token, err := refreshAt(t, issued, held(), body, "Date", date)
+	body := tokenJSON("access_token", jwt(`{"exp":100000000000}`), "refresh_token", "opaque", "expires_in", nil)
+	token, err := refreshAt(t, issued, testToken(), body, "Date", date)
 	require.NoError(t, err)
 	assertInstant(t, issued.Add(time.Hour), token.ExpiresAt, "access")
 }

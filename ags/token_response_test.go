@@ -15,14 +15,14 @@ import (
 // refreshAt refreshes prev at an instant of our clock, answered with body.
 func refreshAt(t *testing.T, at time.Time, prev *ags.Token, body string, fields ...string) (*ags.Token, error) {
 	t.Helper()
-	c, w := client(t, func(c *ags.Config) { c.Clock = clock.NewFake(at) }, reply(200, body, fields...))
+	c, w := newClient(t, func(c *ags.Config) { c.Clock = clock.NewFake(at) }, respond(200, body, fields...))
 	token, err := c.Refresh(t.Context(), prev)
 	assert.Len(t, w.requests, 1)
 	return token, err
 }
 
 // after is so many seconds after an instant; of none, the zero instant.
-func after(at time.Time, seconds float64) time.Time {
+func secondsAfter(at time.Time, seconds float64) time.Time {
 	if seconds == 0 {
 		return time.Time{}
 	}
@@ -34,8 +34,8 @@ func assertInstant(t *testing.T, want, got time.Time, what string) {
 	assert.True(t, want.Equal(got), "%s: want %v, got %v", what, want, got)
 }
 
-func TestTokenAnswer_Fields(t *testing.T) {
-	token, err := refreshAt(t, issued, held(), pair("token_type", "BeArEr", "unknown", []int{1}))
+func TestTokenResponse_Fields(t *testing.T) {
+	token, err := refreshAt(t, issued, testToken(), tokenJSON("token_type", "BeArEr", "unknown", []int{1}))
 	require.NoError(t, err)
 	assert.Equal(t, "new-access", token.AccessToken.Reveal())
 	assert.Equal(t, "new-refresh", token.RefreshToken.Reveal())
@@ -49,31 +49,31 @@ func TestTokenAnswer_Fields(t *testing.T) {
 	assert.False(t, token.HasFixedClaim(), "tokens that are no JWTs")
 }
 
-func TestTokenAnswer_SignOnAndRefreshTake200And201(t *testing.T) {
+func TestTokenResponse_SignOnAndRefreshTake200And201(t *testing.T) {
 	for _, status := range []int{200, 201} {
-		c, w := client(t, nil, reply(status, pair()), reply(status, pair()), reply(status, pair()), reply(status, pair()))
+		c, w := newClient(t, nil, respond(status, tokenJSON()), respond(status, tokenJSON()), respond(status, tokenJSON()), respond(status, tokenJSON()))
 		_, err := c.SignOn(t.Context(), ags.SignOnRequest{})
 		require.NoError(t, err)
 		_, err = c.SubsequentSignOn(t.Context(), ags.NewSecret(userMark), ags.SignOnRequest{})
 		require.NoError(t, err)
 		_, err = c.SignOnWithSessionToken(t.Context(), ags.SignOnRequest{})
 		require.NoError(t, err)
-		_, err = c.Refresh(t.Context(), held())
+		_, err = c.Refresh(t.Context(), testToken())
 		require.NoError(t, err)
 		assert.Len(t, w.requests, 4)
 	}
 }
 
-func TestTokenAnswer_LenientFields(t *testing.T) {
-	token, err := refreshAt(t, issued, held(), pair("token_type", nil, "accountId", 1663, "client_id", 98.5))
+func TestTokenResponse_LenientFields(t *testing.T) {
+	token, err := refreshAt(t, issued, testToken(), tokenJSON("token_type", nil, "accountId", 1663, "client_id", 98.5))
 	require.NoError(t, err)
 	assert.Equal(t, "bearer", token.TokenType)
 	assert.Equal(t, "1663", token.AccountID)
 	assert.Equal(t, "98.5", token.ClientID)
 }
 
-func TestRefresh_KeepsWhatTheAnswerOmits(t *testing.T) {
-	old := claimed(100000, 2592000)
+func TestRefresh_KeepsValuesThatTheResponseOmits(t *testing.T) {
+	old := jwtExpiring(100000, 2592000)
 	prev := &ags.Token{
 		AccessToken: ags.NewSecret("old-access"), RefreshToken: ags.NewSecret(old), ClientID: "PUB_1", AccountID: "7",
 		RefreshExpiresAt: issued.Add(100000 * time.Second), FixedExpiresAt: issued.Add(2592000 * time.Second),
@@ -91,7 +91,7 @@ func TestRefresh_KeepsWhatTheAnswerOmits(t *testing.T) {
 		assert.True(t, token.HasFixedClaim(), "that of the refresh token kept")
 	})
 	t.Run("a kept refresh token is no measure of the clock", func(t *testing.T) {
-		token, err := refreshAt(t, issued, prev, pair("refresh_token", nil, "access_token", claimed(0, 2592000)))
+		token, err := refreshAt(t, issued, prev, tokenJSON("refresh_token", nil, "access_token", jwtExpiring(0, 2592000)))
 		require.NoError(t, err)
 		assertInstant(t, issued.Add(172800*time.Second), token.RefreshExpiresAt, "refresh")
 		assertInstant(t, prev.FixedExpiresAt, token.FixedExpiresAt, "fixed")
@@ -120,7 +120,7 @@ func TestRefresh_KeepsWhatTheAnswerOmits(t *testing.T) {
 		assertInstant(t, time.Time{}, token.FixedExpiresAt, "fixed")
 	})
 	t.Run("what the answer tells goes first", func(t *testing.T) {
-		token, err := refreshAt(t, issued, prev, pair())
+		token, err := refreshAt(t, issued, prev, tokenJSON())
 		require.NoError(t, err)
 		assert.Equal(t, "PUB_989", token.ClientID)
 		assert.Equal(t, "1663", token.AccountID)
@@ -130,8 +130,8 @@ func TestRefresh_KeepsWhatTheAnswerOmits(t *testing.T) {
 }
 
 // Keeps G1.
-func TestTokenAnswer_EachFaultHasItsError(t *testing.T) {
-	good := pair("access_token", accessMark, "refresh_token", refreshMark)
+func TestTokenResponse_Malformed(t *testing.T) {
+	good := tokenJSON("access_token", accessMark, "refresh_token", refreshMark)
 	for name, tc := range map[string]struct{ body, want string }{
 		"empty":                     {"", "the response is empty"},
 		"white space":               {" \r\n", "the response is empty"},
@@ -145,24 +145,24 @@ func TestTokenAnswer_EachFaultHasItsError(t *testing.T) {
 		"a name that stands twice":  {`{"access_token":"` + accessMark + `","access_token":"b"}`, "duplicate name"},
 		"a syntax error":            {`{"access_token":"` + accessMark + `",}`, "not valid JSON"},
 		"a bad name":                {`{` + accessMark + `:1}`, "not valid JSON"},
-		"no access token":           {pair("access_token", nil, "refresh_token", refreshMark), "no access_token"},
-		"an empty access token":     {pair("access_token", ""), "no access_token"},
+		"no access token":           {tokenJSON("access_token", nil, "refresh_token", refreshMark), "no access_token"},
+		"an empty access token":     {tokenJSON("access_token", ""), "no access_token"},
 		"null for it":               {`{"access_token":null,"expires_in":60}`, "no access_token"},
 		"other case":                {`{"Access_Token":"` + accessMark + `"}`, "no access_token"},
-		"a number for it":           {pair("access_token", 7), "access_token is not a string"},
-		"a line break in it":        {pair("access_token", accessMark+"\n"), "access_token has characters"},
-		"a DEL in it":               {pair("access_token", accessMark+"\x7f"), "access_token has characters"},
-		"a space in the other":      {pair("refresh_token", refreshMark+" "), "refresh_token has characters"},
-		"a list for the other":      {pair("refresh_token", []string{refreshMark}), "refresh_token is not a string"},
-		"another type":              {pair("token_type", "mac"), "token_type is not bearer"},
-		"a number for the type":     {pair("token_type", 1), "token_type is not a string"},
-		"an object for the client":  {pair("client_id", map[string]int{}), "client_id is not a string"},
-		"a flag for the account":    {pair("accountId", true), "accountId is not a string"},
-		"too long":                  {pair("filler", strings.Repeat("x", 1<<20)), "longer than 1 MiB"},
+		"a number for it":           {tokenJSON("access_token", 7), "access_token is not a string"},
+		"a line break in it":        {tokenJSON("access_token", accessMark+"\n"), "access_token has characters"},
+		"a DEL in it":               {tokenJSON("access_token", accessMark+"\x7f"), "access_token has characters"},
+		"a space in the other":      {tokenJSON("refresh_token", refreshMark+" "), "refresh_token has characters"},
+		"a list for the other":      {tokenJSON("refresh_token", []string{refreshMark}), "refresh_token is not a string"},
+		"another type":              {tokenJSON("token_type", "mac"), "token_type is not bearer"},
+		"a number for the type":     {tokenJSON("token_type", 1), "token_type is not a string"},
+		"an object for the client":  {tokenJSON("client_id", map[string]int{}), "client_id is not a string"},
+		"a flag for the account":    {tokenJSON("accountId", true), "accountId is not a string"},
+		"too long":                  {tokenJSON("filler", strings.Repeat("x", 1<<20)), "longer than 1 MiB"},
 		"a refusal with status 200": {`{"errorCode":20007,"message":"limit"}`, "code 20007: the response has no access_token"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			token, err := refreshAt(t, issued, held(), tc.body)
+			token, err := refreshAt(t, issued, testToken(), tc.body)
 			assert.Nil(t, token)
 			require.ErrorIs(t, err, ags.ErrProtocol)
 			e := asError(t, err)
@@ -175,19 +175,19 @@ func TestTokenAnswer_EachFaultHasItsError(t *testing.T) {
 	}
 }
 
-func TestTokenAnswer_SaysWhatAProxySent(t *testing.T) {
-	_, err := refreshAt(t, issued, held(), "<html>", "Content-Type", "text/html; charset=utf-8")
+func TestTokenResponse_NamesAProxysMediaType(t *testing.T) {
+	_, err := refreshAt(t, issued, testToken(), "<html>", "Content-Type", "text/html; charset=utf-8")
 	require.ErrorIs(t, err, ags.ErrProtocol)
 	assert.Contains(t, err.Error(), "the response is text/html, not JSON")
-	_, err = refreshAt(t, issued, held(), "<html>", "Content-Type", "application/"+refreshMark)
+	_, err = refreshAt(t, issued, testToken(), "<html>", "Content-Type", "application/"+refreshMark)
 	require.ErrorIs(t, err, ags.ErrProtocol)
 	assert.NotContains(t, err.Error(), refreshMark)
 }
 
-func TestTokenAnswer_LongestBodyIsRead(t *testing.T) {
-	body := pair("filler", "")
+func TestTokenResponse_LongestBodyIsRead(t *testing.T) {
+	body := tokenJSON("filler", "")
 	body = strings.Replace(body, `"filler":"`, `"filler":"`+strings.Repeat("x", 1<<20-len(body)), 1)
 	require.Len(t, body, 1<<20)
-	_, err := refreshAt(t, issued, held(), body)
+	_, err := refreshAt(t, issued, testToken(), body)
 	require.NoError(t, err)
 }

@@ -35,8 +35,8 @@ var (
 
 func wireRequests() map[string]wireRequest {
 	discover := func(ctx context.Context, c *ags.Client) error { _, err := c.Discover(ctx); return err }
-	refresh := func(ctx context.Context, c *ags.Client) error { _, err := c.Refresh(ctx, held()); return err }
-	signOut := func(ctx context.Context, c *ags.Client) error { return c.SignOut(ctx, held()) }
+	refresh := func(ctx context.Context, c *ags.Client) error { _, err := c.Refresh(ctx, testToken()); return err }
+	signOut := func(ctx context.Context, c *ags.Client) error { return c.SignOut(ctx, testToken()) }
 	signOn := func(r ags.SignOnRequest) func(context.Context, *ags.Client) error {
 		return func(ctx context.Context, c *ags.Client) error { _, err := c.SignOn(ctx, r); return err }
 	}
@@ -134,7 +134,7 @@ func TestWire_Requests(t *testing.T) {
 func (r wireRequest) written(t *testing.T) string {
 	t.Helper()
 	var sent string
-	c, w := client(t, func(c *ags.Config) {
+	c, w := newClient(t, func(c *ags.Config) {
 		c.Parameters = credentials[:1]
 		c.Header = http.Header{"Nagra-Device-Type": {"STB"}}
 		if r.change != nil {

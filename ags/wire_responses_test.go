@@ -17,15 +17,15 @@ import (
 	"github.com/agsauth/agsauth/clock"
 )
 
-// wireAnswer is what a call came to, in a form to compare. All instants are told by
+// wireResult is what a call came to, in a form to compare. All instants are told by
 // what they lie after the one at which the request was sent.
-type wireAnswer struct {
+type wireResult struct {
 	token     *wireToken
 	discovery *ags.Discovery
 	accounts  []wireAccount
 	session   string
 	signedOut bool
-	refusal   *wireRefusal
+	err       *wireError
 }
 
 // wireToken is a token, without the two secrets: they are those of the answer.
@@ -39,8 +39,8 @@ type wireToken struct {
 
 type wireAccount struct{ userToken, information string }
 
-// wireRefusal is an error. class is the name of its class, "" for none.
-type wireRefusal struct {
+// wireError is an error. class is the name of its class, "" for none.
+type wireError struct {
 	class        string
 	status, code int
 	message      string
@@ -50,16 +50,16 @@ type wireRefusal struct {
 
 // Each answer says the same by a clock that is right and by one that is not: the
 // gateway tells spans, or, in Date and in its claims, its own time.
-func TestWire_Answers(t *testing.T) {
-	answers := wireAnswers()
+func TestWire_Responses(t *testing.T) {
+	answers := wireResults()
 	for name, want := range answers {
 		t.Run(name, func(t *testing.T) {
 			for _, off := range []time.Duration{0, -time.Hour, 40 * 24 * time.Hour} {
-				assert.Equal(t, want, answered(t, name, issued.Add(off)), "by a clock that is off by %v", off)
+				assert.Equal(t, want, wireResultOf(t, name, issued.Add(off)), "by a clock that is off by %v", off)
 			}
 		})
 	}
-	assert.ElementsMatch(t, slices.Collect(maps.Keys(answers)), wireNames(t, answerSuffix), "each file has its row")
+	assert.ElementsMatch(t, slices.Collect(maps.Keys(answers)), wireNames(t, responseSuffix), "each file has its row")
 }
 
 // wireName is how a file of an answer is called: after the call, the status, and
@@ -68,16 +68,16 @@ var wireName = regexp.MustCompile(`^([a-z-]+?)-(\d{3})(?:-[\w-]+)?$`)
 
 // answered makes the call that a file is named after, at an instant of our clock,
 // answered with the file.
-func answered(t *testing.T, name string, at time.Time) wireAnswer {
+func wireResultOf(t *testing.T, name string, at time.Time) wireResult {
 	t.Helper()
 	parts := wireName.FindStringSubmatch(name)
 	require.NotNil(t, parts, "%s is not called after a call and a status", name)
-	head, body := wireParts(t, name+answerSuffix)
+	head, body := wireParts(t, name+responseSuffix)
 	require.True(t, strings.HasPrefix(head, "HTTP/1.1 "+parts[2]+" "), "%s has another status", name)
 
-	c, w := client(t, func(c *ags.Config) { c.Clock = clock.NewFake(at) }, answerFile(t, name))
+	c, w := newClient(t, func(c *ags.Config) { c.Clock = clock.NewFake(at) }, respondWithFile(t, name))
 	ctx := ags.WithoutRetry(ags.WithCorrelationID(t.Context(), "flow-1"))
-	var got wireAnswer
+	var got wireResult
 	var token *ags.Token
 	var session ags.Secret
 	var err error
@@ -96,16 +96,16 @@ func answered(t *testing.T, name string, at time.Time) wireAnswer {
 	case "refresh":
 		token, err = c.Refresh(ctx, refreshed())
 	case "sign-out":
-		err = c.SignOut(ctx, held())
+		err = c.SignOut(ctx, testToken())
 		got.signedOut = err == nil
 	default:
 		t.Fatalf("there is no call %s", call)
 	}
 	w.only()
 	if err != nil {
-		assert.Equal(t, wireAnswer{}, got, "a call gives something, or fails")
+		assert.Equal(t, wireResult{}, got, "a call gives something, or fails")
 		assert.Nil(t, token)
-		return wireError(t, err)
+		return wireErrorResult(t, err)
 	}
 	if token != nil {
 		got.token = wireTokenOf(t, token, body, at)
@@ -115,7 +115,7 @@ func answered(t *testing.T, name string, at time.Time) wireAnswer {
 
 // refreshed is the token that the refreshes of these tests spend.
 func refreshed() *ags.Token {
-	t := held()
+	t := testToken()
 	t.ClientID, t.AccountID = "PUB_1", "7"
 	return t
 }
@@ -147,7 +147,7 @@ func wireTokenOf(t *testing.T, token *ags.Token, body string, at time.Time) *wir
 }
 
 // wireError returns what an error says, which holds to what every one promises.
-func wireError(t *testing.T, err error) wireAnswer {
+func wireErrorResult(t *testing.T, err error) wireResult {
 	t.Helper()
 	checkError(t, err)
 	if choice, ok := errors.AsType[*ags.AccountChoiceError](err); ok {
@@ -155,7 +155,7 @@ func wireError(t *testing.T, err error) wireAnswer {
 		for _, a := range choice.Accounts {
 			accounts = append(accounts, wireAccount{a.UserToken.Reveal(), string(a.Information())})
 		}
-		return wireAnswer{accounts: accounts}
+		return wireResult{accounts: accounts}
 	}
 	e := asError(t, err)
 	assert.Equal(t, "flow-1", e.CorrelationID)
@@ -168,5 +168,5 @@ func wireError(t *testing.T, err error) wireAnswer {
 			class += name
 		}
 	}
-	return wireAnswer{refusal: &wireRefusal{class, e.Status, e.Code, e.Message, e.RetryAfter, e.Malformed}}
+	return wireResult{err: &wireError{class, e.Status, e.Code, e.Message, e.RetryAfter, e.Malformed}}
 }

@@ -21,8 +21,8 @@ import (
 var update = flag.Bool("update", false, "write the requests in testdata/wire anew")
 
 const (
-	requestSuffix = ".request.http"
-	answerSuffix  = ".answer.http"
+	requestSuffix  = ".request.http"
+	responseSuffix = ".answer.http"
 )
 
 func wireFile(tb testing.TB, name string) string {
@@ -68,36 +68,36 @@ func wireParts(tb testing.TB, name string) (head, body string) {
 }
 
 // answerFile answers with the message in a file.
-func answerFile(tb testing.TB, name string) step {
+func respondWithFile(tb testing.TB, name string) responder {
 	tb.Helper()
-	head, body := wireParts(tb, name+answerSuffix)
+	head, body := wireParts(tb, name+responseSuffix)
 	return func(r *http.Request) (*http.Response, error) {
 		return http.ReadResponse(bufio.NewReader(strings.NewReader(head+body)), r)
 	}
 }
 
-func TestWire_NoFileIsOfAnotherKind(t *testing.T) {
+func TestWire_EveryFileIsRead(t *testing.T) {
 	entries, err := os.ReadDir(filepath.Join("testdata", "wire"))
 	require.NoError(t, err)
 	for _, e := range entries {
 		switch name := e.Name(); {
 		case name == "README.md", name == "refresh-request.json", name == "refresh-response.json":
-		case strings.HasSuffix(name, requestSuffix), strings.HasSuffix(name, answerSuffix):
+		case strings.HasSuffix(name, requestSuffix), strings.HasSuffix(name, responseSuffix):
 		default:
 			t.Errorf("no test reads %s", name)
 		}
 	}
 }
 
-func TestWire_RefreshAnswerOfTheDocumentation(t *testing.T) {
+func TestWire_DocumentedRefreshResponse(t *testing.T) {
 	body := wireFile(t, "refresh-response.json")
-	_, onTheWire := wireParts(t, "refresh-200"+answerSuffix)
+	_, onTheWire := wireParts(t, "refresh-200"+responseSuffix)
 	assert.Equal(t, body, onTheWire, "byte for byte")
 	var raw map[string]any
 	require.NoError(t, json.Unmarshal([]byte(body), &raw))
 	for _, off := range []time.Duration{0, time.Hour, -time.Hour, 300 * time.Millisecond} {
 		at := issued.Add(off)
-		token, err := refreshAt(t, at, held(), body)
+		token, err := refreshAt(t, at, testToken(), body)
 		require.NoError(t, err)
 		assert.Equal(t, raw["access_token"], token.AccessToken.Reveal())
 		assert.Equal(t, raw["refresh_token"], token.RefreshToken.Reveal())
@@ -114,18 +114,18 @@ func TestWire_RefreshAnswerOfTheDocumentation(t *testing.T) {
 		}
 		assertInstant(t, fixed, token.FixedExpiresAt, "fixed")
 	}
-	token, err := refreshAt(t, time.Unix(1654873493, 0), held(), body)
+	token, err := refreshAt(t, time.Unix(1654873493, 0), testToken(), body)
 	require.NoError(t, err)
 	assertInstant(t, time.Unix(1654877093, 0), token.ExpiresAt, "access")
 	assertInstant(t, time.Unix(1655046293, 0), token.RefreshExpiresAt, "refresh")
 	assertInstant(t, time.Unix(1657465493, 0), token.FixedExpiresAt, "fixed")
 }
 
-func TestWire_RefreshRequestOfTheDocumentation(t *testing.T) {
-	c, w := client(t, func(c *ags.Config) {
+func TestWire_DocumentedRefreshRequest(t *testing.T) {
+	c, w := newClient(t, func(c *ags.Config) {
 		c.Parameters = []ags.Parameter{{Name: "username", Value: "dave"}}
-	}, reply(200, wireFile(t, "refresh-response.json")))
-	_, err := c.Refresh(ags.WithCorrelationID(t.Context(), "flow-1"), held())
+	}, respond(200, wireFile(t, "refresh-response.json")))
+	_, err := c.Refresh(ags.WithCorrelationID(t.Context(), "flow-1"), testToken())
 	require.NoError(t, err)
 	r := w.only()
 	assert.JSONEq(t, wireFile(t, "refresh-request.json"), r.body)
