@@ -12,7 +12,7 @@ import (
 	"github.com/agsauth/agsauth/ags"
 )
 
-// choice signs on, answered with a 300 of this body.
+// signOnChoice signs on with a 300 and this body as the response.
 func signOnChoice(t *testing.T, body string) (*ags.AccountChoiceError, error) {
 	t.Helper()
 	c, w := newClient(t, nil, respond(300, body))

@@ -26,7 +26,7 @@ func TestErrorCause(t *testing.T) {
 	} {
 		e := refreshError(t, failWith(fmt.Errorf("sending %s: %w", refreshMark, known)))
 		require.ErrorIs(t, e, known)
-		assert.Equal(t, known.Error(), e.Err.Error(), "and nothing of the text around it")
+		assert.Equal(t, known.Error(), e.Err.Error(), "without the text around it")
 	}
 	for _, timeout := range []bool{true, false} {
 		e := refreshError(t, failWith(&net.DNSError{Err: "slow", IsTimeout: timeout}))
@@ -58,25 +58,24 @@ func TestErrorCause_DeadlineIsATimeout(t *testing.T) {
 	})
 }
 
-// What stands at the beginning of an answer that lacks the empty line before its body,
-// or is garbled otherwise, net/http quotes in its error.
+// net/http quotes the beginning of a malformed response in its errors.
 func TestGarbledAnswers_NothingOfThemIsInTheError(t *testing.T) {
 	body := `{"access_token":"` + accessMark + `","refresh_token":"` + refreshMark + `","expires_in":3600}`
 	for name, answer := range map[string]string{
-		"no empty line":          "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + body + "\r\n\r\n",
-		"no line at all":         "HTTP/1.1 200 OK\r\n" + body + "\r\n\r\n",
-		"the body alone":         body,
-		"the body and a line":    body + "\r\n\r\n",
-		"in the status line":     "HTTP/1.1 " + body + "\r\n\r\n",
-		"behind the protocol":    body + " 200 OK\r\n\r\n",
-		"as a reason":            "HTTP/1.1 abc " + body + "\r\n\r\n",
-		"as a length":            "HTTP/1.1 200 OK\r\nContent-Length: " + body + "\r\n\r\n",
-		"as a second length":     "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: " + body + "\r\n\r\n{}",
-		"as a transfer encoding": "HTTP/1.1 200 OK\r\nTransfer-Encoding: " + body + "\r\n\r\n",
-		"as a chunk":             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body + "\r\n\r\n",
-		"as a trailer":           "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n" + body + "\r\n\r\n",
-		"as a field's name":      "HTTP/1.1 200 OK\r\n" + body + ": x\r\n\r\n",
-		"behind a space":         "HTTP/1.1 200 OK\r\n " + body + "\r\n\r\n",
+		"no empty line":              "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + body + "\r\n\r\n",
+		"no header line":             "HTTP/1.1 200 OK\r\n" + body + "\r\n\r\n",
+		"the body alone":             body,
+		"the body and an empty line": body + "\r\n\r\n",
+		"in the status line":         "HTTP/1.1 " + body + "\r\n\r\n",
+		"after the body":             body + " 200 OK\r\n\r\n",
+		"as the reason phrase":       "HTTP/1.1 abc " + body + "\r\n\r\n",
+		"as a length":                "HTTP/1.1 200 OK\r\nContent-Length: " + body + "\r\n\r\n",
+		"as a second length":         "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: " + body + "\r\n\r\n{}",
+		"as a transfer encoding":     "HTTP/1.1 200 OK\r\nTransfer-Encoding: " + body + "\r\n\r\n",
+		"as a chunk":                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body + "\r\n\r\n",
+		"as a trailer":               "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n" + body + "\r\n\r\n",
+		"as a field's name":          "HTTP/1.1 200 OK\r\n" + body + ": x\r\n\r\n",
+		"after a space":              "HTTP/1.1 200 OK\r\n " + body + "\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			base, stop := serveRaw(t, answer)
@@ -97,7 +96,7 @@ func TestGarbledAnswers_NothingOfThemIsInTheError(t *testing.T) {
 	}
 }
 
-// answering is a server that answers each connection so, and hangs up.
+// serveRaw answers every connection with these bytes and closes it.
 func serveRaw(t *testing.T, answer string) (base string, stop func()) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -28,7 +28,7 @@ func TestHasFixedClaim(t *testing.T) {
 		"a numeric string":       {jwt(`{"fixed_exp":"1657465493"}`), "", true},
 		"zero":                   {jwt(`{"fixed_exp":0}`), "", false},
 		"negative":               {jwt(`{"fixed_exp":-1657465493}`), "", false},
-		"far beyond":             {jwt(`{"fixed_exp":1e300}`), "", false},
+		"too large":              {jwt(`{"fixed_exp":1e300}`), "", false},
 		"infinite":               {jwt(`{"fixed_exp":1e999}`), "", false},
 		"text":                   {jwt(`{"fixed_exp":"soon"}`), "", false},
 		"null":                   {jwt(`{"fixed_exp":null}`), "", false},
@@ -42,7 +42,7 @@ func TestHasFixedClaim(t *testing.T) {
 		"header not base64":      {"!" + good, "", false},
 		"too many segments":      {good + ".x", "", false},
 		"too few":                {strings.TrimSuffix(good, good[strings.LastIndex(good, "."):]), "", false},
-		"one usable, one not so": {jwt(`{"fixed_exp":-1}`), good, true},
+		"one valid, one invalid": {jwt(`{"fixed_exp":-1}`), good, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			token := &ags.Token{AccessToken: ags.NewSecret(tc.access), RefreshToken: ags.NewSecret(tc.refresh)}
@@ -52,7 +52,7 @@ func TestHasFixedClaim(t *testing.T) {
 			}
 			answered, err := refreshAt(t, issued, testToken(), toJSON(map[string]string{"access_token": tc.access, "refresh_token": tc.refresh}))
 			require.NoError(t, err)
-			assert.Equal(t, tc.want, !answered.FixedExpiresAt.IsZero(), "the horizon is there if the claim is")
+			assert.Equal(t, tc.want, !answered.FixedExpiresAt.IsZero(), "FixedExpiresAt is set if the claim is")
 		})
 	}
 }

@@ -22,7 +22,7 @@ func TestSessionToken(t *testing.T) {
 	w.only()
 	c, w = newClient(t, nil, respond(201, `{"sessionToken":"st-2"}`))
 	s, err = c.SessionToken(t.Context(), nil)
-	require.NoError(t, err, "created, as well as found")
+	require.NoError(t, err, "a 201 is accepted as well")
 	assert.Equal(t, "st-2", s.Reveal())
 	w.only()
 	for _, body := range []string{`{}`, `{"sessionToken":""}`, `{"sessionToken":7}`, `{"sessionToken":null}`, `[]`} {
@@ -65,7 +65,7 @@ func TestClient_FollowsNoRedirectAndKeepsNoCookie(t *testing.T) {
 	assert.Zero(t, jar.calls)
 }
 
-// countingJar counts what is asked of it.
+// countingJar counts its calls.
 type countingJar struct{ calls int }
 
 func (j *countingJar) SetCookies(*url.URL, []*http.Cookie) { j.calls++ }
@@ -92,7 +92,7 @@ func TestClient_OwnTransportByDefault(t *testing.T) {
 	assert.EqualValues(t, 2, requests.Load())
 }
 
-// closable counts how often it is told to close its connections.
+// closable counts the calls of CloseIdleConnections.
 type closable struct {
 	fakeTransport
 	closed int

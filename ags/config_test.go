@@ -64,23 +64,23 @@ func TestNew_BaseURL(t *testing.T) {
 
 func TestNew_InvalidConfig(t *testing.T) {
 	for name, change := range map[string]func(*ags.Config){
-		"no tenant":           func(c *ags.Config) { c.TenantID = "" },
-		"tenant not a value":  func(c *ags.Config) { c.TenantID = "na\ngra" },
-		"service not a value": func(c *ags.Config) { c.AuthServiceID = "a\x00b" },
-		"header name":         func(c *ags.Config) { c.Header = http.Header{"no name": {"v"}} },
-		"empty header name":   func(c *ags.Config) { c.Header = http.Header{"": {"v"}} },
-		"header value":        func(c *ags.Config) { c.Header = http.Header{"X": {"hunter22\r\n"}} },
-		"framing header":      func(c *ags.Config) { c.Header = http.Header{"accept-encoding": {"br"}} },
-		"host header":         func(c *ags.Config) { c.Header = http.Header{"Host": {"other.example.com"}} },
-		"path of a host":      func(c *ags.Config) { c.Paths.Refresh = "//other.example.com/refresh" },
-		"path with scheme":    func(c *ags.Config) { c.Paths.SignOn = "https://other.example.com/" },
-		"path with query":     func(c *ags.Config) { c.Paths.SignOut = "/out?all=1" },
-		"path with bad %":     func(c *ags.Config) { c.Paths.Discovery = "/%zz" },
-		"negative wait":       func(c *ags.Config) { c.Retry.Min = -1 },
-		"negative cap":        func(c *ags.Config) { c.Retry.Cap = -1 },
-		"cap below min":       func(c *ags.Config) { c.Retry = ags.Retry{Min: time.Second, Cap: time.Millisecond} },
-		"parameter unnamed":   func(c *ags.Config) { c.Parameters = []ags.Parameter{{Value: "hunter22"}} },
-		"parameter not UTF-8": func(c *ags.Config) { c.Parameters = []ags.Parameter{{Name: "n", Value: "hunter22\xff"}} },
+		"no tenant":                  func(c *ags.Config) { c.TenantID = "" },
+		"tenant not a header value":  func(c *ags.Config) { c.TenantID = "na\ngra" },
+		"service not a header value": func(c *ags.Config) { c.AuthServiceID = "a\x00b" },
+		"header name":                func(c *ags.Config) { c.Header = http.Header{"no name": {"v"}} },
+		"empty header name":          func(c *ags.Config) { c.Header = http.Header{"": {"v"}} },
+		"header value":               func(c *ags.Config) { c.Header = http.Header{"X": {"hunter22\r\n"}} },
+		"framing header":             func(c *ags.Config) { c.Header = http.Header{"accept-encoding": {"br"}} },
+		"host header":                func(c *ags.Config) { c.Header = http.Header{"Host": {"other.example.com"}} },
+		"path with host":             func(c *ags.Config) { c.Paths.Refresh = "//other.example.com/refresh" },
+		"path with scheme":           func(c *ags.Config) { c.Paths.SignOn = "https://other.example.com/" },
+		"path with query":            func(c *ags.Config) { c.Paths.SignOut = "/out?all=1" },
+		"path with bad %":            func(c *ags.Config) { c.Paths.Discovery = "/%zz" },
+		"negative wait":              func(c *ags.Config) { c.Retry.Min = -1 },
+		"negative cap":               func(c *ags.Config) { c.Retry.Cap = -1 },
+		"cap below min":              func(c *ags.Config) { c.Retry = ags.Retry{Min: time.Second, Cap: time.Millisecond} },
+		"parameter without name":     func(c *ags.Config) { c.Parameters = []ags.Parameter{{Value: "hunter22"}} },
+		"parameter not UTF-8":        func(c *ags.Config) { c.Parameters = []ags.Parameter{{Name: "n", Value: "hunter22\xff"}} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := testConfig(&fakeTransport{tb: t})
@@ -139,7 +139,7 @@ func TestNew_Paths(t *testing.T) {
 	}, urls)
 }
 
-// makeAllCalls makes all seven calls, all of which are to succeed.
+// makeAllCalls makes all seven calls, which must succeed.
 func makeAllCalls(t *testing.T, c *ags.Client) {
 	t.Helper()
 	ctx, r := t.Context(), ags.SignOnRequest{ClientID: "PUB_989"}

@@ -110,7 +110,7 @@ func TestContext_ValuesReachTheTransport(t *testing.T) {
 		assert.Equal(t, "span", r.Context().Value(key{}))
 		assert.Equal(t, "generic", r.Context().Value(keyOf[int]{1}))
 		cancel()
-		<-r.Context().Done() // and its end
+		<-r.Context().Done()
 		return nil, r.Context().Err()
 	})
 	_, err := c.Refresh(ctx, testToken())

@@ -14,8 +14,7 @@ import (
 	"github.com/agsauth/agsauth/ags"
 )
 
-// The net package divides a dialler's timeout evenly among a host's addresses, so one
-// that does not answer costs its share and no more.
+// net.Dialer divides its timeout evenly among a host's addresses.
 func TestDial_TimeoutPerAddress(t *testing.T) {
 	for _, tc := range []struct {
 		address   string
@@ -33,8 +32,7 @@ func TestDial_TimeoutPerAddress(t *testing.T) {
 	}
 }
 
-// A gateway that takes no connection: none that it has accepted, as those who wait
-// in its queue do not know.
+// The gateway never accepts a connection, but its backlog takes it.
 func TestDial_NeverAccepted(t *testing.T) {
 	listener, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	require.NoError(t, err)
@@ -42,7 +40,7 @@ func TestDial_NeverAccepted(t *testing.T) {
 	wantNeverAccepted(t, "https://"+listener.Addr().String())
 }
 
-// wantNeverAccepted asserts what a refresh comes to at such an address.
+// wantNeverAccepted asserts the error of a refresh at such an address.
 func wantNeverAccepted(t *testing.T, base string) {
 	t.Helper()
 	rt := &http.Transport{TLSHandshakeTimeout: 10 * time.Second}

@@ -31,7 +31,7 @@ func TestDiscover(t *testing.T) {
 				ParameterProperties: []ags.ParameterProperty{
 					{Name: "Username", Mandatory: true},
 					{Name: "Password", IsPassword: true},
-					{Name: "Pin", IsPassword: true}, // in doubt, no echo
+					{Name: "Pin", IsPassword: true}, // unknown values mean no echo
 				},
 			}},
 		},

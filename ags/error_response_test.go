@@ -14,7 +14,7 @@ import (
 	"github.com/agsauth/agsauth/ags"
 )
 
-// refused refreshes once, answered so, and returns the error.
+// refreshError returns the error of a refresh with this response.
 func refreshError(t *testing.T, s responder) *ags.Error {
 	t.Helper()
 	c, w := newClient(t, nil, s)
@@ -37,36 +37,36 @@ func TestErrorResponse_Class(t *testing.T) {
 		{"empty", "", []int{401}, ags.ErrUnauthorized},
 		{"blank", " \n", []int{401}, ags.ErrUnauthorized},
 		{"JSON", `{}`, []int{401}, ags.ErrUnauthorized},
-		{"JSON that is no object", `"Unauthorized"`, []int{401}, ags.ErrUnauthorized},
+		{"JSON, but not an object", `"Unauthorized"`, []int{401}, ags.ErrUnauthorized},
 		{"device deleted", withCode("20003"), []int{403}, ags.ErrUnauthorized},
 		{"token invalid", withCode(`"20020"`), []int{403}, ags.ErrUnauthorized},
 		{"suspended", withCode("20002"), []int{403}, ags.ErrForbidden},
 		{"geo-blocked", withCode("20019"), []int{403}, ags.ErrForbidden},
 		{"no code", ``, []int{403}, ags.ErrForbidden},
-		{"the code that ends a session, elsewhere", withCode("20003"), []int{400, 404, 409}, nil},
-		{"a mistake", `{"message":"no"}`, []int{400, 404, 409, 422}, nil},
-		{"device deleted, by an older code", withCode("1016"), []int{403}, ags.ErrUnauthorized},
-		{"device deleted, by a code of its own", withCode("20006"), []int{403}, ags.ErrUnauthorized},
-		{"device deleted, in words", `{"code":"DEVICE_DELETED"}`, []int{403}, ags.ErrUnauthorized},
-		{"token rejected as by an API", `{"resultCode":"99999:403","result":"Bearer Token Expired"}`, []int{200, 403}, ags.ErrUnauthorized},
+		{"device deleted, with another status", withCode("20003"), []int{400, 404, 409}, nil},
+		{"a caller's mistake", `{"message":"no"}`, []int{400, 404, 409, 422}, nil},
+		{"device deleted, older code", withCode("1016"), []int{403}, ags.ErrUnauthorized},
+		{"device deleted, alternative code", withCode("20006"), []int{403}, ags.ErrUnauthorized},
+		{"device deleted, by name", `{"code":"DEVICE_DELETED"}`, []int{403}, ags.ErrUnauthorized},
+		{"token rejected", `{"resultCode":"99999:403","result":"Bearer Token Expired"}`, []int{200, 403}, ags.ErrUnauthorized},
 		{"token expired", withCode("1024"), []int{200, 403}, ags.ErrUnauthorized},
-		{"token expired, too", withCode(`"N1025"`), []int{200, 403}, ags.ErrUnauthorized},
-		{"one level down", `{"error":{"code":"N20003"}}`, []int{403}, ags.ErrUnauthorized},
-		{"token rejected as by an API, elsewhere", withCode(`"99999:404"`), []int{404, 409}, nil},
-		{"an error object that is no rejection", withCode("20020"), []int{200}, ags.ErrProtocol},
+		{"token expired, alternative code", withCode(`"N1025"`), []int{200, 403}, ags.ErrUnauthorized},
+		{"nested", `{"error":{"code":"N20003"}}`, []int{403}, ags.ErrUnauthorized},
+		{"token rejected, with another status", withCode(`"99999:404"`), []int{404, 409}, nil},
+		{"a 200 with another code", withCode("20020"), []int{200}, ags.ErrProtocol},
 		{"after a byte order mark", "\ufeff" + withCode("20003"), []int{403}, ags.ErrUnauthorized},
-		{"nothing but a byte order mark", "\ufeff", []int{401}, ags.ErrUnauthorized},
-		{"too many, or trouble", `{}`, []int{408, 425, 429, 500, 502, 503, 504, 599}, ags.ErrUnavailable},
-		{"the same from a proxy", html, []int{408, 425, 429, 500, 502, 503, 504, 520, 522, 524, 599}, ags.ErrUnavailable},
-		{"no status that HTTP knows", withCode("20003"), []int{0, -1, 42, 600, 999}, ags.ErrProtocol},
+		{"only a byte order mark", "\ufeff", []int{401}, ags.ErrUnauthorized},
+		{"transient", `{}`, []int{408, 425, 429, 500, 502, 503, 504, 599}, ags.ErrUnavailable},
+		{"transient, from a proxy", html, []int{408, 425, 429, 500, 502, 503, 504, 520, 522, 524, 599}, ags.ErrUnavailable},
+		{"invalid status", withCode("20003"), []int{0, -1, 42, 600, 999}, ags.ErrProtocol},
 		{"from a firewall", html, []int{400, 401, 403, 404, 407, 451}, ags.ErrProtocol},
 		{"plain text", "Forbidden", []int{401, 403}, ags.ErrProtocol},
-		{"JSON with white space that is none of JSON's", "{}\v", []int{401, 403}, ags.ErrProtocol},
-		{"nothing but such", "\u00a0", []int{401, 403}, ags.ErrProtocol},
-		{"JSON with a tail", `{"errorCode":20003} x`, []int{401, 403}, ags.ErrProtocol},
-		{"JSON cut off", `{"errorCode":20003`, []int{401, 403}, ags.ErrProtocol},
-		{"endless", strings.Repeat(" ", 1<<20+1), []int{401, 403}, ags.ErrProtocol},
-		{"endless trouble", strings.Repeat("x", 1<<20+1), []int{503}, ags.ErrUnavailable},
+		{"JSON with other white space", "{}\v", []int{401, 403}, ags.ErrProtocol},
+		{"only other white space", "\u00a0", []int{401, 403}, ags.ErrProtocol},
+		{"data after the JSON", `{"errorCode":20003} x`, []int{401, 403}, ags.ErrProtocol},
+		{"truncated JSON", `{"errorCode":20003`, []int{401, 403}, ags.ErrProtocol},
+		{"too long", strings.Repeat(" ", 1<<20+1), []int{401, 403}, ags.ErrProtocol},
+		{"transient, too long", strings.Repeat("x", 1<<20+1), []int{503}, ags.ErrUnavailable},
 	} {
 		for _, status := range tc.statuses {
 			e := refreshError(t, respond(status, tc.body))
@@ -174,7 +174,7 @@ func TestErrorResponse_ProxyPageIsNotQuoted(t *testing.T) {
 
 func TestErrorResponse_Truncated(t *testing.T) {
 	e := refreshError(t, respondTruncated(401, `{"errorCode"`, io.ErrUnexpectedEOF))
-	require.ErrorIs(t, e, ags.ErrProtocol, "what was cut off may not be the gateway's word")
+	require.ErrorIs(t, e, ags.ErrProtocol, "a truncated response may not be the gateway's")
 	require.ErrorIs(t, e, io.ErrUnexpectedEOF)
 	e = refreshError(t, respondTruncated(503, `{"errorCode"`, io.ErrUnexpectedEOF))
 	require.ErrorIs(t, e, ags.ErrUnavailable)
@@ -197,7 +197,7 @@ func TestRetryAfter(t *testing.T) {
 		{"-7", "", 0},
 		{"1.5", "", 0},
 		{"soon", "", 0},
-		{date(30 * time.Second), "", 30 * time.Second}, // against our own clock
+		{date(30 * time.Second), "", 30 * time.Second}, // compared with our own clock
 		{date(time.Hour + 30*time.Second), date(time.Hour), 30 * time.Second},
 		{date(30 * time.Second), date(time.Hour), 0},
 		{date(1000 * time.Hour), date(0), 5 * time.Minute},

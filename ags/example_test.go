@@ -13,7 +13,7 @@ import (
 	"github.com/agsauth/agsauth/ags"
 )
 
-// A device signs on once, and from then on refreshes.
+// A device signs on once and then refreshes its tokens.
 func Example() {
 	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/ags/signOn" {
@@ -60,8 +60,7 @@ func Example() {
 	// refreshed: [redacted] [redacted]
 }
 
-// Where several accounts match, the user chooses, and the sign-on is made again
-// for the one.
+// If several accounts match, the user chooses one for a second sign-on.
 func ExampleAccountChoiceError() {
 	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/ags/signOn" {

@@ -21,7 +21,7 @@ import (
 	"github.com/agsauth/agsauth/internal/rough"
 )
 
-// outcome is what a refresh comes to that meets with a hazard.
+// outcome is the result of a refresh with a fault.
 type outcome struct {
 	class     error
 	status    int
@@ -29,7 +29,7 @@ type outcome struct {
 	text      string
 }
 
-// outcomes are those on every hazard that does harm.
+// outcomes are the results of all faults that are not harmless.
 func outcomes() map[string]outcome {
 	const none = 0
 	unavailable := func(text string) outcome { return outcome{ags.ErrUnavailable, none, false, text} }
@@ -45,7 +45,7 @@ func outcomes() map[string]outcome {
 		"reset before the server sees the request":    unavailable(""),
 		"reset after the server has answered":         unavailable(""),
 		"half an answer, then the end":                malformedWith(200, "truncated"),
-		"half an answer, then a reset":                {}, // what of it arrives is chance
+		"half an answer, then a reset":                {}, // the part that arrives varies
 		"a byte at a time":                            unavailable("context canceled"),
 		"a black hole":                                unavailable("context canceled"),
 		"a compressed bomb":                           malformedWith(200, "longer than 1 MiB"),
@@ -56,7 +56,7 @@ func outcomes() map[string]outcome {
 		"a body without end":                          malformedWith(200, "longer than 1 MiB"),
 		"a body without end, in chunks":               malformedWith(200, "longer than 1 MiB"),
 		"a length too long, then the end":             malformedWith(200, "truncated"),
-		"a length too long, then silence":             {}, // and here, what of it was read at the end
+		"a length too long, then silence":             {}, // the part that was read varies
 		"a length too short":                          malformedWith(200, "truncated"),
 		"garbage before the status line":              unavailable("malformed HTTP"),
 		"garbage alone":                               unavailable("malformed HTTP"),
@@ -65,7 +65,7 @@ func outcomes() map[string]outcome {
 	}
 }
 
-// faultClient is a client on a rough road, and the session it has.
+// faultClient is a signed-on client behind a faulty proxy.
 type faultClient struct {
 	srv    *agstest.Server
 	proxy  *rough.Road
@@ -74,7 +74,7 @@ type faultClient struct {
 	log    *logBuffer
 }
 
-// setOut signs on over a road that is clear.
+// newFaultClient signs on without a fault.
 func newFaultClient(t *testing.T, gateway agstest.Config, change func(*ags.Config)) *faultClient {
 	t.Helper()
 	w := &faultClient{srv: agstest.NewServer(gateway), log: &logBuffer{}}
@@ -106,8 +106,7 @@ func signOnRequest() ags.SignOnRequest {
 	}
 }
 
-// refresh makes one refresh. One that nothing else would end is ended when it is
-// where it is stuck.
+// refresh refreshes once. If the fault blocks the call forever, refresh cancels it.
 func (w *faultClient) refresh(t *testing.T, h rough.Hazard) (*ags.Token, error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -124,26 +123,25 @@ func (w *faultClient) refresh(t *testing.T, h rough.Hazard) (*ags.Token, error) 
 	return w.client.Refresh(ctx, w.token)
 }
 
-// wantNoSecret asserts that nothing of the session is in an error, however it is
-// printed, nor in what was logged, by net/http too.
+// wantNoSecret asserts that neither the error nor the standard log contains a secret.
 func (w *faultClient) wantNoSecret(t *testing.T, err error) {
 	t.Helper()
 	printed := fmt.Sprintf("%v %+v %#v %q %s", err, err, err, err, w.log.String())
 	for _, secret := range []ags.Secret{w.token.AccessToken, w.token.RefreshToken} {
 		assert.NotContains(t, printed, secret.Reveal())
 	}
-	assert.NotContains(t, printed, "refresh_token", "no answer is quoted, nor a part of one")
+	assert.NotContains(t, printed, "refresh_token", "no part of a response is quoted")
 }
 
-// Each ends in an error that says what a caller has to know, within the time that
-// the caller gives it; and nothing of it stays behind.
+// Every fault ends in an error with the facts that a caller needs, and the next attempt
+// succeeds.
 func TestRough_EveryHazardOfARefresh(t *testing.T) {
 	w := newFaultClient(t, agstest.Config{ReusableRefreshTokens: true}, nil)
 	wanted := outcomes()
 	for _, h := range rough.Hazards(t, w.proxy) {
 		t.Run(h.Name, func(t *testing.T) {
 			v, known := wanted[h.Name]
-			require.NotEqual(t, known, h.Harmless, "what it comes to is not told")
+			require.NotEqual(t, known, h.Harmless, "the fault has no outcome")
 			before := w.srv.Count(agstest.Refresh)
 			w.proxy.Set(h.Fault)
 			_, err := w.refresh(t, h)
@@ -182,8 +180,7 @@ func (v outcome) check(t *testing.T, h rough.Hazard, e *ags.Error) {
 	assert.Contains(t, e.Error(), v.text)
 }
 
-// What follows an answer on its connection, tokens of this session or of others,
-// is written to no log: the last of them would be net/http's own.
+// net/http logs data that follows a response on an idle connection. It may be tokens.
 func TestRough_NothingIsLoggedOfWhatFollowsAnAnswer(t *testing.T) {
 	w := newFaultClient(t, agstest.Config{ReusableRefreshTokens: true}, nil)
 	for _, fault := range []rough.Fault{rough.Edit(rough.TooShort), rough.Edit(rough.Twice)} {
@@ -195,8 +192,8 @@ func TestRough_NothingIsLoggedOfWhatFollowsAnAnswer(t *testing.T) {
 	assert.Equal(t, 2, w.srv.Count(agstest.Refresh))
 }
 
-// Where the first answer was lost, and the token is good once, the error of the
-// repetition says so. A request that was lost before it is granted the second time.
+// The refresh token is valid once. If only the response was lost, the retry is rejected
+// and its error has OutcomeUnknown.
 func TestFaults_LostResponseIsRetriedOnce(t *testing.T) {
 	again := func(cfg *ags.Config) { cfg.Retry = ags.Retry{Max: 1, Min: time.Millisecond} }
 	for name, c := range map[string]struct {
@@ -210,7 +207,7 @@ func TestFaults_LostResponseIsRetriedOnce(t *testing.T) {
 		"half an answer, then the end":        {fault: rough.HalfThenEnd},
 		"a length too long, then the end":     {fault: rough.Edit(rough.TooLong)},
 		"garbage before the status line":      {fault: rough.Edit(rough.Babble)},
-		// Of JSON that is not whole nobody can say who cut it.
+		// Incomplete JSON counts as truncated.
 		"a length too short": {fault: rough.Edit(rough.TooShort)},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -230,8 +227,7 @@ func TestFaults_LostResponseIsRetriedOnce(t *testing.T) {
 	}
 }
 
-// A sign-on may register a device each time: it is repeated only when it cannot
-// have been seen.
+// A sign-on may register a device each time.
 func TestFaults_SignOnIsRetriedOnlyIfUnsent(t *testing.T) {
 	again := func(cfg *ags.Config) { cfg.Retry = ags.Retry{Max: 1, Min: time.Millisecond} }
 	for name, c := range map[string]struct {
@@ -262,7 +258,7 @@ func TestFaults_SignOnIsRetriedOnlyIfUnsent(t *testing.T) {
 	}
 }
 
-// What a bomb takes is what an answer may take, and not what it would become.
+// A compressed body is bounded as it is received, and not decompressed.
 func TestRough_ABombIsNotUnpacked(t *testing.T) {
 	w := newFaultClient(t, agstest.Config{ReusableRefreshTokens: true}, nil)
 	for _, encoding := range []string{"gzip", "br", "gzip, gzip"} {
@@ -273,7 +269,7 @@ func TestRough_ABombIsNotUnpacked(t *testing.T) {
 	}
 }
 
-// allocated returns how many bytes f, and all that goes on beside it, has allocated.
+// allocated returns how many bytes were allocated while f ran.
 func allocated(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -282,7 +278,7 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// logBuffer is what was logged.
+// logBuffer keeps what was logged.
 type logBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer

@@ -20,13 +20,12 @@ import (
 	"github.com/agsauth/agsauth/ags"
 )
 
-// requestSecrets are those of the fuzzed requests. None of them stands in a text
-// of the library's own.
+// requestSecrets are the secrets of the requests. The library's own texts contain none of them.
 var requestSecrets = []string{accessMark, refreshMark, passwordMark, userMark}
 
 const tenYears = 10 * 365 * 24 * time.Hour
 
-// checkError holds an error to what every one promises.
+// checkError asserts what holds for every error.
 func checkError(tb testing.TB, err error) {
 	tb.Helper()
 	for _, text := range []string{err.Error(), fmt.Sprintf("%+v", err), fmt.Sprintf("%#v", err)} {
@@ -43,7 +42,7 @@ func checkError(tb testing.TB, err error) {
 	}
 }
 
-// checkToken holds a token to what every one promises.
+// checkToken asserts what holds for every token.
 func checkToken(tb testing.TB, token *ags.Token) {
 	tb.Helper()
 	assert.False(tb, token.AccessToken.IsZero())
@@ -55,8 +54,7 @@ func checkToken(tb testing.TB, token *ags.Token) {
 	}
 }
 
-// wireSeeds calls add with the status and the body of every answer in
-// testdata/wire to the call.
+// wireSeeds calls add with the status and body of every response to call in testdata/wire.
 func wireSeeds(f *testing.F, call string, add func(status int, body []byte)) {
 	f.Helper()
 	for _, name := range wireNames(f, responseSuffix) {
@@ -82,7 +80,7 @@ func FuzzTokenAnswer(f *testing.F) {
 		if status < 200 || status > 399 {
 			return
 		}
-		prev := testToken() // with horizons of any kind, for a clock may be wrong
+		prev := testToken() // with any expiry, because a clock may be wrong
 		prev.RefreshExpiresAt = issued.Add(time.Duration(refresh) * time.Second % tenYears)
 		prev.FixedExpiresAt = issued.Add(time.Duration(fixed) * time.Second % tenYears)
 		c, w := newClient(t, nil, respond(status, string(body)), respond(status, string(body)))
@@ -92,17 +90,16 @@ func FuzzTokenAnswer(f *testing.F) {
 		signedOn, errSignOn := c.SubsequentSignOn(ctx, ags.NewSecret(userMark), ags.SignOnRequest{})
 		checkTokenResult(t, signedOn, errSignOn)
 		assert.Len(t, w.requests, 2)
-		require.Equal(t, err == nil, errSignOn == nil, "a token is one, whatever was asked for")
+		require.Equal(t, err == nil, errSignOn == nil, "a token is valid for every call")
 		if err == nil {
-			assert.False(t, refreshed.RefreshToken.IsZero(), "a refresh keeps the token it has")
+			assert.False(t, refreshed.RefreshToken.IsZero(), "a refresh keeps the refresh token")
 			assert.Equal(t, signedOn.AccessToken.Reveal(), refreshed.AccessToken.Reveal())
 			assert.Equal(t, signedOn.ExpiresAt, refreshed.ExpiresAt)
 		}
 	})
 }
 
-// checkTokenResult holds what a call came to that is answered with a token: a whole one,
-// or an error of the class for what is none.
+// checkTokenResult asserts what holds for every result of a call that returns a token.
 func checkTokenResult(t *testing.T, token *ags.Token, err error) {
 	t.Helper()
 	if err == nil {
@@ -111,7 +108,7 @@ func checkTokenResult(t *testing.T, token *ags.Token, err error) {
 	}
 	require.Nil(t, token)
 	if e, ok := errors.AsType[*ags.Error](err); ok && e.Status == 200 && errors.Is(err, ags.ErrUnauthorized) {
-		assert.Contains(t, []int{99999, 1024, 1025}, e.Code, "the platform's own way to reject a token")
+		assert.Contains(t, []int{99999, 1024, 1025}, e.Code, "the platform's rejection of a token")
 		return
 	}
 	require.ErrorIs(t, err, ags.ErrProtocol)
@@ -134,7 +131,7 @@ func FuzzClaims(f *testing.F) {
 		answered, err := c.Refresh(ags.WithoutRetry(t.Context()), testToken())
 		w.only()
 		checkTokenResult(t, answered, err)
-		// Claims that make no sense are as none: they spoil no answer.
+		// Invalid claims are ignored.
 		sound := refresh >= 0 && refresh <= int64(tenYears.Seconds()) && access >= 0 && access <= int64(tenYears.Seconds())
 		assert.Equal(t, sound, err == nil)
 	})
@@ -160,7 +157,7 @@ func FuzzRefusal(f *testing.F) {
 		assert.Equal(t, status, e.Status)
 		if e.Is(ags.ErrUnauthorized) || e.Is(ags.ErrForbidden) {
 			blank := strings.Trim(string(body), " \t\r\n") == ""
-			assert.True(t, blank || json.Valid(body), "no page ends a session")
+			assert.True(t, blank || json.Valid(body), "only JSON ends a session")
 		}
 	})
 }
@@ -250,7 +247,7 @@ func FuzzAccountChoice(f *testing.F) {
 	})
 }
 
-// What New takes for an address is where the request goes, and nowhere else.
+// A request goes to the host of BaseURL, whatever the path is.
 func FuzzBaseURL(f *testing.F) {
 	f.Add("https://gw.example.com", "", false)
 	f.Add("https://gw.example.com:8443/edge%20x/", "/ias/v3/token/actions/refresh", false)

@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) { leak.Main(m) }
 
-// What the tests' tokens and parameters hold. None of it may be in an error.
+// The secrets in the tests' tokens and parameters. No error may contain one.
 const (
 	accessMark   = "ACCESS-mark-7f3a"
 	refreshMark  = "REFRESH-mark-91cc"
@@ -28,18 +28,16 @@ const (
 	userMark     = "USER-TOKEN-mark-5d0e"
 )
 
-// issued is when the tests' gateway answers, by its clock and, unless a test
-// says otherwise, by ours.
+// issued is the time of the tests' gateway and, unless a test says otherwise, of the client.
 var issued = time.Unix(1654873493, 0)
 
-// seen is a request as a transport was given it.
+// sentRequest is a request as the transport received it.
 type sentRequest struct {
 	method, url, body string
 	header            http.Header
 }
 
-// wire is a transport in memory. It plays its responders in turn, and fails the test
-// if there is none left.
+// fakeTransport calls its responders in turn. The test fails if there is none left.
 type fakeTransport struct {
 	tb         testing.TB
 	responders []responder
@@ -71,14 +69,14 @@ func (w *fakeTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.responders[n](r)
 }
 
-// only returns the one request that was made.
+// only returns the request, which must be the only one.
 func (w *fakeTransport) only() sentRequest {
 	w.tb.Helper()
 	require.Len(w.tb, w.requests, 1)
 	return w.requests[0]
 }
 
-// reply answers with a body and, in pairs, header fields.
+// respond returns a body and header fields, given as names and values.
 func respond(status int, body string, fields ...string) responder {
 	return func(r *http.Request) (*http.Response, error) {
 		h := http.Header{"Content-Type": {"application/json"}}
@@ -89,7 +87,7 @@ func respond(status int, body string, fields ...string) responder {
 	}
 }
 
-// cutOff answers with the beginning of a body.
+// respondTruncated returns the beginning of a body and then the error.
 func respondTruncated(status int, body string, err error) responder {
 	return func(r *http.Request) (*http.Response, error) {
 		b := io.NopCloser(io.MultiReader(strings.NewReader(body), errReader{err}))
@@ -101,12 +99,12 @@ type errReader struct{ err error }
 
 func (b errReader) Read([]byte) (int, error) { return 0, b.err }
 
-// fails gives no answer.
+// failWith returns no response.
 func failWith(err error) responder {
 	return func(*http.Request) (*http.Response, error) { return nil, err }
 }
 
-// config is that of a client of w.
+// testConfig returns the configuration of a client with this transport.
 func testConfig(w http.RoundTripper) ags.Config {
 	return ags.Config{
 		BaseURL: "https://gateway.example.com", AuthServiceID: "Customer Auth Service", TenantID: "nagra",
@@ -115,7 +113,7 @@ func testConfig(w http.RoundTripper) ags.Config {
 	}
 }
 
-// client returns a client that is answered with responders, changed by change.
+// newClient returns a client whose requests are answered by responders.
 func newClient(tb testing.TB, change func(*ags.Config), responders ...responder) (*ags.Client, *fakeTransport) {
 	tb.Helper()
 	w := &fakeTransport{tb: tb, responders: responders}
@@ -128,13 +126,12 @@ func newClient(tb testing.TB, change func(*ags.Config), responders ...responder)
 	return c, w
 }
 
-// held is a token to refresh and to sign out with.
+// testToken returns the token that the tests refresh and sign out.
 func testToken() *ags.Token {
 	return &ags.Token{AccessToken: ags.NewSecret(accessMark), RefreshToken: ags.NewSecret(refreshMark)}
 }
 
-// pair is an answer with tokens, fields, in pairs, replaced. A field of nil is
-// left out.
+// tokenJSON returns a token response. fields are names and values to replace; nil removes a field.
 func tokenJSON(fields ...any) string {
 	all := map[string]any{
 		"access_token": "new-access", "refresh_token": "new-refresh", "client_id": "PUB_989", "accountId": "1663",
@@ -149,7 +146,7 @@ func tokenJSON(fields ...any) string {
 	return toJSON(all)
 }
 
-// jwt returns a token with these claims, signed with nonsense.
+// jwt returns a JWT with these claims and an invalid signature.
 func jwt(claims string) string { return jwtWith(`{"kid":"1","alg":"HS256","typ":"JWT"}`, claims) }
 
 func jwtWith(header, claims string) string {
@@ -165,7 +162,7 @@ func toJSON(v any) string {
 	return string(b)
 }
 
-// asError returns the *ags.Error that err is.
+// asError returns err as an *ags.Error.
 func asError(tb testing.TB, err error) *ags.Error {
 	tb.Helper()
 	e, ok := errors.AsType[*ags.Error](err)

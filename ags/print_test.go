@@ -17,10 +17,10 @@ import (
 	"github.com/agsauth/agsauth/ags"
 )
 
-// prints returns what v looks like by every route that there is.
+// printedTexts returns the output of fmt, encoding and slog for v.
 func printedTexts(v any) []string { return printedTextsWith("vdsqxXtTbcoOeEfFgGpUwZ", v) }
 
-// printsAs does so with some verbs only.
+// printedTextsWith does so with these verbs.
 func printedTextsWith(verbs string, v any) []string {
 	var out []string
 	for _, verb := range verbs {
@@ -46,7 +46,7 @@ func printedTextsWith(verbs string, v any) []string {
 	return append(out, buf.String())
 }
 
-// exportedForms are the shapes in which a program may hold a value.
+// exportedForms are values that contain v and whose methods fmt calls.
 func exportedForms[T any](v T) []any {
 	type exported struct{ V T }
 	type exportedPointer struct{ V *T }
@@ -66,7 +66,7 @@ func exportedForms[T any](v T) []any {
 	}
 }
 
-// unexportedForms are those in which fmt calls none of the value's methods.
+// unexportedForms are values that contain v where fmt calls no methods.
 func unexportedForms[T any](v T) []any {
 	type unexported struct{ v T }
 	type unexportedPointer struct{ v *T }
@@ -104,7 +104,7 @@ func TestSecret_Zero(t *testing.T) {
 	assert.Equal(t, ags.Secret{}, ags.NewSecret(""))
 	assert.Empty(t, ags.Secret{}.Reveal())
 	assert.False(t, ags.NewSecret("x").IsZero())
-	assert.Equal(t, "[redacted]", ags.Secret{}.String(), "whether there is one is not told either")
+	assert.Equal(t, "[redacted]", ags.Secret{}.String(), "as a secret with a value")
 }
 
 func TestPrint_Token(t *testing.T) {
@@ -120,8 +120,7 @@ func TestPrint_Token(t *testing.T) {
 func TestPrint_Parameter(t *testing.T) {
 	p := ags.Parameter{Name: "username", Value: "mark-5500"}
 	type holder struct{ P ags.Parameter }
-	// In an unexported field it cannot be kept from fmt, which calls no methods
-	// there, nor for %p and a misplaced %w, for which it calls none anywhere.
+	// fmt calls no methods in an unexported field, nor for %p and a misplaced %w.
 	for _, v := range append(exportedForms(p), holder{p}, ags.SignOnRequest{Parameters: []ags.Parameter{p}}, ags.Config{Parameters: []ags.Parameter{p}}) {
 		for _, printed := range printedTextsWith("vdsqxXtTbcoOeEfFgGUZ", v) {
 			assert.NotContains(t, printed, "mark-5500", "%T", v)
@@ -148,18 +147,18 @@ func TestPrint_Client(t *testing.T) {
 
 // Keeps G3.
 func TestPrint_Error(t *testing.T) {
-	// A transport that gives away all that it was given.
+	// The transport's error contains all it was given.
 	leaky := func(what error) error {
 		return fmt.Errorf("sending [Authorization:[Bearer %s]] %q: %w", refreshMark, passwordMark, what)
 	}
 	echo := toJSON(map[string]string{"message": "no " + refreshMark + " " + accessMark + " " + passwordMark})
 	for name, s := range map[string]responder{
-		"transport":        failWith(leaky(leakyError{})),
-		"transport, known": failWith(leaky(errors.ErrUnsupported)),
-		"body":             respondTruncated(200, `{"access_token":"`+accessMark, leaky(leakyError{})),
-		"refusal":          respond(403, echo),
-		"odd answer":       respond(200, echo),
-		"not JSON":         respond(200, refreshMark+passwordMark),
+		"transport":           failWith(leaky(leakyError{})),
+		"transport, known":    failWith(leaky(errors.ErrUnsupported)),
+		"body":                respondTruncated(200, `{"access_token":"`+accessMark, leaky(leakyError{})),
+		"refusal":             respond(403, echo),
+		"unexpected response": respond(200, echo),
+		"not JSON":            respond(200, refreshMark+passwordMark),
 	} {
 		e := refreshError(t, s)
 		values := slices.Concat(exportedForms(*e), unexportedForms(*e), []any{fmt.Errorf("wrapped: %w", e), e.Err, errors.Unwrap(e)})
@@ -180,17 +179,17 @@ func TestPrint_Error(t *testing.T) {
 	}
 }
 
-// leakyError is a type that prints what it should not.
+// leakyError prints a secret.
 type leakyError struct{}
 
 func (leakyError) Error() string { return refreshMark }
 
-// recordingT is a testing.T that keeps what is said of a failure.
+// recordingT is a testing.T that records a failure's text.
 type recordingT struct{ text string }
 
 func (r *recordingT) Errorf(format string, args ...any) { r.text += fmt.Sprintf(format, args...) }
 
-// testify prints what differs by reflection, and calls no methods.
+// testify prints a difference by reflection and calls no methods.
 func TestPrintedByReflection_NoSecretIsShown(t *testing.T) {
 	secret := func() ags.Secret { return ags.NewSecret(accessMark) }
 	token := func(client string) *ags.Token {

@@ -16,7 +16,7 @@ import (
 	"github.com/agsauth/agsauth/ags"
 )
 
-// What a gateway, a proxy or a plug-in behind them makes of what it quotes.
+// The encodings in which gateways and proxies quote a request.
 func TestRedact_EncodedSecrets(t *testing.T) {
 	const password = `s3cret "wörd"+<&>`
 	inJSON := func(s string) string {
@@ -47,7 +47,7 @@ func TestRedact_EncodedSecrets(t *testing.T) {
 		"hexadecimal, in a word":  "0x" + hex.EncodeToString([]byte(password)),
 		"upper case":              strings.ToUpper(password),
 		"changed case":            `S3cret "Wörd"+<&>`,
-		"as it is, and in base64": password + " " + base64.StdEncoding.EncodeToString([]byte(password)),
+		"verbatim and base64":     password + " " + base64.StdEncoding.EncodeToString([]byte(password)),
 	} {
 		c, w := newClient(t, nil, respond(403, toJSON(map[string]string{"message": "bad password: " + echo + "."})))
 		_, err := c.SignOn(t.Context(), ags.SignOnRequest{Parameters: []ags.Parameter{{Name: "password", Value: password}}})
@@ -60,7 +60,6 @@ func TestRedact_EncodedSecrets(t *testing.T) {
 	}
 }
 
-// A message that says nothing is kept as it is, whatever it looks like.
 func TestRedact_HarmlessMessagesAreKept(t *testing.T) {
 	for _, message := range []string{
 		"device limit reached", "50% of 100%", "a&b &amp; c", `C:\users\dave`, "deadbeefcafe0123", "c29tZXRoaW5nIGVsc2U=",
@@ -75,7 +74,7 @@ func TestRedact_HarmlessMessagesAreKept(t *testing.T) {
 
 func TestRedact_Forms(t *testing.T) {
 	escapes := map[string]string{
-		"as it is":     passwordMark,
+		"verbatim":     passwordMark,
 		"JSON":         `pa\"ss/wörd<&>+%mark`,
 		"JSON, PHP":    `pa\"ss\/wörd<&>+%mark`,
 		"JSON, Go":     `pa\"ss/wörd\u003c\u0026\u003e+%mark`,
@@ -99,7 +98,7 @@ func TestRedact_Forms(t *testing.T) {
 	}
 }
 
-// Some write the escapes of a URL in lower case, and leave the letters as they are.
+// Some servers write URL escapes in lower case.
 func TestRedact_LowerCaseEscapes(t *testing.T) {
 	for _, echo := range []string{"PASS%2FWORD%3F", "PASS%2fWORD%3f"} {
 		c, w := newClient(t, nil, respond(403, toJSON(map[string]string{"message": "wrong: " + echo})))
@@ -124,8 +123,7 @@ func TestRedact_OverlappingSecrets(t *testing.T) {
 	assert.Equal(t, "x [redacted] y", asError(t, err).Message)
 }
 
-// A hole in a word would tell what the secret is, and a message full of holes
-// nothing else.
+// A replacement inside a word would reveal the secret.
 func TestRedact_ShortSecretsAsWords(t *testing.T) {
 	for message, want := range map[string]string{
 		"wrong credentials":        "wrong credentials",
@@ -153,7 +151,7 @@ func TestRedact_HeaderValues(t *testing.T) {
 }
 
 func TestRedact_SecretAtTheEndOfALongMessage(t *testing.T) {
-	// What is cut away to bound the work must not leave half a secret standing.
+	// The limit must not leave the beginning of a secret.
 	for n := 8<<10 - 2*len(passwordMark); n <= 8<<10; n++ {
 		e := refreshError(t, respond(403, toJSON(map[string]string{
 			"message": strings.Repeat(" ", n-100) + strings.Repeat(".", 100) + passwordMark + strings.Repeat("!", 300),
@@ -163,8 +161,7 @@ func TestRedact_SecretAtTheEndOfALongMessage(t *testing.T) {
 	}
 }
 
-// 8 KiB of a text are looked at. Of one that ends there nothing is missing, and so
-// nothing need be taken for the beginning of a secret.
+// The end of a message of at most 8 KiB cannot be the beginning of a secret.
 func TestRedact_LongestMessageIsKept(t *testing.T) {
 	message := strings.Repeat(" ", 8<<10-len("limit")) + "limit"
 	assert.Equal(t, "limit", refreshError(t, respond(403, toJSON(map[string]string{"message": message}))).Message)

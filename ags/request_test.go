@@ -13,7 +13,7 @@ import (
 	"github.com/agsauth/agsauth/ags"
 )
 
-// whole answers each of the seven calls, in the order of makeAllCalls.
+// responsesToAllCalls returns a response to each call of makeAllCalls.
 func responsesToAllCalls() []responder {
 	return []responder{
 		respond(200, `{"availableServices":[]}`), respond(201, tokenJSON()), respond(201, tokenJSON()),
@@ -96,7 +96,7 @@ func TestRefresh_BareRefreshToken(t *testing.T) {
 	require.NoError(t, c.SignOut(t.Context(), testToken()))
 	require.Len(t, w.requests, 2)
 	assert.Equal(t, refreshMark, w.requests[0].header.Get("Authorization"))
-	assert.Equal(t, "Bearer "+accessMark, w.requests[1].header.Get("Authorization"), "the option is the refresh token's")
+	assert.Equal(t, "Bearer "+accessMark, w.requests[1].header.Get("Authorization"), "the option is for the refresh token only")
 }
 
 func TestRequest_Parameters(t *testing.T) {
@@ -108,10 +108,10 @@ func TestRequest_Parameters(t *testing.T) {
 		omit                            bool
 		wantRefresh, wantSessionRequest string
 	}{
-		{"none at all", nil, nil, false, `{"parameters":[]}`, `{"parameters":[]}`},
+		{"none", nil, nil, false, `{"parameters":[]}`, `{"parameters":[]}`},
 		{"configured, in order", configured, nil, false, written, written},
-		{"given in their place", configured, []ags.Parameter{{Name: "c", Value: "3"}}, false, written, `{"parameters":[{"name":"c","value":"3"}]}`},
-		{"given as none", configured, []ags.Parameter{}, false, written, `{"parameters":[]}`},
+		{"given", configured, []ags.Parameter{{Name: "c", Value: "3"}}, false, written, `{"parameters":[{"name":"c","value":"3"}]}`},
+		{"given as empty", configured, []ags.Parameter{}, false, written, `{"parameters":[]}`},
 		{"omitted", configured, nil, true, `{}`, written},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -151,17 +151,17 @@ func TestRequest_InvalidArgumentsAreNotSent(t *testing.T) {
 		change func(*ags.Config)
 		call   func(*ags.Client) error
 	}{
-		"no service":                 {noService, func(c *ags.Client) error { _, err := c.SignOn(t.Context(), ags.SignOnRequest{}); return err }},
-		"no service to refresh with": {noService, func(c *ags.Client) error { _, err := c.Refresh(t.Context(), testToken()); return err }},
-		"no service to sign out of":  {noService, func(c *ags.Client) error { return c.SignOut(t.Context(), testToken()) }},
-		"no token":                   {nil, func(c *ags.Client) error { _, err := c.Refresh(t.Context(), nil); return err }},
-		"no refresh token":           {nil, func(c *ags.Client) error { _, err := c.Refresh(t.Context(), &ags.Token{}); return err }},
+		"sign-on without service":  {noService, func(c *ags.Client) error { _, err := c.SignOn(t.Context(), ags.SignOnRequest{}); return err }},
+		"refresh without service":  {noService, func(c *ags.Client) error { _, err := c.Refresh(t.Context(), testToken()); return err }},
+		"sign-out without service": {noService, func(c *ags.Client) error { return c.SignOut(t.Context(), testToken()) }},
+		"no token":                 {nil, func(c *ags.Client) error { _, err := c.Refresh(t.Context(), nil); return err }},
+		"no refresh token":         {nil, func(c *ags.Client) error { _, err := c.Refresh(t.Context(), &ags.Token{}); return err }},
 		"token with a line break": {nil, func(c *ags.Client) error {
 			_, err := c.Refresh(t.Context(), &ags.Token{RefreshToken: ags.NewSecret(refreshMark + "\r\nX: y")})
 			return err
 		}},
-		"no access token":     {nil, func(c *ags.Client) error { return c.SignOut(t.Context(), &ags.Token{}) }},
-		"nothing to sign out": {nil, func(c *ags.Client) error { return c.SignOut(t.Context(), nil) }},
+		"no access token":      {nil, func(c *ags.Client) error { return c.SignOut(t.Context(), &ags.Token{}) }},
+		"no token to sign out": {nil, func(c *ags.Client) error { return c.SignOut(t.Context(), nil) }},
 		"no user token": {nil, func(c *ags.Client) error {
 			_, err := c.SubsequentSignOn(t.Context(), ags.Secret{}, ags.SignOnRequest{})
 			return err
@@ -178,7 +178,7 @@ func TestRequest_InvalidArgumentsAreNotSent(t *testing.T) {
 			_, err := c.SessionToken(t.Context(), []ags.Parameter{{Name: "pin", Value: passwordMark + "\xff"}})
 			return err
 		}},
-		"subsequent parameter unnamed": {nil, func(c *ags.Client) error {
+		"subsequent parameter without name": {nil, func(c *ags.Client) error {
 			_, err := c.SubsequentSignOn(t.Context(), ags.NewSecret(userMark), ags.SignOnRequest{Parameters: make([]ags.Parameter, 1)})
 			return err
 		}},
@@ -188,7 +188,7 @@ func TestRequest_InvalidArgumentsAreNotSent(t *testing.T) {
 			err := tc.call(c)
 			require.Error(t, err)
 			assert.Empty(t, w.requests)
-			assert.NotErrorIs(t, err, ags.ErrUnavailable, "what is at fault here does not pass")
+			assert.NotErrorIs(t, err, ags.ErrUnavailable, "the error is not transient")
 			assert.Regexp(t, "^ags: [a-z ]+: ", err.Error())
 			for _, mark := range []string{refreshMark, passwordMark} {
 				assert.NotContains(t, err.Error(), mark)

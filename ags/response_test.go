@@ -12,8 +12,7 @@ import (
 	"github.com/agsauth/agsauth/ags"
 )
 
-// Statuses that are none come from a garbled line, or from a middleware that gives an
-// empty response.
+// An invalid status comes from a malformed status line or from a middleware's empty response.
 func TestResponse_InvalidStatus(t *testing.T) {
 	empty := func(*http.Request) (*http.Response, error) { return &http.Response{}, nil }
 	for op, call := range allCalls() {
@@ -63,7 +62,7 @@ func TestResponse_ByteOrderMark(t *testing.T) {
 }
 
 func TestResponse_UnexpectedStatus(t *testing.T) {
-	// Nothing is wrong with the body.
+	// The body is valid.
 	body := tokenJSON("sessionToken", "st-1")
 	for _, status := range []int{202, 204, 206, 300, 301, 302, 304, 307, 308} {
 		c, w := newClient(t, nil, respond(status, body, "Location", "https://other.example.com/"), respond(status, body), respond(status, body))
@@ -85,7 +84,7 @@ func TestResponse_UnexpectedStatus(t *testing.T) {
 }
 
 func TestResponse_NoBody(t *testing.T) {
-	// Against the rules of a RoundTripper, but not a reason to panic.
+	// This violates the contract of RoundTripper, but must not panic.
 	c, w := newClient(t, nil, func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 200}, nil })
 	_, err := c.Refresh(t.Context(), testToken())
 	require.ErrorIs(t, err, ags.ErrProtocol)

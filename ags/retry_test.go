@@ -17,13 +17,13 @@ import (
 	"github.com/agsauth/agsauth/clock"
 )
 
-// How an attempt can fail, as a transport tells it.
+// Errors of a transport.
 var (
 	errDial = &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 	errLost = io.ErrUnexpectedEOF
 )
 
-// calls are the calls of a client by how they are repeated.
+// allCalls returns a function for each call, by Op.
 func allCalls() map[string]func(context.Context, *ags.Client) error {
 	return map[string]func(context.Context, *ags.Client) error{
 		"discover": func(ctx context.Context, c *ags.Client) error { _, err := c.Discover(ctx); return err },
@@ -45,8 +45,7 @@ func allCalls() map[string]func(context.Context, *ags.Client) error {
 	}
 }
 
-// bubble makes a call in a bubble of fake time, and returns how it ended, how
-// many requests it made and how long it waited.
+// callInBubble makes a call in fake time. It returns the requests, the time that passed and the error.
 func callInBubble(t *testing.T, change func(*ags.Config), op string, responders ...responder) (requests []sentRequest, waited time.Duration, err error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -68,7 +67,7 @@ func TestRetry_ByCallAndFailure(t *testing.T) {
 	const (
 		no      = 1
 		once    = 2
-		forever = 4 // as often as Retry says
+		forever = 4 // as often as Retry allows
 	)
 	transient := []string{"discover"}
 	unsent := []string{"sign on", "subsequent sign on", "session token", "sign on with session token"}
@@ -76,23 +75,23 @@ func TestRetry_ByCallAndFailure(t *testing.T) {
 	for _, tc := range []struct {
 		name                        string
 		answer                      responder
-		transient, unsent, lostOnce int // requests made
+		transient, unsent, lostOnce int // number of requests
 	}{
 		{"never connected", failWith(errDial), forever, forever, forever},
 		{"host not found", failWith(&net.DNSError{Err: "no such host", IsNotFound: true}), forever, forever, forever},
-		{"answer lost", failWith(errLost), forever, no, once},
+		{"response lost", failWith(errLost), forever, no, once},
 		{"connection reset", failWith(&net.OpError{Op: "read", Err: syscall.ECONNRESET}), forever, no, once},
 		{"429", respond(429, ""), forever, forever, forever},
 		{"503", respond(503, `{"message":"busy"}`), forever, forever, forever},
-		{"503 of nobody", respond(503, ""), forever, no, forever},
+		{"503 without body", respond(503, ""), forever, no, forever},
 		{"503 from a proxy", respond(503, "no healthy upstream", "Content-Type", "text/plain"), forever, no, forever},
-		{"503 cut off", respondTruncated(503, "<html", errLost), forever, no, forever},
+		{"503 truncated", respondTruncated(503, "<html", errLost), forever, no, forever},
 		{"408", respond(408, ""), forever, no, forever},
 		{"425", respond(425, ""), forever, no, forever},
 		{"500", respond(500, ""), forever, no, forever},
 		{"502", respond(502, "<html>"), forever, no, forever},
 		{"504", respond(504, ""), forever, no, forever},
-		{"refusal cut off", respondTruncated(403, `{"err`, errLost), forever, no, once},
+		{"403 truncated", respondTruncated(403, `{"err`, errLost), forever, no, once},
 		{"400", respond(400, ""), no, no, no},
 		{"401", respond(401, ""), no, no, no},
 		{"403", respond(403, `{"errorCode":20019}`), no, no, no},
@@ -113,11 +112,11 @@ func TestRetry_ByCallAndFailure(t *testing.T) {
 
 func TestRetry_TruncatedResponseIsLost(t *testing.T) {
 	for name, s := range map[string]responder{
-		"by the connection": respondTruncated(200, `{"access_token":"`+accessMark, errLost),
-		"by a reset":        respondTruncated(200, `{"access_token":"`+accessMark, syscall.ECONNRESET),
-		"unnoticed":         respond(200, `{"access_token":"`+accessMark),
-		"after a member":    respond(200, `{"access_token":"`+accessMark+`",`),
-		"whole but for all": respondTruncated(200, "", errLost),
+		"by the connection's end":   respondTruncated(200, `{"access_token":"`+accessMark, errLost),
+		"by a reset":                respondTruncated(200, `{"access_token":"`+accessMark, syscall.ECONNRESET),
+		"unnoticed":                 respond(200, `{"access_token":"`+accessMark),
+		"after a member, unnoticed": respond(200, `{"access_token":"`+accessMark+`",`),
+		"before the body":           respondTruncated(200, "", errLost),
 	} {
 		t.Run(name, func(t *testing.T) {
 			requests, waited, err := callInBubble(t, nil, "refresh", s, s)
@@ -126,7 +125,7 @@ func TestRetry_TruncatedResponseIsLost(t *testing.T) {
 			assert.Contains(t, err.Error(), "the response is truncated")
 			assert.NotContains(t, err.Error(), accessMark)
 			assert.Len(t, requests, 2)
-			assert.Zero(t, waited, "at once")
+			assert.Zero(t, waited, "without delay")
 			e := asError(t, err)
 			assert.True(t, e.Malformed)
 			assert.False(t, e.NotSent)
@@ -151,7 +150,7 @@ func TestRetry_LostResponseOnceWithoutDelay(t *testing.T) {
 
 	requests, _, err = callInBubble(t, nil, "refresh", failWith(errLost), respond(503, ""), failWith(errLost))
 	require.ErrorIs(t, err, ags.ErrUnavailable)
-	assert.Len(t, requests, 3, "once a call, not once in a row")
+	assert.Len(t, requests, 3, "once per call")
 }
 
 func TestRetry_OutcomeUnknown(t *testing.T) {
@@ -164,21 +163,21 @@ func TestRetry_OutcomeUnknown(t *testing.T) {
 	assert.Len(t, requests, 2)
 
 	requests, _, err = callInBubble(t, nil, "refresh", respond(503, `{"message":"busy"}`), respond(401, ""))
-	assert.False(t, asError(t, err).OutcomeUnknown, "the earlier attempt was answered")
+	assert.False(t, asError(t, err).OutcomeUnknown, "the gateway responded to the earlier attempt")
 	assert.Len(t, requests, 2)
 
 	for _, status := range []int{408, 500, 502, 503, 504, 520, 522, 524} {
 		requests, _, err = callInBubble(t, nil, "refresh", respond(status, "upstream timed out"), respond(401, ""))
-		assert.True(t, asError(t, err).OutcomeUnknown, "the gateway may have acted behind a %d of somebody else's", status)
+		assert.True(t, asError(t, err).OutcomeUnknown, "the gateway may have acted before a proxy's %d", status)
 		assert.Len(t, requests, 2)
 	}
 
 	requests, _, err = callInBubble(t, nil, "discover", failWith(errLost), respond(404, ""))
-	assert.False(t, asError(t, err).OutcomeUnknown, "there is no outcome of asking")
+	assert.False(t, asError(t, err).OutcomeUnknown, "discovery changes nothing")
 	assert.Len(t, requests, 2)
 
 	requests, _, err = callInBubble(t, func(c *ags.Config) { c.Retry.Max = -1 }, "refresh", failWith(errLost))
-	assert.False(t, asError(t, err).OutcomeUnknown, "there was no earlier one")
+	assert.False(t, asError(t, err).OutcomeUnknown, "there was no earlier attempt")
 	assert.Len(t, requests, 1)
 }
 
@@ -187,7 +186,7 @@ func TestRetry_SameRequestEachTime(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, requests, 4)
 	for _, r := range requests[1:] {
-		assert.Equal(t, requests[0], r, "the correlation id too")
+		assert.Equal(t, requests[0], r, "including the correlation id")
 	}
 }
 
@@ -207,7 +206,7 @@ func TestRetry_Waits(t *testing.T) {
 	for _, tc := range []struct {
 		retry    ags.Retry
 		requests int
-		wait     time.Duration // sum of the waits before jitter
+		wait     time.Duration // total without jitter
 	}{
 		{ags.Retry{}, 4, (250 + 500 + 1000) * ms},
 		{ags.Retry{Max: 7}, 8, (250 + 500 + 1000 + 2000 + 4000 + 5000 + 5000) * ms},
@@ -258,7 +257,7 @@ func TestRetry_WaitsAreOnTheConfiguredClock(t *testing.T) {
 			_, err := c.Refresh(t.Context(), testToken())
 			done <- err
 		}()
-		synctest.Wait() // the attempt had a timer, too
+		synctest.Wait() // the attempt has a timer, too
 		assert.Equal(t, time.Minute, fake.AdvanceToNext())
 		require.NoError(t, <-done)
 		assert.Len(t, w.requests, 2)
@@ -270,7 +269,7 @@ func TestRetry_NoWaitBeyondTheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, fake := range []bool{false, true} {
 			c, w := newClient(t, func(c *ags.Config) {
-				if !fake { // whatever the clock shows, a context keeps to the system's
+				if !fake { // a context's deadline is by the system clock
 					c.Clock = clock.Real{}
 				}
 			}, respond(503, `{"message":"down"}`, "Retry-After", "60"))
@@ -289,7 +288,7 @@ func TestRetry_NoWaitBeyondTheDeadline(t *testing.T) {
 }
 
 func TestRetry_ContextEndsTheWait(t *testing.T) {
-	cause := errors.New("the user went away")
+	cause := errors.New("the user left")
 	for name, answer := range map[string]responder{"refused": respond(503, ""), "unreachable": failWith(errDial)} {
 		synctest.Test(t, func(t *testing.T) {
 			c, w := newClient(t, func(c *ags.Config) {
@@ -300,7 +299,7 @@ func TestRetry_ContextEndsTheWait(t *testing.T) {
 			start := time.Now()
 			_, err := c.Refresh(ctx, testToken())
 			assert.Equal(t, time.Second, time.Since(start), name)
-			require.ErrorIs(t, err, ags.ErrUnavailable, "the last failure is told: %s", name)
+			require.ErrorIs(t, err, ags.ErrUnavailable, "the error of the last attempt: %s", name)
 			require.ErrorIs(t, err, context.Canceled, name)
 			require.ErrorIs(t, err, cause, name)
 			assert.Len(t, w.requests, 1)

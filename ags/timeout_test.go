@@ -17,13 +17,13 @@ import (
 	"github.com/agsauth/agsauth/clock"
 )
 
-// neverRespond reads a request and never answers it.
+// neverRespond waits for the end of the request's context.
 func neverRespond(r *http.Request) (*http.Response, error) {
 	<-r.Context().Done()
 	return nil, context.Cause(r.Context())
 }
 
-// respondWithoutEnd answers with a head, and with a body that never ends.
+// respondWithoutEnd returns a body that blocks.
 func respondWithoutEnd(r *http.Request) (*http.Response, error) {
 	ctx := r.Context()
 	body := &endlessBody{ctx.Done(), func() error { return context.Cause(ctx) }}
@@ -43,13 +43,13 @@ func (b *endlessBody) Read([]byte) (int, error) {
 func (b *endlessBody) Close() error { return nil }
 
 func TestTimeout_EndsEachAttempt(t *testing.T) {
-	attempts := map[string]int{"discover": 4, "refresh": 2, "sign out": 2} // the others may have registered a device
-	for name, play := range map[string]responder{"no answer": neverRespond, "a body without end": respondWithoutEnd} {
+	attempts := map[string]int{"discover": 4, "refresh": 2, "sign out": 2} // the other calls may have registered a device
+	for name, play := range map[string]responder{"no response": neverRespond, "a body without end": respondWithoutEnd} {
 		for op := range allCalls() {
 			synctest.Test(t, func(t *testing.T) {
 				n := max(1, attempts[op])
-				if name != "no answer" && op == "sign out" {
-					n = 1 // the status is all there is to know
+				if name != "no response" && op == "sign out" {
+					n = 1 // only the status is needed
 				}
 				c, w := newClient(t, func(c *ags.Config) { c.Clock = clock.Real{} }, slices.Repeat([]responder{play}, n)...)
 				start := time.Now()

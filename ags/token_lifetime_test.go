@@ -17,8 +17,8 @@ func TestTokenResponse_Lifetimes(t *testing.T) {
 	for _, tc := range []struct {
 		written string
 		want    float64 // seconds, 0 for none
-		zeroBad bool    // of expires_in an error, of the others none
-		bad     bool    // of any an error
+		zeroBad bool    // an error for expires_in, otherwise none
+		bad     bool    // an error
 	}{
 		{written: `3600`, want: 3600},
 		{written: `3600.0`, want: 3600},
@@ -75,7 +75,7 @@ func TestTokenResponse_IssuedAtIsWallTimeOfSending(t *testing.T) {
 	require.NoError(t, err)
 	w.only()
 	assert.WithinRange(t, token.IssuedAt, before.Round(0), time.Now().Round(0))
-	assert.Equal(t, token.IssuedAt.Round(0), token.IssuedAt, "a monotonic reading does not survive storing")
+	assert.Equal(t, token.IssuedAt.Round(0), token.IssuedAt, "without a monotonic reading")
 	assert.Equal(t, token.ExpiresAt.Round(0), token.ExpiresAt)
 }
 
@@ -93,8 +93,7 @@ func TestTokenResponse_LifetimesCountFromSending(t *testing.T) {
 	assertInstant(t, issued.Add(time.Hour), token.ExpiresAt, "access")
 }
 
-// claimed is a JWT whose claims are so many seconds after issued, by the
-// gateway's clock; zero ones are left out.
+// jwtExpiring returns a JWT whose claims are so many seconds after issued. Zero omits a claim.
 func jwtExpiring(exp, fixed int64) string {
 	claims := map[string]any{"typ": "DevAuthN"}
 	if exp != 0 {
@@ -108,7 +107,7 @@ func jwtExpiring(exp, fixed int64) string {
 
 // Keeps G2.
 func TestTokenResponse_ClaimsAndSkew(t *testing.T) {
-	type want struct{ access, refresh, fixed float64 } // seconds after our clock's instant of sending
+	type want struct{ access, refresh, fixed float64 } // seconds after our time of sending
 	inOrder := want{3600, 172800, 2592000}
 	access, refresh := jwtExpiring(3600, 2592000), jwtExpiring(172800, 2592000)
 	date := []string{"Date", issued.UTC().Format(http.TimeFormat)}
@@ -116,22 +115,22 @@ func TestTokenResponse_ClaimsAndSkew(t *testing.T) {
 		name   string
 		fields []any
 		header []string
-		want   want // by a clock that is right
-		wrong  want // by one that is an hour behind
+		want   want // if our clock is right
+		wrong  want // if our clock is an hour behind
 	}{
-		{"all told", []any{"access_token", access, "refresh_token", refresh}, nil, inOrder, inOrder},
+		{"all present", []any{"access_token", access, "refresh_token", refresh}, nil, inOrder, inOrder},
 		{
-			"no expires_in: corrected by the refresh token's pair",
+			"no expires_in: corrected by the refresh token",
 			[]any{"access_token", access, "refresh_token", refresh, "expires_in", nil},
 			nil, inOrder, inOrder,
 		},
 		{
-			"no refresh_expires_in: corrected by the access token's pair",
+			"no refresh_expires_in: corrected by the access token",
 			[]any{"access_token", access, "refresh_token", refresh, "refresh_expires_in", nil},
 			nil, inOrder, inOrder,
 		},
 		{
-			"zero is not told",
+			"zero means absent",
 			[]any{"access_token", access, "refresh_token", refresh, "refresh_expires_in", 0, "fixed_refresh_expires_in", 0},
 			nil, inOrder, inOrder,
 		},
@@ -153,32 +152,32 @@ func TestTokenResponse_ClaimsAndSkew(t *testing.T) {
 			want{7200, 176400, 2595600},
 		},
 		{
-			"the pair goes before Date",
+			"exp and expires_in before Date",
 			[]any{"access_token", access, "refresh_token", refresh},
 			[]string{"Date", issued.Add(10 * time.Minute).UTC().Format(http.TimeFormat)},
 			inOrder, inOrder,
 		},
 		{
-			"opaque: spans alone",
+			"opaque tokens",
 			[]any{},
 			date, inOrder, inOrder,
 		},
 		{
-			"nothing told",
+			"nothing present",
 			[]any{"expires_in", nil, "refresh_expires_in", nil, "fixed_refresh_expires_in", nil},
 			date,
 			want{},
 			want{},
 		},
 		{
-			"fixed_exp goes before its span",
+			"fixed_exp before fixed_refresh_expires_in",
 			[]any{"access_token", jwtExpiring(3600, 1000000), "refresh_token", "opaque"},
 			nil,
 			want{3600, 172800, 1000000},
 			want{3600, 172800, 1000000},
 		},
 		{
-			"fixed_exp of the refresh token will do",
+			"fixed_exp of the refresh token only",
 			[]any{"access_token", jwtExpiring(3600, 0), "refresh_token", jwtExpiring(172800, 1000000)},
 			nil,
 			want{3600, 172800, 1000000},
@@ -192,24 +191,24 @@ func TestTokenResponse_ClaimsAndSkew(t *testing.T) {
 			want{3600, 172800, 1000000},
 		},
 		{
-			"a session as old as a repeated span says nothing about the clock",
+			"fixed_exp does not correct the clock",
 			[]any{"access_token", jwtExpiring(0, 1592000), "refresh_token", jwtExpiring(0, 1592000)},
 			date,
 			want{3600, 172800, 1592000},
 			want{3600, 172800, 1592000},
 		},
 		{
-			"a claim that never ends is no pair",
+			"an exp too far ahead does not correct the clock",
 			[]any{"access_token", jwtExpiring(9000000000, 2592000), "refresh_token", refresh},
 			nil, inOrder, inOrder,
 		},
 		{
-			"a fixed claim that never ends is none",
+			"a fixed_exp too far ahead",
 			[]any{"access_token", jwtExpiring(3600, 9000000000), "refresh_token", jwtExpiring(172800, 9000000000)},
 			nil, inOrder, inOrder,
 		},
 		{
-			"a claim past at its issue is none",
+			"claims before the issue time",
 			[]any{"access_token", jwtExpiring(-10, -10), "refresh_token", "opaque", "expires_in", nil},
 			date,
 			want{0, 172800, 2592000},
@@ -254,7 +253,7 @@ func TestTokenResponse_MillisecondClaims(t *testing.T) {
 	assertInstant(t, time.UnixMilli(1657465493250), token.FixedExpiresAt, "fixed")
 }
 
-// A number above 1e11 is milliseconds. That one is still a second, of the year 5138.
+// A larger claim is milliseconds.
 func TestTokenResponse_LargestClaimInSeconds(t *testing.T) {
 	const last = 100_000_000_000
 	date := time.Unix(last, 0).Add(-time.Hour).UTC().Format(http.TimeFormat)

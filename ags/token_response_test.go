@@ -12,7 +12,7 @@ import (
 	"github.com/agsauth/agsauth/clock"
 )
 
-// refreshAt refreshes prev at an instant of our clock, answered with body.
+// refreshAt refreshes prev when our clock shows at, with body as the response.
 func refreshAt(t *testing.T, at time.Time, prev *ags.Token, body string, fields ...string) (*ags.Token, error) {
 	t.Helper()
 	c, w := newClient(t, func(c *ags.Config) { c.Clock = clock.NewFake(at) }, respond(200, body, fields...))
@@ -21,7 +21,7 @@ func refreshAt(t *testing.T, at time.Time, prev *ags.Token, body string, fields 
 	return token, err
 }
 
-// after is so many seconds after an instant; of none, the zero instant.
+// secondsAfter returns the time so many seconds after at, and the zero time for 0.
 func secondsAfter(at time.Time, seconds float64) time.Time {
 	if seconds == 0 {
 		return time.Time{}
@@ -46,7 +46,7 @@ func TestTokenResponse_Fields(t *testing.T) {
 	assert.Equal(t, issued.Add(3600*time.Second), token.ExpiresAt)
 	assert.Equal(t, issued.Add(172800*time.Second), token.RefreshExpiresAt)
 	assert.Equal(t, issued.Add(2592000*time.Second), token.FixedExpiresAt)
-	assert.False(t, token.HasFixedClaim(), "tokens that are no JWTs")
+	assert.False(t, token.HasFixedClaim(), "the tokens are not JWTs")
 }
 
 func TestTokenResponse_SignOnAndRefreshTake200And201(t *testing.T) {
@@ -88,22 +88,22 @@ func TestRefresh_KeepsValuesThatTheResponseOmits(t *testing.T) {
 		assert.Equal(t, "7", token.AccountID)
 		assertInstant(t, prev.RefreshExpiresAt, token.RefreshExpiresAt, "refresh")
 		assertInstant(t, prev.FixedExpiresAt, token.FixedExpiresAt, "fixed")
-		assert.True(t, token.HasFixedClaim(), "that of the refresh token kept")
+		assert.True(t, token.HasFixedClaim(), "the claim of the kept refresh token")
 	})
-	t.Run("a kept refresh token is no measure of the clock", func(t *testing.T) {
+	t.Run("a kept refresh token does not correct the clock", func(t *testing.T) {
 		token, err := refreshAt(t, issued, prev, tokenJSON("refresh_token", nil, "access_token", jwtExpiring(0, 2592000)))
 		require.NoError(t, err)
 		assertInstant(t, issued.Add(172800*time.Second), token.RefreshExpiresAt, "refresh")
 		assertInstant(t, prev.FixedExpiresAt, token.FixedExpiresAt, "fixed")
 	})
-	t.Run("a new refresh token has horizons of its own", func(t *testing.T) {
+	t.Run("a new refresh token has its own expiry", func(t *testing.T) {
 		token, err := refreshAt(t, issued, prev, `{"access_token":"a","refresh_token":"r"}`)
 		require.NoError(t, err)
 		assertInstant(t, time.Time{}, token.RefreshExpiresAt, "refresh")
-		assertInstant(t, prev.FixedExpiresAt, token.FixedExpiresAt, "fixed: no refresh moves it")
+		assertInstant(t, prev.FixedExpiresAt, token.FixedExpiresAt, "fixed")
 		assert.False(t, token.HasFixedClaim())
 	})
-	t.Run("a horizon of the refresh token kept that the grant disproves is not kept", func(t *testing.T) {
+	t.Run("a past expiry of the refresh token is not kept", func(t *testing.T) {
 		for late, want := range map[time.Duration]time.Time{
 			100000*time.Second - 1: prev.RefreshExpiresAt, 100000 * time.Second: {}, 200000 * time.Second: {},
 		} {
@@ -113,53 +113,53 @@ func TestRefresh_KeepsValuesThatTheResponseOmits(t *testing.T) {
 			assertInstant(t, want, token.RefreshExpiresAt, late.String())
 		}
 	})
-	t.Run("a fixed horizon that the grant disproves is not kept", func(t *testing.T) {
+	t.Run("a past fixed expiry is not kept", func(t *testing.T) {
 		late := issued.Add(2592000 * time.Second)
 		token, err := refreshAt(t, late, prev, `{"access_token":"a","refresh_token":"r"}`)
 		require.NoError(t, err)
 		assertInstant(t, time.Time{}, token.FixedExpiresAt, "fixed")
 	})
-	t.Run("what the answer tells goes first", func(t *testing.T) {
+	t.Run("the response has precedence", func(t *testing.T) {
 		token, err := refreshAt(t, issued, prev, tokenJSON())
 		require.NoError(t, err)
 		assert.Equal(t, "PUB_989", token.ClientID)
 		assert.Equal(t, "1663", token.AccountID)
 		assert.Equal(t, "new-refresh", token.RefreshToken.Reveal())
 	})
-	assert.Equal(t, before, *prev, "the token refreshed is not touched")
+	assert.Equal(t, before, *prev, "the refreshed token is not modified")
 }
 
 // Keeps G1.
 func TestTokenResponse_Malformed(t *testing.T) {
 	good := tokenJSON("access_token", accessMark, "refresh_token", refreshMark)
 	for name, tc := range map[string]struct{ body, want string }{
-		"empty":                     {"", "the response is empty"},
-		"white space":               {" \r\n", "the response is empty"},
-		"HTML":                      {"<html>" + accessMark, "the response is not JSON"},
-		"null":                      {"null", "not an object"},
-		"a list":                    {"[" + good + "]", "not an object"},
-		"a string":                  {toJSON(accessMark), "not an object"},
-		"something after it":        {good + "x", "there is data after the JSON object"},
-		"a form feed after it":      {good + "\f", "there is data after the JSON object"},
-		"another object after it":   {good + good, "there is data after the JSON object"},
-		"a name that stands twice":  {`{"access_token":"` + accessMark + `","access_token":"b"}`, "duplicate name"},
-		"a syntax error":            {`{"access_token":"` + accessMark + `",}`, "not valid JSON"},
-		"a bad name":                {`{` + accessMark + `:1}`, "not valid JSON"},
-		"no access token":           {tokenJSON("access_token", nil, "refresh_token", refreshMark), "no access_token"},
-		"an empty access token":     {tokenJSON("access_token", ""), "no access_token"},
-		"null for it":               {`{"access_token":null,"expires_in":60}`, "no access_token"},
-		"other case":                {`{"Access_Token":"` + accessMark + `"}`, "no access_token"},
-		"a number for it":           {tokenJSON("access_token", 7), "access_token is not a string"},
-		"a line break in it":        {tokenJSON("access_token", accessMark+"\n"), "access_token has characters"},
-		"a DEL in it":               {tokenJSON("access_token", accessMark+"\x7f"), "access_token has characters"},
-		"a space in the other":      {tokenJSON("refresh_token", refreshMark+" "), "refresh_token has characters"},
-		"a list for the other":      {tokenJSON("refresh_token", []string{refreshMark}), "refresh_token is not a string"},
-		"another type":              {tokenJSON("token_type", "mac"), "token_type is not bearer"},
-		"a number for the type":     {tokenJSON("token_type", 1), "token_type is not a string"},
-		"an object for the client":  {tokenJSON("client_id", map[string]int{}), "client_id is not a string"},
-		"a flag for the account":    {tokenJSON("accountId", true), "accountId is not a string"},
-		"too long":                  {tokenJSON("filler", strings.Repeat("x", 1<<20)), "longer than 1 MiB"},
-		"a refusal with status 200": {`{"errorCode":20007,"message":"limit"}`, "code 20007: the response has no access_token"},
+		"empty":                            {"", "the response is empty"},
+		"white space":                      {" \r\n", "the response is empty"},
+		"HTML":                             {"<html>" + accessMark, "the response is not JSON"},
+		"null":                             {"null", "not an object"},
+		"a list":                           {"[" + good + "]", "not an object"},
+		"a string":                         {toJSON(accessMark), "not an object"},
+		"data after it":                    {good + "x", "there is data after the JSON object"},
+		"a form feed after it":             {good + "\f", "there is data after the JSON object"},
+		"another object after it":          {good + good, "there is data after the JSON object"},
+		"a duplicate name":                 {`{"access_token":"` + accessMark + `","access_token":"b"}`, "duplicate name"},
+		"a syntax error":                   {`{"access_token":"` + accessMark + `",}`, "not valid JSON"},
+		"a bad name":                       {`{` + accessMark + `:1}`, "not valid JSON"},
+		"no access token":                  {tokenJSON("access_token", nil, "refresh_token", refreshMark), "no access_token"},
+		"an empty access token":            {tokenJSON("access_token", ""), "no access_token"},
+		"null access token":                {`{"access_token":null,"expires_in":60}`, "no access_token"},
+		"access token in other case":       {`{"Access_Token":"` + accessMark + `"}`, "no access_token"},
+		"number as access token":           {tokenJSON("access_token", 7), "access_token is not a string"},
+		"a line break in the access token": {tokenJSON("access_token", accessMark+"\n"), "access_token has characters"},
+		"a DEL in the access token":        {tokenJSON("access_token", accessMark+"\x7f"), "access_token has characters"},
+		"a space in the refresh token":     {tokenJSON("refresh_token", refreshMark+" "), "refresh_token has characters"},
+		"list as refresh token":            {tokenJSON("refresh_token", []string{refreshMark}), "refresh_token is not a string"},
+		"another token type":               {tokenJSON("token_type", "mac"), "token_type is not bearer"},
+		"number as token type":             {tokenJSON("token_type", 1), "token_type is not a string"},
+		"object as client":                 {tokenJSON("client_id", map[string]int{}), "client_id is not a string"},
+		"boolean as account":               {tokenJSON("accountId", true), "accountId is not a string"},
+		"too long":                         {tokenJSON("filler", strings.Repeat("x", 1<<20)), "longer than 1 MiB"},
+		"an error with status 200":         {`{"errorCode":20007,"message":"limit"}`, "code 20007: the response has no access_token"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			token, err := refreshAt(t, issued, testToken(), tc.body)

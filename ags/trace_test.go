@@ -20,8 +20,7 @@ import (
 	"github.com/agsauth/agsauth/ags"
 )
 
-// gateway is a server on loopback, and a client of it. The server counts its
-// requests, reads each, and then does as handle says.
+// testServer counts its requests.
 type testServer struct {
 	*httptest.Server
 	requests atomic.Int32
@@ -41,7 +40,7 @@ func newServer(t *testing.T, start func(*httptest.Server), handle http.HandlerFu
 	return g
 }
 
-// client returns a client that tries once, of a transport or the server's own.
+// newClient returns a client without retries. A nil transport means the server's own.
 func (g *testServer) newClient(t *testing.T, rt http.RoundTripper) *ags.Client {
 	t.Helper()
 	if rt == nil {
@@ -54,7 +53,7 @@ func (g *testServer) newClient(t *testing.T, rt http.RoundTripper) *ags.Client {
 	return c
 }
 
-// drop ends the connection without an answer.
+// dropConnection closes the connection without a response.
 func dropConnection(w http.ResponseWriter, _ *http.Request) {
 	conn, _, err := w.(http.Hijacker).Hijack()
 	if err == nil {
@@ -87,13 +86,13 @@ func TestNotSent_CertificateNotTrusted(t *testing.T) {
 	require.ErrorIs(t, err, ags.ErrUnavailable)
 	assert.Contains(t, err.Error(), "certificate")
 	assert.True(t, asError(t, err).NotSent)
-	// A transport that keeps to itself what it did must be believed its error.
+	// Without trace hooks the error decides.
 	_, err = g.newClient(t, untraced{rt}).Refresh(t.Context(), testToken())
 	assert.True(t, asError(t, err).NotSent)
 	assert.Zero(t, g.requests.Load())
 }
 
-// silent is a transport that reports nothing to trace hooks.
+// untraced is a transport that does not call trace hooks.
 type untraced struct{ base http.RoundTripper }
 
 func (u untraced) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -121,7 +120,7 @@ func TestNotSent_CancelledWhileConnecting(t *testing.T) {
 	release := make(chan struct{})
 	rt := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
 		cancel()
-		<-release // net/http goes on dialling, for whoever comes next
+		<-release // net/http does not cancel the dial
 		return nil, net.ErrClosed
 	}}
 	t.Cleanup(func() { close(release) })
@@ -167,8 +166,7 @@ func TestNotSent_CancelledAfterWriting(t *testing.T) {
 
 func TestNotSent_RetryingTransport(t *testing.T) {
 	g := newServer(t, (*httptest.Server).Start, dropConnection)
-	// As a transport that repeats requests by itself would: the first is written,
-	// the second finds nobody.
+	// The first request is written, the retry fails to connect.
 	rt := retryingTransport{first: g.Client().Transport, second: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
 		return nil, errDial
 	}}}
@@ -194,7 +192,7 @@ func TestRetry_LostResponseOverASocket(t *testing.T) {
 	g := newServer(t, (*httptest.Server).Start, func(w http.ResponseWriter, r *http.Request) {
 		switch n.Add(1) {
 		case 1:
-			w.Header().Set("Content-Length", "1000") // more than comes
+			w.Header().Set("Content-Length", "1000") // more than is sent
 			respondTokens(w, r)
 		default:
 			respondTokens(w, r)
@@ -217,14 +215,14 @@ func TestNotSent_ByError(t *testing.T) {
 		{"never connected", []responder{failWith(errDial)}, true},
 		{"host not found", []responder{failWith(fmt.Errorf("wrapped: %w", &net.DNSError{Err: "x"}))}, true},
 		{"proxy not reached", []responder{failWith(&net.OpError{Op: "proxyconnect", Err: io.EOF})}, true},
-		{"not known", []responder{failWith(errors.New("something"))}, false},
+		{"unknown error", []responder{failWith(errors.New("something"))}, false},
 		{"read", []responder{failWith(&net.OpError{Op: "read", Err: syscall.ECONNRESET})}, false},
-		{"cancelled on the way", []responder{failWith(context.Canceled)}, false},
-		{"timed out on the way", []responder{failWith(context.DeadlineExceeded)}, false},
+		{"cancelled", []responder{failWith(context.Canceled)}, false},
+		{"timed out", []responder{failWith(context.DeadlineExceeded)}, false},
 		{"never connected, twice", []responder{failWith(errDial), failWith(errDial)}, true},
 		{"lost, then never connected", []responder{failWith(errLost), failWith(errDial)}, false},
 		{"refused, then never connected", []responder{respond(500, ""), failWith(errDial)}, false},
-		{"neither answer nor error", []responder{func(*http.Request) (*http.Response, error) { return nil, nil }}, false},
+		{"neither response nor error", []responder{func(*http.Request) (*http.Response, error) { return nil, nil }}, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			requests, _, err := callInBubble(t, func(c *ags.Config) {

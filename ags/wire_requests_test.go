@@ -20,14 +20,14 @@ import (
 	"github.com/agsauth/agsauth/ags"
 )
 
-// wireRequest is a call that a client makes, and what is to be written of it.
+// wireRequest is a call and its request in testdata/wire.
 type wireRequest struct {
-	from   string // what the first line of the file says
+	from   string // the first line of the file
 	change func(*ags.Config)
 	call   func(context.Context, *ags.Client) error
 }
 
-// What a sign-on of these tests says.
+// The values of the sign-ons.
 var (
 	credentials = []ags.Parameter{{Name: "username", Value: "dave"}, {Name: "password", Value: `o"pen <sesame>`}}
 	description = json.RawMessage(`{"deviceType":"STB"}`)
@@ -47,7 +47,7 @@ func wireRequests() map[string]wireRequest {
 	return map[string]wireRequest{
 		"discover": {"from the platform's public documentation: discovery", nil, discover},
 		"discover-with-token": {
-			"from the platform's public documentation: discovery, where it wants a token of its own",
+			"from the platform's public documentation: discovery with a token",
 			func(c *ags.Config) { c.AuthServiceID, c.Header = "", http.Header{"token": {"dt-1"}} }, discover,
 		},
 		"sign-on-first": {
@@ -55,7 +55,7 @@ func wireRequests() map[string]wireRequest {
 			signOn(ags.SignOnRequest{Parameters: credentials, DeviceInformation: description}),
 		},
 		"sign-on-later": {
-			"from the platform's public documentation: every later one says which device it is", nil,
+			"from the platform's public documentation: every later sign-on identifies the device", nil,
 			signOn(ags.SignOnRequest{Parameters: credentials, ClientID: "PUB_989", DeviceInformation: description}),
 		},
 		"subsequent-sign-on": {
@@ -82,7 +82,7 @@ func wireRequests() map[string]wireRequest {
 			withSession(ags.SignOnRequest{ClientID: "PUB_989"}),
 		},
 		"refresh": {
-			"from the published example of a refresh: its parameters; that Bearer stands before the token is seen in the field",
+			"from the published example of a refresh: its parameters; the Bearer before the token is seen in the field",
 			nil, refresh,
 		},
 		"refresh-bare": {
@@ -90,7 +90,7 @@ func wireRequests() map[string]wireRequest {
 			func(c *ags.Config) { c.BareRefreshToken = true }, refresh,
 		},
 		"refresh-without-parameters": {
-			"our own decision: who configures no parameters sends an empty list",
+			"our own decision: without configured parameters an empty list is sent",
 			func(c *ags.Config) { c.Parameters = nil }, refresh,
 		},
 		"refresh-of-the-sister-service": {
@@ -107,9 +107,9 @@ func wireRequests() map[string]wireRequest {
 			},
 			refresh,
 		},
-		"sign-out": {"from the platform's public documentation: a sign-out shows the access token", nil, signOut},
+		"sign-out": {"from the platform's public documentation: a sign-out sends the access token", nil, signOut},
 		"sign-out-empty-body": {
-			"our own decision: what refreshes leave out sign-outs leave out too",
+			"our own decision: sign-outs omit what refreshes omit",
 			func(c *ags.Config) { c.BareRefreshToken, c.OmitParameters = true, true }, signOut,
 		},
 	}
@@ -130,7 +130,7 @@ func TestWire_Requests(t *testing.T) {
 	assert.ElementsMatch(t, slices.Collect(maps.Keys(requests)), wireNames(t, requestSuffix), "each file has its row")
 }
 
-// written returns the call as it is on the wire, with bare line feeds.
+// written returns the request on the wire, with bare line feeds.
 func (r wireRequest) written(t *testing.T) string {
 	t.Helper()
 	var sent string
@@ -151,7 +151,7 @@ func (r wireRequest) written(t *testing.T) string {
 	return strings.ReplaceAll(sent, "\r\n", "\n")
 }
 
-// bodyOf returns a request's body once more.
+// bodyOf returns another reader of the request's body.
 func bodyOf(r *http.Request) (io.ReadCloser, error) {
 	if r.GetBody == nil {
 		return http.NoBody, nil

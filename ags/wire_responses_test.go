@@ -17,8 +17,8 @@ import (
 	"github.com/agsauth/agsauth/clock"
 )
 
-// wireResult is what a call came to, in a form to compare. All instants are told by
-// what they lie after the one at which the request was sent.
+// wireResult is the result of a call in a form to compare. Times are durations since the
+// request was sent.
 type wireResult struct {
 	token     *wireToken
 	discovery *ags.Discovery
@@ -28,18 +28,18 @@ type wireResult struct {
 	err       *wireError
 }
 
-// wireToken is a token, without the two secrets: they are those of the answer.
+// wireToken is a token without its secrets.
 type wireToken struct {
-	access, refresh, fixed time.Duration // 0 for an unknown horizon
+	access, refresh, fixed time.Duration // 0 for an unknown expiry
 	fixedClaim             bool
 	tokenType, client      string
 	account                string
-	keptRefresh            bool // the refresh token is that of the token refreshed
+	keptRefresh            bool // the refresh token is the previous one
 }
 
 type wireAccount struct{ userToken, information string }
 
-// wireError is an error. class is the name of its class, "" for none.
+// wireError is an [ags.Error]. class is the name of its class, "" for none.
 type wireError struct {
 	class        string
 	status, code int
@@ -48,26 +48,23 @@ type wireError struct {
 	malformed    bool
 }
 
-// Each answer says the same by a clock that is right and by one that is not: the
-// gateway tells spans, or, in Date and in its claims, its own time.
+// A response has the same meaning if our clock is wrong.
 func TestWire_Responses(t *testing.T) {
 	answers := wireResults()
 	for name, want := range answers {
 		t.Run(name, func(t *testing.T) {
 			for _, off := range []time.Duration{0, -time.Hour, 40 * 24 * time.Hour} {
-				assert.Equal(t, want, wireResultOf(t, name, issued.Add(off)), "by a clock that is off by %v", off)
+				assert.Equal(t, want, wireResultOf(t, name, issued.Add(off)), "if our clock is off by %v", off)
 			}
 		})
 	}
 	assert.ElementsMatch(t, slices.Collect(maps.Keys(answers)), wireNames(t, responseSuffix), "each file has its row")
 }
 
-// wireName is how a file of an answer is called: after the call, the status, and
-// what there is to say.
+// wireName is the form of a response's file name: the call, the status and a description.
 var wireName = regexp.MustCompile(`^([a-z-]+?)-(\d{3})(?:-[\w-]+)?$`)
 
-// answered makes the call that a file is named after, at an instant of our clock,
-// answered with the file.
+// wireResultOf makes the call of a file when our clock shows at, with the file as the response.
 func wireResultOf(t *testing.T, name string, at time.Time) wireResult {
 	t.Helper()
 	parts := wireName.FindStringSubmatch(name)
@@ -103,7 +100,7 @@ func wireResultOf(t *testing.T, name string, at time.Time) wireResult {
 	}
 	w.only()
 	if err != nil {
-		assert.Equal(t, wireResult{}, got, "a call gives something, or fails")
+		assert.Equal(t, wireResult{}, got, "a call returns a result or an error")
 		assert.Nil(t, token)
 		return wireErrorResult(t, err)
 	}
@@ -113,14 +110,14 @@ func wireResultOf(t *testing.T, name string, at time.Time) wireResult {
 	return got
 }
 
-// refreshed is the token that the refreshes of these tests spend.
+// refreshed returns the token that is refreshed.
 func refreshed() *ags.Token {
 	t := testToken()
 	t.ClientID, t.AccountID = "PUB_1", "7"
 	return t
 }
 
-// wireTokenOf returns what a token says that came with body.
+// wireTokenOf returns a token that came in body.
 func wireTokenOf(t *testing.T, token *ags.Token, body string, at time.Time) *wireToken {
 	t.Helper()
 	var raw map[string]any
@@ -146,7 +143,7 @@ func wireTokenOf(t *testing.T, token *ags.Token, body string, at time.Time) *wir
 	}
 }
 
-// wireError returns what an error says, which holds to what every one promises.
+// wireErrorResult returns the result of a call that failed.
 func wireErrorResult(t *testing.T, err error) wireResult {
 	t.Helper()
 	checkError(t, err)

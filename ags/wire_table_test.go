@@ -7,14 +7,14 @@ import (
 	"github.com/agsauth/agsauth/ags"
 )
 
-// The lifetimes of the published example.
+// The lifetimes in the documentation's example.
 const (
 	hour       = time.Hour
 	twoDays    = 48 * time.Hour
 	thirtyDays = 720 * time.Hour
 )
 
-// granted is the answer of the published example, changed by change.
+// tokenResult is the token of the documentation's example with a change.
 func tokenResult(change func(*wireToken)) wireResult {
 	t := wireToken{
 		access: hour, refresh: twoDays, fixed: thirtyDays, fixedClaim: true,
@@ -26,7 +26,7 @@ func tokenResult(change func(*wireToken)) wireResult {
 	return wireResult{token: &t}
 }
 
-// opaque is the same of tokens without claims.
+// opaqueTokenResult is the same for tokens that are not JWTs.
 func opaqueTokenResult(change func(*wireToken)) wireResult {
 	return tokenResult(func(t *wireToken) {
 		t.fixedClaim = false
@@ -40,14 +40,14 @@ func refusedResult(class string, status, code int, message string) wireResult {
 	return wireResult{err: &wireError{class: class, status: status, code: code, message: message}}
 }
 
-// busy is a passing failure, with what is asked for in Retry-After.
+// unavailableResult is a transient failure with a Retry-After.
 func unavailableResult(status int, message string, retryAfter time.Duration) wireResult {
 	a := refusedResult("unavailable", status, 0, message)
 	a.err.retryAfter = retryAfter
 	return a
 }
 
-// malformed is an answer that is not the gateway's.
+// malformedResult is a response that is not the gateway's.
 func malformedResult(status, code int, message string) wireResult {
 	a := refusedResult("protocol", status, code, message)
 	a.err.malformed = true
@@ -162,7 +162,7 @@ func tokenResults() map[string]wireResult {
 	}
 }
 
-// What a refresh may be answered with that is no token, and no refusal either.
+// Responses to a refresh that are neither tokens nor errors.
 func malformedResults() map[string]wireResult {
 	return map[string]wireResult{
 		"refresh-200-zero-expires-in":            malformedResult(200, 0, "expires_in is zero"),

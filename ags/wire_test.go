@@ -18,11 +18,11 @@ import (
 	"github.com/agsauth/agsauth/ags"
 )
 
-var update = flag.Bool("update", false, "write the requests in testdata/wire anew")
+var update = flag.Bool("update", false, "write the requests in testdata/wire")
 
 const (
 	requestSuffix  = ".request.http"
-	responseSuffix = ".answer.http"
+	responseSuffix = ".response.http"
 )
 
 func wireFile(tb testing.TB, name string) string {
@@ -32,7 +32,7 @@ func wireFile(tb testing.TB, name string) string {
 	return string(b)
 }
 
-// wireNames returns the names of the files that end so, without that end.
+// wireNames returns the names of the files with this suffix, without it.
 func wireNames(tb testing.TB, suffix string) []string {
 	tb.Helper()
 	paths, err := filepath.Glob(filepath.Join("testdata", "wire", "*"+suffix))
@@ -44,7 +44,7 @@ func wireNames(tb testing.TB, suffix string) []string {
 	return names
 }
 
-// origins are what the first line of a file may say of where it comes from.
+// origins are the beginnings of the first line of a file, which says where it comes from.
 var origins = []string{
 	"# from the published example of a refresh: ",
 	"# from the platform's public documentation: ",
@@ -52,8 +52,7 @@ var origins = []string{
 	"# our own decision: ",
 }
 
-// wireParts splits what stands below a file's lines of comment into the head of the
-// message, as it is on the wire, and the body.
+// wireParts returns the head of the message in a file, as on the wire, and its body.
 func wireParts(tb testing.TB, name string) (head, body string) {
 	tb.Helper()
 	text := wireFile(tb, name)
@@ -67,7 +66,7 @@ func wireParts(tb testing.TB, name string) (head, body string) {
 	return strings.ReplaceAll(head, "\n", "\r\n") + "\r\n\r\n", body
 }
 
-// answerFile answers with the message in a file.
+// respondWithFile responds with the message in a file.
 func respondWithFile(tb testing.TB, name string) responder {
 	tb.Helper()
 	head, body := wireParts(tb, name+responseSuffix)
@@ -109,7 +108,7 @@ func TestWire_DocumentedRefreshResponse(t *testing.T) {
 		assertInstant(t, at.Add(3600*time.Second), token.ExpiresAt, "access")
 		assertInstant(t, at.Add(172800*time.Second), token.RefreshExpiresAt, "refresh")
 		fixed := at.Add(2592000 * time.Second)
-		if off.Abs() < time.Second { // noise: the claim as it stands
+		if off.Abs() < time.Second { // below the tolerance: the claim itself
 			fixed = time.Unix(1657465493, 0)
 		}
 		assertInstant(t, fixed, token.FixedExpiresAt, "fixed")

@@ -17,7 +17,7 @@ import (
 	"github.com/agsauth/agsauth/transport"
 )
 
-const answerSuffix = ".answer.http"
+const answerSuffix = ".response.http"
 
 // origins are what the first line of a file may say of where it comes from.
 var origins = []string{
