@@ -15,7 +15,7 @@ import (
 	"github.com/agsauth/agsauth/transport"
 )
 
-// A request with a token costs its copy, the copy's header, and no more.
+// A request with a token allocates its copy and the copy's header.
 func TestRoundTrip_Allocations(t *testing.T) {
 	answered := &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}
 	base := baseFunc(func(*http.Request) (*http.Response, error) { return answered, nil })
@@ -25,8 +25,8 @@ func TestRoundTrip_Allocations(t *testing.T) {
 	for headers := range 8 {
 		bare, withBody := get(t, urlAPI), get(t, urlAPI)
 		for i := range headers {
-			bare.with(fmt.Sprintf("X-%d", i), "value")
-			withBody.with(fmt.Sprintf("X-%d", i), "value")
+			bare.withHeader(fmt.Sprintf("X-%d", i), "value")
+			withBody.withHeader(fmt.Sprintf("X-%d", i), "value")
 		}
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, urlAPI, strings.NewReader("payload"))
 		require.NoError(t, err)

@@ -19,15 +19,15 @@ import (
 	"github.com/agsauth/agsauth/transport"
 )
 
-// refreshing is a source that needs a connection of the API's transport for another
-// token, as one does whose gateway is on the same host.
-type refreshing struct {
+// refreshingSource needs a connection of the API's transport to get another token, as if the
+// gateway were on the same host.
+type refreshingSource struct {
 	*fakeSource
 	client *http.Client
 	url    string
 }
 
-func (s *refreshing) TokenContext(ctx context.Context) (*oauth2.Token, error) {
+func (s *refreshingSource) TokenContext(ctx context.Context) (*oauth2.Token, error) {
 	token, err := s.fakeSource.TokenContext(ctx)
 	if err != nil || token.AccessToken != "new" {
 		return token, err
@@ -43,9 +43,8 @@ func (s *refreshing) TokenContext(ctx context.Context) (*oauth2.Token, error) {
 	return token, resp.Body.Close()
 }
 
-// One transport, with as many connections as there are callers, for the API and for the
-// gateway: the rejected answers must not keep the connections that the refresh needs.
-func TestHeld_ARejectionKeepsNoConnection(t *testing.T) {
+// A rejected response must not keep the connection that the refresh needs.
+func TestReplay_RejectionFreesItsConnection(t *testing.T) {
 	for _, connections := range []int{1, 4} {
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/api" && r.Header.Get("Authorization") != "Bearer new" {
@@ -54,7 +53,7 @@ func TestHeld_ARejectionKeepsNoConnection(t *testing.T) {
 			}
 		}))
 		base := &http.Transport{MaxConnsPerHost: connections}
-		source := &refreshing{newSource("old", "new"), &http.Client{Transport: base}, srv.URL + "/refresh"}
+		source := &refreshingSource{newSource("old", "new"), &http.Client{Transport: base}, srv.URL + "/refresh"}
 		client := &http.Client{Transport: &transport.Transport{Source: source, Base: base}}
 		var callers sync.WaitGroup
 		for range connections {
@@ -69,9 +68,9 @@ func TestHeld_ARejectionKeepsNoConnection(t *testing.T) {
 	}
 }
 
-// A rejection of which the body never ends is no reason not to send the request again.
-func TestHeld_ARejectionWithoutEndIsReplaced(t *testing.T) {
-	for name, length := range map[string]string{"chunked": "", "a length that is not kept": "1000"} {
+// A rejection whose body does not end is replayed as well.
+func TestReplay_RejectionWithoutEnd(t *testing.T) {
+	for name, length := range map[string]string{"chunked": "", "longer length than body": "1000"} {
 		for proto, start := range map[string]func(*httptest.Server){
 			"HTTP/1.1": (*httptest.Server).StartTLS,
 			"HTTP/2":   func(s *httptest.Server) { s.EnableHTTP2 = true; s.StartTLS() },
@@ -98,14 +97,14 @@ func TestHeld_ARejectionWithoutEndIsReplaced(t *testing.T) {
 				status, text := fetch(t, client, get(t, srv.URL))
 				assert.Equal(t, http.StatusOK, status)
 				assert.Contains(t, text, proto[:len("HTTP/1")-1])
-				<-ended // its connection, or stream, was given up
+				<-ended // the connection or stream was closed
 				client.CloseIdleConnections()
 			})
 		}
 	}
 }
 
-// slowBody gives its text in pieces, each after a pause.
+// slowBody returns its pieces, each after a pause.
 type slowBody struct {
 	pieces []string
 	pause  time.Duration
@@ -119,7 +118,7 @@ func (b *slowBody) Read(p []byte) (int, error) {
 	if len(b.pieces) == 0 {
 		return 0, io.EOF
 	}
-	time.Sleep(b.pause) // in a bubble
+	time.Sleep(b.pause) // in fake time
 	n := copy(p, b.pieces[0])
 	if b.pieces[0] = b.pieces[0][n:]; b.pieces[0] == "" {
 		b.pieces = b.pieces[1:]
@@ -129,20 +128,19 @@ func (b *slowBody) Read(p []byte) (int, error) {
 
 func (b *slowBody) Close() error { b.closed = true; return nil }
 
-// Without another token the caller gets the rejection as it came, however much of it
-// was read meanwhile.
-func TestHeld_TheCallerGetsAllOfIt(t *testing.T) {
+// The caller gets the complete rejection if there is no other token.
+func TestBufferedBody_ReturnsTheWholeBody(t *testing.T) {
 	for name, tc := range map[string]struct {
 		pieces []string
 		pause  time.Duration
 	}{
-		"at once":            {[]string{"who ", "are ", "you?"}, 0},
-		"slowly":             {[]string{"who ", "are ", "you?"}, 200 * time.Millisecond},
-		"very slowly":        {[]string{"who ", "are ", "you?"}, time.Minute},
-		"more than is held":  {[]string{strings.Repeat("x", 50<<10), strings.Repeat("y", 50<<10), "z"}, 0},
-		"exactly that":       {[]string{strings.Repeat("x", 64<<10)}, 0},
-		"nothing":            {nil, 0},
-		"nothing for a time": {[]string{"z"}, time.Hour},
+		"at once":                       {[]string{"who ", "are ", "you?"}, 0},
+		"slowly":                        {[]string{"who ", "are ", "you?"}, 200 * time.Millisecond},
+		"beyond the time limit":         {[]string{"who ", "are ", "you?"}, time.Minute},
+		"beyond the buffer":             {[]string{strings.Repeat("x", 50<<10), strings.Repeat("y", 50<<10), "z"}, 0},
+		"exactly the buffer":            {[]string{strings.Repeat("x", 64<<10)}, 0},
+		"nothing":                       {nil, 0},
+		"nothing within the time limit": {[]string{"z"}, time.Hour},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			made := &slowBody{pieces: append([]string(nil), tc.pieces...), pause: tc.pause}
@@ -160,8 +158,7 @@ func TestHeld_TheCallerGetsAllOfIt(t *testing.T) {
 	}
 }
 
-// An error in the middle of a rejection reaches the caller behind what came before it.
-func TestHeld_TheCallerGetsTheErrorInIt(t *testing.T) {
+func TestBufferedBody_ReturnsTheErrorOfTheBody(t *testing.T) {
 	cut := errors.New("connection cut")
 	base := baseFunc(func(req *http.Request) (*http.Response, error) {
 		body := io.NopCloser(io.MultiReader(strings.NewReader("who"), failingReader{cut}))
@@ -179,7 +176,7 @@ type failingReader struct{ err error }
 
 func (r failingReader) Read([]byte) (int, error) { return 0, r.err }
 
-func TestHeld_TrailersOfARejectionReachTheCaller(t *testing.T) {
+func TestBufferedBody_KeepsTrailers(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Trailer", "Grpc-Status")
 		w.WriteHeader(http.StatusUnauthorized)

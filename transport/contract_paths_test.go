@@ -11,275 +11,275 @@ import (
 	"golang.org/x/oauth2"
 )
 
-func TestLaw_SentOnce(t *testing.T) {
-	onTrial(t, "plain", func(x *trial) {
+func TestContract_SentOnce(t *testing.T) {
+	runScenario(t, "plain", func(x *scenario) {
 		fine := ok()
-		x.answered(fine)
-		x.gets(fine, "old")
+		x.respondWith(fine)
+		x.wantResponse(fine, "old")
 	})
-	onTrial(t, "refused for another reason", func(x *trial) {
+	runScenario(t, "refused with another code", func(x *scenario) {
 		refusal := forbidden(`{"errorCode":20019,"message":"geo-blocked location"}`)
-		x.answered(refusal)
-		x.gets(refusal, "old")
+		x.respondWith(refusal)
+		x.wantResponse(refusal, "old")
 	})
-	onTrial(t, "with the caller's own Authorization", func(x *trial) {
+	runScenario(t, "with the caller's own Authorization", func(x *scenario) {
 		rejection := unauthorized()
-		x.answered(rejection)
-		x.with("Authorization", "Basic own")
-		x.gets(rejection, "Basic own")
+		x.respondWith(rejection)
+		x.withHeader("Authorization", "Basic own")
+		x.wantResponse(rejection, "Basic own")
 	})
-	onTrial(t, "to a host that is not allowed", func(x *trial) {
+	runScenario(t, "to a host that is not allowed", func(x *scenario) {
 		rejection := forbidden(codeBody)
-		x.answered(rejection)
+		x.respondWith(rejection)
 		x.tr.AllowHosts = []string{"other.example.com"}
-		x.gets(rejection, "")
+		x.wantResponse(rejection, "")
 	})
-	onTrial(t, "an upgrade", func(x *trial) {
-		upgrade := &answer{status: http.StatusSwitchingProtocols, text: "stream"}
-		x.answered(upgrade)
+	runScenario(t, "an upgrade", func(x *scenario) {
+		upgrade := &response{status: http.StatusSwitchingProtocols, text: "stream"}
+		x.respondWith(upgrade)
 		x.tr.IsRejection = func(*http.Response) bool { return true }
-		x.gets(upgrade, "old")
+		x.wantResponse(upgrade, "old")
 	})
-	onTrial(t, "an answer of a known length that might be a legacy rejection", func(x *trial) {
-		fine := &answer{status: http.StatusOK, media: jsonMedia, text: `{"things":[]}`}
-		x.answered(fine)
+	runScenario(t, "not a legacy rejection", func(x *scenario) {
+		fine := &response{status: http.StatusOK, media: jsonMedia, text: `{"things":[]}`}
+		x.respondWith(fine)
 		x.tr.LegacyRejections = true
-		x.gets(fine, "old")
+		x.wantResponse(fine, "old")
 	})
 }
 
-func TestLaw_NotSent(t *testing.T) {
-	onTrial(t, "insecure", func(x *trial) {
+func TestContract_NotSent(t *testing.T) {
+	runScenario(t, "insecure", func(x *scenario) {
 		x.URL.Scheme = "http"
-		x.refuses("transport: will not send a token to http://api.example.com: use https, or set AllowInsecure", 0)
+		x.wantUnsent("transport: will not send a token to http://api.example.com: use https, or set AllowInsecure", 0)
 	})
-	onTrial(t, "no source", func(x *trial) {
+	runScenario(t, "no source", func(x *scenario) {
 		x.tr.Source = nil
-		x.refuses("transport: Source is nil", 0)
+		x.wantUnsent("transport: Source is nil", 0)
 	})
-	onTrial(t, "no URL", func(x *trial) {
+	runScenario(t, "no URL", func(x *scenario) {
 		x.URL = nil
-		x.refuses("transport: the request has no URL", 0)
+		x.wantUnsent("transport: the request has no URL", 0)
 	})
-	onTrial(t, "no token", func(x *trial) {
+	runScenario(t, "no token", func(x *scenario) {
 		x.onAsk(1, func(context.Context) error { return errors.New("not now") })
-		x.refuses("transport: get token: not now", 1)
+		x.wantUnsent("transport: get token: not now", 1)
 	})
-	onTrial(t, "an empty token", func(x *trial) {
+	runScenario(t, "an empty token", func(x *scenario) {
 		x.tr.Source = oauth2.StaticTokenSource(&oauth2.Token{})
-		x.refuses("transport: get token: the source returned an empty token", 0)
+		x.wantUnsent("transport: get token: the source returned an empty token", 0)
 	})
 }
 
-func TestLaw_Rejected(t *testing.T) {
-	onTrial(t, "and sent again", func(x *trial) {
+func TestContract_Rejected(t *testing.T) {
+	runScenario(t, "replayed", func(x *scenario) {
 		fine := ok()
-		x.answered(unauthorized(), fine)
-		x.gets(fine, "old", "new")
+		x.respondWith(unauthorized(), fine)
+		x.wantResponse(fine, "old", "new")
 	})
-	onTrial(t, "after a look at the body", func(x *trial) {
+	runScenario(t, "by the body of a 403", func(x *scenario) {
 		fine := ok()
-		x.answered(forbidden(codeBody), fine)
-		x.gets(fine, "old", "new")
+		x.respondWith(forbidden(codeBody), fine)
+		x.wantResponse(fine, "old", "new")
 	})
-	onTrial(t, "with a 200", func(x *trial) {
+	runScenario(t, "by the body of a 200", func(x *scenario) {
 		fine := ok()
-		x.answered(&answer{status: http.StatusOK, media: jsonMedia, text: codeBody}, fine)
+		x.respondWith(&response{status: http.StatusOK, media: jsonMedia, text: codeBody}, fine)
 		x.tr.LegacyRejections = true
-		x.gets(fine, "old", "new")
+		x.wantResponse(fine, "old", "new")
 	})
-	onTrial(t, "by the user's own rule", func(x *trial) {
+	runScenario(t, "by IsRejection", func(x *scenario) {
 		fine := ok()
-		x.answered(&answer{status: http.StatusTeapot, text: "tea"}, fine)
+		x.respondWith(&response{status: http.StatusTeapot, text: "tea"}, fine)
 		x.tr.IsRejection = func(resp *http.Response) bool {
 			_, _ = resp.Body.Read(make([]byte, 1))
 			return true
 		}
-		x.gets(fine, "old", "new")
+		x.wantResponse(fine, "old", "new")
 	})
-	onTrial(t, "twice", func(x *trial) {
+	runScenario(t, "twice", func(x *scenario) {
 		second := unauthorized()
-		x.answered(unauthorized(), second)
+		x.respondWith(unauthorized(), second)
 		x.source.tokens = []string{"old", "new", "newer"}
-		x.gets(second, "old", "new")
+		x.wantResponse(second, "old", "new")
 		x.source.assertAsked(x.t, 2, "old")
 	})
-	onTrial(t, "and no other token", func(x *trial) {
+	runScenario(t, "no other token", func(x *scenario) {
 		first := forbidden(codeBody)
-		x.answered(first)
+		x.respondWith(first)
 		x.source.tokens = []string{"old"}
-		x.gets(first, "old")
+		x.wantResponse(first, "old")
 		x.source.assertAsked(x.t, 2, "old")
 	})
-	onTrial(t, "and the source fails", func(x *trial) {
+	runScenario(t, "the source fails", func(x *scenario) {
 		first := forbidden(codeBody)
-		x.answered(first)
+		x.respondWith(first)
 		x.onAsk(2, func(context.Context) error { return errors.New("not now") })
-		x.gets(first, "old")
+		x.wantResponse(first, "old")
 		x.source.assertAsked(x.t, 2, "old")
 	})
-	onTrial(t, "and the base fails", func(x *trial) {
+	runScenario(t, "the base fails at the replay", func(x *scenario) {
 		broken := errors.New("broken")
-		x.answered(unauthorized(), &answer{err: broken})
-		x.fails(broken, "old", "new")
+		x.respondWith(unauthorized(), &response{err: broken})
+		x.wantError(broken, "old", "new")
 	})
-	onTrialOf(t, "with a body that cannot be had again", post, func(x *trial) {
+	runScenarioWith(t, "a body without GetBody", post, func(x *scenario) {
 		first := unauthorized()
-		x.answered(first)
+		x.respondWith(first)
 		x.GetBody = nil
-		x.gets(first, "old")
+		x.wantResponse(first, "old")
 	})
-	onTrialOf(t, "with a body that fails to be had again", post, func(x *trial) {
+	runScenarioWith(t, "GetBody fails", post, func(x *scenario) {
 		first := unauthorized()
-		x.answered(first)
+		x.respondWith(first)
 		x.GetBody = func() (io.ReadCloser, error) { return nil, errors.New("gone") }
-		x.gets(first, "old")
+		x.wantResponse(first, "old")
 	})
-	onTrialOf(t, "with a body of which there is no other", post, func(x *trial) {
+	runScenarioWith(t, "GetBody returns nil", post, func(x *scenario) {
 		first := unauthorized()
-		x.answered(first)
+		x.respondWith(first)
 		x.GetBody = func() (io.ReadCloser, error) { return nil, nil }
-		x.gets(first, "old")
+		x.wantResponse(first, "old")
 	})
 }
 
-func TestLaw_ContextEnds(t *testing.T) {
-	gone := func(x *trial) *answer {
-		return &answer{err: errGone, before: func(r *http.Request) {
-			x.leave(errGone)
+func TestContract_ContextEnds(t *testing.T) {
+	cancelled := func(x *scenario) *response {
+		return &response{err: errCancelled, before: func(r *http.Request) {
+			x.cancel(errCancelled)
 			<-r.Context().Done()
 		}}
 	}
-	onTrial(t, "before anything", func(x *trial) {
-		x.leave(errGone)
-		x.fails(errGone)
+	runScenario(t, "before the call", func(x *scenario) {
+		x.cancel(errCancelled)
+		x.wantError(errCancelled)
 		x.source.assertAsked(x.t, 0)
 	})
-	onTrial(t, "before a plain source is asked, which nothing can bound", func(x *trial) {
-		x.leave(errGone)
+	runScenario(t, "before the call, with a plain source", func(x *scenario) {
+		x.cancel(errCancelled)
 		x.tr.Source = plainSource(func() (*oauth2.Token, error) { panic("asked") })
-		x.fails(errGone)
+		x.wantError(errCancelled)
 	})
-	onTrial(t, "while the token is waited for", func(x *trial) {
-		x.onAsk(1, x.waitUntilGone)
-		x.fails(errGone)
+	runScenario(t, "during TokenContext", func(x *scenario) {
+		x.onAsk(1, x.cancelAndWait)
+		x.wantError(errCancelled)
 	})
-	onTrial(t, "while a plain source is waited for", func(x *trial) {
+	runScenario(t, "during Token", func(x *scenario) {
 		x.tr.Source = plainSource(func() (*oauth2.Token, error) {
-			x.leave(errGone)
+			x.cancel(errCancelled)
 			return &oauth2.Token{AccessToken: "late"}, nil
 		})
-		x.fails(errGone)
+		x.wantError(errCancelled)
 	})
-	onTrial(t, "while the base runs", func(x *trial) {
-		x.answered(gone(x))
-		x.fails(errGone, "old")
+	runScenario(t, "during the base's RoundTrip", func(x *scenario) {
+		x.respondWith(cancelled(x))
+		x.wantError(errCancelled, "old")
 	})
-	onTrial(t, "while the answer is looked at", func(x *trial) {
+	runScenario(t, "while the response is judged", func(x *scenario) {
 		half := forbidden(`{"message":"`)
-		half.slowly = x.thenGone
-		x.answered(half)
-		x.fails(errGone, "old")
+		half.wrap = x.cancelAtEnd
+		x.respondWith(half)
+		x.wantError(errCancelled, "old")
 	})
-	onTrial(t, "when the answer has just been seen to be a rejection", func(x *trial) {
+	runScenario(t, "after the response is judged", func(x *scenario) {
 		half := forbidden(codeBody[:40])
-		half.slowly = x.thenGone
-		x.answered(half)
-		x.fails(errGone, "old")
+		half.wrap = x.cancelAtEnd
+		x.respondWith(half)
+		x.wantError(errCancelled, "old")
 		x.source.assertAsked(x.t, 1, "old")
 	})
-	onTrial(t, "while the other token is waited for", func(x *trial) {
-		x.answered(unauthorized())
-		x.onAsk(2, x.waitUntilGone)
-		x.fails(errGone, "old")
+	runScenario(t, "during the second TokenContext", func(x *scenario) {
+		x.respondWith(unauthorized())
+		x.onAsk(2, x.cancelAndWait)
+		x.wantError(errCancelled, "old")
 	})
-	onTrial(t, "when the other token has just come", func(x *trial) {
-		x.answered(unauthorized())
-		x.onAsk(2, func(context.Context) error { x.leave(errGone); return nil })
-		x.fails(errGone, "old")
+	runScenario(t, "after the second TokenContext", func(x *scenario) {
+		x.respondWith(unauthorized())
+		x.onAsk(2, func(context.Context) error { x.cancel(errCancelled); return nil })
+		x.wantError(errCancelled, "old")
 	})
-	onTrial(t, "while the request is sent again", func(x *trial) {
-		x.answered(unauthorized(), gone(x))
-		x.fails(errGone, "old", "new")
+	runScenario(t, "during the replay", func(x *scenario) {
+		x.respondWith(unauthorized(), cancelled(x))
+		x.wantError(errCancelled, "old", "new")
 	})
 }
 
-func TestLaw_ErrorsAndPanics(t *testing.T) {
+func TestContract_ErrorsAndPanics(t *testing.T) {
 	broken := errors.New("broken")
-	onTrial(t, "the base fails", func(x *trial) {
-		x.answered(&answer{err: broken})
-		x.fails(broken, "old")
+	runScenario(t, "the base fails", func(x *scenario) {
+		x.respondWith(&response{err: broken})
+		x.wantError(broken, "old")
 	})
-	onTrial(t, "the base fails with what is passed on", func(x *trial) {
-		x.answered(&answer{err: broken})
-		x.with("Authorization", "Basic own")
-		x.fails(broken, "Basic own")
+	runScenario(t, "the base fails, without token", func(x *scenario) {
+		x.respondWith(&response{err: broken})
+		x.withHeader("Authorization", "Basic own")
+		x.wantError(broken, "Basic own")
 	})
 	panics := func(*http.Request) { panic("base") }
-	onTrial(t, "the base panics", func(x *trial) {
-		x.answered(&answer{before: panics})
-		x.panics("base", "old")
+	runScenario(t, "the base panics", func(x *scenario) {
+		x.respondWith(&response{before: panics})
+		x.wantPanic("base", "old")
 	})
-	onTrial(t, "the base panics when the request is sent again", func(x *trial) {
-		x.answered(unauthorized(), &answer{before: panics})
-		x.panics("base", "old", "new")
+	runScenario(t, "the base panics at the replay", func(x *scenario) {
+		x.respondWith(unauthorized(), &response{before: panics})
+		x.wantPanic("base", "old", "new")
 	})
-	onTrial(t, "the source panics", func(x *trial) {
+	runScenario(t, "the source panics", func(x *scenario) {
 		x.onAsk(1, func(context.Context) error { panic("source") })
-		x.panics("source")
+		x.wantPanic("source")
 	})
-	onTrial(t, "the source panics when it is asked again", func(x *trial) {
-		x.answered(unauthorized())
+	runScenario(t, "the source panics at the second call", func(x *scenario) {
+		x.respondWith(unauthorized())
 		x.onAsk(2, func(context.Context) error { panic("source") })
-		x.panics("source", "old")
+		x.wantPanic("source", "old")
 	})
-	onTrial(t, "the user's rule panics", func(x *trial) {
-		x.answered(unauthorized())
+	runScenario(t, "IsRejection panics", func(x *scenario) {
+		x.respondWith(unauthorized())
 		x.tr.IsRejection = func(resp *http.Response) bool {
 			_, _ = resp.Body.Read(make([]byte, 3))
 			panic("judge")
 		}
-		x.panics("judge", "old")
+		x.wantPanic("judge", "old")
 	})
-	onTrialOf(t, "the body panics when it is to be had again", post, func(x *trial) {
-		x.answered(unauthorized())
+	runScenarioWith(t, "GetBody panics", post, func(x *scenario) {
+		x.respondWith(unauthorized())
 		x.GetBody = func() (io.ReadCloser, error) { panic("GetBody") }
-		x.panics("GetBody", "old")
+		x.wantPanic("GetBody", "old")
 	})
-	onTrial(t, "the base ends its goroutine", func(x *trial) {
-		x.answered(unauthorized(), &answer{before: func(*http.Request) { runtime.Goexit() }})
-		x.exits("old", "new")
+	runScenario(t, "the base calls Goexit", func(x *scenario) {
+		x.respondWith(unauthorized(), &response{before: func(*http.Request) { runtime.Goexit() }})
+		x.wantGoexit("old", "new")
 	})
-	onTrialOf(t, "the base panics before it has closed the body", post, func(x *trial) {
+	runScenarioWith(t, "the base panics before it has closed the body", post, func(x *scenario) {
 		x.tr.Base = baseFunc(func(*http.Request) (*http.Response, error) { panic("base") })
-		x.panics("base")
+		x.wantPanic("base")
 	})
 }
 
-func TestLaw_Redirected(t *testing.T) {
-	to := func(status int, url string) *answer {
-		return &answer{status: status, header: http.Header{"Location": {url}}, text: "over there"}
+func TestContract_Redirected(t *testing.T) {
+	to := func(status int, url string) *response {
+		return &response{status: status, header: http.Header{"Location": {url}}, text: "over there"}
 	}
-	for name, status := range map[string]int{"as a GET": http.StatusFound, "as it is": http.StatusTemporaryRedirect} {
-		onTrial(t, "within the origin, "+name, func(x *trial) {
+	for name, status := range map[string]int{"as a GET": http.StatusFound, "with the same method": http.StatusTemporaryRedirect} {
+		runScenario(t, "within the origin, "+name, func(x *scenario) {
 			fine := ok()
-			x.answered(to(status, "/v1/other"), fine)
-			x.follows(fine, "old", "old")
+			x.respondWith(to(status, "/v1/other"), fine)
+			x.wantRedirected(fine, "old", "old")
 		})
-		onTrial(t, "to a stranger, "+name, func(x *trial) {
+		runScenario(t, "to another host, "+name, func(x *scenario) {
 			fine := ok()
-			x.answered(to(status, "https://stranger.example.com/"), fine)
-			x.follows(fine, "old", "")
+			x.respondWith(to(status, "https://stranger.example.com/"), fine)
+			x.wantRedirected(fine, "old", "")
 		})
-		onTrial(t, "when sent again, "+name, func(x *trial) {
+		runScenario(t, "at the replay, "+name, func(x *scenario) {
 			fine := ok()
-			x.answered(unauthorized(), to(status, "/v1/other"), fine)
-			x.follows(fine, "old", "new", "new")
+			x.respondWith(unauthorized(), to(status, "/v1/other"), fine)
+			x.wantRedirected(fine, "old", "new", "new")
 		})
-		onTrial(t, "and rejected there, "+name, func(x *trial) {
+		runScenario(t, "rejected after the redirect, "+name, func(x *scenario) {
 			fine := ok()
-			x.answered(to(status, "/v1/other"), forbidden(codeBody), fine)
-			x.follows(fine, "old", "old", "new")
+			x.respondWith(to(status, "/v1/other"), forbidden(codeBody), fine)
+			x.wantRedirected(fine, "old", "old", "new")
 		})
 	}
 }

@@ -14,75 +14,74 @@ import (
 	"github.com/agsauth/agsauth/transport"
 )
 
-// trial is one request through one Transport, which is held to the law by whatever
-// path it comes to its end. Its source has the tokens "old" and "new".
-type trial struct {
+// scenario is a request through a Transport whose source has the tokens "old" and "new".
+// Its contractChecker applies however the request ends.
+type scenario struct {
 	*call
 	t      *testing.T
-	leave  context.CancelCauseFunc // ends the request's context
+	cancel context.CancelCauseFunc // ends the request's context
 	source *fakeSource
 	base   *fakeBase
 	tr     *transport.Transport
 }
 
-// errGone is why a trial's request is not waited for any more.
-var errGone = errors.New("gone home")
+// errCancelled is the cause of the end of a scenario's context.
+var errCancelled = errors.New("cancelled by the caller")
 
-// onTrial tells a story twice, of a request without a body and of one with a body
-// that can be had again, each time in a bubble that no goroutine outlives.
-func onTrial(t *testing.T, name string, tell func(*trial)) {
+// runScenario runs a scenario twice in fake time: without a body, and with a body that has
+// GetBody.
+func runScenario(t *testing.T, name string, run func(*scenario)) {
 	t.Helper()
-	onTrialOf(t, name+", without a body", get, tell)
-	onTrialOf(t, name+", with a body", post, tell)
+	runScenarioWith(t, name+", without a body", get, run)
+	runScenarioWith(t, name+", with a body", post, run)
 }
 
-func onTrialOf(t *testing.T, name string, request func(*testing.T, string) *call, tell func(*trial)) {
+func runScenarioWith(t *testing.T, name string, request func(*testing.T, string) *call, run func(*scenario)) {
 	t.Helper()
 	t.Run(name, func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			ctx, leave := context.WithCancelCause(t.Context())
-			defer leave(nil)
-			x := &trial{
-				call: request(t, urlAPI).under(ctx).with("X-One", "1"), t: t, leave: leave, source: newSource("old", "new"),
+			ctx, cancel := context.WithCancelCause(t.Context())
+			defer cancel(nil)
+			x := &scenario{
+				call: request(t, urlAPI).withContext(ctx).withHeader("X-One", "1"), t: t, cancel: cancel, source: newSource("old", "new"),
 			}
 			x.tr = &transport.Transport{Source: x.source, Header: http.Header{"X-Ours": {"o"}}}
-			x.answered()
-			tell(x)
+			x.respondWith()
+			run(x)
 		})
 	})
 }
 
-// answered says what the base answers.
-func (x *trial) answered(answers ...*answer) {
+// respondWith sets the responses of the base.
+func (x *scenario) respondWith(answers ...*response) {
 	x.base = newBase(answers...)
 	x.tr.Base = x.base
 }
 
-// gets asserts that the caller is given an answer, whole and open, by requests with
-// these tokens.
-func (x *trial) gets(want *answer, tokens ...string) {
+// wantResponse asserts that the caller gets this response, complete and open, after requests
+// with these tokens.
+func (x *scenario) wantResponse(want *response, tokens ...string) {
 	x.t.Helper()
 	resp, err := x.through(x.t, x.tr)
 	require.NoError(x.t, err)
-	x.base.assertDone(x.t, want)
+	x.base.assertClosedExcept(x.t, want)
 	assertOpen(x.t, want, resp)
 	x.base.assertTokens(x.t, tokens...)
 }
 
-// fails asserts that the caller is given this very error, by requests with these
-// tokens.
-func (x *trial) fails(want error, tokens ...string) {
+// wantError asserts that the caller gets this very error after requests with these tokens.
+func (x *scenario) wantError(want error, tokens ...string) {
 	x.t.Helper()
 	resp, err := x.through(x.t, x.tr)
 	assert.Nil(x.t, resp)
 	assert.Equal(x.t, want, err)
-	x.base.assertDone(x.t, nil)
+	x.base.assertClosedExcept(x.t, nil)
 	x.base.assertTokens(x.t, tokens...)
 }
 
-// refuses asserts that the caller is given an error of this text, with nothing sent,
-// when the source was asked so many times.
-func (x *trial) refuses(text string, asked int) {
+// wantUnsent asserts that the caller gets an error of this text, that nothing is sent, and how
+// often the source was called.
+func (x *scenario) wantUnsent(text string, asked int) {
 	x.t.Helper()
 	resp, err := x.through(x.t, x.tr)
 	assert.Nil(x.t, resp)
@@ -91,16 +90,16 @@ func (x *trial) refuses(text string, asked int) {
 	x.source.assertAsked(x.t, asked)
 }
 
-// panics asserts that the panic comes through to the caller.
-func (x *trial) panics(value any, tokens ...string) {
+// wantPanic asserts that the panic reaches the caller.
+func (x *scenario) wantPanic(value any, tokens ...string) {
 	x.t.Helper()
 	assert.PanicsWithValue(x.t, value, func() { _, _ = x.through(x.t, x.tr) })
-	x.base.assertDone(x.t, nil)
+	x.base.assertClosedExcept(x.t, nil)
 	x.base.assertTokens(x.t, tokens...)
 }
 
-// exits asserts that the caller's goroutine is ended.
-func (x *trial) exits(tokens ...string) {
+// wantGoexit asserts that the caller's goroutine ends.
+func (x *scenario) wantGoexit(tokens ...string) {
 	x.t.Helper()
 	returned, done := false, make(chan struct{})
 	go func() {
@@ -110,23 +109,23 @@ func (x *trial) exits(tokens ...string) {
 	}()
 	<-done
 	assert.False(x.t, returned)
-	x.base.assertDone(x.t, nil)
+	x.base.assertClosedExcept(x.t, nil)
 	x.base.assertTokens(x.t, tokens...)
 }
 
-// follows asserts that an http.Client, which follows redirects, comes to an answer, by
-// requests with these tokens. Every hop is held to the law.
-func (x *trial) follows(want *answer, tokens ...string) {
+// wantRedirected asserts that an http.Client, which follows redirects, gets this response after
+// requests with these tokens.
+func (x *scenario) wantRedirected(want *response, tokens ...string) {
 	x.t.Helper()
-	resp, err := (&http.Client{Transport: lawful{x.t, x.tr, x.call}}).Do(x.Request)
+	resp, err := (&http.Client{Transport: contractChecker{x.t, x.tr, x.call}}).Do(x.Request)
 	require.NoError(x.t, err)
-	x.base.assertDone(x.t, want)
+	x.base.assertClosedExcept(x.t, want)
 	assertOpen(x.t, want, resp)
 	x.base.assertTokens(x.t, tokens...)
 }
 
-// onAsk says what happens when the source is asked for the n-th time.
-func (x *trial) onAsk(n int, do func(context.Context) error) {
+// onAsk sets a function for the n-th call of the source.
+func (x *scenario) onAsk(n int, do func(context.Context) error) {
 	x.source.onAsk = func(ctx context.Context) error {
 		if x.source.asked == n {
 			return do(ctx)
@@ -135,17 +134,17 @@ func (x *trial) onAsk(n int, do func(context.Context) error) {
 	}
 }
 
-// waitUntilGone waits as a source does for a refresh, while the caller goes home.
-func (x *trial) waitUntilGone(ctx context.Context) error {
-	x.leave(errGone)
+// cancelAndWait cancels the request and waits as a source does.
+func (x *scenario) cancelAndWait(ctx context.Context) error {
+	x.cancel(errCancelled)
 	<-ctx.Done()
 	return ctx.Err()
 }
 
-// thenGone is the end of a body during which the caller goes home.
-func (x *trial) thenGone(r io.Reader) io.Reader {
+// cancelAtEnd returns r with an end that cancels the request.
+func (x *scenario) cancelAtEnd(r io.Reader) io.Reader {
 	return io.MultiReader(r, readFunc(func([]byte) (int, error) {
-		x.leave(errGone)
+		x.cancel(errCancelled)
 		return 0, context.Cause(x.Context())
 	}))
 }

@@ -11,29 +11,28 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// lawful is an http.RoundTripper that is held to the law of one, request by
-// request: that it leaves the request as it is, closes every body once, gives a
-// response or an error, and says that the response is to that request. It is for
-// bases that have closed a body when they return, and may stand below an
-// http.Client.
-type lawful struct {
+// contractChecker asserts the contract of http.RoundTripper for each request: the request is not
+// modified, every body is closed once, there is a response or an error, and the response has
+// the request. It is for bases that have closed a body when they return. It can be the
+// transport of an http.Client.
+type contractChecker struct {
 	t    *testing.T
 	rt   http.RoundTripper
 	call *call // whose bodies the requests have
 }
 
-func (l lawful) RoundTrip(req *http.Request) (*http.Response, error) {
+func (l contractChecker) RoundTrip(req *http.Request) (*http.Response, error) {
 	l.t.Helper()
 	was, given, closed := snapshot(req), len(l.call.bodies), closings(req.Body)
-	// Deferred, to hold even when it panics.
+	// deferred, to check also after a panic
 	defer func() {
 		l.t.Helper()
 		assert.Equal(l.t, was, snapshot(req), "the caller's request")
-		if _, counts := req.Body.(*body); counts {
+		if _, counts := req.Body.(*countingBody); counts {
 			assert.EqualValues(l.t, closed+1, closings(req.Body), "times the body was closed")
 		}
 		for i, b := range l.call.bodies[given:] {
-			assert.EqualValues(l.t, 1, b.closed.Load(), "times the body of repetition %d was closed", i+1)
+			assert.EqualValues(l.t, 1, b.closed.Load(), "times the body of GetBody %d was closed", i+1)
 		}
 	}()
 	resp, err := l.rt.RoundTrip(req)
@@ -44,18 +43,18 @@ func (l lawful) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// closings returns how many times a body was closed, if it counts.
+// closings returns how many times a countingBody was closed, 0 for another body.
 func closings(rc io.ReadCloser) int64 {
-	if b, ok := rc.(*body); ok {
+	if b, ok := rc.(*countingBody); ok {
 		return b.closed.Load()
 	}
 	return 0
 }
 
-// call is a request under watch.
+// call is a request with all its bodies.
 type call struct {
 	*http.Request
-	bodies []*body // all that were ever given out
+	bodies []*countingBody // including those of GetBody
 }
 
 func get(t *testing.T, url string) *call {
@@ -68,7 +67,7 @@ func get(t *testing.T, url string) *call {
 // payload is the body of every call that has one.
 const payload = "payload"
 
-// post returns a call with a body that can be had again.
+// post returns a call with a body that has GetBody.
 func post(t *testing.T, url string) *call {
 	t.Helper()
 	c := get(t, url)
@@ -83,25 +82,24 @@ func post(t *testing.T, url string) *call {
 	return c
 }
 
-func (c *call) under(ctx context.Context) *call {
+func (c *call) withContext(ctx context.Context) *call {
 	c.Request = c.WithContext(ctx)
 	return c
 }
 
-func (c *call) with(name string, values ...string) *call {
+func (c *call) withHeader(name string, values ...string) *call {
 	c.Header[name] = values
 	return c
 }
 
-// through sends the request, and holds the transport to the law.
+// through sends the request and checks the contract.
 func (c *call) through(t *testing.T, rt http.RoundTripper) (*http.Response, error) {
 	t.Helper()
-	return lawful{t, rt, c}.RoundTrip(c.Request)
+	return contractChecker{t, rt, c}.RoundTrip(c.Request)
 }
 
-// snapshot returns all that a request holds, field by field, those not exported
-// too: which it is of what it shares with others, and of what is its own also the
-// content, to the end of its room to grow.
+// snapshot returns all fields of a request, also unexported ones. For shared objects it contains
+// the address, and for the request's own also the content, up to the capacity of slices.
 func snapshot(req *http.Request) map[string]any { return fields(reflect.ValueOf(req).Elem()) }
 
 func fields(v reflect.Value) map[string]any {
@@ -112,7 +110,7 @@ func fields(v reflect.Value) map[string]any {
 	return all
 }
 
-// own is something of the request's own: where it is, and what is in it.
+// own is the address and the content of an object of the request's own.
 type own struct {
 	where   uintptr
 	content any
@@ -157,33 +155,32 @@ func frozen(v reflect.Value) any {
 	}
 }
 
-// Who holds others to a law is to be seen to notice.
-func TestSnapshot_NoticesEveryChange(t *testing.T) {
+func TestSnapshot_DetectsEveryChange(t *testing.T) {
 	for name, change := range map[string]func(*http.Request){
-		"method":             func(r *http.Request) { r.Method = "PUT" },
-		"URL's path":         func(r *http.Request) { r.URL.Path = "/other" },
-		"URL's user":         func(r *http.Request) { r.URL.User = nil },
-		"an equal URL":       func(r *http.Request) { u := *r.URL; r.URL = &u },
-		"header":             func(r *http.Request) { r.Header.Set("X-One", "1") },
-		"header's value":     func(r *http.Request) { r.Header["X-Two"][1] = "3" },
-		"header's room":      func(r *http.Request) { _ = append(r.Header["X-Two"], "3") },
-		"an equal header":    func(r *http.Request) { r.Header = r.Header.Clone() },
-		"header of no value": func(r *http.Request) { delete(r.Header, "X-None") },
-		"body":               func(r *http.Request) { r.Body = newBody(payload) },
-		"no body":            func(r *http.Request) { r.Body = http.NoBody },
-		"GetBody":            func(r *http.Request) { r.GetBody = nil },
-		"length":             func(r *http.Request) { r.ContentLength++ },
-		"transfer encoding":  func(r *http.Request) { r.TransferEncoding = []string{"chunked"} },
-		"close":              func(r *http.Request) { r.Close = true },
-		"host":               func(r *http.Request) { r.Host = "other" },
-		"form":               func(r *http.Request) { r.Form = map[string][]string{} },
-		"trailer":            func(r *http.Request) { r.Trailer = http.Header{} },
-		"response":           func(r *http.Request) { r.Response = &http.Response{} },
-		"context":            func(r *http.Request) { *r = *r.WithContext(context.WithoutCancel(r.Context())) },
-		"path value":         func(r *http.Request) { r.SetPathValue("a", "b") },
+		"method":                  func(r *http.Request) { r.Method = "PUT" },
+		"URL's path":              func(r *http.Request) { r.URL.Path = "/other" },
+		"URL's user":              func(r *http.Request) { r.URL.User = nil },
+		"an equal URL":            func(r *http.Request) { u := *r.URL; r.URL = &u },
+		"header":                  func(r *http.Request) { r.Header.Set("X-One", "1") },
+		"header's value":          func(r *http.Request) { r.Header["X-Two"][1] = "3" },
+		"header's spare capacity": func(r *http.Request) { _ = append(r.Header["X-Two"], "3") },
+		"an equal header":         func(r *http.Request) { r.Header = r.Header.Clone() },
+		"header without value":    func(r *http.Request) { delete(r.Header, "X-None") },
+		"body":                    func(r *http.Request) { r.Body = newBody(payload) },
+		"no body":                 func(r *http.Request) { r.Body = http.NoBody },
+		"GetBody":                 func(r *http.Request) { r.GetBody = nil },
+		"length":                  func(r *http.Request) { r.ContentLength++ },
+		"transfer encoding":       func(r *http.Request) { r.TransferEncoding = []string{"chunked"} },
+		"close":                   func(r *http.Request) { r.Close = true },
+		"host":                    func(r *http.Request) { r.Host = "other" },
+		"form":                    func(r *http.Request) { r.Form = map[string][]string{} },
+		"trailer":                 func(r *http.Request) { r.Trailer = http.Header{} },
+		"response":                func(r *http.Request) { r.Response = &http.Response{} },
+		"context":                 func(r *http.Request) { *r = *r.WithContext(context.WithoutCancel(r.Context())) },
+		"path value":              func(r *http.Request) { r.SetPathValue("a", "b") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := post(t, "https://user@api.example.com/v1").with("X-Two", make([]string, 2, 4)...).with("X-None")
+			c := post(t, "https://user@api.example.com/v1").withHeader("X-Two", make([]string, 2, 4)...).withHeader("X-None")
 			c.Header["X-Two"] = append(make([]string, 0, 4), "1", "2")
 			was := snapshot(c.Request)
 			assert.Equal(t, was, snapshot(c.Request))

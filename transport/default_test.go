@@ -11,41 +11,41 @@ import (
 	"github.com/agsauth/agsauth/transport"
 )
 
-// around is a RoundTripper around another, as tracing libraries install one.
-type around struct {
+// wrapper wraps a RoundTripper, as tracing libraries do.
+type wrapper struct {
 	http.RoundTripper
 	requests, closed int
 }
 
-func (a *around) RoundTrip(req *http.Request) (*http.Response, error) {
+func (a *wrapper) RoundTrip(req *http.Request) (*http.Response, error) {
 	a.requests++
 	return a.RoundTripper.RoundTrip(req.Clone(req.Context()))
 }
 
-func (a *around) CloseIdleConnections() {
+func (a *wrapper) CloseIdleConnections() {
 	a.closed++
 	if inner, ok := a.RoundTripper.(interface{ CloseIdleConnections() }); ok {
 		inner.CloseIdleConnections()
 	}
 }
 
-// Whoever installs a Transport as the default of net/http has it beneath itself.
-func TestDefaultTransport_IsNeverOneself(t *testing.T) {
+// An http.DefaultTransport that wraps a Transport without Base must not cause recursion.
+func TestDefaultTransport_WrapsTheTransport(t *testing.T) {
 	usual := http.DefaultTransport
 	defer func() { http.DefaultTransport = usual }()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Token", r.Header.Get("Authorization"))
 	}))
 	defer srv.Close()
-	for name, install := range map[string]func(*transport.Transport) *around{
-		"itself": func(tr *transport.Transport) *around { http.DefaultTransport = tr; return nil },
-		"within another": func(tr *transport.Transport) *around {
-			a := &around{RoundTripper: tr}
+	for name, install := range map[string]func(*transport.Transport) *wrapper{
+		"itself": func(tr *transport.Transport) *wrapper { http.DefaultTransport = tr; return nil },
+		"wrapped": func(tr *transport.Transport) *wrapper {
+			a := &wrapper{RoundTripper: tr}
 			http.DefaultTransport = a
 			return a
 		},
-		"within two more": func(tr *transport.Transport) *around {
-			a := &around{RoundTripper: &around{RoundTripper: tr}}
+		"wrapped twice": func(tr *transport.Transport) *wrapper {
+			a := &wrapper{RoundTripper: &wrapper{RoundTripper: tr}}
 			http.DefaultTransport = a
 			return a
 		},
@@ -61,20 +61,18 @@ func TestDefaultTransport_IsNeverOneself(t *testing.T) {
 			require.NoError(t, resp.Body.Close())
 			assert.Equal(t, "Bearer t", resp.Header.Get("X-Token"), name)
 			if outer != nil {
-				assert.Equal(t, want, outer.requests, "%s: what is installed is still asked", name)
+				assert.Equal(t, want, outer.requests, "%s: the wrapper is still called", name)
 			}
 			client.CloseIdleConnections()
 		}
 	}
 }
 
-func TestPassedOn_TheBodyIsClosedWhenTheBasePanics(t *testing.T) {
-	tr := &transport.Transport{Source: newSource("t"), AllowHosts: []string{"other.example.com"}, Base: baseFunc(func(*http.Request) (*http.Response, error) {
-		panic("base")
-	})}
-	made := newBody(payload)
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, urlAPI, made)
-	require.NoError(t, err)
-	assert.PanicsWithValue(t, "base", func() { _, _ = tr.RoundTrip(req) })
-	assert.EqualValues(t, 1, made.closed.Load())
+func TestDefaultTransport_NilBase(t *testing.T) {
+	a := newAPI(t, (*httptest.Server).Start, fine)
+	tr := &transport.Transport{Source: newSource("new")}
+	status, _ := fetch(t, &http.Client{Transport: tr}, get(t, a.URL+"/1"))
+	assert.Equal(t, http.StatusOK, status)
+	a.assertRequests(t, "GET /1 Bearer new")
+	tr.CloseIdleConnections() // ends the goroutines of http.DefaultTransport
 }

@@ -34,7 +34,7 @@ func Example() {
 	// Output: /v1/profile, sent with "Bearer an-access-token" <nil>
 }
 
-// The token goes to the host that is named. Another gets the request without.
+// The token goes to the listed host only.
 func ExampleTransport_hosts() {
 	greet := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		fmt.Printf("%s: %q\n", r.URL.Path, r.Header.Get("Authorization"))

@@ -14,15 +14,15 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// plainSource is an oauth2.TokenSource and nothing more.
+// plainSource has no optional methods.
 type plainSource func() (*oauth2.Token, error)
 
 func (s plainSource) Token() (*oauth2.Token, error) { return s() }
 
-// fakeSource gives the first of its tokens until that is invalidated, then the
-// next, and the last one for ever.
+// fakeSource returns its first token until that is invalidated, then the next one. It keeps
+// the last one.
 type fakeSource struct {
-	onAsk func(ctx context.Context) error // called with every request for a token
+	onAsk func(ctx context.Context) error // called by TokenContext
 
 	mu          sync.Mutex // guards all below
 	tokens      []string
@@ -32,7 +32,7 @@ type fakeSource struct {
 
 func newSource(tokens ...string) *fakeSource { return &fakeSource{tokens: tokens} }
 
-// Token is not to be called: the source can do better.
+// Token panics: TokenContext must be called instead.
 func (*fakeSource) Token() (*oauth2.Token, error) { panic("Token was called, and not TokenContext") }
 
 func (s *fakeSource) TokenContext(ctx context.Context) (*oauth2.Token, error) {
@@ -63,47 +63,47 @@ func (s *fakeSource) assertAsked(t *testing.T, times int, invalidated ...string)
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	assert.Equal(t, times, s.asked, "times the source was asked")
+	assert.Equal(t, times, s.asked, "calls of the source")
 	assert.Equal(t, invalidated, s.invalidated, "tokens invalidated")
 }
 
-// body is the body of a request or of a response. It counts.
-type body struct {
+// countingBody counts the bytes that are read and the calls of Close.
+type countingBody struct {
 	io.Reader
 	read   atomic.Int64
 	closed atomic.Int64
 	once   sync.Once
-	gone   chan struct{} // closed with it
+	done   chan struct{} // closed by Close
 }
 
-func newBody(text string) *body {
-	return &body{Reader: strings.NewReader(text), gone: make(chan struct{})}
+func newBody(text string) *countingBody {
+	return &countingBody{Reader: strings.NewReader(text), done: make(chan struct{})}
 }
 
-func (b *body) Read(p []byte) (int, error) {
+func (b *countingBody) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
 	b.read.Add(int64(n))
 	return n, err
 }
 
-func (b *body) Close() error {
+func (b *countingBody) Close() error {
 	b.closed.Add(1)
-	b.once.Do(func() { close(b.gone) })
+	b.once.Do(func() { close(b.done) })
 	return nil
 }
 
-// answer is what a base is to answer.
-type answer struct {
+// response is a response of a fakeBase.
+type response struct {
 	status int
 	media  string // the Content-Type
 	text   string
 	header http.Header
 	err    error
-	length int64                     // the ContentLength; 0 is that of text
-	before func(*http.Request)       // called before it is given, and may panic
-	slowly func(io.Reader) io.Reader // what stands between the text and who reads it
+	length int64                     // ContentLength; 0 means that of text
+	before func(*http.Request)       // called before the response is returned; may panic
+	wrap   func(io.Reader) io.Reader // wraps the body
 
-	body *body // of the response that was made of it
+	body *countingBody // set by http
 }
 
 const (
@@ -112,17 +112,19 @@ const (
 	codeBody  = `{"resultCode":"99999:403","localeMessage":"none","requestId":"r","result":"Bearer Token Expired"}`
 )
 
-func ok() *answer           { return &answer{status: http.StatusOK, text: "fine"} }
-func unauthorized() *answer { return &answer{status: http.StatusUnauthorized, text: "who are you?"} }
-
-func forbidden(text string) *answer {
-	return &answer{status: http.StatusForbidden, media: jsonMedia, text: text}
+func ok() *response { return &response{status: http.StatusOK, text: "fine"} }
+func unauthorized() *response {
+	return &response{status: http.StatusUnauthorized, text: "who are you?"}
 }
 
-func (a *answer) response() *http.Response {
+func forbidden(text string) *response {
+	return &response{status: http.StatusForbidden, media: jsonMedia, text: text}
+}
+
+func (a *response) http() *http.Response {
 	a.body = newBody(a.text)
-	if a.slowly != nil {
-		a.body.Reader = a.slowly(a.body.Reader)
+	if a.wrap != nil {
+		a.body.Reader = a.wrap(a.body.Reader)
 	}
 	header := a.header.Clone()
 	if header == nil {
@@ -138,33 +140,32 @@ func (a *answer) response() *http.Response {
 	return &http.Response{StatusCode: a.status, Header: header, Body: a.body, ContentLength: length}
 }
 
-// seen is a request as a base saw it.
-type seen struct {
+// sentRequest is a request as the base received it.
+type sentRequest struct {
 	token string // without "Bearer "
 	req   *http.Request
 	body  string
 }
 
-// fakeBase gives its answers, one after the other, and wants each to be done with
-// before the next request is sent. It reads and closes the body of a request as it
-// must, and then does to one that has our token, and so is a copy, what it must not.
+// fakeBase returns its responses in turn. It panics if an earlier one is open. It reads and
+// closes the request's body and modifies a request with our token, which must be a copy.
 type fakeBase struct {
 	mu      sync.Mutex // guards all below
-	answers []*answer
-	seen    []seen
+	answers []*response
+	seen    []sentRequest
 }
 
-func newBase(answers ...*answer) *fakeBase { return &fakeBase{answers: answers} }
+func newBase(answers ...*response) *fakeBase { return &fakeBase{answers: answers} }
 
 func (b *fakeBase) RoundTrip(req *http.Request) (*http.Response, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, a := range b.answers[:len(b.seen)] {
 		if a.body != nil && a.body.closed.Load() != 1 {
-			panic("a request is sent while the answer before it is open: " + a.text)
+			panic("a request is sent while an earlier response is open: " + a.text)
 		}
 	}
-	s := seen{req: req.Clone(req.Context())}
+	s := sentRequest{req: req.Clone(req.Context())}
 	var ours bool
 	s.token, ours = strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
 	if req.Body != nil {
@@ -177,7 +178,7 @@ func (b *fakeBase) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	b.seen = append(b.seen, s)
 	if ours {
-		vandalise(req)
+		modifyRequest(req)
 	}
 	a := b.answers[len(b.seen)-1]
 	if a.before != nil {
@@ -186,22 +187,21 @@ func (b *fakeBase) RoundTrip(req *http.Request) (*http.Response, error) {
 	if a.err != nil {
 		return nil, a.err
 	}
-	return a.response(), nil
+	return a.http(), nil
 }
 
-// vandalise does to a request what a RoundTripper below could do without writing into
-// a value of its header.
-func vandalise(req *http.Request) {
+// modifyRequest modifies all of a request but its header values.
+func modifyRequest(req *http.Request) {
 	for name, vv := range req.Header {
-		_ = append(vv, "vandal")
-		req.Header[name] = []string{"vandal"}
+		_ = append(vv, "modified")
+		req.Header[name] = []string{"modified"}
 	}
-	req.Header.Set("X-Vandal", "yes")
-	req.URL.Host, req.URL.Path = "vandal", "/vandal"
-	req.Method, req.Host, req.ContentLength = "VANDAL", "vandal", 99
+	req.Header.Set("X-Modified", "yes")
+	req.URL.Host, req.URL.Path = "modified", "/modified"
+	req.Method, req.Host, req.ContentLength = "MODIFIED", "modified", 99
 }
 
-// assertTokens asserts with which tokens requests were seen, and so how many.
+// assertTokens asserts the tokens of all requests.
 func (b *fakeBase) assertTokens(t *testing.T, tokens ...string) {
 	t.Helper()
 	b.mu.Lock()
@@ -213,27 +213,25 @@ func (b *fakeBase) assertTokens(t *testing.T, tokens ...string) {
 	assert.Equal(t, tokens, got, "tokens of the requests sent")
 }
 
-// baseFunc is a base for all other purposes.
+// baseFunc is a function as a base.
 type baseFunc func(*http.Request) (*http.Response, error)
 
 func (f baseFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// assertDone asserts that all answers but one were closed, and once: those that
-// the caller never gets.
-func (b *fakeBase) assertDone(t *testing.T, but *answer) {
+// assertClosedExcept asserts that all responses but one were closed once.
+func (b *fakeBase) assertClosedExcept(t *testing.T, but *response) {
 	t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for i, a := range b.answers[:len(b.seen)] {
 		if a != but && a.body != nil {
-			assert.EqualValues(t, 1, a.body.closed.Load(), "times answer %d was closed", i)
+			assert.EqualValues(t, 1, a.body.closed.Load(), "times response %d was closed", i)
 		}
 	}
 }
 
-// assertOpen asserts that the response is the answer, unread so far as its caller
-// can tell, and still open; then it closes it.
-func assertOpen(t *testing.T, want *answer, resp *http.Response) {
+// assertOpen asserts that the response is this one, unread and open, and closes it.
+func assertOpen(t *testing.T, want *response, resp *http.Response) {
 	t.Helper()
 	require.NotNil(t, resp)
 	assert.Equal(t, want.status, resp.StatusCode)

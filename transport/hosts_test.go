@@ -52,7 +52,7 @@ func TestAllowHosts_Entries(t *testing.T) {
 		{".example.com.", "https://api.example.com/", true},
 		{".example.com", "https://example.com/", false},
 		{".example.com", "https://badexample.com/", false},
-		{".example.com", "https://.example.com/", false}, // the name below it is empty
+		{".example.com", "https://.example.com/", false}, // an empty label
 		{".e", "https://a.e/", true},
 		{".example.com", "https://example.com.evil.com/", false},
 		{".example.com:8443", "https://api.example.com:8443/", true},
@@ -93,14 +93,14 @@ func TestAllowHosts_Entries(t *testing.T) {
 				base.assertTokens(t, "t")
 				source.assertAsked(t, 2, "t")
 			} else {
-				base.assertTokens(t, "") // and the 401 is not ours to judge
+				base.assertTokens(t, "") // a 401 without our token is not judged
 				source.assertAsked(t, 0)
 			}
 		})
 	}
 }
 
-func TestAllowHosts_NoHostIsNobodys(t *testing.T) {
+func TestAllowHosts_URLWithoutHost(t *testing.T) {
 	base := newBase(ok())
 	c := get(t, urlAPI)
 	c.URL = &url.URL{Scheme: "https", Path: "/"}
@@ -149,7 +149,7 @@ func TestInsecure_IsRefusedUnlessToThisMachine(t *testing.T) {
 	}
 }
 
-func TestInsecure_CanBeAllowed(t *testing.T) {
+func TestInsecure_AllowInsecure(t *testing.T) {
 	fine := ok()
 	base := newBase(fine)
 	tr := &transport.Transport{Source: newSource("t"), Base: base, AllowInsecure: true}
@@ -159,8 +159,7 @@ func TestInsecure_CanBeAllowed(t *testing.T) {
 	base.assertTokens(t, "t")
 }
 
-// Only a request that would take the token is refused.
-func TestInsecure_WithoutTokenIsNobodysBusiness(t *testing.T) {
+func TestInsecure_RequestWithoutToken(t *testing.T) {
 	base := newBase(ok())
 	tr := &transport.Transport{Source: newSource("t"), Base: base, AllowHosts: []string{"api.example.com"}}
 	_, err := get(t, "http://other.example.com/").through(t, tr)
@@ -172,18 +171,18 @@ func TestInsecure_WithoutTokenIsNobodysBusiness(t *testing.T) {
 	base.assertTokens(t, "")
 }
 
-func TestInsecure_ErrorHasNoCredentialsOfTheURL(t *testing.T) {
+func TestInsecure_ErrorHasNoCredentials(t *testing.T) {
 	tr := &transport.Transport{Source: newSource("t"), Base: newBase()}
 	_, err := get(t, "http://user:secret@api.example.com/path?key=secret").through(t, tr)
 	assert.EqualError(t, err, "transport: will not send a token to http://api.example.com: use https, or set AllowInsecure")
 }
 
-// entryForm is an entry taken apart by its looks: a host, in brackets if need be,
-// and a port. More than one colon without brackets is an IPv6 address.
+// entryForm matches a host, in brackets or not, and a port. An entry with more colons is an
+// IPv6 address.
 var entryForm = regexp.MustCompile(`^(\[[^\[\]]*\]|[^:]*)(?::([0-9]*))?$`)
 
-// allows is the rule of AllowHosts read in another way.
-func allows(entry string, u *url.URL) bool {
+// referenceAllows is another implementation of AllowHosts.
+func referenceAllows(entry string, u *url.URL) bool {
 	host, port := entry, ""
 	if parts := entryForm.FindStringSubmatch(entry); parts != nil {
 		host, port = parts[1], parts[2]
@@ -245,7 +244,7 @@ func FuzzAllowHosts(f *testing.F) {
 		tr := &transport.Transport{Source: source, Base: base, AllowHosts: []string{entry}}
 		_, err = c.through(t, tr)
 		switch {
-		case !allows(entry, u):
+		case !referenceAllows(entry, u):
 			require.NoError(t, err)
 			base.assertTokens(t, "")
 			source.assertAsked(t, 0)
@@ -257,4 +256,31 @@ func FuzzAllowHosts(f *testing.F) {
 			base.assertTokens(t, "t")
 		}
 	})
+}
+
+// A reverse proxy passes on the Host field, and a server goes by it.
+func TestAllowHosts_TheHostFieldIsJudgedToo(t *testing.T) {
+	for _, tc := range []struct {
+		allow []string
+		host  string
+		want  string
+	}{
+		{[]string{"api.example.com"}, "", "t"},
+		{[]string{"api.example.com"}, "api.example.com", "t"},
+		{[]string{"api.example.com"}, "API.example.com:443", "t"},
+		{[]string{"api.example.com"}, "attacker.example", ""},
+		{[]string{"api.example.com"}, "api.example.com.attacker.example", ""},
+		{[]string{"api.example.com:443"}, "api.example.com:8443", ""},
+		{[]string{"api.example.com", "front.example.com"}, "front.example.com", "t"},
+		{[]string{"front.example.com"}, "front.example.com", ""},
+		{nil, "front.example.com", "t"}, // the caller names both hosts
+	} {
+		base := newBase(ok())
+		c := get(t, urlAPI)
+		c.Host = tc.host
+		resp, err := c.through(t, &transport.Transport{Source: newSource("t"), Base: base, AllowHosts: tc.allow})
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		base.assertTokens(t, tc.want)
+	}
 }

@@ -14,12 +14,11 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/oauth2"
 
 	"github.com/agsauth/agsauth/transport"
 )
 
-// api is a protected API: it takes the token "new", and notes all it was sent.
+// api accepts the token "new" and records its requests.
 type api struct {
 	*httptest.Server
 	client *http.Client // sends "old" until that is rejected, then "new"
@@ -30,7 +29,7 @@ type api struct {
 	connections int
 }
 
-// newAPI starts an API that hands on to handler what came with a good token.
+// newAPI starts an API. handler responds to requests with a valid token.
 func newAPI(t *testing.T, start func(*httptest.Server), handler http.HandlerFunc) *api {
 	t.Helper()
 	a := &api{source: newSource("old", "new")}
@@ -104,7 +103,7 @@ func TestHTTP_RejectedTokenIsReplaced(t *testing.T) {
 	}
 }
 
-func TestHTTP_StandardBodiesAreSentAgain(t *testing.T) {
+func TestHTTP_StandardBody(t *testing.T) {
 	a := newAPI(t, (*httptest.Server).Start, fine)
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, a.URL+"/1", strings.NewReader("payload"))
 	require.NoError(t, err)
@@ -116,7 +115,7 @@ func TestHTTP_StandardBodiesAreSentAgain(t *testing.T) {
 	a.assertRequests(t, "PUT /1 Bearer old payload", "PUT /1 Bearer new payload")
 }
 
-func TestHTTP_OneShotBody(t *testing.T) {
+func TestHTTP_BodyWithoutGetBody(t *testing.T) {
 	a := newAPI(t, (*httptest.Server).Start, fine)
 	c := post(t, a.URL+"/1")
 	c.GetBody = nil
@@ -127,7 +126,7 @@ func TestHTTP_OneShotBody(t *testing.T) {
 	a.source.assertAsked(t, 1, "old")
 }
 
-func TestHTTP_RedirectToAStranger(t *testing.T) {
+func TestHTTP_RedirectToAnotherHost(t *testing.T) {
 	stranger := newAPI(t, (*httptest.Server).Start, fine)
 	a := newAPI(t, (*httptest.Server).Start, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
@@ -148,8 +147,8 @@ func TestHTTP_RedirectToAStranger(t *testing.T) {
 	stranger.assertRequests(t, "POST /stranger  payload")
 }
 
-// http.Client sends a fork of the caller's request when it has a timeout.
-func TestHTTP_RedirectUnderATimeout(t *testing.T) {
+// With a timeout, http.Client sends a copy of the caller's request.
+func TestHTTP_RedirectWithClientTimeout(t *testing.T) {
 	a := newAPI(t, (*httptest.Server).Start, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/1" {
 			http.Redirect(w, r, "/2", http.StatusFound)
@@ -181,8 +180,8 @@ func TestHTTP_TimeoutEndsTheWaitForAToken(t *testing.T) {
 	a.source.assertAsked(t, 1)
 }
 
-// A 403 whose body never comes is not waited for beyond the request's context.
-func TestHTTP_JudgingEndsWithTheRequest(t *testing.T) {
+// The body of this 403 never ends.
+func TestHTTP_ReadingARejectionEndsWithTheContext(t *testing.T) {
 	a := newAPI(t, (*httptest.Server).Start, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", jsonMedia)
 		w.WriteHeader(http.StatusForbidden)
@@ -199,13 +198,13 @@ func TestHTTP_JudgingEndsWithTheRequest(t *testing.T) {
 		return resp, err
 	})
 	source := newSource("new")
-	_, err := get(t, a.URL+"/1").under(ctx).through(t, &transport.Transport{Source: source, Base: reading})
+	_, err := get(t, a.URL+"/1").withContext(ctx).through(t, &transport.Transport{Source: source, Base: reading})
 	assert.ErrorIs(t, err, context.Canceled)
 	a.assertRequests(t, "GET /1 Bearer new")
 	source.assertAsked(t, 1)
 }
 
-// onRead calls a function before the read after so many.
+// onRead calls a function before the given Read.
 type onRead struct {
 	io.ReadCloser
 	after int
@@ -220,7 +219,7 @@ func (r *onRead) Read(p []byte) (int, error) {
 	return r.ReadCloser.Read(p)
 }
 
-// The body of a 101 is a connection: it must still be one that can be written to.
+// The body of a 101 is a connection, and must be writable.
 func TestHTTP_Upgrade(t *testing.T) {
 	a := newAPI(t, (*httptest.Server).Start, func(w http.ResponseWriter, _ *http.Request) {
 		conn, rw, err := http.NewResponseController(w).Hijack()
@@ -234,7 +233,7 @@ func TestHTTP_Upgrade(t *testing.T) {
 		_, _ = rw.WriteString(line)
 		_ = rw.Flush()
 	})
-	resp, err := a.client.Do(get(t, a.URL+"/1").with("Connection", "Upgrade").with("Upgrade", "echo").Request)
+	resp, err := a.client.Do(get(t, a.URL+"/1").withHeader("Connection", "Upgrade").withHeader("Upgrade", "echo").Request)
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	require.Equal(t, http.StatusSwitchingProtocols, resp.StatusCode)
@@ -248,8 +247,7 @@ func TestHTTP_Upgrade(t *testing.T) {
 	a.assertRequests(t, "GET /1 Bearer old", "GET /1 Bearer new")
 }
 
-// A body that waits for "100 Continue" is not read when the token is rejected
-// before, and is read when the request is sent again.
+// A body with "Expect: 100-continue" is read for the second request only.
 func TestHTTP_ExpectContinue(t *testing.T) {
 	var reads atomic.Int64
 	source, requests := newSource("old", "new"), atomic.Int64{}
@@ -266,7 +264,7 @@ func TestHTTP_ExpectContinue(t *testing.T) {
 	base := server.Client().Transport.(*http.Transport)
 	base.ExpectContinueTimeout = time.Minute
 	client := &http.Client{Transport: &transport.Transport{Source: source, Base: base}}
-	c := post(t, server.URL).with("Expect", "100-continue")
+	c := post(t, server.URL).withHeader("Expect", "100-continue")
 	status, _ := fetch(t, client, c)
 	assert.Equal(t, http.StatusOK, status)
 	require.Len(t, c.bodies, 2)
@@ -274,43 +272,12 @@ func TestHTTP_ExpectContinue(t *testing.T) {
 	assert.EqualValues(t, 7, reads.Load())
 	assert.EqualValues(t, 2, requests.Load())
 	for _, b := range c.bodies {
-		<-b.gone // net/http may close it after it has answered
+		<-b.done // net/http may close it after it has answered
 		assert.EqualValues(t, 1, b.closed.Load())
 	}
 }
 
-func TestHTTP_NilBaseIsTheDefaultTransport(t *testing.T) {
-	a := newAPI(t, (*httptest.Server).Start, fine)
-	tr := &transport.Transport{Source: newSource("new")}
-	status, _ := fetch(t, &http.Client{Transport: tr}, get(t, a.URL+"/1"))
-	assert.Equal(t, http.StatusOK, status)
-	a.assertRequests(t, "GET /1 Bearer new")
-	tr.CloseIdleConnections() // or a goroutine of the default transport's remains
-}
-
-// Ours beneath x/oauth2's: the header that that one sets is a caller's own.
-func TestHTTP_BeneathAnotherTransport(t *testing.T) {
-	a := newAPI(t, (*httptest.Server).Start, fine)
-	ctx := context.WithValue(t.Context(), oauth2.HTTPClient, a.client)
-	theirs := oauth2.NewClient(ctx, oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "theirs"}))
-	status, text := fetch(t, theirs, get(t, a.URL+"/1"))
-	assert.Equal(t, http.StatusForbidden, status)
-	assert.Equal(t, codeBody, text)
-	a.assertRequests(t, "GET /1 Bearer theirs")
-	a.source.assertAsked(t, 0)
-}
-
-func TestHTTP_WithASourceOfXOAuth2(t *testing.T) {
-	a := newAPI(t, (*httptest.Server).Start, fine)
-	source := oauth2.ReuseTokenSource(nil, oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "old"}))
-	client := &http.Client{Transport: &transport.Transport{Source: source, Base: a.Client().Transport}}
-	status, text := fetch(t, client, get(t, a.URL+"/1"))
-	assert.Equal(t, http.StatusForbidden, status)
-	assert.Equal(t, codeBody, text)
-	a.assertRequests(t, "GET /1 Bearer old")
-}
-
-func TestHTTP_ManyAtOnce(t *testing.T) {
+func TestHTTP_ConcurrentRequests(t *testing.T) {
 	const callers = 20
 	a := newAPI(t, (*httptest.Server).Start, fine)
 	a.Client().Transport.(*http.Transport).MaxIdleConnsPerHost = callers

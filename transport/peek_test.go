@@ -15,10 +15,9 @@ import (
 
 var errCut = errors.New("connection cut")
 
-// script is a body that gives its text in chunks of the lengths told, over and
-// over, 0 among them, and then ends with err: together with the last chunk, or
-// after it. Whoever reads on gets another error each time.
-type script struct {
+// scriptedBody returns its text in chunks of these lengths, in a cycle, and then err: with the
+// last chunk or after it. Further reads return another error.
+type scriptedBody struct {
 	text     []byte
 	chunks   []byte
 	err      error
@@ -29,7 +28,7 @@ type script struct {
 	closed int
 }
 
-func (s *script) Read(p []byte) (int, error) {
+func (s *scriptedBody) Read(p []byte) (int, error) {
 	if s.closed > 0 {
 		return 0, http.ErrBodyReadAfterClose
 	}
@@ -49,20 +48,20 @@ func (s *script) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func (s *script) end() error {
+func (s *scriptedBody) end() error {
 	s.ended++
 	if s.ended == 1 {
 		return s.err
 	}
-	return errors.New("read on behind the end")
+	return errors.New("read after the end")
 }
 
-func (s *script) Close() error {
+func (s *scriptedBody) Close() error {
 	s.closed++
-	return errCut // so that it can be seen to be passed on
+	return errCut // must reach the caller
 }
 
-// readAll reads in steps of the given size, until there is an error.
+// readAll reads in steps of this size until there is an error.
 func readAll(r io.Reader, step int) (text []byte, err error) {
 	p := make([]byte, step)
 	for err == nil {
@@ -73,8 +72,8 @@ func readAll(r io.Reader, step int) (text []byte, err error) {
 	return text, err
 }
 
-// What the caller reads is what the base gave, however the answer was judged.
-func assertFaithful(t *testing.T, tr *transport.Transport, made script, step int) {
+// assertBodyUnchanged asserts that the caller reads the body exactly as the base returned it.
+func assertBodyUnchanged(t *testing.T, tr *transport.Transport, made scriptedBody, step int) {
 	t.Helper()
 	direct, judged := made, made
 	want, wantErr := readAll(&direct, step)
@@ -90,7 +89,7 @@ func assertFaithful(t *testing.T, tr *transport.Transport, made script, step int
 	assert.Equal(t, wantErr, gotErr)
 	_, wantErr = direct.Read(make([]byte, 1))
 	_, gotErr = resp.Body.Read(make([]byte, 1))
-	assert.Equal(t, wantErr, gotErr, "behind the end")
+	assert.Equal(t, wantErr, gotErr, "after the end")
 	assert.Zero(t, judged.closed)
 	assert.Equal(t, errCut, resp.Body.Close())
 	assert.Equal(t, 1, judged.closed)
@@ -104,22 +103,22 @@ func FuzzPeek(f *testing.F) {
 	f.Add(long, []byte{}, false, false, uint16(100), uint16(4096))
 	f.Add([]byte{}, []byte{0, 1}, false, true, uint16(7), uint16(0))
 	f.Fuzz(func(t *testing.T, text, chunks []byte, cut, together bool, step, read uint16) {
-		made := script{text: text, chunks: append(slices.Clone(chunks), 1), err: io.EOF, together: together}
+		made := scriptedBody{text: text, chunks: append(slices.Clone(chunks), 1), err: io.EOF, together: together}
 		if cut {
 			made.err = errCut
 		}
 		size := int(step)%5000 + 1
-		assertFaithful(t, &transport.Transport{}, made, size)
-		// Refused by the source, a rejection goes the same way.
-		assertFaithful(t, &transport.Transport{IsRejection: func(resp *http.Response) bool {
+		assertBodyUnchanged(t, &transport.Transport{}, made, size)
+		// A rejection without another token is returned as well.
+		assertBodyUnchanged(t, &transport.Transport{IsRejection: func(resp *http.Response) bool {
 			_, _ = io.CopyN(io.Discard, resp.Body, int64(read))
 			return read%2 == 0
 		}}, made, size)
 	})
 }
 
-func TestPeek_EmptyReadsDoNoHarm(t *testing.T) {
-	made := script{text: []byte(codeBody), err: errCut, together: true}
+func TestPeek_EmptyReads(t *testing.T) {
+	made := scriptedBody{text: []byte(codeBody), err: errCut, together: true}
 	tr := &transport.Transport{IsRejection: func(resp *http.Response) bool {
 		n, err := resp.Body.Read(nil)
 		assert.Zero(t, n)
@@ -127,14 +126,14 @@ func TestPeek_EmptyReadsDoNoHarm(t *testing.T) {
 		_, err = io.ReadAll(resp.Body)
 		assert.Equal(t, errCut, err)
 		_, err = resp.Body.Read(make([]byte, 1))
-		assert.Equal(t, errCut, err, "the end is the end")
+		assert.Equal(t, errCut, err, "the error is returned again")
 		return true
 	}}
-	assertFaithful(t, tr, made, 7)
+	assertBodyUnchanged(t, tr, made, 7)
 }
 
 func TestPeek_ReadAfterClose(t *testing.T) {
-	made := &script{text: []byte(`{"errorCode":20018}`), err: io.EOF}
+	made := &scriptedBody{text: []byte(`{"errorCode":20018}`), err: io.EOF}
 	base := baseFunc(func(*http.Request) (*http.Response, error) {
 		header := http.Header{"Content-Type": {jsonMedia}}
 		return &http.Response{StatusCode: http.StatusForbidden, Header: header, Body: made}, nil

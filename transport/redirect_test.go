@@ -10,12 +10,11 @@ import (
 	"github.com/agsauth/agsauth/transport"
 )
 
-// redirects is a base that knows of each URL where it redirects to, and notes
-// which requests came with the token.
+// redirects is a base that redirects and records the requests with the token.
 type redirects struct {
 	to     map[string]string
 	seen   []string
-	tokens []string // the URLs that got it
+	tokens []string // the URLs that got the token
 }
 
 func (r *redirects) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -26,12 +25,12 @@ func (r *redirects) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	a := ok()
 	if to, found := r.to[u]; found {
-		a = &answer{status: http.StatusTemporaryRedirect, header: http.Header{"Location": {to}}}
+		a = &response{status: http.StatusTemporaryRedirect, header: http.Header{"Location": {to}}}
 	}
-	return a.response(), nil
+	return a.http(), nil
 }
 
-// In the paths below the token's way is marked: a hop with a '!' gets it.
+// '!' marks the requests that get the token.
 func TestInvariant10_NoTokenToAStranger(t *testing.T) {
 	ab := []string{"a.test", "b.test"}
 	for _, tc := range []struct {
@@ -47,27 +46,27 @@ func TestInvariant10_NoTokenToAStranger(t *testing.T) {
 		{"subdomain", nil, false, []string{"!https://a.test/1", "https://sub.a.test/1"}},
 		{"other port", nil, false, []string{"!https://a.test/1", "https://a.test:8443/1"}},
 		{"other scheme", nil, false, []string{"!https://localhost:1/1", "http://localhost:1/1"}},
-		{"other scheme, up", nil, false, []string{"!http://localhost:1/1", "https://localhost:1/1"}},
+		{"other scheme, to https", nil, false, []string{"!http://localhost:1/1", "https://localhost:1/1"}},
 		{"other port, loopback", nil, false, []string{"!http://127.0.0.1:1/1", "http://127.0.0.1:2/1"}},
-		{"away and back", nil, false, []string{"!https://a.test/1", "https://b.test/1", "https://a.test/2"}},
-		{"down and up again", nil, true, []string{"!https://a.test/1", "http://a.test/1", "https://a.test/2"}},
+		{"another host and back", nil, false, []string{"!https://a.test/1", "https://b.test/1", "https://a.test/2"}},
+		{"to http and back", nil, true, []string{"!https://a.test/1", "http://a.test/1", "https://a.test/2"}},
 		{"up to https", nil, true, []string{"!http://a.test/1", "https://a.test/1"}},
 		{"insecure same origin", nil, true, []string{"!http://a.test/1", "!http://a.test/2"}},
 
-		{"named", ab, false, []string{"!https://a.test/1", "!https://b.test/1", "!https://a.test:8443/2"}},
-		{"not named", ab, false, []string{"!https://a.test/1", "https://c.test/1"}},
-		{"over one not named", ab, false, []string{"!https://a.test/1", "https://c.test/1", "https://b.test/1", "https://a.test/2"}},
-		{"from the caller's own, not named", ab, false, []string{"https://c.test/1", "!https://a.test/1"}},
-		{"the caller's own stays without", ab, false, []string{"https://c.test/1", "https://c.test/2", "!https://b.test/1"}},
-		{"from the caller's own over another", ab, false, []string{"https://c.test/1", "https://d.test/1", "https://a.test/1"}},
-		{"from the caller's own, unsafe", ab, false, []string{"http://c.test/1", "https://a.test/1"}},
-		{"named, to plain", ab, false, []string{"!https://a.test/1", "http://b.test/1"}},
-		{"named, to plain and back", ab, false, []string{"!https://a.test/1", "http://b.test/1", "https://a.test/2"}},
-		{"named, from https to plain, insecure", ab, true, []string{"!https://a.test/1", "http://b.test/1", "!https://b.test/1"}},
-		{"named, plain to plain, insecure", ab, true, []string{"!http://a.test/1", "!http://b.test/1"}},
-		{"named, https to loopback", []string{"a.test", "localhost"}, false, []string{"!https://a.test/1", "http://localhost/1"}},
-		{"named, loopback to plain", []string{"localhost", "a.test"}, false, []string{"!http://localhost/1", "http://a.test/1"}},
-		{"named by port", []string{"localhost:1", "localhost:2"}, false, []string{"!http://localhost:1/", "!http://localhost:2/", "http://localhost:3/"}},
+		{"listed", ab, false, []string{"!https://a.test/1", "!https://b.test/1", "!https://a.test:8443/2"}},
+		{"not listed", ab, false, []string{"!https://a.test/1", "https://c.test/1"}},
+		{"over one not listed", ab, false, []string{"!https://a.test/1", "https://c.test/1", "https://b.test/1", "https://a.test/2"}},
+		{"from one not listed", ab, false, []string{"https://c.test/1", "!https://a.test/1"}},
+		{"first host not listed", ab, false, []string{"https://c.test/1", "https://c.test/2", "!https://b.test/1"}},
+		{"from one not listed over another", ab, false, []string{"https://c.test/1", "https://d.test/1", "https://a.test/1"}},
+		{"from one not listed, insecure", ab, false, []string{"http://c.test/1", "https://a.test/1"}},
+		{"listed, to http", ab, false, []string{"!https://a.test/1", "http://b.test/1"}},
+		{"listed, to http and back", ab, false, []string{"!https://a.test/1", "http://b.test/1", "https://a.test/2"}},
+		{"listed, https to http, AllowInsecure", ab, true, []string{"!https://a.test/1", "http://b.test/1", "!https://b.test/1"}},
+		{"listed, http to http, AllowInsecure", ab, true, []string{"!http://a.test/1", "!http://b.test/1"}},
+		{"listed, https to loopback", []string{"a.test", "localhost"}, false, []string{"!https://a.test/1", "http://localhost/1"}},
+		{"listed, loopback to http", []string{"localhost", "a.test"}, false, []string{"!http://localhost/1", "http://a.test/1"}},
+		{"listed by port", []string{"localhost:1", "localhost:2"}, false, []string{"!http://localhost:1/", "!http://localhost:2/", "http://localhost:3/"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			base := &redirects{to: map[string]string{}}
@@ -95,24 +94,23 @@ func TestInvariant10_NoTokenToAStranger(t *testing.T) {
 	}
 }
 
-// net/http drops a caller's Authorization on the way to another host. Ours does
-// not take its place.
-func TestRedirect_OwnAuthorizationIsNotReplacedOnTheWay(t *testing.T) {
+// net/http removes the caller's Authorization when the host changes.
+func TestRedirect_OwnAuthorizationIsNotReplaced(t *testing.T) {
 	base := &redirects{to: map[string]string{
 		"https://a.test/1": "https://a.test/2", "https://a.test/2": "https://b.test/1", "https://b.test/1": "https://a.test/3",
 	}}
 	client := &http.Client{Transport: &transport.Transport{
 		Source: newSource("t"), Base: base, AllowHosts: []string{"a.test", "b.test"},
 	}}
-	resp, err := client.Do(get(t, "https://a.test/1").with("Authorization", "own").Request)
+	resp, err := client.Do(get(t, "https://a.test/1").withHeader("Authorization", "own").Request)
 	require.NoError(t, err)
 	assert.Equal(t, http.StatusOK, resp.StatusCode)
 	assert.Len(t, base.seen, 4)
 	assert.Empty(t, base.tokens)
 }
 
-// Credentials in a URL are a header by the time that net/http sends the request.
-func TestRedirect_CredentialsOfTheURLAreTheCallersOwn(t *testing.T) {
+// net/http converts credentials in a URL to a header field.
+func TestRedirect_CredentialsInTheURL(t *testing.T) {
 	base := &redirects{to: map[string]string{"https://u:p@a.test/1": "https://a.test/2"}}
 	client := &http.Client{Transport: &transport.Transport{Source: newSource("t"), Base: base}}
 	resp, err := client.Do(get(t, "https://u:p@a.test/1").Request)
@@ -122,7 +120,7 @@ func TestRedirect_CredentialsOfTheURLAreTheCallersOwn(t *testing.T) {
 	assert.Empty(t, base.tokens)
 }
 
-func TestRedirect_WayThatCannotBeWalked(t *testing.T) {
+func TestRedirect_UnknownOrigin(t *testing.T) {
 	circle := get(t, urlAPI)
 	circle.Response = &http.Response{Request: circle.Request}
 	long := get(t, urlAPI)
@@ -136,7 +134,7 @@ func TestRedirect_WayThatCannotBeWalked(t *testing.T) {
 	nowhere := get(t, urlAPI)
 	nowhere.Response = &http.Response{Request: &http.Request{}}
 	for name, c := range map[string]*call{
-		"in a circle": circle, "too long": long, "request unknown": unknown, "URL unknown": nowhere,
+		"cycle": circle, "too long": long, "request unknown": unknown, "URL unknown": nowhere,
 	} {
 		t.Run(name, func(t *testing.T) {
 			base, source := newBase(ok()), newSource("t")
@@ -148,4 +146,16 @@ func TestRedirect_WayThatCannotBeWalked(t *testing.T) {
 			source.assertAsked(t, 0)
 		})
 	}
+}
+
+func TestRedirect_ToAnotherHostField(t *testing.T) {
+	base := newBase(ok())
+	c := get(t, urlAPI)
+	before := get(t, urlAPI).Request
+	before.Host = "front.example.com"
+	c.Host, c.Response = "attacker.example", &http.Response{Request: before}
+	resp, err := c.through(t, &transport.Transport{Source: newSource("t"), Base: base})
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	base.assertTokens(t, "")
 }

@@ -16,9 +16,9 @@ import (
 	"github.com/agsauth/agsauth/transport"
 )
 
-// assertJudged sends a request that is answered by a, and asserts whether that is
-// taken for a rejection, and that the caller gets all of it if it is not.
-func assertJudged(t *testing.T, tr *transport.Transport, method string, a *answer, rejected bool) {
+// assertJudged asserts whether a is treated as a rejection. If not, the caller must get all
+// of it.
+func assertJudged(t *testing.T, tr *transport.Transport, method string, a *response, rejected bool) {
 	t.Helper()
 	fine := ok()
 	base, source := newBase(a, fine), newSource("old", "new")
@@ -52,40 +52,40 @@ func TestRejection_ByStatusAndCode(t *testing.T) {
 		{"as a string", 403, `{"resultCode":"1025"}`, true},
 		{"errorCode", 403, `{"message":"m","errorCode":1025}`, true},
 		{"code", 403, `{"code":"99999:403"}`, true},
-		{"behind others", 403, `{"a":{"b":[1,{"code":7}]},"c":[],"d":null,"code":1024}`, true},
+		{"after others", 403, `{"a":{"b":[1,{"code":7}]},"c":[],"d":null,"code":1024}`, true},
 		{"with white space", 403, " \n{ \"code\" :\t1024 } ", true},
 		{"escaped", 403, `{"\u0063ode":"9999\u0039:403"}`, true},
-		{"the first that is there", 403, `{"code":1,"errorCode":2,"resultCode":"99999:403"}`, true},
+		{"the first of several codes", 403, `{"code":1,"errorCode":2,"resultCode":"99999:403"}`, true},
 		{"errorCode before code", 403, `{"code":20018,"errorCode":"1024"}`, true},
-		{"null is not there", 403, `{"resultCode":null,"errorCode":null,"code":1024}`, true},
-		{"nor is an object", 403, `{"resultCode":{},"errorCode":[1024],"code":1024}`, true},
-		{"rubbish behind it", 403, `{"code":1024} and so on`, true},
+		{"null is ignored", 403, `{"resultCode":null,"errorCode":null,"code":1024}`, true},
+		{"an object is ignored", 403, `{"resultCode":{},"errorCode":[1024],"code":1024}`, true},
+		{"data after the object", 403, `{"code":1024} and so on`, true},
 		{"the 403 of a geo-block", 403, `{"resultCode":"20019","code":1024}`, false},
 		{"another code", 403, `{"errorCode":20018,"message":"no VPN, please"}`, false},
 		{"the code in the text", 403, `{"message":"99999:403","result":"Bearer Token Expired"}`, false},
-		{"the code further down", 403, `{"error":{"code":1024}}`, false},
-		{"the name in other letters", 403, `{"ResultCode":1024}`, false},
+		{"the code nested", 403, `{"error":{"code":1024}}`, false},
+		{"the name in another case", 403, `{"ResultCode":1024}`, false},
 		{"part of the code", 403, `{"code":"99999:4031"}`, false},
-		{"another way to write the number", 403, `{"code":1024.0}`, false},
+		{"another form of the number", 403, `{"code":1024.0}`, false},
 		{"with a letter before it", 403, `{"code":"N99999:403"}`, true},
 		{"with a letter before another", 403, `{"code":"N1025"}`, true},
 		{"with letters before it", 403, `{"code":"NN1025"}`, false},
-		{"behind a byte order mark", 403, "\ufeff" + `{"code":1024}`, true},
-		{"behind half of one", 403, "\ufeff"[:2] + `{"code":1024}`, false},
-		{"behind the beginning of one", 403, "\ufeff"[:1], false},
+		{"after a byte order mark", 403, "\ufeff" + `{"code":1024}`, true},
+		{"after a part of one", 403, "\ufeff"[:2] + `{"code":1024}`, false},
+		{"only the first byte of one", 403, "\ufeff"[:1], false},
 		{"an array", 403, `[{"code":1024}]`, false},
 		{"an array of a name and a code", 403, `["code",1024]`, false},
 		{"a string", 403, `"99999:403"`, false},
 		{"empty", 403, ``, false},
 		{"no JSON", 403, `<html>code 1024</html>`, false},
-		{"cut off before it", 403, `{"message":"m","code":`, false},
-		{"cut off within the number", 403, `{"message":"m","code":1024`, false},
-		{"cut off within the string", 403, `{"message":"m","code":"1024`, false},
-		{"cut off within a name", 403, `{"message":"m","cod`, false},
-		{"cut off behind it", 403, `{"code":1024,"message":"m`, true},
+		{"truncated before it", 403, `{"message":"m","code":`, false},
+		{"truncated within the number", 403, `{"message":"m","code":1024`, false},
+		{"truncated within the string", 403, `{"message":"m","code":"1024`, false},
+		{"truncated within a name", 403, `{"message":"m","cod`, false},
+		{"truncated after it", 403, `{"code":1024,"message":"m`, true},
 		{"no colon", 403, `{"code" 1024}`, false},
 		{"no comma", 403, `{"a":1 "code":1024}`, false},
-		{"beyond what is read", 403, `{"a":"` + strings.Repeat("x", 4096) + `","code":1024}`, false},
+		{"beyond the limit", 403, `{"a":"` + strings.Repeat("x", 4096) + `","code":1024}`, false},
 		{"a number at the limit", 403, `{"a":"` + strings.Repeat("x", 4096-len(`{"a":"","code":1024`)) + `","code":10240}`, false},
 		{"long, but it comes first", 403, `{"code":1024,"a":"` + strings.Repeat("x", 9000) + `"}`, true},
 		{"200", 200, codeBody, false},
@@ -96,20 +96,20 @@ func TestRejection_ByStatusAndCode(t *testing.T) {
 		{"302", 302, codeBody, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			a := &answer{status: tc.status, media: jsonMedia, text: tc.text}
+			a := &response{status: tc.status, media: jsonMedia, text: tc.text}
 			assertJudged(t, &transport.Transport{}, http.MethodGet, a, tc.want)
 		})
 	}
 }
 
-func TestRejection_OnlyJSONIsReadAhead(t *testing.T) {
+func TestRejection_ByMediaType(t *testing.T) {
 	for _, tc := range []struct {
 		media, encoding, method string
 		want                    bool
 	}{
 		{"application/json", "", "GET", true},
 		{"Application/JSON; charset=utf-8", "", "GET", true},
-		{"application/json; charset", "", "GET", true}, // a broken parameter
+		{"application/json; charset", "", "GET", true}, // an invalid parameter
 		{"application/problem+json", "", "GET", true},
 		{"application/json", "", "", true},
 		{"application/json", "", "HEAD", false},
@@ -137,8 +137,8 @@ func TestRejection_OnlyJSONIsReadAhead(t *testing.T) {
 	}
 }
 
-func TestRejection_WhatIsNotJudgedIsNotTouched(t *testing.T) {
-	for name, a := range map[string]*answer{
+func TestRejection_OtherResponsesAreNotRead(t *testing.T) {
+	for name, a := range map[string]*response{
 		"200":                {status: 200, media: jsonMedia, text: codeBody},
 		"101":                {status: 101, media: jsonMedia, text: codeBody},
 		"403 of other media": {status: 403, media: "text/html", text: codeBody},
@@ -154,8 +154,8 @@ func TestRejection_WhatIsNotJudgedIsNotTouched(t *testing.T) {
 	}
 }
 
-// No more is read than tells what it is: who streams a 403 need not end it first.
-func TestRejection_IsReadNoFurtherThanNeeded(t *testing.T) {
+// A 403 may be a stream: reading stops at the end of the object.
+func TestRejection_ReadsToTheEndOfTheObject(t *testing.T) {
 	first, second := forbidden(""), ok()
 	base := newBase(first, second)
 	endless := baseFunc(func(req *http.Request) (*http.Response, error) {
@@ -163,7 +163,7 @@ func TestRejection_IsReadNoFurtherThanNeeded(t *testing.T) {
 		if len(base.seen) == 1 {
 			beyond := iotest.ErrReader(errors.New("read on"))
 			first.body.Reader = io.MultiReader(strings.NewReader(codeBody), beyond)
-			resp.ContentLength = 1 << 20 // and so it is not drained either
+			resp.ContentLength = 1 << 20 // too long to be buffered
 		}
 		return resp, err
 	})
@@ -178,20 +178,20 @@ func TestLegacyRejections(t *testing.T) {
 	require.Len(t, padded(100), 100)
 	for _, tc := range []struct {
 		name string
-		a    answer
+		a    response
 		want bool
 	}{
-		{"the usual body", answer{status: 200, text: codeBody}, true},
-		{"as long as may be", answer{status: 200, text: padded(4096)}, true},
-		{"longer", answer{status: 200, text: padded(4097)}, false},
-		{"of unknown length", answer{status: 200, text: codeBody, length: -1}, false},
-		{"another code", answer{status: 200, text: `{"resultCode":"0"}`}, false},
-		{"a code that means nothing in a 200", answer{status: 200, text: `{"code":1024}`}, false},
-		{"no code", answer{status: 200, text: `{"things":[]}`}, false},
-		{"empty", answer{status: 200}, false},
-		{"201", answer{status: 201, text: codeBody}, false},
-		{"403", answer{status: 403, text: codeBody}, true},
-		{"401", answer{status: 401}, true},
+		{"the usual body", response{status: 200, text: codeBody}, true},
+		{"at the limit", response{status: 200, text: padded(4096)}, true},
+		{"beyond the limit", response{status: 200, text: padded(4097)}, false},
+		{"of unknown length", response{status: 200, text: codeBody, length: -1}, false},
+		{"another code", response{status: 200, text: `{"resultCode":"0"}`}, false},
+		{"a code that is not used with a 200", response{status: 200, text: `{"code":1024}`}, false},
+		{"no code", response{status: 200, text: `{"things":[]}`}, false},
+		{"empty", response{status: 200}, false},
+		{"201", response{status: 201, text: codeBody}, false},
+		{"403", response{status: 403, text: codeBody}, true},
+		{"401", response{status: 401}, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			tc.a.media = jsonMedia
@@ -199,12 +199,12 @@ func TestLegacyRejections(t *testing.T) {
 		})
 	}
 	t.Run("of other media", func(t *testing.T) {
-		a := &answer{status: 200, media: "text/plain", text: codeBody}
+		a := &response{status: 200, media: "text/plain", text: codeBody}
 		assertJudged(t, &transport.Transport{LegacyRejections: true}, http.MethodGet, a, false)
 	})
-	for name, a := range map[string]*answer{
+	for name, a := range map[string]*response{
 		"empty":             {status: 200},
-		"longer":            {status: 200, text: padded(4097)},
+		"beyond the limit":  {status: 200, text: padded(4097)},
 		"of unknown length": {status: 200, text: codeBody, length: -1},
 	} {
 		t.Run(name+", and so not touched", func(t *testing.T) {
@@ -216,14 +216,14 @@ func TestLegacyRejections(t *testing.T) {
 			assert.Zero(t, a.body.read.Load())
 		})
 	}
-	t.Run("unless asked for", func(t *testing.T) {
-		a := &answer{status: 200, media: jsonMedia, text: codeBody}
+	t.Run("not enabled", func(t *testing.T) {
+		a := &response{status: 200, media: jsonMedia, text: codeBody}
 		assertJudged(t, &transport.Transport{}, http.MethodGet, a, false)
 	})
 }
 
-// oracle is the rule read in another way: all of the object, or nothing.
-func oracle(data []byte, legacy bool) (rejected, whole bool) {
+// referenceRejection is another implementation of the rule, for complete objects only.
+func referenceRejection(data []byte, legacy bool) (rejected, whole bool) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
 	var object map[string]any
@@ -266,7 +266,7 @@ func FuzzRejectionBody(f *testing.F) {
 		resp, err := get(t, urlAPI).through(t, tr)
 		require.NoError(t, err)
 		rejected := len(base.seen) == 2
-		if want, whole := oracle(data, legacy); whole && media == jsonMedia {
+		if want, whole := referenceRejection(data, legacy); whole && media == jsonMedia {
 			assert.Equal(t, want, rejected)
 		}
 		if !rejected {
@@ -275,7 +275,7 @@ func FuzzRejectionBody(f *testing.F) {
 			return
 		}
 		assert.Contains(t, strings.ToLower(media), "json")
-		base.assertDone(t, base.answers[1])
+		base.assertClosedExcept(t, base.answers[1])
 		source.assertAsked(t, 2, "old")
 	})
 }

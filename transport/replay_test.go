@@ -15,11 +15,11 @@ import (
 	"github.com/agsauth/agsauth/transport"
 )
 
-func TestReplay_RejectedRequestIsSentOnceMore(t *testing.T) {
+func TestReplay_RejectedRequestIsSentAgain(t *testing.T) {
 	first, second := unauthorized(), ok()
 	base, source := newBase(first, second), newSource("old", "new")
 	tr := &transport.Transport{Source: source, Base: base, Header: http.Header{"X-Ours": {"o"}}}
-	resp, err := post(t, urlAPI).with("X-One", "1").through(t, tr)
+	resp, err := post(t, urlAPI).withHeader("X-One", "1").through(t, tr)
 	require.NoError(t, err)
 	assertOpen(t, second, resp)
 	base.assertTokens(t, "old", "new")
@@ -30,7 +30,7 @@ func TestReplay_RejectedRequestIsSentOnceMore(t *testing.T) {
 		s.req.Header.Del("Authorization")
 		assert.Equal(t, http.Header{"X-One": {"1"}, "X-Ours": {"o"}}, s.req.Header)
 	}
-	assert.EqualValues(t, len(first.text), first.body.read.Load(), "the first answer was not drained")
+	assert.EqualValues(t, len(first.text), first.body.read.Load(), "bytes read of the first response")
 }
 
 func TestReplay_RequestsWithoutBody(t *testing.T) {
@@ -48,8 +48,7 @@ func TestReplay_RequestsWithoutBody(t *testing.T) {
 	}
 }
 
-// Asked for another token, a source may say that it has none worth sending.
-func TestReplay_EmptyTokenIsNoOther(t *testing.T) {
+func TestReplay_EmptyToken(t *testing.T) {
 	first := unauthorized()
 	base, source := newBase(first), newSource("old", "")
 	resp, err := get(t, urlAPI).through(t, &transport.Transport{Source: source, Base: base})
@@ -59,14 +58,13 @@ func TestReplay_EmptyTokenIsNoOther(t *testing.T) {
 	source.assertAsked(t, 2, "old")
 }
 
-// The first answer is open while the source is asked, for it may be the one that
-// the caller gets.
-func TestReplay_FirstAnswerIsOpenWhileTheSourceIsAsked(t *testing.T) {
+// The caller may get the first response, so it is open until another token is there.
+func TestReplay_FirstResponseIsOpenDuringTokenContext(t *testing.T) {
 	first := unauthorized()
 	base, source := newBase(first, ok()), newSource("old", "new")
 	source.onAsk = func(context.Context) error {
 		if source.asked == 2 {
-			assert.Equal(t, []string{"old"}, source.invalidated, "asked before it was told")
+			assert.Equal(t, []string{"old"}, source.invalidated, "Invalidate comes first")
 			assert.Zero(t, first.body.closed.Load())
 		}
 		return nil
@@ -77,8 +75,8 @@ func TestReplay_FirstAnswerIsOpenWhileTheSourceIsAsked(t *testing.T) {
 	assert.EqualValues(t, 1, first.body.closed.Load())
 }
 
-// Somebody else had a newer token already: then it is used, and not invalidated.
-func TestReplay_TokenWasReplacedMeanwhile(t *testing.T) {
+// Another request got the new token already.
+func TestReplay_TokenReplacedConcurrently(t *testing.T) {
 	source := newSource("old", "new", "newer")
 	fine := ok()
 	base := newBase(unauthorized(), fine)
@@ -115,8 +113,8 @@ func TestReplay_PlainSource(t *testing.T) {
 	base.assertTokens(t, "a", "a", "b")
 }
 
-// The next request is spared the token that was rejected.
-func TestReplay_BodyThatCannotBeHadAgain(t *testing.T) {
+// The next request gets a new token.
+func TestReplay_BodyWithoutGetBody(t *testing.T) {
 	first, next := unauthorized(), ok()
 	base, source := newBase(first, next), newSource("old", "new")
 	tr := &transport.Transport{Source: source, Base: base}
@@ -133,7 +131,7 @@ func TestReplay_BodyThatCannotBeHadAgain(t *testing.T) {
 	base.assertTokens(t, "old", "new")
 }
 
-func TestReplay_DrainsALittleOnly(t *testing.T) {
+func TestReplay_LimitsBuffering(t *testing.T) {
 	const limit = 64 << 10
 	long := strings.Repeat("x", 1<<20)
 	for name, tc := range map[string]struct {
@@ -157,7 +155,7 @@ func TestReplay_DrainsALittleOnly(t *testing.T) {
 	}
 }
 
-func TestReplay_AnswerWithoutBody(t *testing.T) {
+func TestReplay_ResponseWithoutBody(t *testing.T) {
 	var sent int
 	base := baseFunc(func(*http.Request) (*http.Response, error) {
 		sent++
@@ -169,8 +167,8 @@ func TestReplay_AnswerWithoutBody(t *testing.T) {
 	assert.Equal(t, 2, sent)
 }
 
-// An API that rejects everything costs two requests a call, and no more.
-func TestReplay_RejectionStormDoesNotLoop(t *testing.T) {
+// An API that rejects every token costs two requests per call.
+func TestReplay_OnceIfEveryTokenIsRejected(t *testing.T) {
 	const callers = 50
 	var mu sync.Mutex
 	sent := 0
@@ -178,7 +176,7 @@ func TestReplay_RejectionStormDoesNotLoop(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		sent++
-		return forbidden(codeBody).response(), nil
+		return forbidden(codeBody).http(), nil
 	})
 	source := newSource("a", "b", "c")
 	tr := &transport.Transport{Source: source, Base: base}

@@ -3,9 +3,7 @@ package transport_test
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -17,7 +15,7 @@ import (
 func TestInvariant11_TheCallersRequestIsSentAsItIs(t *testing.T) {
 	fine := ok()
 	base := newBase(fine)
-	c := post(t, urlAPI).with("X-One", "1").with("X-Two", "1", "2").with("x-raw", "r").with("User-Agent")
+	c := post(t, urlAPI).withHeader("X-One", "1").withHeader("X-Two", "1", "2").withHeader("x-raw", "r").withHeader("User-Agent")
 	c.Host, c.Trailer = "virtual.example.com", http.Header{"X-Sum": nil}
 	resp, err := c.through(t, &transport.Transport{Source: newSource("t"), Base: base})
 	require.NoError(t, err)
@@ -35,11 +33,11 @@ func TestInvariant11_TheCallersRequestIsSentAsItIs(t *testing.T) {
 	}, got.req.Header)
 }
 
-func TestRoundTrip_ManyHeadersAreAllCopied(t *testing.T) {
+func TestRoundTrip_ManyHeaderFields(t *testing.T) {
 	base := newBase(ok())
 	c := get(t, urlAPI)
 	for i := range 30 {
-		c.with(fmt.Sprintf("X-%d", i), "a", "b")
+		c.withHeader(fmt.Sprintf("X-%d", i), "a", "b")
 	}
 	_, err := c.through(t, &transport.Transport{Source: newSource("t"), Base: base})
 	require.NoError(t, err)
@@ -48,72 +46,20 @@ func TestRoundTrip_ManyHeadersAreAllCopied(t *testing.T) {
 	assert.Equal(t, c.Header, base.seen[0].req.Header)
 }
 
-// net/http looks at the type of a body, and writes one in memory together with
-// the header: such a one must come through as it is.
-func TestRoundTrip_BodyInMemoryIsNotWrapped(t *testing.T) {
-	for name, body := range map[string]io.ReadCloser{
-		"none":           nil,
-		"NoBody":         http.NoBody,
-		"reader":         io.NopCloser(strings.NewReader(payload)),
-		"limited reader": io.NopCloser(io.LimitReader(strings.NewReader(payload), 3)),
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := get(t, urlAPI)
-			c.Body = body
-			base := baseFunc(func(req *http.Request) (*http.Response, error) {
-				assert.Equal(t, body, req.Body)
-				return ok().response(), nil
-			})
-			_, err := c.through(t, &transport.Transport{Source: newSource("t"), Base: base})
-			assert.NoError(t, err)
-		})
-	}
-}
-
-// A base that closes a body twice closes the caller's once.
-func TestRoundTrip_BodyIsClosedOnceByWhoeverCloses(t *testing.T) {
-	base := baseFunc(func(req *http.Request) (*http.Response, error) {
-		assert.NoError(t, req.Body.Close())
-		assert.NoError(t, req.Body.Close())
-		return ok().response(), nil
-	})
-	_, err := post(t, urlAPI).through(t, &transport.Transport{Source: newSource("t"), Base: base})
-	assert.NoError(t, err)
-}
-
-// A base may answer first, and read the rest of the body and close it later.
-func TestRoundTrip_BaseMayCloseTheBodyLater(t *testing.T) {
-	var later io.ReadCloser
-	base := baseFunc(func(req *http.Request) (*http.Response, error) {
-		later = req.Body
-		return ok().response(), nil
-	})
-	c := post(t, urlAPI)
-	_, err := (&transport.Transport{Source: newSource("t"), Base: base}).RoundTrip(c.Request)
-	require.NoError(t, err)
-	assert.Zero(t, c.bodies[0].closed.Load())
-	text, err := io.ReadAll(later)
-	assert.NoError(t, err)
-	assert.Equal(t, payload, string(text))
-	assert.NoError(t, later.Close())
-	assert.EqualValues(t, 1, c.bodies[0].closed.Load())
-}
-
-// A value of a trailer is set while the body is read, in the caller's own map.
-func TestRoundTrip_TrailerIsTheCallersOwn(t *testing.T) {
+// The values of a trailer are set in the caller's map while the body is read.
+func TestRoundTrip_TrailerIsShared(t *testing.T) {
 	c := get(t, urlAPI)
 	c.Trailer = http.Header{"X-Sum": nil}
 	base := baseFunc(func(req *http.Request) (*http.Response, error) {
 		c.Trailer.Set("X-Sum", "42")
 		assert.Equal(t, "42", req.Trailer.Get("X-Sum"))
-		return ok().response(), nil
+		return ok().http(), nil
 	})
 	resp, err := (&transport.Transport{Source: newSource("t"), Base: base}).RoundTrip(c.Request)
 	require.NoError(t, err)
 	assert.Equal(t, http.StatusOK, resp.StatusCode)
 }
 
-// What a base does to one request's header is not seen in the next.
 func TestRoundTrip_NothingIsSharedBetweenRequests(t *testing.T) {
 	base := newBase(ok(), ok())
 	tr := &transport.Transport{Source: newSource("t"), Base: base, Header: http.Header{"X-Ours": {"o"}}}
@@ -127,8 +73,7 @@ func TestRoundTrip_NothingIsSharedBetweenRequests(t *testing.T) {
 	assert.Equal(t, http.Header{"X-Ours": {"o"}}, tr.Header)
 }
 
-// What a base adds to one header is not seen in another.
-func TestRoundTrip_NoHeaderGrowsIntoAnother(t *testing.T) {
+func TestRoundTrip_AppendedHeaderValuesAreCopied(t *testing.T) {
 	base := baseFunc(func(req *http.Request) (*http.Response, error) {
 		want := req.Header.Clone()
 		for name := range want {
@@ -136,12 +81,12 @@ func TestRoundTrip_NoHeaderGrowsIntoAnother(t *testing.T) {
 			want.Add(name, "more")
 			assert.Equal(t, want, req.Header)
 		}
-		return ok().response(), nil
+		return ok().http(), nil
 	})
-	ours := []string{"o", "p"} // one array behind two headers, as Clone makes them, but with room
+	ours := []string{"o", "p"} // two headers share an array with spare capacity
 	tr := &transport.Transport{Source: newSource("t"), Base: base, Header: http.Header{"X-Ours": ours[:1], "X-Also": ours[1:]}}
 	theirs := []string{"1", "2", "3"}
-	_, err := get(t, urlAPI).with("X-One", theirs[:1]...).with("X-Two", theirs[1:]...).through(t, tr)
+	_, err := get(t, urlAPI).withHeader("X-One", theirs[:1]...).withHeader("X-Two", theirs[1:]...).through(t, tr)
 	assert.NoError(t, err)
 	assert.Equal(t, []string{"o", "p"}, ours)
 }
@@ -170,8 +115,7 @@ func TestInvariant16_OwnAuthorizationIsLeftAlone(t *testing.T) {
 	}
 }
 
-// Be it the caller's or one of Header.
-func TestInvariant16_NoOtherHeaderIsTakenForAnAuthorization(t *testing.T) {
+func TestInvariant16_SimilarHeaderNames(t *testing.T) {
 	for _, name := range []string{"Proxy-Authorization", "Www-Authenticate", "X-Authorization", "Cache-Control"} {
 		t.Run(name, func(t *testing.T) {
 			for given, from := range map[string]struct{ caller, ours http.Header }{
@@ -190,11 +134,11 @@ func TestInvariant16_NoOtherHeaderIsTakenForAnAuthorization(t *testing.T) {
 	}
 }
 
-func TestRoundTrip_PassedOnRequestIsTheCallersItself(t *testing.T) {
-	c := get(t, urlAPI).with("Authorization", "own")
+func TestRoundTrip_RequestWithoutTokenIsNotCopied(t *testing.T) {
+	c := get(t, urlAPI).withHeader("Authorization", "own")
 	base := baseFunc(func(req *http.Request) (*http.Response, error) {
 		assert.Same(t, c.Request, req)
-		return ok().response(), nil
+		return ok().http(), nil
 	})
 	_, err := c.through(t, &transport.Transport{Source: newSource("t"), Base: base})
 	assert.NoError(t, err)
@@ -205,7 +149,7 @@ func TestRoundTrip_PassedOnRequestIsTheCallersItself(t *testing.T) {
 	assert.Equal(t, broken, err)
 }
 
-func TestHeader_GoesWithTheToken(t *testing.T) {
+func TestHeader_IsSentWithTheToken(t *testing.T) {
 	ours := http.Header{
 		"X-Ours": {"o1", "o2"}, "x-raw": {"o"}, "X-Both": {"o"}, "X-Case": {"o"}, "X-None": {"o"},
 		"Authorization": {"o"}, "authorization": {"o"},
@@ -214,7 +158,7 @@ func TestHeader_GoesWithTheToken(t *testing.T) {
 
 	base := newBase(ok())
 	tr.Base = base
-	_, err := get(t, urlAPI).with("X-Both", "c").with("x-case", "c").with("X-None").through(t, tr)
+	_, err := get(t, urlAPI).withHeader("X-Both", "c").withHeader("x-case", "c").withHeader("X-None").through(t, tr)
 	require.NoError(t, err)
 	assert.Equal(t, http.Header{
 		"Authorization": {"Bearer t"}, "X-Ours": {"o1", "o2"}, "x-raw": {"o"}, "X-Both": {"c"}, "x-case": {"c"}, "X-None": nil,
@@ -225,4 +169,15 @@ func TestHeader_GoesWithTheToken(t *testing.T) {
 	_, err = get(t, "https://other.example.com").through(t, tr)
 	require.NoError(t, err)
 	assert.Empty(t, base.seen[0].req.Header)
+}
+
+func TestRoundTrip_UnchangedRequestIsClosedIfTheBasePanics(t *testing.T) {
+	tr := &transport.Transport{Source: newSource("t"), AllowHosts: []string{"other.example.com"}, Base: baseFunc(func(*http.Request) (*http.Response, error) {
+		panic("base")
+	})}
+	made := newBody(payload)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, urlAPI, made)
+	require.NoError(t, err)
+	assert.PanicsWithValue(t, "base", func() { _, _ = tr.RoundTrip(req) })
+	assert.EqualValues(t, 1, made.closed.Load())
 }

@@ -14,14 +14,14 @@ import (
 	"github.com/agsauth/agsauth/transport"
 )
 
-func TestRoundTrip_EachTokenIsSentAsTheSourceGivesIt(t *testing.T) {
+func TestRoundTrip_ChangingTokens(t *testing.T) {
 	base := newBase(ok(), ok(), ok(), ok())
 	token := &oauth2.Token{}
 	tr := &transport.Transport{Source: plainSource(func() (*oauth2.Token, error) { return token, nil }), Base: base}
 	for i, next := range []oauth2.Token{
 		{AccessToken: "a"}, {AccessToken: "b"}, {AccessToken: "b", TokenType: "mac"}, {AccessToken: "a"},
 	} {
-		*token = next // the same pointer all along
+		*token = next // the same pointer every time
 		resp, err := get(t, urlAPI).through(t, tr)
 		require.NoError(t, err)
 		resp.Body.Close()
@@ -30,7 +30,7 @@ func TestRoundTrip_EachTokenIsSentAsTheSourceGivesIt(t *testing.T) {
 	assert.Len(t, base.seen, 4)
 }
 
-func TestRoundTrip_BaseThatAnswersNothing(t *testing.T) {
+func TestRoundTrip_BaseReturnsNothing(t *testing.T) {
 	base := baseFunc(func(*http.Request) (*http.Response, error) { return nil, nil })
 	resp, err := get(t, urlAPI).through(t, &transport.Transport{Source: newSource("t"), Base: base})
 	assert.Nil(t, resp)
@@ -62,7 +62,7 @@ func TestTransport_PrintsNoToken(t *testing.T) {
 	}
 }
 
-func TestTransport_ManyAtOnce(t *testing.T) {
+func TestTransport_ConcurrentRequests(t *testing.T) {
 	const callers, calls = 32, 20
 	var mu sync.Mutex
 	sent := map[string]int{}
@@ -73,9 +73,9 @@ func TestTransport_ManyAtOnce(t *testing.T) {
 		defer mu.Unlock()
 		sent[token]++
 		if token == "Bearer old" {
-			return unauthorized().response(), nil
+			return unauthorized().http(), nil
 		}
-		return ok().response(), nil
+		return ok().http(), nil
 	})
 	source := newSource("old", "new")
 	tr := &transport.Transport{Source: source, Base: base, Header: http.Header{"X-Ours": {"o"}}}
@@ -107,12 +107,12 @@ type idler struct {
 
 func (i *idler) CloseIdleConnections() { i.closed++ }
 
-func TestCloseIdleConnections_IsPassedOn(t *testing.T) {
+func TestCloseIdleConnections_ClosesThoseOfBase(t *testing.T) {
 	base := &idler{}
 	client := &http.Client{Transport: &transport.Transport{Base: base}}
 	client.CloseIdleConnections()
 	assert.Equal(t, 1, base.closed)
 
-	client.Transport = &transport.Transport{Base: newBase()} // has no such thing
+	client.Transport = &transport.Transport{Base: newBase()} // has no CloseIdleConnections
 	assert.NotPanics(t, client.CloseIdleConnections)
 }

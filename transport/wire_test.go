@@ -17,19 +17,19 @@ import (
 	"github.com/agsauth/agsauth/transport"
 )
 
-const answerSuffix = ".response.http"
+const responseSuffix = ".response.http"
 
-// origins are what the first line of a file may say of where it comes from.
+// origins are the beginnings of the first line of a file, which says where it comes from.
 var origins = []string{
 	"# from the platform's public documentation: ",
 	"# seen by public clients in the field: ",
 	"# our own decision: ",
 }
 
-// wireAnswer reads the answer in a file, below the lines that say where it is from.
-func wireAnswer(t *testing.T, name string, req *http.Request) *http.Response {
+// wireResponse returns the response in a file.
+func wireResponse(t *testing.T, name string, req *http.Request) *http.Response {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("testdata", "wire", name+answerSuffix))
+	data, err := os.ReadFile(filepath.Join("testdata", "wire", name+responseSuffix))
 	require.NoError(t, err)
 	text := string(data)
 	require.True(t, slices.ContainsFunc(origins, func(origin string) bool { return strings.HasPrefix(text, origin) }),
@@ -46,17 +46,17 @@ func wireAnswer(t *testing.T, name string, req *http.Request) *http.Response {
 	return resp
 }
 
-// verdict is what an answer is taken for.
-type verdict uint8
+// outcome is how a response is treated.
+type outcome uint8
 
 const (
-	stands   verdict = iota // never for a rejection of the token
-	legacy                  // for one with LegacyRejections
-	rejected                // for one in any case
+	accepted outcome = iota // not a rejection
+	legacy                  // a rejection with LegacyRejections
+	rejected                // a rejection
 )
 
-func wireVerdicts() map[string]verdict {
-	return map[string]verdict{
+func wireOutcomes() map[string]outcome {
+	return map[string]outcome{
 		"401-empty":              rejected,
 		"401-json":               rejected,
 		"403-99999-expired":      rejected,
@@ -81,23 +81,23 @@ func wireVerdicts() map[string]verdict {
 
 		"200-99999-expired":     legacy,
 		"200-99999-undecodable": legacy,
-		"200-99999-no-length":   stands,
-		"200-1024":              stands,
+		"200-99999-no-length":   accepted,
+		"200-1024":              accepted,
 
-		"403-20018-vpn":         stands,
-		"403-20019-geo-blocked": stands,
-		"403-no-code":           stands,
-		"403-empty":             stands,
-		"403-html":              stands,
+		"403-20018-vpn":         accepted,
+		"403-20019-geo-blocked": accepted,
+		"403-no-code":           accepted,
+		"403-empty":             accepted,
+		"403-html":              accepted,
 	}
 }
 
-func TestWire_Answers(t *testing.T) {
-	verdicts := wireVerdicts()
-	for name, want := range verdicts {
+func TestWire_Responses(t *testing.T) {
+	outcomes := wireOutcomes()
+	for name, want := range outcomes {
 		t.Run(name, func(t *testing.T) {
-			assertVerdict(t, name, false, want == rejected)
-			assertVerdict(t, name, true, want != stands)
+			assertOutcome(t, name, false, want == rejected)
+			assertOutcome(t, name, true, want != accepted)
 		})
 	}
 	paths, err := filepath.Glob(filepath.Join("testdata", "wire", "*"))
@@ -105,28 +105,27 @@ func TestWire_Answers(t *testing.T) {
 	var names []string
 	for _, path := range paths {
 		if name := filepath.Base(path); name != "README.md" {
-			names = append(names, strings.TrimSuffix(name, answerSuffix))
+			names = append(names, strings.TrimSuffix(name, responseSuffix))
 		}
 	}
-	assert.ElementsMatch(t, slices.Collect(maps.Keys(verdicts)), names, "each file has its row")
+	assert.ElementsMatch(t, slices.Collect(maps.Keys(outcomes)), names, "each file has its row")
 }
 
-// assertVerdict asserts whether the answer in a file is taken for a rejection; and,
-// where it is, but there is no other token, or it is not, that the caller reads it
-// as it is.
-func assertVerdict(t *testing.T, name string, legacyRejections, rejected bool) {
+// assertOutcome asserts whether the response in a file is treated as a rejection, and that the
+// caller reads the last response unchanged.
+func assertOutcome(t *testing.T, name string, legacyRejections, rejected bool) {
 	t.Helper()
 	for _, tokens := range [][]string{{"old", "new"}, {"only"}} {
 		var sent []string
 		base := baseFunc(func(req *http.Request) (*http.Response, error) {
 			sent = append(sent, req.Header.Get("Authorization"))
-			return wireAnswer(t, name, req), nil
+			return wireResponse(t, name, req), nil
 		})
 		source := newSource(tokens...)
 		tr := &transport.Transport{Source: source, Base: base, LegacyRejections: legacyRejections}
 		resp, err := get(t, urlAPI).through(t, tr)
 		require.NoError(t, err)
-		direct := wireAnswer(t, name, nil)
+		direct := wireResponse(t, name, nil)
 		want, wantErr := io.ReadAll(direct.Body)
 		got, gotErr := io.ReadAll(resp.Body)
 		assert.Equal(t, string(want), string(got))

@@ -1,9 +1,7 @@
 package transport_test
 
-// What golang.org/x/oauth2 holds its own Transport to, under the names that its tests
-// have there. What its tests say of a token's life is in package tokensource.
-
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -17,14 +15,17 @@ import (
 	"github.com/agsauth/agsauth/transport"
 )
 
-// mockServer is a server that wants a certain Authorization, and counts its requests.
+// The tests of golang.org/x/oauth2 for its own Transport, under their names there. Package
+// tokensource has those for the lifetime of a token.
+
+// mockServer expects an Authorization and counts its requests.
 type mockServer struct {
 	*httptest.Server
 	requests atomic.Int64
 	client   *http.Client
 }
 
-// newMockServer starts one, with a client that has a Transport with source.
+// newMockServer starts a server with a client for source.
 func newMockServer(t *testing.T, source oauth2.TokenSource, authorization string) *mockServer {
 	t.Helper()
 	m := &mockServer{}
@@ -67,7 +68,7 @@ func TestTransportCloseRequestBodySuccess(t *testing.T) {
 			resp, err := server.client.Post(server.URL, jsonMedia, b)
 			require.NoError(t, err)
 			assert.NoError(t, resp.Body.Close())
-			<-b.gone // net/http may close it after it has answered
+			<-b.done // net/http may close it after it has answered
 			server.Close()
 			assert.EqualValues(t, 1, b.closed.Load())
 			assert.EqualValues(t, 1, server.requests.Load())
@@ -121,7 +122,7 @@ func TestTokenValidNoAccessToken(t *testing.T) {
 	}
 }
 
-// An oauth2.Config makes a client of a token; here a Transport does.
+// oauth2.Config.Client corresponds to a Transport here.
 func TestConfigClientWithToken(t *testing.T) {
 	source := oauth2.ReuseTokenSource(&oauth2.Token{AccessToken: "abc"}, nil)
 	server := newMockServer(t, source, "Bearer abc")
@@ -133,5 +134,27 @@ func TestConfigClientWithToken(t *testing.T) {
 	assert.NoError(t, err)
 	assert.NoError(t, resp.Body.Close())
 	assert.EqualValues(t, 1, server.requests.Load())
-	assert.Empty(t, req.Header, "the caller's request is not written to")
+	assert.Empty(t, req.Header, "the caller's request is not modified")
+}
+
+// x/oauth2's Transport with ours as its base: its header field is a caller's own.
+func TestXOAuth2_AsBaseOfItsTransport(t *testing.T) {
+	a := newAPI(t, (*httptest.Server).Start, fine)
+	ctx := context.WithValue(t.Context(), oauth2.HTTPClient, a.client)
+	theirs := oauth2.NewClient(ctx, oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "theirs"}))
+	status, text := fetch(t, theirs, get(t, a.URL+"/1"))
+	assert.Equal(t, http.StatusForbidden, status)
+	assert.Equal(t, codeBody, text)
+	a.assertRequests(t, "GET /1 Bearer theirs")
+	a.source.assertAsked(t, 0)
+}
+
+func TestXOAuth2_TokenSource(t *testing.T) {
+	a := newAPI(t, (*httptest.Server).Start, fine)
+	source := oauth2.ReuseTokenSource(nil, oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "old"}))
+	client := &http.Client{Transport: &transport.Transport{Source: source, Base: a.Client().Transport}}
+	status, text := fetch(t, client, get(t, a.URL+"/1"))
+	assert.Equal(t, http.StatusForbidden, status)
+	assert.Equal(t, codeBody, text)
+	a.assertRequests(t, "GET /1 Bearer old")
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -17,9 +18,8 @@ import (
 	"github.com/agsauth/agsauth/transport"
 )
 
-// rewound gives a request a body whose GetBody rewinds the very same reader, as
-// several clients do.
-func rewound(req *http.Request, text []byte, wrap func(io.Reader) io.ReadCloser) {
+// setRewindingBody sets a body whose GetBody rewinds the same reader, as several clients do.
+func setRewindingBody(req *http.Request, text []byte, wrap func(io.Reader) io.ReadCloser) {
 	reader := bytes.NewReader(text)
 	req.Body = wrap(reader)
 	req.ContentLength = int64(len(text))
@@ -29,27 +29,26 @@ func rewound(req *http.Request, text []byte, wrap func(io.Reader) io.ReadCloser)
 	}
 }
 
-// opaque is a body of a type that net/http does not know.
-type opaque struct{ io.Reader }
+// unknownBody is a body of a type that net/http does not know.
+type unknownBody struct{ io.Reader }
 
-func (opaque) Close() error { return nil }
+func (unknownBody) Close() error { return nil }
 
-// An API rejects a request before it has read its body, which the base still sends
-// while the request is sent again.
-func TestReplay_ABodyThatIsRewoundIsNotSentTwiceAtOnce(t *testing.T) {
+// The API rejects the request before it has read the body, which the base may still be sending.
+func TestReplay_RewindingBody(t *testing.T) {
 	text := bytes.Repeat([]byte("0123456789abcdef"), 1<<20/16)
 	for proto, start := range map[string]func(*httptest.Server){
 		"HTTP/1.1": (*httptest.Server).StartTLS,
 		"HTTP/2":   func(s *httptest.Server) { s.EnableHTTP2 = true; s.StartTLS() },
 	} {
 		for name, wrap := range map[string]func(io.Reader) io.ReadCloser{
-			"in memory": io.NopCloser,
-			"opaque":    func(r io.Reader) io.ReadCloser { return opaque{r} },
+			"in memory":       io.NopCloser,
+			"of unknown type": func(r io.Reader) io.ReadCloser { return unknownBody{r} },
 		} {
 			t.Run(proto+", "+name, func(t *testing.T) {
 				srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					if r.Header.Get("Authorization") != "Bearer new" {
-						w.WriteHeader(http.StatusUnauthorized) // the body is not looked at
+						w.WriteHeader(http.StatusUnauthorized) // without reading the body
 						return
 					}
 					data, err := io.ReadAll(r.Body)
@@ -63,10 +62,10 @@ func TestReplay_ABodyThatIsRewoundIsNotSentTwiceAtOnce(t *testing.T) {
 					client := &http.Client{Transport: &transport.Transport{Source: newSource("old", "new"), Base: srv.Client().Transport}}
 					req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL, nil)
 					require.NoError(t, err)
-					rewound(req, text, wrap)
+					setRewindingBody(req, text, wrap)
 					resp, err := client.Do(req)
 					require.NoError(t, err)
-					assert.Equal(t, http.StatusOK, resp.StatusCode, "the body was spoilt")
+					assert.Equal(t, http.StatusOK, resp.StatusCode, "the body was mixed up")
 					require.NoError(t, resp.Body.Close())
 				}
 				srv.Client().CloseIdleConnections()
@@ -75,7 +74,7 @@ func TestReplay_ABodyThatIsRewoundIsNotSentTwiceAtOnce(t *testing.T) {
 	}
 }
 
-// blockedBody is a body whose Read waits, and does not end when it is closed.
+// blockedBody blocks in Read, also after Close.
 type blockedBody struct {
 	reading chan struct{}
 	once    sync.Once
@@ -90,8 +89,7 @@ func (b *blockedBody) Read([]byte) (int, error) {
 
 func (b *blockedBody) Close() error { return nil }
 
-// A body that hangs holds the request no longer than its context lasts.
-func TestReplay_ABodyThatHangsEndsWithTheRequest(t *testing.T) {
+func TestReplay_BlockingBodyEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		until := make(chan struct{})
 		body := &blockedBody{reading: make(chan struct{}), until: until}
@@ -110,7 +108,7 @@ func TestReplay_ABodyThatHangsEndsWithTheRequest(t *testing.T) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, urlAPI, body)
 		require.NoError(t, err)
 		req.GetBody = func() (io.ReadCloser, error) { return body, nil }
-		go func() { // the mutex is held while the body is read, so the bubble's time stands still
+		go func() { // during Read the mutex is held, so fake time stands still
 			<-body.reading
 			cancel()
 		}()
@@ -121,14 +119,13 @@ func TestReplay_ABodyThatHangsEndsWithTheRequest(t *testing.T) {
 	})
 }
 
-// What net/http knows it writes together with the header, and makes a GetBody for that
-// does not rewind.
-func TestRoundTrip_ABodyOfNetHTTPsOwnIsNotWrapped(t *testing.T) {
+// net/http knows the types of these bodies, and its GetBody does not rewind.
+func TestRoundTrip_BodyOfNewRequestIsNotWrapped(t *testing.T) {
 	var got []io.ReadCloser
 	base := baseFunc(func(req *http.Request) (*http.Response, error) {
 		got = append(got, req.Body)
 		_ = req.Body.Close()
-		return ok().response(), nil
+		return ok().http(), nil
 	})
 	tr := &transport.Transport{Source: newSource("t"), Base: base}
 	for _, body := range []io.Reader{bytes.NewReader([]byte("x")), bytes.NewBufferString("x")} {
@@ -139,4 +136,53 @@ func TestRoundTrip_ABodyOfNetHTTPsOwnIsNotWrapped(t *testing.T) {
 		_ = resp.Body.Close()
 		assert.Equal(t, req.Body, got[len(got)-1])
 	}
+}
+
+// net/http recognizes an in-memory body by its type and writes it together with the header.
+func TestRoundTrip_BodyInMemoryIsNotWrapped(t *testing.T) {
+	for name, body := range map[string]io.ReadCloser{
+		"none":           nil,
+		"NoBody":         http.NoBody,
+		"reader":         io.NopCloser(strings.NewReader(payload)),
+		"limited reader": io.NopCloser(io.LimitReader(strings.NewReader(payload), 3)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := get(t, urlAPI)
+			c.Body = body
+			base := baseFunc(func(req *http.Request) (*http.Response, error) {
+				assert.Equal(t, body, req.Body)
+				return ok().http(), nil
+			})
+			_, err := c.through(t, &transport.Transport{Source: newSource("t"), Base: base})
+			assert.NoError(t, err)
+		})
+	}
+}
+
+func TestRoundTrip_BodyIsClosedOnce(t *testing.T) {
+	base := baseFunc(func(req *http.Request) (*http.Response, error) {
+		assert.NoError(t, req.Body.Close())
+		assert.NoError(t, req.Body.Close())
+		return ok().http(), nil
+	})
+	_, err := post(t, urlAPI).through(t, &transport.Transport{Source: newSource("t"), Base: base})
+	assert.NoError(t, err)
+}
+
+// A base may respond before it has read and closed the body.
+func TestRoundTrip_BaseMayCloseTheBodyLater(t *testing.T) {
+	var later io.ReadCloser
+	base := baseFunc(func(req *http.Request) (*http.Response, error) {
+		later = req.Body
+		return ok().http(), nil
+	})
+	c := post(t, urlAPI)
+	_, err := (&transport.Transport{Source: newSource("t"), Base: base}).RoundTrip(c.Request)
+	require.NoError(t, err)
+	assert.Zero(t, c.bodies[0].closed.Load())
+	text, err := io.ReadAll(later)
+	assert.NoError(t, err)
+	assert.Equal(t, payload, string(text))
+	assert.NoError(t, later.Close())
+	assert.EqualValues(t, 1, c.bodies[0].closed.Load())
 }
