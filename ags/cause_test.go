@@ -61,7 +61,7 @@ func TestErrorCause_DeadlineIsATimeout(t *testing.T) {
 // net/http quotes the beginning of a malformed response in its errors.
 func TestGarbledAnswers_NothingOfThemIsInTheError(t *testing.T) {
 	body := `{"access_token":"` + accessMark + `","refresh_token":"` + refreshMark + `","expires_in":3600}`
-	for name, answer := range map[string]string{
+	for name, raw := range map[string]string{
 		"no empty line":              "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + body + "\r\n\r\n",
 		"no header line":             "HTTP/1.1 200 OK\r\n" + body + "\r\n\r\n",
 		"the body alone":             body,
@@ -78,7 +78,7 @@ func TestGarbledAnswers_NothingOfThemIsInTheError(t *testing.T) {
 		"after a space":              "HTTP/1.1 200 OK\r\n " + body + "\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			base, stop := serveRaw(t, answer)
+			base, stop := serveRaw(t, raw)
 			defer stop()
 			cfg := testConfig(nil)
 			cfg.BaseURL, cfg.HTTPClient, cfg.Clock = base, nil, nil
@@ -97,7 +97,7 @@ func TestGarbledAnswers_NothingOfThemIsInTheError(t *testing.T) {
 }
 
 // serveRaw answers every connection with these bytes and closes it.
-func serveRaw(t *testing.T, answer string) (base string, stop func()) {
+func serveRaw(t *testing.T, raw string) (base string, stop func()) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -112,7 +112,7 @@ func serveRaw(t *testing.T, answer string) (base string, stop func()) {
 			if r, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
 				_ = r.Body.Close()
 			}
-			_, _ = conn.Write([]byte(answer))
+			_, _ = conn.Write([]byte(raw))
 			_ = conn.Close()
 		}
 	}()

@@ -50,9 +50,9 @@ func TestHasFixedClaim(t *testing.T) {
 			if tc.access == "" {
 				return
 			}
-			answered, err := refreshAt(t, issued, testToken(), toJSON(map[string]string{"access_token": tc.access, "refresh_token": tc.refresh}))
+			refreshed, err := refreshAt(t, issued, testToken(), toJSON(map[string]string{"access_token": tc.access, "refresh_token": tc.refresh}))
 			require.NoError(t, err)
-			assert.Equal(t, tc.want, !answered.FixedExpiresAt.IsZero(), "FixedExpiresAt is set if the claim is")
+			assert.Equal(t, tc.want, !refreshed.FixedExpiresAt.IsZero(), "FixedExpiresAt is set if the claim is")
 		})
 	}
 }

@@ -36,10 +36,10 @@ func TestSessionToken(t *testing.T) {
 
 // Keeps G5.
 func TestClient_FollowsNoRedirectAndKeepsNoCookie(t *testing.T) {
-	var strangers, requests atomic.Int32
-	stranger := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { strangers.Add(1) }))
-	t.Cleanup(stranger.Close)
-	locations := []string{stranger.URL, "/ags/elsewhere", "http://[::1"}
+	var redirected, requests atomic.Int32
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { redirected.Add(1) }))
+	t.Cleanup(other.Close)
+	locations := []string{other.URL, "/ags/elsewhere", "http://[::1"}
 	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		assert.Empty(t, r.Cookies())
 		assert.Equal(t, "/ags/refresh", r.URL.Path)
@@ -61,7 +61,7 @@ func TestClient_FollowsNoRedirectAndKeepsNoCookie(t *testing.T) {
 		assert.Equal(t, http.StatusTemporaryRedirect, asError(t, err).Status)
 	}
 	assert.EqualValues(t, len(locations), requests.Load())
-	assert.Zero(t, strangers.Load())
+	assert.Zero(t, redirected.Load())
 	assert.Zero(t, jar.calls)
 }
 

@@ -34,9 +34,9 @@ func TestWithCorrelationID(t *testing.T) {
 
 func TestWithoutRetry(t *testing.T) {
 	for op, call := range allCalls() {
-		for _, answer := range []responder{failWith(errDial), failWith(errLost), respond(429, ""), respond(503, ""), respondTruncated(200, "{", errLost)} {
+		for _, r := range []responder{failWith(errDial), failWith(errLost), respond(429, ""), respond(503, ""), respondTruncated(200, "{", errLost)} {
 			synctest.Test(t, func(t *testing.T) {
-				c, w := newClient(t, func(c *ags.Config) { c.Clock = clock.Real{} }, answer)
+				c, w := newClient(t, func(c *ags.Config) { c.Clock = clock.Real{} }, r)
 				start := time.Now()
 				err := call(ags.WithoutRetry(t.Context()), c)
 				if op != "sign out" {

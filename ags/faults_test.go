@@ -263,8 +263,8 @@ func TestRough_ABombIsNotUnpacked(t *testing.T) {
 	w := newFaultClient(t, agstest.Config{ReusableRefreshTokens: true}, nil)
 	for _, encoding := range []string{"gzip", "br", "gzip, gzip"} {
 		w.proxy.Set(rough.Bomb(200, encoding))
-		spent := allocated(func() { _, _ = w.refresh(t, rough.Hazard{}) })
-		assert.Less(t, spent, uint64(rough.BombSize/16), encoding)
+		size := allocated(func() { _, _ = w.refresh(t, rough.Hazard{}) })
+		assert.Less(t, size, uint64(rough.BombSize/16), encoding)
 		w.proxy.AwaitGone()
 	}
 }

@@ -128,9 +128,9 @@ func FuzzClaims(f *testing.F) {
 			fields["expires_in"] = access
 		}
 		c, w := newClient(t, nil, respond(200, toJSON(fields)))
-		answered, err := c.Refresh(ags.WithoutRetry(t.Context()), testToken())
+		refreshed, err := c.Refresh(ags.WithoutRetry(t.Context()), testToken())
 		w.only()
-		checkTokenResult(t, answered, err)
+		checkTokenResult(t, refreshed, err)
 		// Invalid claims are ignored.
 		sound := refresh >= 0 && refresh <= int64(tenYears.Seconds()) && access >= 0 && access <= int64(tenYears.Seconds())
 		assert.Equal(t, sound, err == nil)

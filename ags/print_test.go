@@ -156,7 +156,7 @@ func TestPrint_Error(t *testing.T) {
 		"transport":           failWith(leaky(leakyError{})),
 		"transport, known":    failWith(leaky(errors.ErrUnsupported)),
 		"body":                respondTruncated(200, `{"access_token":"`+accessMark, leaky(leakyError{})),
-		"refusal":             respond(403, echo),
+		"error":               respond(403, echo),
 		"unexpected response": respond(200, echo),
 		"not JSON":            respond(200, refreshMark+passwordMark),
 	} {

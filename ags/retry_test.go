@@ -74,7 +74,7 @@ func TestRetry_ByCallAndFailure(t *testing.T) {
 	lostOnce := []string{"refresh", "sign out"}
 	for _, tc := range []struct {
 		name                        string
-		answer                      responder
+		response                    responder
 		transient, unsent, lostOnce int // number of requests
 	}{
 		{"never connected", failWith(errDial), forever, forever, forever},
@@ -101,7 +101,7 @@ func TestRetry_ByCallAndFailure(t *testing.T) {
 	} {
 		for want, ops := range map[*int][]string{&tc.transient: transient, &tc.unsent: unsent, &tc.lostOnce: lostOnce} {
 			for _, op := range ops {
-				requests, _, err := callInBubble(t, nil, op, tc.answer, tc.answer, tc.answer, tc.answer)
+				requests, _, err := callInBubble(t, nil, op, tc.response, tc.response, tc.response, tc.response)
 				require.Error(t, err, "%s: %s", op, tc.name)
 				assert.Len(t, requests, *want, "%s: %s", op, tc.name)
 				assert.Equal(t, op, asError(t, err).Op)
@@ -289,11 +289,11 @@ func TestRetry_NoWaitBeyondTheDeadline(t *testing.T) {
 
 func TestRetry_ContextEndsTheWait(t *testing.T) {
 	cause := errors.New("the user left")
-	for name, answer := range map[string]responder{"refused": respond(503, ""), "unreachable": failWith(errDial)} {
+	for name, response := range map[string]responder{"refused": respond(503, ""), "unreachable": failWith(errDial)} {
 		synctest.Test(t, func(t *testing.T) {
 			c, w := newClient(t, func(c *ags.Config) {
 				c.Clock, c.Retry = clock.Real{}, ags.Retry{Min: time.Hour}
-			}, answer)
+			}, response)
 			ctx, cancel := context.WithCancelCause(t.Context())
 			time.AfterFunc(time.Second, func() { cancel(cause) })
 			start := time.Now()

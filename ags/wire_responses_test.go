@@ -50,15 +50,15 @@ type wireError struct {
 
 // A response has the same meaning if our clock is wrong.
 func TestWire_Responses(t *testing.T) {
-	answers := wireResults()
-	for name, want := range answers {
+	results := wireResults()
+	for name, want := range results {
 		t.Run(name, func(t *testing.T) {
 			for _, off := range []time.Duration{0, -time.Hour, 40 * 24 * time.Hour} {
 				assert.Equal(t, want, wireResultOf(t, name, issued.Add(off)), "if our clock is off by %v", off)
 			}
 		})
 	}
-	assert.ElementsMatch(t, slices.Collect(maps.Keys(answers)), wireNames(t, responseSuffix), "each file has its row")
+	assert.ElementsMatch(t, slices.Collect(maps.Keys(results)), wireNames(t, responseSuffix), "each file has its row")
 }
 
 // wireName is the form of a response's file name: the call, the status and a description.
@@ -130,11 +130,11 @@ func wireTokenOf(t *testing.T, token *ags.Token, body string, at time.Time) *wir
 	} else {
 		assert.Equal(t, refreshMark, token.RefreshToken.Reveal())
 	}
-	after := func(horizon time.Time) time.Duration {
-		if horizon.IsZero() {
+	after := func(expiry time.Time) time.Duration {
+		if expiry.IsZero() {
 			return 0
 		}
-		return horizon.Sub(at)
+		return expiry.Sub(at)
 	}
 	return &wireToken{
 		access: after(token.ExpiresAt), refresh: after(token.RefreshExpiresAt), fixed: after(token.FixedExpiresAt),

@@ -17,8 +17,8 @@ import (
 
 // A request with a token allocates its copy and the copy's header.
 func TestRoundTrip_Allocations(t *testing.T) {
-	answered := &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}
-	base := baseFunc(func(*http.Request) (*http.Response, error) { return answered, nil })
+	resp := &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}
+	base := baseFunc(func(*http.Request) (*http.Response, error) { return resp, nil })
 	source := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "abc"})
 	plain := &transport.Transport{Source: source, Base: base}
 	named := &transport.Transport{Source: source, Base: base, AllowHosts: []string{"a.test", ".b.test:1", "API.example.com"}}

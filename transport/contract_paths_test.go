@@ -102,21 +102,21 @@ func TestContract_Rejected(t *testing.T) {
 		x.respondWith(unauthorized(), second)
 		x.source.tokens = []string{"old", "new", "newer"}
 		x.wantResponse(second, "old", "new")
-		x.source.assertAsked(x.t, 2, "old")
+		x.source.assertCalls(x.t, 2, "old")
 	})
 	runScenario(t, "no other token", func(x *scenario) {
 		first := forbidden(codeBody)
 		x.respondWith(first)
 		x.source.tokens = []string{"old"}
 		x.wantResponse(first, "old")
-		x.source.assertAsked(x.t, 2, "old")
+		x.source.assertCalls(x.t, 2, "old")
 	})
 	runScenario(t, "the source fails", func(x *scenario) {
 		first := forbidden(codeBody)
 		x.respondWith(first)
 		x.onAsk(2, func(context.Context) error { return errors.New("not now") })
 		x.wantResponse(first, "old")
-		x.source.assertAsked(x.t, 2, "old")
+		x.source.assertCalls(x.t, 2, "old")
 	})
 	runScenario(t, "the base fails at the replay", func(x *scenario) {
 		broken := errors.New("broken")
@@ -132,7 +132,7 @@ func TestContract_Rejected(t *testing.T) {
 	runScenarioWith(t, "GetBody fails", post, func(x *scenario) {
 		first := unauthorized()
 		x.respondWith(first)
-		x.GetBody = func() (io.ReadCloser, error) { return nil, errors.New("gone") }
+		x.GetBody = func() (io.ReadCloser, error) { return nil, errors.New("no body") }
 		x.wantResponse(first, "old")
 	})
 	runScenarioWith(t, "GetBody returns nil", post, func(x *scenario) {
@@ -153,11 +153,11 @@ func TestContract_ContextEnds(t *testing.T) {
 	runScenario(t, "before the call", func(x *scenario) {
 		x.cancel(errCancelled)
 		x.wantError(errCancelled)
-		x.source.assertAsked(x.t, 0)
+		x.source.assertCalls(x.t, 0)
 	})
 	runScenario(t, "before the call, with a plain source", func(x *scenario) {
 		x.cancel(errCancelled)
-		x.tr.Source = plainSource(func() (*oauth2.Token, error) { panic("asked") })
+		x.tr.Source = plainSource(func() (*oauth2.Token, error) { panic("Token was called") })
 		x.wantError(errCancelled)
 	})
 	runScenario(t, "during TokenContext", func(x *scenario) {
@@ -186,7 +186,7 @@ func TestContract_ContextEnds(t *testing.T) {
 		half.wrap = x.cancelAtEnd
 		x.respondWith(half)
 		x.wantError(errCancelled, "old")
-		x.source.assertAsked(x.t, 1, "old")
+		x.source.assertCalls(x.t, 1, "old")
 	})
 	runScenario(t, "during the second TokenContext", func(x *scenario) {
 		x.respondWith(unauthorized())
@@ -268,7 +268,7 @@ func TestContract_Redirected(t *testing.T) {
 		})
 		runScenario(t, "to another host, "+name, func(x *scenario) {
 			fine := ok()
-			x.respondWith(to(status, "https://stranger.example.com/"), fine)
+			x.respondWith(to(status, "https://other.example.com/"), fine)
 			x.wantRedirected(fine, "old", "")
 		})
 		runScenario(t, "at the replay, "+name, func(x *scenario) {

@@ -53,8 +53,8 @@ func runScenarioWith(t *testing.T, name string, request func(*testing.T, string)
 }
 
 // respondWith sets the responses of the base.
-func (x *scenario) respondWith(answers ...*response) {
-	x.base = newBase(answers...)
+func (x *scenario) respondWith(responses ...*response) {
+	x.base = newBase(responses...)
 	x.tr.Base = x.base
 }
 
@@ -81,13 +81,13 @@ func (x *scenario) wantError(want error, tokens ...string) {
 
 // wantUnsent asserts that the caller gets an error of this text, that nothing is sent, and how
 // often the source was called.
-func (x *scenario) wantUnsent(text string, asked int) {
+func (x *scenario) wantUnsent(text string, calls int) {
 	x.t.Helper()
 	resp, err := x.through(x.t, x.tr)
 	assert.Nil(x.t, resp)
 	assert.EqualError(x.t, err, text)
 	x.base.assertTokens(x.t)
-	x.source.assertAsked(x.t, asked)
+	x.source.assertCalls(x.t, calls)
 }
 
 // wantPanic asserts that the panic reaches the caller.
@@ -127,7 +127,7 @@ func (x *scenario) wantRedirected(want *response, tokens ...string) {
 // onAsk sets a function for the n-th call of the source.
 func (x *scenario) onAsk(n int, do func(context.Context) error) {
 	x.source.onAsk = func(ctx context.Context) error {
-		if x.source.asked == n {
+		if x.source.calls == n {
 			return do(ctx)
 		}
 		return nil

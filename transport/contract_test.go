@@ -139,8 +139,8 @@ func frozen(v reflect.Value) any {
 		return own{v.Pointer(), content}
 	case kind == reflect.Slice:
 		content := []any{v.Len()}
-		for whole, i := v.Slice(0, v.Cap()), 0; i < v.Cap(); i++ {
-			content = append(content, frozen(whole.Index(i)))
+		for all, i := v.Slice(0, v.Cap()), 0; i < v.Cap(); i++ {
+			content = append(content, frozen(all.Index(i)))
 		}
 		return own{v.Pointer(), content}
 	case kind == reflect.Pointer:

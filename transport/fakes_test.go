@@ -26,7 +26,7 @@ type fakeSource struct {
 
 	mu          sync.Mutex // guards all below
 	tokens      []string
-	asked       int
+	calls       int
 	invalidated []string
 }
 
@@ -37,7 +37,7 @@ func (*fakeSource) Token() (*oauth2.Token, error) { panic("Token was called, and
 
 func (s *fakeSource) TokenContext(ctx context.Context) (*oauth2.Token, error) {
 	s.mu.Lock()
-	s.asked++
+	s.calls++
 	onAsk := s.onAsk
 	s.mu.Unlock()
 	if onAsk != nil {
@@ -59,11 +59,11 @@ func (s *fakeSource) Invalidate(accessToken string) {
 	}
 }
 
-func (s *fakeSource) assertAsked(t *testing.T, times int, invalidated ...string) {
+func (s *fakeSource) assertCalls(t *testing.T, times int, invalidated ...string) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	assert.Equal(t, times, s.asked, "calls of the source")
+	assert.Equal(t, times, s.calls, "calls of the source")
 	assert.Equal(t, invalidated, s.invalidated, "tokens invalidated")
 }
 
@@ -150,17 +150,17 @@ type sentRequest struct {
 // fakeBase returns its responses in turn. It panics if an earlier one is open. It reads and
 // closes the request's body and modifies a request with our token, which must be a copy.
 type fakeBase struct {
-	mu      sync.Mutex // guards all below
-	answers []*response
-	seen    []sentRequest
+	mu        sync.Mutex // guards all below
+	responses []*response
+	seen      []sentRequest
 }
 
-func newBase(answers ...*response) *fakeBase { return &fakeBase{answers: answers} }
+func newBase(responses ...*response) *fakeBase { return &fakeBase{responses: responses} }
 
 func (b *fakeBase) RoundTrip(req *http.Request) (*http.Response, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, a := range b.answers[:len(b.seen)] {
+	for _, a := range b.responses[:len(b.seen)] {
 		if a.body != nil && a.body.closed.Load() != 1 {
 			panic("a request is sent while an earlier response is open: " + a.text)
 		}
@@ -180,7 +180,7 @@ func (b *fakeBase) RoundTrip(req *http.Request) (*http.Response, error) {
 	if ours {
 		modifyRequest(req)
 	}
-	a := b.answers[len(b.seen)-1]
+	a := b.responses[len(b.seen)-1]
 	if a.before != nil {
 		a.before(req)
 	}
@@ -223,7 +223,7 @@ func (b *fakeBase) assertClosedExcept(t *testing.T, but *response) {
 	t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for i, a := range b.answers[:len(b.seen)] {
+	for i, a := range b.responses[:len(b.seen)] {
 		if a != but && a.body != nil {
 			assert.EqualValues(t, 1, a.body.closed.Load(), "times response %d was closed", i)
 		}

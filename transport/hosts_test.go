@@ -91,10 +91,10 @@ func TestAllowHosts_Entries(t *testing.T) {
 			assertOpen(t, rejection, resp)
 			if tc.want {
 				base.assertTokens(t, "t")
-				source.assertAsked(t, 2, "t")
+				source.assertCalls(t, 2, "t")
 			} else {
 				base.assertTokens(t, "") // a 401 without our token is not judged
-				source.assertAsked(t, 0)
+				source.assertCalls(t, 0)
 			}
 		})
 	}
@@ -144,7 +144,7 @@ func TestInsecure_IsRefusedUnlessToThisMachine(t *testing.T) {
 			assert.ErrorContains(t, err, "transport: will not send a token to ")
 			assert.ErrorContains(t, err, "use https, or set AllowInsecure")
 			base.assertTokens(t)
-			source.assertAsked(t, 0)
+			source.assertCalls(t, 0)
 		})
 	}
 }
@@ -247,7 +247,7 @@ func FuzzAllowHosts(f *testing.F) {
 		case !referenceAllows(entry, u):
 			require.NoError(t, err)
 			base.assertTokens(t, "")
-			source.assertAsked(t, 0)
+			source.assertCalls(t, 0)
 		case err != nil:
 			assert.True(t, plain)
 			assert.NotContains(t, err.Error(), "hunter22")

@@ -97,7 +97,7 @@ func TestHTTP_RejectedTokenIsReplaced(t *testing.T) {
 			_, text = fetch(t, a.client, get(t, a.URL+"/2"))
 			assert.Equal(t, tc.want, text)
 			a.assertRequests(t, "POST /1 Bearer old payload", "POST /1 Bearer new payload", "GET /2 Bearer new")
-			a.source.assertAsked(t, 3, "old")
+			a.source.assertCalls(t, 3, "old")
 			assert.Equal(t, 1, a.connections, "the connection was not used again")
 		})
 	}
@@ -123,17 +123,17 @@ func TestHTTP_BodyWithoutGetBody(t *testing.T) {
 	assert.Equal(t, http.StatusForbidden, status)
 	assert.Equal(t, codeBody, text)
 	a.assertRequests(t, "POST /1 Bearer old payload")
-	a.source.assertAsked(t, 1, "old")
+	a.source.assertCalls(t, 1, "old")
 }
 
 func TestHTTP_RedirectToAnotherHost(t *testing.T) {
-	stranger := newAPI(t, (*httptest.Server).Start, fine)
+	other := newAPI(t, (*httptest.Server).Start, fine)
 	a := newAPI(t, (*httptest.Server).Start, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/near":
 			http.Redirect(w, r, "/nearer", http.StatusFound)
 		case "/far":
-			http.Redirect(w, r, stranger.URL+"/stranger", http.StatusTemporaryRedirect)
+			http.Redirect(w, r, other.URL+"/other", http.StatusTemporaryRedirect)
 		default:
 			fine(w, r)
 		}
@@ -144,7 +144,7 @@ func TestHTTP_RedirectToAnotherHost(t *testing.T) {
 
 	status, _ = fetch(t, a.client, post(t, a.URL+"/far"))
 	assert.Equal(t, http.StatusOK, status)
-	stranger.assertRequests(t, "POST /stranger  payload")
+	other.assertRequests(t, "POST /other  payload")
 }
 
 // With a timeout, http.Client sends a copy of the caller's request.
@@ -177,7 +177,7 @@ func TestHTTP_TimeoutEndsTheWaitForAToken(t *testing.T) {
 	assert.True(t, timeout.Timeout())
 	assert.EqualValues(t, 1, c.bodies[0].closed.Load())
 	a.assertRequests(t)
-	a.source.assertAsked(t, 1)
+	a.source.assertCalls(t, 1)
 }
 
 // The body of this 403 never ends.
@@ -201,7 +201,7 @@ func TestHTTP_ReadingARejectionEndsWithTheContext(t *testing.T) {
 	_, err := get(t, a.URL+"/1").withContext(ctx).through(t, &transport.Transport{Source: source, Base: reading})
 	assert.ErrorIs(t, err, context.Canceled)
 	a.assertRequests(t, "GET /1 Bearer new")
-	source.assertAsked(t, 1)
+	source.assertCalls(t, 1)
 }
 
 // onRead calls a function before the given Read.

@@ -43,7 +43,7 @@ func TestIsRejection_LimitedBody(t *testing.T) {
 					a.body.Reader = chunks(a.body.Reader)
 					return resp, err
 				})
-				var judged string
+				var seen string
 				tr := &transport.Transport{Source: newSource("old", "new"), Base: chunked}
 				tr.IsRejection = func(resp *http.Response) bool {
 					data, err := io.ReadAll(resp.Body)
@@ -54,12 +54,12 @@ func TestIsRejection_LimitedBody(t *testing.T) {
 					assert.Equal(t, 418, resp.StatusCode)
 					assert.Equal(t, urlAPI, resp.Request.URL.String())
 					assert.Empty(t, resp.Request.Header)
-					judged = string(data)
+					seen = string(data)
 					return false
 				}
 				resp, err := get(t, urlAPI).through(t, tr)
 				require.NoError(t, err)
-				assert.Equal(t, text[:min(length, 4096)], judged)
+				assert.Equal(t, text[:min(length, 4096)], seen)
 				assertOpen(t, a, resp)
 				base.assertTokens(t, "old")
 			}
@@ -92,10 +92,10 @@ func TestIsRejection_NoBody(t *testing.T) {
 	base := baseFunc(func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: http.StatusNoContent}, nil
 	})
-	asked := 0
+	calls := 0
 	tr := &transport.Transport{Source: newSource("t"), Base: base}
 	tr.IsRejection = func(resp *http.Response) bool {
-		asked++
+		calls++
 		data, err := io.ReadAll(resp.Body)
 		assert.NoError(t, err)
 		assert.Empty(t, data)
@@ -104,7 +104,7 @@ func TestIsRejection_NoBody(t *testing.T) {
 	resp, err := get(t, urlAPI).through(t, tr)
 	require.NoError(t, err)
 	assert.Nil(t, resp.Body)
-	assert.Equal(t, 1, asked)
+	assert.Equal(t, 1, calls)
 }
 
 // gRPC reports an invalid token in a trailer.

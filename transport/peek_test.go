@@ -75,11 +75,11 @@ func readAll(r io.Reader, step int) (text []byte, err error) {
 // assertBodyUnchanged asserts that the caller reads the body exactly as the base returned it.
 func assertBodyUnchanged(t *testing.T, tr *transport.Transport, made scriptedBody, step int) {
 	t.Helper()
-	direct, judged := made, made
+	direct, peeked := made, made
 	want, wantErr := readAll(&direct, step)
 	base := baseFunc(func(*http.Request) (*http.Response, error) {
 		header := http.Header{"Content-Type": {jsonMedia}}
-		return &http.Response{StatusCode: http.StatusForbidden, Header: header, Body: &judged, ContentLength: -1}, nil
+		return &http.Response{StatusCode: http.StatusForbidden, Header: header, Body: &peeked, ContentLength: -1}, nil
 	})
 	tr.Source, tr.Base = newSource("t"), base
 	resp, err := get(t, urlAPI).through(t, tr)
@@ -90,9 +90,9 @@ func assertBodyUnchanged(t *testing.T, tr *transport.Transport, made scriptedBod
 	_, wantErr = direct.Read(make([]byte, 1))
 	_, gotErr = resp.Body.Read(make([]byte, 1))
 	assert.Equal(t, wantErr, gotErr, "after the end")
-	assert.Zero(t, judged.closed)
+	assert.Zero(t, peeked.closed)
 	assert.Equal(t, errCut, resp.Body.Close())
-	assert.Equal(t, 1, judged.closed)
+	assert.Equal(t, 1, peeked.closed)
 }
 
 func FuzzPeek(f *testing.F) {

@@ -37,7 +37,7 @@ func TestInvariant10_NoTokenToAStranger(t *testing.T) {
 		name     string
 		allow    []string
 		insecure bool
-		way      []string
+		path     []string
 	}{
 		{"same origin", nil, false, []string{"!https://a.test/1", "!https://a.test/2", "!https://a.test/3"}},
 		{"same origin, other spelling", nil, false, []string{"!https://a.test/1", "!https://A.test:443/2", "!https://a.test./3"}},
@@ -71,10 +71,10 @@ func TestInvariant10_NoTokenToAStranger(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			base := &redirects{to: map[string]string{}}
 			var urls, want []string
-			for i, hop := range tc.way {
-				u := hop
-				if hop[0] == '!' {
-					u = hop[1:]
+			for i, step := range tc.path {
+				u := step
+				if step[0] == '!' {
+					u = step[1:]
 					want = append(want, u)
 				}
 				urls = append(urls, u)
@@ -143,7 +143,7 @@ func TestRedirect_UnknownOrigin(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, http.StatusOK, resp.StatusCode)
 			base.assertTokens(t, "")
-			source.assertAsked(t, 0)
+			source.assertCalls(t, 0)
 		})
 	}
 }

@@ -30,12 +30,12 @@ func assertJudged(t *testing.T, tr *transport.Transport, method string, a *respo
 	if rejected {
 		assertOpen(t, fine, resp)
 		base.assertTokens(t, "old", "new")
-		source.assertAsked(t, 2, "old")
+		source.assertCalls(t, 2, "old")
 		return
 	}
 	assertOpen(t, a, resp)
 	base.assertTokens(t, "old")
-	source.assertAsked(t, 1)
+	source.assertCalls(t, 1)
 }
 
 func TestRejection_ByStatusAndCode(t *testing.T) {
@@ -223,7 +223,7 @@ func TestLegacyRejections(t *testing.T) {
 }
 
 // referenceRejection is another implementation of the rule, for complete objects only.
-func referenceRejection(data []byte, legacy bool) (rejected, whole bool) {
+func referenceRejection(data []byte, legacy bool) (rejected, complete bool) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
 	var object map[string]any
@@ -266,16 +266,16 @@ func FuzzRejectionBody(f *testing.F) {
 		resp, err := get(t, urlAPI).through(t, tr)
 		require.NoError(t, err)
 		rejected := len(base.seen) == 2
-		if want, whole := referenceRejection(data, legacy); whole && media == jsonMedia {
+		if want, complete := referenceRejection(data, legacy); complete && media == jsonMedia {
 			assert.Equal(t, want, rejected)
 		}
 		if !rejected {
 			assertOpen(t, a, resp)
-			source.assertAsked(t, 1)
+			source.assertCalls(t, 1)
 			return
 		}
 		assert.Contains(t, strings.ToLower(media), "json")
-		base.assertClosedExcept(t, base.answers[1])
-		source.assertAsked(t, 2, "old")
+		base.assertClosedExcept(t, base.responses[1])
+		source.assertCalls(t, 2, "old")
 	})
 }

@@ -23,7 +23,7 @@ func TestReplay_RejectedRequestIsSentAgain(t *testing.T) {
 	require.NoError(t, err)
 	assertOpen(t, second, resp)
 	base.assertTokens(t, "old", "new")
-	source.assertAsked(t, 2, "old")
+	source.assertCalls(t, 2, "old")
 	for _, s := range base.seen {
 		assert.Equal(t, "payload", s.body)
 		assert.Equal(t, urlAPI, s.req.URL.String())
@@ -55,7 +55,7 @@ func TestReplay_EmptyToken(t *testing.T) {
 	require.NoError(t, err)
 	assertOpen(t, first, resp)
 	base.assertTokens(t, "old")
-	source.assertAsked(t, 2, "old")
+	source.assertCalls(t, 2, "old")
 }
 
 // The caller may get the first response, so it is open until another token is there.
@@ -63,7 +63,7 @@ func TestReplay_FirstResponseIsOpenDuringTokenContext(t *testing.T) {
 	first := unauthorized()
 	base, source := newBase(first, ok()), newSource("old", "new")
 	source.onAsk = func(context.Context) error {
-		if source.asked == 2 {
+		if source.calls == 2 {
 			assert.Equal(t, []string{"old"}, source.invalidated, "Invalidate comes first")
 			assert.Zero(t, first.body.closed.Load())
 		}
@@ -90,7 +90,7 @@ func TestReplay_TokenReplacedConcurrently(t *testing.T) {
 	require.NoError(t, err)
 	assertOpen(t, fine, resp)
 	base.assertTokens(t, "old", "new")
-	source.assertAsked(t, 2, "old", "old")
+	source.assertCalls(t, 2, "old", "old")
 }
 
 func TestReplay_PlainSource(t *testing.T) {
@@ -123,7 +123,7 @@ func TestReplay_BodyWithoutGetBody(t *testing.T) {
 	resp, err := c.through(t, tr)
 	require.NoError(t, err)
 	assertOpen(t, first, resp)
-	source.assertAsked(t, 1, "old")
+	source.assertCalls(t, 1, "old")
 
 	resp, err = get(t, urlAPI).through(t, tr)
 	require.NoError(t, err)
@@ -192,5 +192,5 @@ func TestReplay_OnceIfEveryTokenIsRejected(t *testing.T) {
 	wg.Wait()
 	assert.LessOrEqual(t, sent, 2*callers)
 	assert.Len(t, source.invalidated, callers)
-	assert.LessOrEqual(t, source.asked, 2*callers)
+	assert.LessOrEqual(t, source.calls, 2*callers)
 }

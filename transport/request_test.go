@@ -110,7 +110,7 @@ func TestInvariant16_OwnAuthorizationIsLeftAlone(t *testing.T) {
 			assertOpen(t, rejection, resp)
 			require.Len(t, base.seen, 1)
 			assert.Equal(t, header, base.seen[0].req.Header)
-			source.assertAsked(t, 0)
+			source.assertCalls(t, 0)
 		})
 	}
 }

@@ -49,7 +49,7 @@ func TestRoundTrip_SourceErrorIsWrapped(t *testing.T) {
 	var login *loginError
 	assert.ErrorAs(t, err, &login)
 	base.assertTokens(t)
-	source.assertAsked(t, 1)
+	source.assertCalls(t, 1)
 }
 
 func TestTransport_PrintsNoToken(t *testing.T) {

@@ -136,7 +136,7 @@ func assertOutcome(t *testing.T, name string, legacyRejections, rejected bool) {
 
 		if !rejected {
 			assert.Equal(t, []string{"Bearer " + tokens[0]}, sent)
-			source.assertAsked(t, 1)
+			source.assertCalls(t, 1)
 			continue
 		}
 		wantSent := make([]string, 0, len(tokens))
@@ -144,6 +144,6 @@ func assertOutcome(t *testing.T, name string, legacyRejections, rejected bool) {
 			wantSent = append(wantSent, "Bearer "+token)
 		}
 		assert.Equal(t, wantSent, sent)
-		source.assertAsked(t, 2, tokens[0])
+		source.assertCalls(t, 2, tokens[0])
 	}
 }

@@ -146,7 +146,7 @@ func TestXOAuth2_AsBaseOfItsTransport(t *testing.T) {
 	assert.Equal(t, http.StatusForbidden, status)
 	assert.Equal(t, codeBody, text)
 	a.assertRequests(t, "GET /1 Bearer theirs")
-	a.source.assertAsked(t, 0)
+	a.source.assertCalls(t, 0)
 }
 
 func TestXOAuth2_TokenSource(t *testing.T) {
