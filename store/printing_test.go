@@ -19,8 +19,7 @@ import (
 // Neither fmt, encoding packages, log/slog nor failed assertions print a key or a record.
 func TestPrintedWithoutSecrets(t *testing.T) {
 	key, record := keyOf(t, 1), []byte("record-one")
-	f, m := &store.File{Path: recordPath(t)}, &store.Memory{}
-	s := sealedOver(t, &store.Memory{}, 1)
+	f, m, s := &store.File{Path: recordPath(t)}, &store.Memory{}, sealedOver(t, &store.Memory{}, 1)
 	require.NoError(t, f.Save(t.Context(), record))
 	require.NoError(t, m.Save(t.Context(), record))
 	require.NoError(t, m.SetAside(t.Context(), "damaged"))
