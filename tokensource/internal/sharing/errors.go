@@ -2,6 +2,32 @@ package sharing
 
 import "errors"
 
+// recordError says why a stored record cannot be read. It has the same methods as the
+// errors of a Store have, see tokensource.Store.
+type recordError struct {
+	text    string
+	problem problem
+}
+
+type problem uint8
+
+const (
+	damaged    problem = iota // nobody can read it
+	unreadable                // others may be able to
+)
+
+func (e *recordError) Error() string    { return e.text }
+func (e *recordError) Damaged() bool    { return e.problem == damaged }
+func (e *recordError) LeaveAlone() bool { return e.problem == unreadable }
+
+// ErrDamaged is the error of a stored record that cannot be anybody's.
+var ErrDamaged error = &recordError{"the stored record is damaged", damaged}
+
+var (
+	errNewer  error = &recordError{"the stored record was written by a newer version of this library, which is needed to read it", unreadable}
+	errSealed error = &recordError{"the stored record is sealed, and this Store does not open it", unreadable}
+)
+
 // ErrLockHeld is the error of [Protocol.Lock] when another process has held the lock for
 // as long as was waited.
 var ErrLockHeld = errors.New("the lock is held by somebody else")
@@ -37,7 +63,7 @@ func IsStoreError(err error) bool {
 // redeemed that others have, too.
 func MustLeaveAlone(err error) bool {
 	var e interface{ LeaveAlone() bool }
-	return errors.Is(err, errNewer) || errors.Is(err, errSealed) || errors.As(err, &e) && e.LeaveAlone()
+	return errors.As(err, &e) && e.LeaveAlone()
 }
 
 // isDamaged reports whether an error of Load says that what is stored cannot be

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -14,14 +13,6 @@ import (
 // recordVersion is the version of the records written. It rises only if readers of the
 // former version would do harm.
 const recordVersion = 1
-
-// ErrDamaged is the error of a stored record that cannot be anybody's.
-var ErrDamaged = errors.New("the stored record is damaged")
-
-var (
-	errNewer  = errors.New("the stored record was written by a newer version of this library, which is needed to read it")
-	errSealed = errors.New("the stored record is sealed, and this Store does not open it")
-)
 
 // sealedMagic begins the records of a store.Sealed. A record that has it is not damaged.
 const sealedMagic = "agsauth-sealed"
