@@ -17,7 +17,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/agsauth/agsauth/ags"
-	"github.com/agsauth/agsauth/clock"
 )
 
 func TestErrorCause(t *testing.T) {
@@ -45,7 +44,7 @@ func TestErrorCause_DeadlineIsATimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		c, w := newClient(t, func(c *ags.Config) { c.Clock = clock.Real{} }, func(r *http.Request) (*http.Response, error) {
+		c, w := newClient(t, realClock, func(r *http.Request) (*http.Response, error) {
 			<-r.Context().Done()
 			return nil, r.Context().Err()
 		})
@@ -78,13 +77,7 @@ func TestGarbledAnswers_NothingOfThemIsInTheError(t *testing.T) {
 		"after a space":              "HTTP/1.1 200 OK\r\n " + body + "\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			base, stop := serveRaw(t, raw)
-			defer stop()
-			cfg := testConfig(nil)
-			cfg.BaseURL, cfg.HTTPClient, cfg.Clock = base, nil, nil
-			c, err := ags.New(cfg)
-			require.NoError(t, err)
-			_, err = c.Refresh(ags.WithoutRetry(t.Context()), testToken())
+			_, err := serveRaw(t, raw).Refresh(ags.WithoutRetry(t.Context()), testToken())
 			require.Error(t, err)
 			for ; err != nil; err = errors.Unwrap(err) {
 				for _, printed := range []string{err.Error(), fmt.Sprintf("%v %+v %#v", err, err, err)} {
@@ -96,8 +89,9 @@ func TestGarbledAnswers_NothingOfThemIsInTheError(t *testing.T) {
 	}
 }
 
-// serveRaw answers every connection with these bytes and closes it.
-func serveRaw(t *testing.T, raw string) (base string, stop func()) {
+// serveRaw returns the client of a server that sends these bytes on every connection and closes
+// it.
+func serveRaw(t *testing.T, raw string) *ags.Client {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -116,8 +110,13 @@ func serveRaw(t *testing.T, raw string) (base string, stop func()) {
 			_ = conn.Close()
 		}
 	}()
-	return "http://" + l.Addr().String(), func() {
+	t.Cleanup(func() {
 		_ = l.Close()
 		<-done
-	}
+	})
+	cfg := testConfig(nil)
+	cfg.BaseURL, cfg.HTTPClient, cfg.Clock = "http://"+l.Addr().String(), nil, nil
+	c, err := ags.New(cfg)
+	require.NoError(t, err)
+	return c
 }

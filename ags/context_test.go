@@ -14,7 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/agsauth/agsauth/ags"
-	"github.com/agsauth/agsauth/clock"
 )
 
 func TestWithCorrelationID(t *testing.T) {
@@ -36,7 +35,7 @@ func TestWithoutRetry(t *testing.T) {
 	for op, call := range allCalls() {
 		for _, r := range []responder{failWith(errDial), failWith(errLost), respond(429, ""), respond(503, ""), respondTruncated(200, "{", errLost)} {
 			synctest.Test(t, func(t *testing.T) {
-				c, w := newClient(t, func(c *ags.Config) { c.Clock = clock.Real{} }, r)
+				c, w := newClient(t, realClock, r)
 				start := time.Now()
 				err := call(ags.WithoutRetry(t.Context()), c)
 				if op != "sign out" {

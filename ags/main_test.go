@@ -31,6 +31,9 @@ const (
 // issued is the time of the tests' gateway and, unless a test says otherwise, of the client.
 var issued = time.Unix(1654873493, 0)
 
+// classes are the classes of an [ags.Error].
+var classes = []error{ags.ErrUnauthorized, ags.ErrForbidden, ags.ErrUnavailable, ags.ErrProtocol}
+
 // sentRequest is a request as the transport received it.
 type sentRequest struct {
 	method, url, body string
@@ -112,6 +115,9 @@ func testConfig(w http.RoundTripper) ags.Config {
 		Parameters: []ags.Parameter{{Name: "password", Value: passwordMark}},
 	}
 }
+
+// realClock sets the system clock, for tests in fake time.
+func realClock(c *ags.Config) { c.Clock = clock.Real{} }
 
 // newClient returns a client whose requests are answered by responders.
 func newClient(tb testing.TB, change func(*ags.Config), responders ...responder) (*ags.Client, *fakeTransport) {

@@ -16,6 +16,20 @@ import (
 	"github.com/agsauth/agsauth/ags"
 )
 
+// redact returns the message of the error of a sign-on with these parameter values, to which
+// the gateway responds with message.
+func redact(t *testing.T, message string, values ...string) string {
+	t.Helper()
+	var r ags.SignOnRequest
+	for _, value := range values {
+		r.Parameters = append(r.Parameters, ags.Parameter{Name: "parameter", Value: value})
+	}
+	c, w := newClient(t, nil, respond(403, toJSON(map[string]string{"message": message})))
+	_, err := c.SignOn(t.Context(), r)
+	w.only()
+	return asError(t, err).Message
+}
+
 // The encodings in which gateways and proxies quote a request.
 func TestRedact_EncodedSecrets(t *testing.T) {
 	const password = `s3cret "wörd"+<&>`
@@ -49,10 +63,7 @@ func TestRedact_EncodedSecrets(t *testing.T) {
 		"changed case":            `S3cret "Wörd"+<&>`,
 		"verbatim and base64":     password + " " + base64.StdEncoding.EncodeToString([]byte(password)),
 	} {
-		c, w := newClient(t, nil, respond(403, toJSON(map[string]string{"message": "bad password: " + echo + "."})))
-		_, err := c.SignOn(t.Context(), ags.SignOnRequest{Parameters: []ags.Parameter{{Name: "password", Value: password}}})
-		w.only()
-		message := asError(t, err).Message
+		message := redact(t, "bad password: "+echo+".", password)
 		assert.Contains(t, message, "[redacted]", name)
 		for _, piece := range []string{"s3cret", "S3cret", "S3CRET", "czNjcm", "M2NyZX", "c2NyZX", strings.Trim(echo[:min(len(echo), 12)], " ")} {
 			assert.NotContains(t, message, piece, name)
@@ -65,10 +76,7 @@ func TestRedact_HarmlessMessagesAreKept(t *testing.T) {
 		"device limit reached", "50% of 100%", "a&b &amp; c", `C:\users\dave`, "deadbeefcafe0123", "c29tZXRoaW5nIGVsc2U=",
 		"request f0a5c3d2-77aa-4c1b-9f1e-0a1b2c3d4e5f failed", "see https://example.com/help?a=1&b=2",
 	} {
-		c, w := newClient(t, nil, respond(403, toJSON(map[string]string{"message": message})))
-		_, err := c.SignOn(t.Context(), ags.SignOnRequest{Parameters: []ags.Parameter{{Name: "password", Value: "hunter22"}, {Name: "pin", Value: "12"}}})
-		w.only()
-		assert.Equal(t, message, asError(t, err).Message)
+		assert.Equal(t, message, redact(t, message, "hunter22", "12"))
 	}
 }
 
@@ -101,10 +109,7 @@ func TestRedact_Forms(t *testing.T) {
 // Some servers write URL escapes in lower case.
 func TestRedact_LowerCaseEscapes(t *testing.T) {
 	for _, echo := range []string{"PASS%2FWORD%3F", "PASS%2fWORD%3f"} {
-		c, w := newClient(t, nil, respond(403, toJSON(map[string]string{"message": "wrong: " + echo})))
-		_, err := c.SessionToken(t.Context(), []ags.Parameter{{Name: "password", Value: "PASS/WORD?"}})
-		w.only()
-		assert.Equal(t, "wrong: [redacted]", asError(t, err).Message)
+		assert.Equal(t, "wrong: [redacted]", redact(t, "wrong: "+echo, "PASS/WORD?"))
 	}
 }
 
@@ -117,10 +122,7 @@ func TestRedact_Pieces(t *testing.T) {
 }
 
 func TestRedact_OverlappingSecrets(t *testing.T) {
-	c, w := newClient(t, nil, respond(403, `{"message":"x abcdefghijkl y"}`))
-	_, err := c.SessionToken(t.Context(), []ags.Parameter{{Name: "a", Value: "abcdefgh"}, {Name: "b", Value: "efghijkl"}, {Name: "c", Value: " "}, {Name: "d"}})
-	w.only()
-	assert.Equal(t, "x [redacted] y", asError(t, err).Message)
+	assert.Equal(t, "x [redacted] y", redact(t, "x abcdefghijkl y", "abcdefgh", "efghijkl", " ", ""))
 }
 
 // A replacement inside a word would reveal the secret.
@@ -131,10 +133,7 @@ func TestRedact_ShortSecretsAsWords(t *testing.T) {
 		"language=en, en-GB, 'en'": "language=[redacted], [redacted]-GB, '[redacted]'",
 		"entry 1en2":               "entry 1en2",
 	} {
-		c, w := newClient(t, nil, respond(401, toJSON(map[string]string{"message": message})))
-		_, err := c.SessionToken(t.Context(), []ags.Parameter{{Name: "locale", Value: "en"}})
-		w.only()
-		assert.Equal(t, want, asError(t, err).Message)
+		assert.Equal(t, want, redact(t, message, "en"))
 	}
 }
 

@@ -26,15 +26,10 @@ func TestResponse_InvalidStatus(t *testing.T) {
 		w.only()
 	}
 	for _, line := range []string{"HTTP/1.1 000 OK", "HTTP/1.1 -00 OK"} {
-		base, stop := serveRaw(t, line+"\r\nContent-Length: 0\r\n\r\n")
-		cfg := testConfig(nil)
-		cfg.BaseURL, cfg.HTTPClient, cfg.Clock = base, nil, nil
-		c, err := ags.New(cfg)
-		require.NoError(t, err)
+		c := serveRaw(t, line+"\r\nContent-Length: 0\r\n\r\n")
 		for op, call := range allCalls() {
 			require.Error(t, call(ags.WithoutRetry(t.Context()), c), "%s: %s", op, line)
 		}
-		stop()
 	}
 }
 

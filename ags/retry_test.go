@@ -50,7 +50,7 @@ func callInBubble(t *testing.T, change func(*ags.Config), op string, responders 
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		c, w := newClient(t, func(cfg *ags.Config) {
-			cfg.Clock = clock.Real{}
+			realClock(cfg)
 			if change != nil {
 				change(cfg)
 			}
@@ -192,7 +192,7 @@ func TestRetry_SameRequestEachTime(t *testing.T) {
 
 func TestRetry_IssuedAtIsOfTheLastAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, w := newClient(t, func(c *ags.Config) { c.Clock = clock.Real{} }, respond(503, "", "Retry-After", "60"), respond(200, tokenJSON()))
+		c, w := newClient(t, realClock, respond(503, "", "Retry-After", "60"), respond(200, tokenJSON()))
 		start := time.Now()
 		token, err := c.Refresh(t.Context(), testToken())
 		require.NoError(t, err)

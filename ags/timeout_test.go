@@ -51,7 +51,7 @@ func TestTimeout_EndsEachAttempt(t *testing.T) {
 				if name != "no response" && op == "sign out" {
 					n = 1 // only the status is needed
 				}
-				c, w := newClient(t, func(c *ags.Config) { c.Clock = clock.Real{} }, slices.Repeat([]responder{play}, n)...)
+				c, w := newClient(t, realClock, slices.Repeat([]responder{play}, n)...)
 				start := time.Now()
 				err := allCalls()[op](context.Background(), c)
 				assert.Len(t, w.requests, n, "%s, %s", op, name)

@@ -108,116 +108,50 @@ func jwtExpiring(exp, fixed int64) string {
 // Keeps G2.
 func TestTokenResponse_ClaimsAndSkew(t *testing.T) {
 	type want struct{ access, refresh, fixed float64 } // seconds after our time of sending
-	inOrder := want{3600, 172800, 2592000}
 	access, refresh := jwtExpiring(3600, 2592000), jwtExpiring(172800, 2592000)
-	date := []string{"Date", issued.UTC().Format(http.TimeFormat)}
+	jwts := func(fields ...any) []any {
+		return append([]any{"access_token", access, "refresh_token", refresh}, fields...)
+	}
+	tokens := func(access, refresh string) []any { return []any{"access_token", access, "refresh_token", refresh} }
+	noLifetimes := []any{"expires_in", nil, "refresh_expires_in", nil, "fixed_refresh_expires_in", nil}
+	date := issued.UTC().Format(http.TimeFormat)
+	later := issued.Add(10 * time.Minute).UTC().Format(http.TimeFormat)
+	all, sooner := want{3600, 172800, 2592000}, want{3600, 172800, 1000000}
 	for _, tc := range []struct {
 		name   string
 		fields []any
-		header []string
-		want   want // if our clock is right
-		wrong  want // if our clock is an hour behind
+		date   string
+		want   want
+		behind want // if our clock is an hour behind
 	}{
-		{"all present", []any{"access_token", access, "refresh_token", refresh}, nil, inOrder, inOrder},
+		{"all present", jwts(), "", all, all},
+		{"no expires_in: corrected by the refresh token", jwts("expires_in", nil), "", all, all},
+		{"no refresh_expires_in: corrected by the access token", jwts("refresh_expires_in", nil), "", all, all},
+		{"zero means absent", jwts("refresh_expires_in", 0, "fixed_refresh_expires_in", 0), "", all, all},
+		{"claims alone: corrected by Date", jwts(noLifetimes...), date, all, all},
+		{"claims alone: not corrected without Date", jwts(noLifetimes...), "", all, want{7200, 176400, 2595600}},
+		{"exp and expires_in before Date", jwts(), later, all, all},
+		{"opaque tokens", nil, date, all, all},
+		{"nothing present", noLifetimes, date, want{}, want{}},
+		{"fixed_exp before fixed_refresh_expires_in", tokens(jwtExpiring(3600, 1000000), "opaque"), "", sooner, sooner},
+		{"fixed_exp of the refresh token only", tokens(jwtExpiring(3600, 0), jwtExpiring(172800, 1000000)), "", sooner, sooner},
+		{"the earlier fixed_exp of two", tokens(jwtExpiring(3600, 2000000), jwtExpiring(172800, 1000000)), "", sooner, sooner},
 		{
-			"no expires_in: corrected by the refresh token",
-			[]any{"access_token", access, "refresh_token", refresh, "expires_in", nil},
-			nil, inOrder, inOrder,
-		},
-		{
-			"no refresh_expires_in: corrected by the access token",
-			[]any{"access_token", access, "refresh_token", refresh, "refresh_expires_in", nil},
-			nil, inOrder, inOrder,
-		},
-		{
-			"zero means absent",
-			[]any{"access_token", access, "refresh_token", refresh, "refresh_expires_in", 0, "fixed_refresh_expires_in", 0},
-			nil, inOrder, inOrder,
-		},
-		{
-			"claims alone: corrected by Date",
-			[]any{
-				"access_token", access, "refresh_token", refresh,
-				"expires_in", nil, "refresh_expires_in", nil, "fixed_refresh_expires_in", nil,
-			},
-			date, inOrder, inOrder,
-		},
-		{
-			"claims alone: not corrected without Date",
-			[]any{
-				"access_token", access, "refresh_token", refresh,
-				"expires_in", nil, "refresh_expires_in", nil, "fixed_refresh_expires_in", nil,
-			},
-			nil, inOrder,
-			want{7200, 176400, 2595600},
-		},
-		{
-			"exp and expires_in before Date",
-			[]any{"access_token", access, "refresh_token", refresh},
-			[]string{"Date", issued.Add(10 * time.Minute).UTC().Format(http.TimeFormat)},
-			inOrder, inOrder,
-		},
-		{
-			"opaque tokens",
-			[]any{},
-			date, inOrder, inOrder,
-		},
-		{
-			"nothing present",
-			[]any{"expires_in", nil, "refresh_expires_in", nil, "fixed_refresh_expires_in", nil},
-			date,
-			want{},
-			want{},
-		},
-		{
-			"fixed_exp before fixed_refresh_expires_in",
-			[]any{"access_token", jwtExpiring(3600, 1000000), "refresh_token", "opaque"},
-			nil,
-			want{3600, 172800, 1000000},
-			want{3600, 172800, 1000000},
-		},
-		{
-			"fixed_exp of the refresh token only",
-			[]any{"access_token", jwtExpiring(3600, 0), "refresh_token", jwtExpiring(172800, 1000000)},
-			nil,
-			want{3600, 172800, 1000000},
-			want{3600, 172800, 1000000},
-		},
-		{
-			"the earlier fixed_exp of two",
-			[]any{"access_token", jwtExpiring(3600, 2000000), "refresh_token", jwtExpiring(172800, 1000000)},
-			nil,
-			want{3600, 172800, 1000000},
-			want{3600, 172800, 1000000},
-		},
-		{
-			"fixed_exp does not correct the clock",
-			[]any{"access_token", jwtExpiring(0, 1592000), "refresh_token", jwtExpiring(0, 1592000)},
-			date,
+			"fixed_exp does not correct the clock", tokens(jwtExpiring(0, 1592000), jwtExpiring(0, 1592000)), date,
 			want{3600, 172800, 1592000},
 			want{3600, 172800, 1592000},
 		},
+		{"an exp too far ahead does not correct the clock", tokens(jwtExpiring(9000000000, 2592000), refresh), "", all, all},
+		{"a fixed_exp too far ahead", tokens(jwtExpiring(3600, 9000000000), jwtExpiring(172800, 9000000000)), "", all, all},
 		{
-			"an exp too far ahead does not correct the clock",
-			[]any{"access_token", jwtExpiring(9000000000, 2592000), "refresh_token", refresh},
-			nil, inOrder, inOrder,
-		},
-		{
-			"a fixed_exp too far ahead",
-			[]any{"access_token", jwtExpiring(3600, 9000000000), "refresh_token", jwtExpiring(172800, 9000000000)},
-			nil, inOrder, inOrder,
-		},
-		{
-			"claims before the issue time",
-			[]any{"access_token", jwtExpiring(-10, -10), "refresh_token", "opaque", "expires_in", nil},
-			date,
+			"claims before the issue time", append(tokens(jwtExpiring(-10, -10), "opaque"), "expires_in", nil), date,
 			want{0, 172800, 2592000},
 			want{0, 172800, 2592000},
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			for at, want := range map[time.Time]want{issued: tc.want, issued.Add(-time.Hour): tc.wrong} {
-				token, err := refreshAt(t, at, testToken(), tokenJSON(tc.fields...), tc.header...)
+			for at, want := range map[time.Time]want{issued: tc.want, issued.Add(-time.Hour): tc.behind} {
+				token, err := refreshAt(t, at, testToken(), tokenJSON(tc.fields...), "Date", tc.date)
 				require.NoError(t, err)
 				assertInstant(t, at, token.IssuedAt, "issued")
 				assertInstant(t, secondsAfter(at, want.access), token.ExpiresAt, "access")

@@ -103,22 +103,6 @@ func TestRefresh_KeepsValuesThatTheResponseOmits(t *testing.T) {
 		assertInstant(t, prev.FixedExpiresAt, token.FixedExpiresAt, "fixed")
 		assert.False(t, token.HasFixedClaim())
 	})
-	t.Run("a past expiry of the refresh token is not kept", func(t *testing.T) {
-		for late, want := range map[time.Duration]time.Time{
-			100000*time.Second - 1: prev.RefreshExpiresAt, 100000 * time.Second: {}, 200000 * time.Second: {},
-		} {
-			token, err := refreshAt(t, issued.Add(late), prev, `{"access_token":"a","expires_in":60}`)
-			require.NoError(t, err)
-			assert.Equal(t, old, token.RefreshToken.Reveal())
-			assertInstant(t, want, token.RefreshExpiresAt, late.String())
-		}
-	})
-	t.Run("a past fixed expiry is not kept", func(t *testing.T) {
-		late := issued.Add(2592000 * time.Second)
-		token, err := refreshAt(t, late, prev, `{"access_token":"a","refresh_token":"r"}`)
-		require.NoError(t, err)
-		assertInstant(t, time.Time{}, token.FixedExpiresAt, "fixed")
-	})
 	t.Run("the response has precedence", func(t *testing.T) {
 		token, err := refreshAt(t, issued, prev, tokenJSON())
 		require.NoError(t, err)
@@ -127,6 +111,23 @@ func TestRefresh_KeepsValuesThatTheResponseOmits(t *testing.T) {
 		assert.Equal(t, "new-refresh", token.RefreshToken.Reveal())
 	})
 	assert.Equal(t, before, *prev, "the refreshed token is not modified")
+}
+
+// The gateway has just accepted the session, so a past expiry is wrong.
+func TestRefresh_DropsPastExpiries(t *testing.T) {
+	prev := testToken()
+	prev.RefreshExpiresAt, prev.FixedExpiresAt = issued.Add(100000*time.Second), issued.Add(2592000*time.Second)
+	for late, want := range map[time.Duration]time.Time{
+		100000*time.Second - 1: prev.RefreshExpiresAt, 100000 * time.Second: {}, 200000 * time.Second: {},
+	} {
+		token, err := refreshAt(t, issued.Add(late), prev, `{"access_token":"a","expires_in":60}`)
+		require.NoError(t, err)
+		assert.Equal(t, refreshMark, token.RefreshToken.Reveal())
+		assertInstant(t, want, token.RefreshExpiresAt, late.String())
+	}
+	token, err := refreshAt(t, prev.FixedExpiresAt, prev, `{"access_token":"a","refresh_token":"r"}`)
+	require.NoError(t, err)
+	assertInstant(t, time.Time{}, token.FixedExpiresAt, "fixed")
 }
 
 // Keeps G1.
