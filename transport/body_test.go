@@ -71,10 +71,7 @@ func TestReplay_RejectionFreesItsConnection(t *testing.T) {
 // A rejection whose body does not end is replayed as well.
 func TestReplay_RejectionWithoutEnd(t *testing.T) {
 	for name, length := range map[string]string{"chunked": "", "longer length than body": "1000"} {
-		for proto, start := range map[string]func(*httptest.Server){
-			"HTTP/1.1": (*httptest.Server).StartTLS,
-			"HTTP/2":   func(s *httptest.Server) { s.EnableHTTP2 = true; s.StartTLS() },
-		} {
+		for proto, start := range protocols {
 			t.Run(name+", "+proto, func(t *testing.T) {
 				ended := make(chan struct{}, 1)
 				srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -104,6 +104,14 @@ func TestContract_Rejected(t *testing.T) {
 		x.wantResponse(second, "old", "new")
 		x.source.assertCalls(x.t, 2, "old")
 	})
+	runScenario(t, "the base fails at the replay", func(x *scenario) {
+		broken := errors.New("broken")
+		x.respondWith(unauthorized(), &response{err: broken})
+		x.wantError(broken, "old", "new")
+	})
+}
+
+func TestContract_RejectedWithoutReplay(t *testing.T) {
 	runScenario(t, "no other token", func(x *scenario) {
 		first := forbidden(codeBody)
 		x.respondWith(first)
@@ -117,11 +125,6 @@ func TestContract_Rejected(t *testing.T) {
 		x.onAsk(2, func(context.Context) error { return errors.New("not now") })
 		x.wantResponse(first, "old")
 		x.source.assertCalls(x.t, 2, "old")
-	})
-	runScenario(t, "the base fails at the replay", func(x *scenario) {
-		broken := errors.New("broken")
-		x.respondWith(unauthorized(), &response{err: broken})
-		x.wantError(broken, "old", "new")
 	})
 	runScenarioWith(t, "a body without GetBody", post, func(x *scenario) {
 		first := unauthorized()
@@ -144,12 +147,6 @@ func TestContract_Rejected(t *testing.T) {
 }
 
 func TestContract_ContextEnds(t *testing.T) {
-	cancelled := func(x *scenario) *response {
-		return &response{err: errCancelled, before: func(r *http.Request) {
-			x.cancel(errCancelled)
-			<-r.Context().Done()
-		}}
-	}
 	runScenario(t, "before the call", func(x *scenario) {
 		x.cancel(errCancelled)
 		x.wantError(errCancelled)
@@ -172,7 +169,7 @@ func TestContract_ContextEnds(t *testing.T) {
 		x.wantError(errCancelled)
 	})
 	runScenario(t, "during the base's RoundTrip", func(x *scenario) {
-		x.respondWith(cancelled(x))
+		x.respondWith(x.cancelledResponse())
 		x.wantError(errCancelled, "old")
 	})
 	runScenario(t, "while the response is judged", func(x *scenario) {
@@ -188,6 +185,9 @@ func TestContract_ContextEnds(t *testing.T) {
 		x.wantError(errCancelled, "old")
 		x.source.assertCalls(x.t, 1, "old")
 	})
+}
+
+func TestContract_ContextEndsAtTheReplay(t *testing.T) {
 	runScenario(t, "during the second TokenContext", func(x *scenario) {
 		x.respondWith(unauthorized())
 		x.onAsk(2, x.cancelAndWait)
@@ -199,7 +199,7 @@ func TestContract_ContextEnds(t *testing.T) {
 		x.wantError(errCancelled, "old")
 	})
 	runScenario(t, "during the replay", func(x *scenario) {
-		x.respondWith(unauthorized(), cancelled(x))
+		x.respondWith(unauthorized(), x.cancelledResponse())
 		x.wantError(errCancelled, "old", "new")
 	})
 }

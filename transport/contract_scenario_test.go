@@ -58,6 +58,14 @@ func (x *scenario) respondWith(responses ...*response) {
 	x.tr.Base = x.base
 }
 
+// cancelledResponse returns a response that cancels the request and fails.
+func (x *scenario) cancelledResponse() *response {
+	return &response{err: errCancelled, before: func(r *http.Request) {
+		x.cancel(errCancelled)
+		<-r.Context().Done()
+	}}
+}
+
 // wantResponse asserts that the caller gets this response, complete and open, after requests
 // with these tokens.
 func (x *scenario) wantResponse(want *response, tokens ...string) {

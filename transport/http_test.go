@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,6 +16,14 @@ import (
 
 	"github.com/agsauth/agsauth/transport"
 )
+
+// protocols start a server with TLS.
+var protocols = map[string]func(*httptest.Server){"HTTP/1.1": (*httptest.Server).StartTLS, "HTTP/2": startHTTP2}
+
+func startHTTP2(s *httptest.Server) {
+	s.EnableHTTP2 = true
+	s.StartTLS()
+}
 
 // api accepts the token "new" and records its requests.
 type api struct {
@@ -87,7 +94,7 @@ func TestHTTP_RejectedTokenIsReplaced(t *testing.T) {
 	}{
 		"plain":  {(*httptest.Server).Start, "fine over HTTP/1.1"},
 		"TLS":    {(*httptest.Server).StartTLS, "fine over HTTP/1.1"},
-		"HTTP/2": {func(s *httptest.Server) { s.EnableHTTP2 = true; s.StartTLS() }, "fine over HTTP/2.0"},
+		"HTTP/2": {startHTTP2, "fine over HTTP/2.0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := newAPI(t, tc.start, fine)
@@ -245,36 +252,6 @@ func TestHTTP_Upgrade(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "hello\n", string(text))
 	a.assertRequests(t, "GET /1 Bearer old", "GET /1 Bearer new")
-}
-
-// A body with "Expect: 100-continue" is read for the second request only.
-func TestHTTP_ExpectContinue(t *testing.T) {
-	var reads atomic.Int64
-	source, requests := newSource("old", "new"), atomic.Int64{}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		requests.Add(1)
-		if r.Header.Get("Authorization") != "Bearer new" {
-			w.WriteHeader(http.StatusUnauthorized)
-			return
-		}
-		data, _ := io.ReadAll(r.Body)
-		reads.Add(int64(len(data)))
-	}))
-	t.Cleanup(server.Close)
-	base := server.Client().Transport.(*http.Transport)
-	base.ExpectContinueTimeout = time.Minute
-	client := &http.Client{Transport: &transport.Transport{Source: source, Base: base}}
-	c := post(t, server.URL).withHeader("Expect", "100-continue")
-	status, _ := fetch(t, client, c)
-	assert.Equal(t, http.StatusOK, status)
-	require.Len(t, c.bodies, 2)
-	assert.Zero(t, c.bodies[0].read.Load())
-	assert.EqualValues(t, 7, reads.Load())
-	assert.EqualValues(t, 2, requests.Load())
-	for _, b := range c.bodies {
-		<-b.done // net/http may close it after it has answered
-		assert.EqualValues(t, 1, b.closed.Load())
-	}
 }
 
 func TestHTTP_ConcurrentRequests(t *testing.T) {

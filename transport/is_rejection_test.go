@@ -110,10 +110,7 @@ func TestIsRejection_NoBody(t *testing.T) {
 // gRPC reports an invalid token in a trailer.
 func TestIsRejection_Trailers(t *testing.T) {
 	for name, announced := range map[string]bool{"announced": true, "not announced": false} {
-		for proto, start := range map[string]func(*httptest.Server){
-			"HTTP/1.1": (*httptest.Server).StartTLS,
-			"HTTP/2":   func(s *httptest.Server) { s.EnableHTTP2 = true; s.StartTLS() },
-		} {
+		for proto, start := range protocols {
 			t.Run(name+", "+proto, func(t *testing.T) {
 				srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					status, key := "0", "Grpc-Status"

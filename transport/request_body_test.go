@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,10 +38,7 @@ func (unknownBody) Close() error { return nil }
 // The API rejects the request before it has read the body, which the base may still be sending.
 func TestReplay_RewindingBody(t *testing.T) {
 	text := bytes.Repeat([]byte("0123456789abcdef"), 1<<20/16)
-	for proto, start := range map[string]func(*httptest.Server){
-		"HTTP/1.1": (*httptest.Server).StartTLS,
-		"HTTP/2":   func(s *httptest.Server) { s.EnableHTTP2 = true; s.StartTLS() },
-	} {
+	for proto, start := range protocols {
 		for name, wrap := range map[string]func(io.Reader) io.ReadCloser{
 			"in memory":       io.NopCloser,
 			"of unknown type": func(r io.Reader) io.ReadCloser { return unknownBody{r} },
@@ -185,4 +183,34 @@ func TestRoundTrip_BaseMayCloseTheBodyLater(t *testing.T) {
 	assert.Equal(t, payload, string(text))
 	assert.NoError(t, later.Close())
 	assert.EqualValues(t, 1, c.bodies[0].closed.Load())
+}
+
+// A body with "Expect: 100-continue" is read for the second request only.
+func TestReplay_ExpectContinue(t *testing.T) {
+	var reads atomic.Int64
+	source, requests := newSource("old", "new"), atomic.Int64{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		if r.Header.Get("Authorization") != "Bearer new" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		data, _ := io.ReadAll(r.Body)
+		reads.Add(int64(len(data)))
+	}))
+	t.Cleanup(server.Close)
+	base := server.Client().Transport.(*http.Transport)
+	base.ExpectContinueTimeout = time.Minute
+	client := &http.Client{Transport: &transport.Transport{Source: source, Base: base}}
+	c := post(t, server.URL).withHeader("Expect", "100-continue")
+	status, _ := fetch(t, client, c)
+	assert.Equal(t, http.StatusOK, status)
+	require.Len(t, c.bodies, 2)
+	assert.Zero(t, c.bodies[0].read.Load())
+	assert.EqualValues(t, 7, reads.Load())
+	assert.EqualValues(t, 2, requests.Load())
+	for _, b := range c.bodies {
+		<-b.done // net/http may close it after it has answered
+		assert.EqualValues(t, 1, b.closed.Load())
+	}
 }
