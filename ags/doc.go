@@ -38,6 +38,6 @@
 // Tokens are not verified, because a client has no key. Their claims are used for
 // scheduling only. At most 1 MiB of a response body is read.
 //
-// The protocol follows the public OpenTV Platform documentation. Comments say
-// where a rule comes from public clients instead, or is this package's own.
+// The protocol is that of the public OpenTV Platform documentation. A comment marks
+// each rule that is taken from public clients or is this package's own.
 package ags

@@ -23,18 +23,26 @@ type exchange struct {
 	delays      int // delays made
 
 	// The last attempt.
-	response   response
-	err        error // nil if it succeeded
-	notSent    bool  // the request was not written
-	lost       bool  // it may have been written, and there is no complete response
-	unanswered bool  // it may have been written, and the response is not the gateway's
-	retrying   bool  // it is to be retried
+	response response
+	err      error // nil if it succeeded
+	outcome  outcome
+	retrying bool // it is to be retried
 
 	// All attempts.
 	anySent    bool // one may have been written
 	lostBefore bool // an attempt before the last one was lost
-	unknown    bool // an attempt before the last one was lost or unanswered
+	unknown    bool // an attempt before the last one was lost or not answered by the gateway
 }
+
+// outcome says whether the gateway answered an attempt.
+type outcome uint8
+
+const (
+	answered       outcome = iota // with a complete response, or an error that it sent
+	notSent                       // the request was not written
+	lost                          // it may have been written, and there is no complete response
+	notFromGateway                // it may have been written, and the response is not the gateway's
+)
 
 // run makes the attempts and returns the error of the last one.
 func (x *exchange) run(ctx context.Context) error {
@@ -71,12 +79,12 @@ func (x *exchange) run(ctx context.Context) error {
 // has a status only: without a Location, no redirect is followed.
 func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 	x.response = response{op: x.call.op, correlationID: x.correlationID}
-	x.lostBefore = x.lostBefore || x.lost
-	x.unknown = x.unknown || x.lost || x.unanswered
-	x.notSent, x.lost, x.unanswered, x.retrying = false, false, false, false
+	x.lostBefore = x.lostBefore || x.outcome == lost
+	x.unknown = x.unknown || x.outcome == lost || x.outcome == notFromGateway
+	x.outcome, x.retrying = answered, false
 	ctx := req.Context()
 	if ctx.Err() != nil {
-		x.notSent = true
+		x.outcome = notSent
 		if req.Body != nil {
 			_ = req.Body.Close()
 		}
@@ -96,8 +104,11 @@ func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 		err = errors.New("the transport returned neither a response nor an error")
 	}
 	if err != nil {
-		x.notSent = !trace.mayHaveSent(err)
-		x.anySent = x.anySent || !x.notSent
+		if trace.mayHaveSent(err) {
+			x.outcome, x.anySent = lost, true
+		} else {
+			x.outcome = notSent
+		}
 		return nil, orTimeout(ctx, err)
 	}
 	x.anySent = true
@@ -125,18 +136,21 @@ func (x *exchange) evaluate(ctx context.Context, err error) {
 	r := &x.response
 	switch {
 	case !r.received:
-		x.lost = !x.notSent
 		x.fail(&Error{NotSent: !x.anySent, Err: x.cause(ctx, err)})
 	case !r.hasValidStatus():
-		x.unanswered = true
+		x.outcome = notFromGateway
 		x.fail(&Error{Status: r.status, Message: "the status is not an HTTP status", Malformed: true})
 	case r.status >= http.StatusBadRequest:
 		e := r.toError(x.redactor, x.settings.clock.Now())
-		if r.readErr != nil {
-			x.lost = e.Malformed
-			e.Err = x.cause(ctx, r.readErr).with(io.ErrUnexpectedEOF)
+		if e.NotFromGateway {
+			x.outcome = notFromGateway
 		}
-		x.unanswered = x.lost || e.NotFromGateway
+		if r.readErr != nil {
+			e.Err = x.cause(ctx, r.readErr).with(io.ErrUnexpectedEOF)
+			if e.Malformed {
+				x.outcome = lost
+			}
+		}
 		x.fail(e)
 	default:
 		x.err = x.read(r)
@@ -150,7 +164,7 @@ func (x *exchange) evaluate(ctx context.Context, err error) {
 func (x *exchange) failResponse(ctx context.Context, invalid *responseError) {
 	e := &Error{Status: x.response.status, Code: invalid.code, Message: invalid.text, Malformed: !invalid.rejection}
 	if invalid.truncated != nil {
-		x.lost = true
+		x.outcome = lost
 		e.Err = x.cause(ctx, invalid.truncated).with(io.ErrUnexpectedEOF)
 	}
 	x.fail(e)

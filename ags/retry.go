@@ -32,13 +32,13 @@ func (x *exchange) retryDelay() (delay time.Duration, retry bool) {
 	if !ok {
 		return 0, false
 	}
-	retry = x.lost || errors.Is(e, ErrUnavailable)
+	retry = x.outcome == lost || errors.Is(e, ErrUnavailable)
 	switch x.call.policy {
 	case retryTransient:
 	case retryUnsent:
-		retry = x.notSent || e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable && !e.NotFromGateway
+		retry = x.outcome == notSent || e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable && !e.NotFromGateway
 	case retryLostOnce:
-		if x.lost {
+		if x.outcome == lost {
 			return 0, !x.lostBefore
 		}
 	}
