@@ -120,40 +120,19 @@ func TestNew_CopiesConfig(t *testing.T) {
 }
 
 func TestNew_Paths(t *testing.T) {
-	c, w := newClient(t, func(c *ags.Config) {
+	requests := makeAllCalls(t, func(c *ags.Config) {
 		c.BaseURL += "/base"
 		c.Paths = ags.Paths{
 			Discovery: "/a", SignOn: "b", SubsequentSignOn: "/c/", SessionToken: "/d%2Fd",
 			SignOnWithSessionToken: "/e", Refresh: "/f", SignOut: "/g",
 		}
-	}, respond(200, `{"availableServices":[]}`), respond(201, tokenJSON()), respond(201, tokenJSON()),
-		respond(200, `{"sessionToken":"s"}`), respond(201, tokenJSON()), respond(200, tokenJSON()), respond(200, ""))
-	makeAllCalls(t, c)
+	})
 	var urls []string
-	for _, r := range w.requests {
+	for _, r := range requests {
 		urls = append(urls, r.url)
 	}
 	const base = "https://gateway.example.com/base"
 	assert.Equal(t, []string{
 		base + "/a", base + "/b", base + "/c/", base + "/d%2Fd", base + "/e", base + "/f", base + "/g",
 	}, urls)
-}
-
-// makeAllCalls makes all seven calls, which must succeed.
-func makeAllCalls(t *testing.T, c *ags.Client) {
-	t.Helper()
-	ctx, r := t.Context(), ags.SignOnRequest{ClientID: "PUB_989"}
-	_, err := c.Discover(ctx)
-	require.NoError(t, err)
-	_, err = c.SignOn(ctx, r)
-	require.NoError(t, err)
-	_, err = c.SubsequentSignOn(ctx, ags.NewSecret(userMark), r)
-	require.NoError(t, err)
-	_, err = c.SessionToken(ctx, nil)
-	require.NoError(t, err)
-	_, err = c.SignOnWithSessionToken(ctx, r)
-	require.NoError(t, err)
-	_, err = c.Refresh(ctx, testToken())
-	require.NoError(t, err)
-	require.NoError(t, c.SignOut(ctx, testToken()))
 }

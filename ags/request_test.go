@@ -13,19 +13,9 @@ import (
 	"github.com/agsauth/agsauth/ags"
 )
 
-// responsesToAllCalls returns a response to each call of makeAllCalls.
-func responsesToAllCalls() []responder {
-	return []responder{
-		respond(200, `{"availableServices":[]}`), respond(201, tokenJSON()), respond(201, tokenJSON()),
-		respond(200, `{"sessionToken":"s"}`), respond(201, tokenJSON()), respond(200, tokenJSON()), respond(200, ""),
-	}
-}
-
 func TestRequest_MandatoryHeaders(t *testing.T) {
-	c, w := newClient(t, nil, responsesToAllCalls()...)
-	makeAllCalls(t, c)
-	require.Len(t, w.requests, 7)
-	for i, r := range w.requests {
+	requests := makeAllCalls(t, nil)
+	for i, r := range requests {
 		assert.Equal(t, []string{"nagra"}, r.header["Nv-Tenant-Id"], r.url)
 		assert.Equal(t, []string{"application/json"}, r.header["Accept"], r.url)
 		require.Len(t, r.header["X-Correlation-Id"], 1, r.url)
@@ -43,13 +33,12 @@ func TestRequest_MandatoryHeaders(t *testing.T) {
 		assert.Equal(t, []string{"application/json"}, r.header["Content-Type"], r.url)
 		assert.True(t, json.Valid([]byte(r.body)), r.url)
 	}
-	assert.NotEqual(t, w.requests[1].header.Get("X-Correlation-Id"), w.requests[2].header.Get("X-Correlation-Id"))
+	assert.NotEqual(t, requests[1].header.Get("X-Correlation-Id"), requests[2].header.Get("X-Correlation-Id"))
 }
 
 func TestRequest_Credentials(t *testing.T) {
-	c, w := newClient(t, nil, responsesToAllCalls()...)
-	makeAllCalls(t, c)
-	for _, r := range w.requests {
+	requests := makeAllCalls(t, nil)
+	for _, r := range requests {
 		var authorization, userToken string
 		switch {
 		case strings.HasSuffix(r.url, "/ags/refresh"):
@@ -65,15 +54,13 @@ func TestRequest_Credentials(t *testing.T) {
 }
 
 func TestRequest_ConfiguredHeader(t *testing.T) {
-	c, w := newClient(t, func(c *ags.Config) {
+	requests := makeAllCalls(t, func(c *ags.Config) {
 		c.Header = http.Header{
 			"nagra-target": {"a", "b"}, "Authorization": {"Basic x"}, "nv-tenant-id": {"other"}, "accept": {"text/html"},
 			"content-type": {"text/plain"}, "x-auth-service-id": {"other"}, "X-CORRELATION-ID": {"other"}, "user-token": {"other"},
 		}
-	}, responsesToAllCalls()...)
-	makeAllCalls(t, c)
-	require.Len(t, w.requests, 7)
-	for i, r := range w.requests {
+	})
+	for i, r := range requests {
 		assert.Equal(t, []string{"a", "b"}, r.header["Nagra-Target"], r.url)
 		assert.Equal(t, []string{"nagra"}, r.header["Nv-Tenant-Id"], r.url)
 		assert.Equal(t, []string{"application/json"}, r.header["Accept"], r.url)
@@ -83,10 +70,10 @@ func TestRequest_ConfiguredHeader(t *testing.T) {
 			assert.Equal(t, []string{"application/json"}, r.header["Content-Type"], r.url)
 		}
 	}
-	assert.Equal(t, []string{"Basic x"}, w.requests[1].header["Authorization"], "a sign-on has no Authorization of its own")
-	assert.Equal(t, []string{userMark}, w.requests[2].header["User-Token"])
-	assert.Equal(t, []string{"Bearer " + refreshMark}, w.requests[5].header["Authorization"])
-	assert.Equal(t, []string{"Bearer " + accessMark}, w.requests[6].header["Authorization"])
+	assert.Equal(t, []string{"Basic x"}, requests[1].header["Authorization"], "a sign-on has no Authorization of its own")
+	assert.Equal(t, []string{userMark}, requests[2].header["User-Token"])
+	assert.Equal(t, []string{"Bearer " + refreshMark}, requests[5].header["Authorization"])
+	assert.Equal(t, []string{"Bearer " + accessMark}, requests[6].header["Authorization"])
 }
 
 func TestRefresh_BareRefreshToken(t *testing.T) {

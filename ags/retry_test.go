@@ -23,45 +23,6 @@ var (
 	errLost = io.ErrUnexpectedEOF
 )
 
-// allCalls returns a function for each call, by Op.
-func allCalls() map[string]func(context.Context, *ags.Client) error {
-	return map[string]func(context.Context, *ags.Client) error{
-		"discover": func(ctx context.Context, c *ags.Client) error { _, err := c.Discover(ctx); return err },
-		"sign on": func(ctx context.Context, c *ags.Client) error {
-			_, err := c.SignOn(ctx, ags.SignOnRequest{})
-			return err
-		},
-		"subsequent sign on": func(ctx context.Context, c *ags.Client) error {
-			_, err := c.SubsequentSignOn(ctx, ags.NewSecret(userMark), ags.SignOnRequest{})
-			return err
-		},
-		"session token": func(ctx context.Context, c *ags.Client) error { _, err := c.SessionToken(ctx, nil); return err },
-		"sign on with session token": func(ctx context.Context, c *ags.Client) error {
-			_, err := c.SignOnWithSessionToken(ctx, ags.SignOnRequest{})
-			return err
-		},
-		"refresh":  func(ctx context.Context, c *ags.Client) error { _, err := c.Refresh(ctx, testToken()); return err },
-		"sign out": func(ctx context.Context, c *ags.Client) error { return c.SignOut(ctx, testToken()) },
-	}
-}
-
-// callInBubble makes a call in fake time. It returns the requests, the time that passed and the error.
-func callInBubble(t *testing.T, change func(*ags.Config), op string, responders ...responder) (requests []sentRequest, waited time.Duration, err error) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		c, w := newClient(t, func(cfg *ags.Config) {
-			realClock(cfg)
-			if change != nil {
-				change(cfg)
-			}
-		}, responders...)
-		start := time.Now()
-		err = allCalls()[op](t.Context(), c)
-		requests, waited = w.requests, time.Since(start)
-	})
-	return requests, waited, err
-}
-
 // Keeps G4.
 func TestRetry_ByCallAndFailure(t *testing.T) {
 	const (

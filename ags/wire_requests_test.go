@@ -34,9 +34,8 @@ var (
 )
 
 func wireRequests() map[string]wireRequest {
-	discover := func(ctx context.Context, c *ags.Client) error { _, err := c.Discover(ctx); return err }
-	refresh := func(ctx context.Context, c *ags.Client) error { _, err := c.Refresh(ctx, testToken()); return err }
-	signOut := func(ctx context.Context, c *ags.Client) error { return c.SignOut(ctx, testToken()) }
+	calls := allCalls()
+	discover, refresh, signOut := calls["discover"], calls["refresh"], calls["sign out"]
 	signOn := func(r ags.SignOnRequest) func(context.Context, *ags.Client) error {
 		return func(ctx context.Context, c *ags.Client) error { _, err := c.SignOn(ctx, r); return err }
 	}
