@@ -15,10 +15,10 @@ import (
 // signOnChoice signs on with a 300 and this body as the response.
 func signOnChoice(t *testing.T, body string) (*ags.AccountChoiceError, error) {
 	t.Helper()
-	c, w := newClient(t, nil, respond(300, body))
+	c, tr := newClient(t, nil, respond(300, body))
 	token, err := c.SignOn(ags.WithCorrelationID(t.Context(), "flow-1"), ags.SignOnRequest{})
 	assert.Nil(t, token)
-	w.only()
+	tr.only()
 	e, _ := errors.AsType[*ags.AccountChoiceError](err)
 	return e, err
 }
@@ -100,14 +100,14 @@ func TestAccountChoice_Malformed(t *testing.T) {
 
 func TestAccountChoice_OnlyForSignOns(t *testing.T) {
 	const body = `{"userAccountToken":"a","accounts":[{}]}`
-	c, w := newClient(t, nil, respond(300, body), respond(300, body))
+	c, tr := newClient(t, nil, respond(300, body), respond(300, body))
 	_, err := c.SignOnWithSessionToken(t.Context(), ags.SignOnRequest{})
 	e, ok := errors.AsType[*ags.AccountChoiceError](err)
 	require.True(t, ok)
-	assert.Equal(t, w.requests[0].header.Get("X-Correlation-Id"), e.CorrelationID)
+	assert.Equal(t, tr.requests[0].header.Get("X-Correlation-Id"), e.CorrelationID)
 	_, err = c.Refresh(t.Context(), testToken())
 	require.ErrorIs(t, err, ags.ErrProtocol)
-	assert.Len(t, w.requests, 2)
+	assert.Len(t, tr.requests, 2)
 }
 
 func TestAccountChoice_PrintsNoContent(t *testing.T) {

@@ -37,22 +37,22 @@ func allCalls() map[string]func(context.Context, *ags.Client) error {
 // requests.
 func makeAllCalls(t *testing.T, change func(*ags.Config)) []sentRequest {
 	t.Helper()
-	c, w := newClient(t, change, respond(200, `{"availableServices":[]}`), respond(201, tokenJSON()), respond(201, tokenJSON()),
+	c, tr := newClient(t, change, respond(200, `{"availableServices":[]}`), respond(201, tokenJSON()), respond(201, tokenJSON()),
 		respond(200, `{"sessionToken":"s"}`), respond(201, tokenJSON()), respond(200, tokenJSON()), respond(200, ""))
 	for _, op := range []string{
 		"discover", "sign on", "subsequent sign on", "session token", "sign on with session token", "refresh", "sign out",
 	} {
 		require.NoError(t, allCalls()[op](t.Context(), c), op)
 	}
-	require.Len(t, w.requests, 7)
-	return w.requests
+	require.Len(t, tr.requests, 7)
+	return tr.requests
 }
 
 // callInBubble makes a call in fake time. It returns the requests, the time that passed and the error.
 func callInBubble(t *testing.T, change func(*ags.Config), op string, responders ...responder) (requests []sentRequest, waited time.Duration, err error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		c, w := newClient(t, func(cfg *ags.Config) {
+		c, tr := newClient(t, func(cfg *ags.Config) {
 			realClock(cfg)
 			if change != nil {
 				change(cfg)
@@ -60,7 +60,7 @@ func callInBubble(t *testing.T, change func(*ags.Config), op string, responders 
 		}, responders...)
 		start := time.Now()
 		err = allCalls()[op](t.Context(), c)
-		requests, waited = w.requests, time.Since(start)
+		requests, waited = tr.requests, time.Since(start)
 	})
 	return requests, waited, err
 }

@@ -44,12 +44,12 @@ func TestErrorCause_DeadlineIsATimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		c, w := newClient(t, realClock, func(r *http.Request) (*http.Response, error) {
+		c, tr := newClient(t, realClock, func(r *http.Request) (*http.Response, error) {
 			<-r.Context().Done()
 			return nil, r.Context().Err()
 		})
 		_, err := c.Refresh(ctx, testToken())
-		w.only()
+		tr.only()
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		ne, ok := errors.AsType[net.Error](err)
 		require.True(t, ok)

@@ -15,22 +15,22 @@ import (
 )
 
 func TestSessionToken(t *testing.T) {
-	c, w := newClient(t, nil, respond(200, `{"sessionToken":"st-1"}`))
+	c, tr := newClient(t, nil, respond(200, `{"sessionToken":"st-1"}`))
 	s, err := c.SessionToken(t.Context(), nil)
 	require.NoError(t, err)
 	assert.Equal(t, "st-1", s.Reveal())
-	w.only()
-	c, w = newClient(t, nil, respond(201, `{"sessionToken":"st-2"}`))
+	tr.only()
+	c, tr = newClient(t, nil, respond(201, `{"sessionToken":"st-2"}`))
 	s, err = c.SessionToken(t.Context(), nil)
 	require.NoError(t, err, "a 201 is accepted as well")
 	assert.Equal(t, "st-2", s.Reveal())
-	w.only()
+	tr.only()
 	for _, body := range []string{`{}`, `{"sessionToken":""}`, `{"sessionToken":7}`, `{"sessionToken":null}`, `[]`} {
-		c, w := newClient(t, nil, respond(200, body))
+		c, tr := newClient(t, nil, respond(200, body))
 		s, err := c.SessionToken(t.Context(), nil)
 		require.ErrorIs(t, err, ags.ErrProtocol, body)
 		assert.True(t, s.IsZero(), body)
-		w.only()
+		tr.only()
 	}
 }
 
@@ -117,7 +117,7 @@ func TestClient_IsSafeForConcurrentUse(t *testing.T) {
 	for i := range responders {
 		responders[i] = respond(200, tokenJSON())
 	}
-	c, w := newClient(t, nil, responders...)
+	c, tr := newClient(t, nil, responders...)
 	shared := testToken()
 	var wg sync.WaitGroup
 	for range 40 {
@@ -128,7 +128,7 @@ func TestClient_IsSafeForConcurrentUse(t *testing.T) {
 	}
 	wg.Wait()
 	ids := map[string]bool{}
-	for _, r := range w.requests {
+	for _, r := range tr.requests {
 		ids[r.header.Get("X-Correlation-Id")] = true
 	}
 	assert.Len(t, ids, 40)

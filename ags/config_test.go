@@ -45,8 +45,8 @@ func TestNew_BaseURL(t *testing.T) {
 		{url: ""},
 	} {
 		t.Run(tc.url, func(t *testing.T) {
-			w := &fakeTransport{tb: t, responders: []responder{respond(200, tokenJSON())}}
-			cfg := testConfig(w)
+			tr := &fakeTransport{tb: t, responders: []responder{respond(200, tokenJSON())}}
+			cfg := testConfig(tr)
 			cfg.BaseURL, cfg.AllowInsecure = tc.url, tc.insecure
 			c, err := ags.New(cfg)
 			if tc.want == "" {
@@ -57,7 +57,7 @@ func TestNew_BaseURL(t *testing.T) {
 			require.NoError(t, err)
 			_, err = c.Refresh(t.Context(), testToken())
 			require.NoError(t, err)
-			assert.Equal(t, tc.want, w.only().url)
+			assert.Equal(t, tc.want, tr.only().url)
 		})
 	}
 }
@@ -105,8 +105,8 @@ func TestNew_HeaderNamesAreTokens(t *testing.T) {
 }
 
 func TestNew_CopiesConfig(t *testing.T) {
-	w := &fakeTransport{tb: t, responders: []responder{respond(200, tokenJSON())}}
-	cfg := testConfig(w)
+	tr := &fakeTransport{tb: t, responders: []responder{respond(200, tokenJSON())}}
+	cfg := testConfig(tr)
 	cfg.Header = http.Header{"Nagra-Device-Type": {"STB"}}
 	c, err := ags.New(cfg)
 	require.NoError(t, err)
@@ -115,8 +115,8 @@ func TestNew_CopiesConfig(t *testing.T) {
 	cfg.HTTPClient.Transport = nil
 	_, err = c.Refresh(t.Context(), testToken())
 	require.NoError(t, err)
-	assert.Equal(t, "STB", w.only().header.Get("Nagra-Device-Type"))
-	assert.NotContains(t, w.only().body, "changed")
+	assert.Equal(t, "STB", tr.only().header.Get("Nagra-Device-Type"))
+	assert.NotContains(t, tr.only().body, "changed")
 }
 
 func TestNew_Paths(t *testing.T) {

@@ -21,9 +21,9 @@ func TestWithCorrelationID(t *testing.T) {
 		id   string
 		kept bool
 	}{{"flow-42", true}, {"", false}, {"a\r\nX-Evil: 1", false}, {"a b", false}} {
-		c, w := newClient(t, nil, respond(404, ""))
+		c, tr := newClient(t, nil, respond(404, ""))
 		_, err := c.Discover(ags.WithCorrelationID(t.Context(), tc.id))
-		sent := w.only().header.Get("X-Correlation-Id")
+		sent := tr.only().header.Get("X-Correlation-Id")
 		assert.Equal(t, tc.kept, sent == tc.id, "%q", tc.id)
 		assert.NotEmpty(t, sent)
 		assert.Equal(t, sent, asError(t, err).CorrelationID)
@@ -35,13 +35,13 @@ func TestWithoutRetry(t *testing.T) {
 	for op, call := range allCalls() {
 		for _, r := range []responder{failWith(errDial), failWith(errLost), respond(429, ""), respond(503, ""), respondTruncated(200, "{", errLost)} {
 			synctest.Test(t, func(t *testing.T) {
-				c, w := newClient(t, realClock, r)
+				c, tr := newClient(t, realClock, r)
 				start := time.Now()
 				err := call(ags.WithoutRetry(t.Context()), c)
 				if op != "sign out" {
 					require.Error(t, err)
 				}
-				assert.Len(t, w.requests, 1, op)
+				assert.Len(t, tr.requests, 1, op)
 				assert.Zero(t, time.Since(start))
 			})
 		}
@@ -50,7 +50,7 @@ func TestWithoutRetry(t *testing.T) {
 
 func TestContext_EndedBeforeTheCall(t *testing.T) {
 	for op, call := range allCalls() {
-		c, w := newClient(t, nil)
+		c, tr := newClient(t, nil)
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(assert.AnError)
 		err := call(ctx, c)
@@ -58,13 +58,13 @@ func TestContext_EndedBeforeTheCall(t *testing.T) {
 		require.ErrorIs(t, err, assert.AnError, op)
 		require.ErrorIs(t, err, ags.ErrUnavailable, op)
 		assert.True(t, asError(t, err).NotSent, op)
-		assert.Empty(t, w.requests, op)
+		assert.Empty(t, tr.requests, op)
 	}
 }
 
 func TestContext_EndsWhileTheBodyIsRead(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	c, w := newClient(t, nil, func(r *http.Request) (*http.Response, error) {
+	c, tr := newClient(t, nil, func(r *http.Request) (*http.Response, error) {
 		cancel()
 		return respondTruncated(200, "{", context.Canceled)(r)
 	})
@@ -72,7 +72,7 @@ func TestContext_EndsWhileTheBodyIsRead(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorIs(t, err, ags.ErrProtocol)
 	assert.False(t, asError(t, err).NotSent)
-	w.only()
+	tr.only()
 }
 
 func TestContext_TraceHooksAreShownNothing(t *testing.T) {
@@ -105,7 +105,7 @@ func TestContext_ValuesReachTheTransport(t *testing.T) {
 	ctx = context.WithValue(ctx, keyOf[int]{1}, "generic")
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	c, w := newClient(t, nil, func(r *http.Request) (*http.Response, error) {
+	c, tr := newClient(t, nil, func(r *http.Request) (*http.Response, error) {
 		assert.Equal(t, "span", r.Context().Value(key{}))
 		assert.Equal(t, "generic", r.Context().Value(keyOf[int]{1}))
 		cancel()
@@ -114,5 +114,5 @@ func TestContext_ValuesReachTheTransport(t *testing.T) {
 	})
 	_, err := c.Refresh(ctx, testToken())
 	require.ErrorIs(t, err, context.Canceled)
-	w.only()
+	tr.only()
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func TestDiscover(t *testing.T) {
-	c, w := newClient(t, nil, respond(200, `{"availableServices":[{"authServiceName":"Customer Auth Service",
+	c, tr := newClient(t, nil, respond(200, `{"availableServices":[{"authServiceName":"Customer Auth Service",
 		"displayAttributes":{"logo":"http://x/auth.jpg","name":"Customer Authentication","order":3},
 		"endpoints":[{"name":"SIGNON","path":"/signOn","parameterProperties":[
 			{"name":"Username","mandatory":true,"isPassword":false},
@@ -19,7 +19,7 @@ func TestDiscover(t *testing.T) {
 			{"name":"Pin","isPassword":"FALSE"}]}],"unknown":[1]},{}]}`))
 	d, err := c.Discover(t.Context())
 	require.NoError(t, err)
-	w.only()
+	tr.only()
 	assert.Equal(t, &ags.Discovery{Services: []ags.Service{
 		{
 			AuthServiceName: "Customer Auth Service",
@@ -40,17 +40,17 @@ func TestDiscover(t *testing.T) {
 }
 
 func TestDiscover_TokenHeader(t *testing.T) {
-	c, w := newClient(t, func(c *ags.Config) { c.Header = http.Header{"token": {"t-1"}} }, respond(200, `{"availableServices":[]}`))
+	c, tr := newClient(t, func(c *ags.Config) { c.Header = http.Header{"token": {"t-1"}} }, respond(200, `{"availableServices":[]}`))
 	_, err := c.Discover(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, "t-1", w.only().header.Get("Token"))
+	assert.Equal(t, "t-1", tr.only().header.Get("Token"))
 }
 
 func TestDiscover_NoServicesIsA404(t *testing.T) {
-	c, w := newClient(t, nil, respond(404, ""))
+	c, tr := newClient(t, nil, respond(404, ""))
 	_, err := c.Discover(t.Context())
 	assert.Equal(t, 404, asError(t, err).Status)
-	w.only()
+	tr.only()
 }
 
 func TestDiscover_Malformed(t *testing.T) {
@@ -62,18 +62,18 @@ func TestDiscover_Malformed(t *testing.T) {
 		`{"availableServices":[{"endpoints":[{"parameterProperties":[{"name":7}]}]}]}`,
 		`{"availableServices":[{"endpoints":[{"parameterProperties":7}]}]}`,
 	} {
-		c, w := newClient(t, nil, respond(200, body))
+		c, tr := newClient(t, nil, respond(200, body))
 		d, err := c.Discover(t.Context())
 		assert.Nil(t, d, body)
 		require.ErrorIs(t, err, ags.ErrProtocol, body)
-		w.only()
+		tr.only()
 	}
 }
 
 func TestDiscover_WithoutAuthServiceID(t *testing.T) {
-	c, w := newClient(t, func(c *ags.Config) { c.AuthServiceID = "" }, respond(200, `{"availableServices":[]}`))
+	c, tr := newClient(t, func(c *ags.Config) { c.AuthServiceID = "" }, respond(200, `{"availableServices":[]}`))
 	d, err := c.Discover(t.Context())
 	require.NoError(t, err)
 	assert.Empty(t, d.Services)
-	w.only()
+	tr.only()
 }

@@ -17,10 +17,10 @@ import (
 // refreshError returns the error of a refresh with this response.
 func refreshError(t *testing.T, s responder) *ags.Error {
 	t.Helper()
-	c, w := newClient(t, nil, s)
+	c, tr := newClient(t, nil, s)
 	_, err := c.Refresh(ags.WithoutRetry(t.Context()), testToken())
 	require.Error(t, err)
-	w.only()
+	tr.only()
 	return asError(t, err)
 }
 
@@ -160,10 +160,10 @@ func TestErrorResponse_Message(t *testing.T) {
 }
 
 func TestError_Text(t *testing.T) {
-	c, w := newClient(t, nil, respond(403, `{"errorCode":20007,"message":"limit"}`))
+	c, tr := newClient(t, nil, respond(403, `{"errorCode":20007,"message":"limit"}`))
 	_, err := c.SignOn(ags.WithCorrelationID(t.Context(), "flow-1"), ags.SignOnRequest{})
 	require.EqualError(t, err, "ags: sign on: status 403 code 20007: limit (correlation id flow-1)")
-	w.only()
+	tr.only()
 }
 
 func TestErrorResponse_ProxyPageIsNotQuoted(t *testing.T) {

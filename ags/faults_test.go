@@ -77,24 +77,24 @@ type faultClient struct {
 // newFaultClient signs on without a fault.
 func newFaultClient(t *testing.T, gateway agstest.Config, change func(*ags.Config)) *faultClient {
 	t.Helper()
-	w := &faultClient{srv: agstest.NewServer(gateway), log: &logBuffer{}}
-	t.Cleanup(w.srv.Close)
-	log.SetOutput(w.log)
+	f := &faultClient{srv: agstest.NewServer(gateway), log: &logBuffer{}}
+	t.Cleanup(f.srv.Close)
+	log.SetOutput(f.log)
 	t.Cleanup(func() { log.SetOutput(os.Stderr) })
-	w.proxy = rough.New(t, w.srv.URL)
+	f.proxy = rough.New(t, f.srv.URL)
 	cfg := ags.Config{
-		BaseURL: w.proxy.URL, AuthServiceID: "Customer Auth Service", TenantID: "nagra",
-		HTTPClient: &http.Client{Transport: w.proxy.Transport()}, Retry: ags.Retry{Max: -1},
+		BaseURL: f.proxy.URL, AuthServiceID: "Customer Auth Service", TenantID: "nagra",
+		HTTPClient: &http.Client{Transport: f.proxy.Transport()}, Retry: ags.Retry{Max: -1},
 	}
 	if change != nil {
 		change(&cfg)
 	}
 	var err error
-	w.client, err = ags.New(cfg)
+	f.client, err = ags.New(cfg)
 	require.NoError(t, err)
-	w.token, err = w.client.SignOn(t.Context(), signOnRequest())
+	f.token, err = f.client.SignOn(t.Context(), signOnRequest())
 	require.NoError(t, err)
-	return w
+	return f
 }
 
 func signOnRequest() ags.SignOnRequest {
@@ -107,27 +107,27 @@ func signOnRequest() ags.SignOnRequest {
 }
 
 // refresh refreshes once. If the fault blocks the call forever, refresh cancels it.
-func (w *faultClient) refresh(t *testing.T, h rough.Hazard) (*ags.Token, error) {
+func (f *faultClient) refresh(t *testing.T, h rough.Hazard) (*ags.Token, error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	if !h.Stuck {
-		return w.client.Refresh(ctx, w.token)
+		return f.client.Refresh(ctx, f.token)
 	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() {
-		w.proxy.AwaitStuck()
+		f.proxy.AwaitStuck()
 		cancel()
 	})
-	return w.client.Refresh(ctx, w.token)
+	return f.client.Refresh(ctx, f.token)
 }
 
 // wantNoSecret asserts that neither the error nor the standard log contains a secret.
-func (w *faultClient) wantNoSecret(t *testing.T, err error) {
+func (f *faultClient) wantNoSecret(t *testing.T, err error) {
 	t.Helper()
-	printed := fmt.Sprintf("%v %+v %#v %q %s", err, err, err, err, w.log.String())
-	for _, secret := range []ags.Secret{w.token.AccessToken, w.token.RefreshToken} {
+	printed := fmt.Sprintf("%v %+v %#v %q %s", err, err, err, err, f.log.String())
+	for _, secret := range []ags.Secret{f.token.AccessToken, f.token.RefreshToken} {
 		assert.NotContains(t, printed, secret.Reveal())
 	}
 	assert.NotContains(t, printed, "refresh_token", "no part of a response is quoted")
@@ -136,30 +136,30 @@ func (w *faultClient) wantNoSecret(t *testing.T, err error) {
 // Every fault ends in an error with the facts that a caller needs, and the next attempt
 // succeeds.
 func TestRough_EveryHazardOfARefresh(t *testing.T) {
-	w := newFaultClient(t, agstest.Config{ReusableRefreshTokens: true}, nil)
+	f := newFaultClient(t, agstest.Config{ReusableRefreshTokens: true}, nil)
 	wanted := outcomes()
-	for _, h := range rough.Hazards(t, w.proxy) {
+	for _, h := range rough.Hazards(t, f.proxy) {
 		t.Run(h.Name, func(t *testing.T) {
 			v, known := wanted[h.Name]
 			require.NotEqual(t, known, h.Harmless, "the fault has no outcome")
-			before := w.srv.Count(agstest.Refresh)
-			w.proxy.Set(h.Fault)
-			_, err := w.refresh(t, h)
-			w.proxy.AwaitGone()
-			w.wantNoSecret(t, err)
+			before := f.srv.Count(agstest.Refresh)
+			f.proxy.Set(h.Fault)
+			_, err := f.refresh(t, h)
+			f.proxy.AwaitGone()
+			f.wantNoSecret(t, err)
 			if h.Harmless {
 				require.NoError(t, err)
 			} else {
 				v.check(t, h, asError(t, err))
 			}
 			if h.Unsent {
-				assert.Equal(t, before, w.srv.Count(agstest.Refresh))
+				assert.Equal(t, before, f.srv.Count(agstest.Refresh))
 			}
 
-			w.proxy.Set(nil)
-			next, err := w.refresh(t, rough.Hazard{})
+			f.proxy.Set(nil)
+			next, err := f.refresh(t, rough.Hazard{})
 			require.NoError(t, err, "the next attempt")
-			assert.NotEqual(t, w.token.AccessToken.Reveal(), next.AccessToken.Reveal())
+			assert.NotEqual(t, f.token.AccessToken.Reveal(), next.AccessToken.Reveal())
 		})
 	}
 }
@@ -182,14 +182,14 @@ func (v outcome) check(t *testing.T, h rough.Hazard, e *ags.Error) {
 
 // net/http logs data that follows a response on an idle connection. It may be tokens.
 func TestRough_NothingIsLoggedOfWhatFollowsAnAnswer(t *testing.T) {
-	w := newFaultClient(t, agstest.Config{ReusableRefreshTokens: true}, nil)
+	f := newFaultClient(t, agstest.Config{ReusableRefreshTokens: true}, nil)
 	for _, fault := range []rough.Fault{rough.Edit(rough.TooShort), rough.Edit(rough.Twice)} {
-		w.proxy.Set(fault)
-		_, _ = w.refresh(t, rough.Hazard{})
-		w.proxy.AwaitGone()
-		assert.Empty(t, w.log.String())
+		f.proxy.Set(fault)
+		_, _ = f.refresh(t, rough.Hazard{})
+		f.proxy.AwaitGone()
+		assert.Empty(t, f.log.String())
 	}
-	assert.Equal(t, 2, w.srv.Count(agstest.Refresh))
+	assert.Equal(t, 2, f.srv.Count(agstest.Refresh))
 }
 
 // The refresh token is valid once. If only the response was lost, the retry is rejected
@@ -211,18 +211,18 @@ func TestFaults_LostResponseIsRetriedOnce(t *testing.T) {
 		"a length too short": {fault: rough.Edit(rough.TooShort)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newFaultClient(t, agstest.Config{}, again)
-			w.proxy.Set(rough.Once(c.fault))
-			_, err := w.refresh(t, rough.Hazard{})
-			w.proxy.AwaitGone()
-			w.wantNoSecret(t, err)
+			f := newFaultClient(t, agstest.Config{}, again)
+			f.proxy.Set(rough.Once(c.fault))
+			_, err := f.refresh(t, rough.Hazard{})
+			f.proxy.AwaitGone()
+			f.wantNoSecret(t, err)
 			if c.granted {
 				require.NoError(t, err)
 			} else {
 				require.ErrorIs(t, err, ags.ErrUnauthorized)
 				assert.True(t, asError(t, err).OutcomeUnknown)
 			}
-			assert.Equal(t, !c.granted, w.srv.Stats().Reuses > 0)
+			assert.Equal(t, !c.granted, f.srv.Stats().Reuses > 0)
 		})
 	}
 }
@@ -240,19 +240,19 @@ func TestFaults_SignOnIsRetriedOnlyIfUnsent(t *testing.T) {
 		"reset after the server has answered":      {rough.ResetAfter, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newFaultClient(t, agstest.Config{}, again)
-			before, trips := w.srv.Count(agstest.SignOn), w.proxy.Trips()
-			w.proxy.Set(rough.Once(c.fault))
-			_, err := w.client.SignOn(t.Context(), signOnRequest())
+			f := newFaultClient(t, agstest.Config{}, again)
+			before, trips := f.srv.Count(agstest.SignOn), f.proxy.Trips()
+			f.proxy.Set(rough.Once(c.fault))
+			_, err := f.client.SignOn(t.Context(), signOnRequest())
 			if c.granted {
 				require.NoError(t, err)
-				assert.Equal(t, trips+2, w.proxy.Trips())
+				assert.Equal(t, trips+2, f.proxy.Trips())
 			} else {
 				require.ErrorIs(t, err, ags.ErrUnavailable)
 				assert.False(t, asError(t, err).NotSent)
-				assert.Equal(t, trips+1, w.proxy.Trips())
+				assert.Equal(t, trips+1, f.proxy.Trips())
 			}
-			assert.LessOrEqual(t, w.srv.Count(agstest.SignOn), before+1)
+			assert.LessOrEqual(t, f.srv.Count(agstest.SignOn), before+1)
 			assert.NotContains(t, fmt.Sprintf("%v %#v", err, err), agstest.DefaultPassword)
 		})
 	}
@@ -260,12 +260,12 @@ func TestFaults_SignOnIsRetriedOnlyIfUnsent(t *testing.T) {
 
 // A compressed body is bounded as it is received, and not decompressed.
 func TestRough_ABombIsNotUnpacked(t *testing.T) {
-	w := newFaultClient(t, agstest.Config{ReusableRefreshTokens: true}, nil)
+	f := newFaultClient(t, agstest.Config{ReusableRefreshTokens: true}, nil)
 	for _, encoding := range []string{"gzip", "br", "gzip, gzip"} {
-		w.proxy.Set(rough.Bomb(200, encoding))
-		size := allocated(func() { _, _ = w.refresh(t, rough.Hazard{}) })
+		f.proxy.Set(rough.Bomb(200, encoding))
+		size := allocated(func() { _, _ = f.refresh(t, rough.Hazard{}) })
 		assert.Less(t, size, uint64(rough.BombSize/16), encoding)
-		w.proxy.AwaitGone()
+		f.proxy.AwaitGone()
 	}
 }
 

@@ -83,13 +83,13 @@ func FuzzTokenAnswer(f *testing.F) {
 		prev := testToken() // with any expiry, because a clock may be wrong
 		prev.RefreshExpiresAt = issued.Add(time.Duration(refresh) * time.Second % tenYears)
 		prev.FixedExpiresAt = issued.Add(time.Duration(fixed) * time.Second % tenYears)
-		c, w := newClient(t, nil, respond(status, string(body)), respond(status, string(body)))
+		c, tr := newClient(t, nil, respond(status, string(body)), respond(status, string(body)))
 		ctx := ags.WithoutRetry(t.Context())
 		refreshed, err := c.Refresh(ctx, prev)
 		checkTokenResult(t, refreshed, err)
 		signedOn, errSignOn := c.SubsequentSignOn(ctx, ags.NewSecret(userMark), ags.SignOnRequest{})
 		checkTokenResult(t, signedOn, errSignOn)
-		assert.Len(t, w.requests, 2)
+		assert.Len(t, tr.requests, 2)
 		require.Equal(t, err == nil, errSignOn == nil, "a token is valid for every call")
 		if err == nil {
 			assert.False(t, refreshed.RefreshToken.IsZero(), "a refresh keeps the refresh token")
@@ -127,9 +127,9 @@ func FuzzClaims(f *testing.F) {
 		if access != 0 {
 			fields["expires_in"] = access
 		}
-		c, w := newClient(t, nil, respond(200, toJSON(fields)))
+		c, tr := newClient(t, nil, respond(200, toJSON(fields)))
 		refreshed, err := c.Refresh(ags.WithoutRetry(t.Context()), testToken())
-		w.only()
+		tr.only()
 		checkTokenResult(t, refreshed, err)
 		// Invalid claims are ignored.
 		sound := refresh >= 0 && refresh <= int64(tenYears.Seconds()) && access >= 0 && access <= int64(tenYears.Seconds())
@@ -149,9 +149,9 @@ func FuzzRefusal(f *testing.F) {
 		if status < 400 || status > 599 {
 			return
 		}
-		c, w := newClient(t, nil, respond(status, string(body)))
+		c, tr := newClient(t, nil, respond(status, string(body)))
 		_, err := c.Refresh(ags.WithoutRetry(t.Context()), testToken())
-		w.only()
+		tr.only()
 		checkError(t, err)
 		e := asError(t, err)
 		assert.Equal(t, status, e.Status)
@@ -171,9 +171,9 @@ func FuzzRetryAfter(f *testing.F) {
 	f.Add(date, issued.Add(-time.Hour).UTC().Format(http.TimeFormat))
 	f.Add("Sun Nov  6 08:49:37 1994", "Sunday, 06-Nov-94 08:49:37 GMT")
 	f.Fuzz(func(t *testing.T, value, date string) {
-		c, w := newClient(t, nil, respond(429, "", "Retry-After", value, "Date", date))
+		c, tr := newClient(t, nil, respond(429, "", "Retry-After", value, "Date", date))
 		_, err := c.Refresh(ags.WithoutRetry(t.Context()), testToken())
-		w.only()
+		tr.only()
 		checkError(t, err)
 		require.ErrorIs(t, err, ags.ErrUnavailable)
 	})
@@ -185,9 +185,9 @@ func FuzzDiscovery(f *testing.F) {
 	f.Add([]byte(`{"availableServices":[null]}`))
 	f.Add([]byte(`{"availableServices":[{"authServiceName":["` + refreshMark + `"]}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		c, w := newClient(t, nil, respond(200, string(body)))
+		c, tr := newClient(t, nil, respond(200, string(body)))
 		d, err := c.Discover(ags.WithoutRetry(t.Context()))
-		w.only()
+		tr.only()
 		if err != nil {
 			require.Nil(t, d)
 			require.ErrorIs(t, err, ags.ErrProtocol)
@@ -206,9 +206,9 @@ func FuzzSessionToken(f *testing.F) {
 		if status < 200 || status > 399 {
 			return
 		}
-		c, w := newClient(t, nil, respond(status, string(body)))
+		c, tr := newClient(t, nil, respond(status, string(body)))
 		token, err := c.SessionToken(ags.WithoutRetry(t.Context()), nil)
-		w.only()
+		tr.only()
 		assert.Equal(t, err != nil, token.IsZero())
 		if err != nil {
 			require.ErrorIs(t, err, ags.ErrProtocol)
@@ -227,9 +227,9 @@ func FuzzAccountChoice(f *testing.F) {
 	f.Add([]byte(`{"accounts":[{"accountInformation":"{\"userAccountToken\":\"` + userMark + `\"}"}]}`))
 	f.Add([]byte(`{"userAccountToken":"a","accounts":[{"accountInformation":"{"},{"accountInformation":[]}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		c, w := newClient(t, nil, respond(300, string(body)))
+		c, tr := newClient(t, nil, respond(300, string(body)))
 		_, err := c.SignOn(ags.WithoutRetry(t.Context()), ags.SignOnRequest{})
-		w.only()
+		tr.only()
 		require.Error(t, err)
 		checkError(t, err)
 		choice, ok := errors.AsType[*ags.AccountChoiceError](err)
@@ -258,8 +258,8 @@ func FuzzBaseURL(f *testing.F) {
 	f.Add("http://LocalHost", "a:b", false)
 	f.Add("http://127.0.0.1%2eexample.com", "\\", false)
 	f.Fuzz(func(t *testing.T, base, path string, insecure bool) {
-		w := &fakeTransport{tb: t, responders: []responder{respond(200, tokenJSON())}}
-		cfg := testConfig(w)
+		tr := &fakeTransport{tb: t, responders: []responder{respond(200, tokenJSON())}}
+		cfg := testConfig(tr)
 		cfg.BaseURL, cfg.Paths.Refresh, cfg.AllowInsecure = base, path, insecure
 		c, err := ags.New(cfg)
 		if err != nil {
@@ -273,7 +273,7 @@ func FuzzBaseURL(f *testing.F) {
 		require.NoError(t, err)
 		meant, err := url.Parse(base)
 		require.NoError(t, err)
-		sent, err := url.Parse(w.only().url)
+		sent, err := url.Parse(tr.only().url)
 		require.NoError(t, err)
 		assert.Equal(t, meant.Scheme, sent.Scheme)
 		assert.Equal(t, meant.Hostname(), sent.Hostname())

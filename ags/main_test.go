@@ -51,7 +51,7 @@ type fakeTransport struct {
 
 type responder func(*http.Request) (*http.Response, error)
 
-func (w *fakeTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+func (tr *fakeTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	s := sentRequest{method: r.Method, url: r.URL.String(), header: r.Header.Clone()}
 	if r.Body != nil {
 		b, err := io.ReadAll(r.Body)
@@ -61,22 +61,22 @@ func (w *fakeTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		s.body = string(b)
 		_ = r.Body.Close()
 	}
-	w.mu.Lock()
-	n := len(w.requests)
-	w.requests = append(w.requests, s)
-	w.mu.Unlock()
-	if n >= len(w.responders) {
-		w.tb.Errorf("request %d was not expected: %s %s", n+1, s.method, s.url)
+	tr.mu.Lock()
+	n := len(tr.requests)
+	tr.requests = append(tr.requests, s)
+	tr.mu.Unlock()
+	if n >= len(tr.responders) {
+		tr.tb.Errorf("request %d was not expected: %s %s", n+1, s.method, s.url)
 		return nil, errors.New("no responder left")
 	}
-	return w.responders[n](r)
+	return tr.responders[n](r)
 }
 
 // only returns the request, which must be the only one.
-func (w *fakeTransport) only() sentRequest {
-	w.tb.Helper()
-	require.Len(w.tb, w.requests, 1)
-	return w.requests[0]
+func (tr *fakeTransport) only() sentRequest {
+	tr.tb.Helper()
+	require.Len(tr.tb, tr.requests, 1)
+	return tr.requests[0]
 }
 
 // respond returns a body and header fields, given as names and values.
@@ -108,10 +108,10 @@ func failWith(err error) responder {
 }
 
 // testConfig returns the configuration of a client with this transport.
-func testConfig(w http.RoundTripper) ags.Config {
+func testConfig(rt http.RoundTripper) ags.Config {
 	return ags.Config{
 		BaseURL: "https://gateway.example.com", AuthServiceID: "Customer Auth Service", TenantID: "nagra",
-		HTTPClient: &http.Client{Transport: w}, Clock: clock.NewFake(issued),
+		HTTPClient: &http.Client{Transport: rt}, Clock: clock.NewFake(issued),
 		Parameters: []ags.Parameter{{Name: "password", Value: passwordMark}},
 	}
 }
@@ -122,14 +122,14 @@ func realClock(c *ags.Config) { c.Clock = clock.Real{} }
 // newClient returns a client whose requests are answered by responders.
 func newClient(tb testing.TB, change func(*ags.Config), responders ...responder) (*ags.Client, *fakeTransport) {
 	tb.Helper()
-	w := &fakeTransport{tb: tb, responders: responders}
-	cfg := testConfig(w)
+	tr := &fakeTransport{tb: tb, responders: responders}
+	cfg := testConfig(tr)
 	if change != nil {
 		change(&cfg)
 	}
 	c, err := ags.New(cfg)
 	require.NoError(tb, err)
-	return c, w
+	return c, tr
 }
 
 // testToken returns the token that the tests refresh and sign out.

@@ -24,9 +24,9 @@ func redact(t *testing.T, message string, values ...string) string {
 	for _, value := range values {
 		r.Parameters = append(r.Parameters, ags.Parameter{Name: "parameter", Value: value})
 	}
-	c, w := newClient(t, nil, respond(403, toJSON(map[string]string{"message": message})))
+	c, tr := newClient(t, nil, respond(403, toJSON(map[string]string{"message": message})))
 	_, err := c.SignOn(t.Context(), r)
-	w.only()
+	tr.only()
 	return asError(t, err).Message
 }
 
@@ -115,9 +115,9 @@ func TestRedact_LowerCaseEscapes(t *testing.T) {
 
 func TestRedact_Pieces(t *testing.T) {
 	token := jwt(`{"exp":1654877093,"jti":"4789023423714089478"}`)
-	c, w := newClient(t, nil, respond(403, toJSON(map[string]string{"message": "bad token " + token[:30] + "… of " + token[20:60]})))
+	c, tr := newClient(t, nil, respond(403, toJSON(map[string]string{"message": "bad token " + token[:30] + "… of " + token[20:60]})))
 	_, err := c.Refresh(t.Context(), &ags.Token{RefreshToken: ags.NewSecret(token)})
-	w.only()
+	tr.only()
 	assert.Equal(t, "bad token [redacted]… of [redacted]", asError(t, err).Message)
 }
 
@@ -138,7 +138,7 @@ func TestRedact_ShortSecretsAsWords(t *testing.T) {
 }
 
 func TestRedact_HeaderValues(t *testing.T) {
-	c, w := newClient(t, func(c *ags.Config) {
+	c, tr := newClient(t, func(c *ags.Config) {
 		c.Header = http.Header{"Token": {"discovery-token-1"}, "Authorization": {"Basic ZGF2ZTpv"}, "Nagra-Device-Type": {"STB"}}
 	}, respond(403, `{"message":"token discovery-token-1, ZGF2ZTpv of an STB"}`),
 		respond(403, `{"message":"`+userMark+`"}`))
@@ -146,7 +146,7 @@ func TestRedact_HeaderValues(t *testing.T) {
 	assert.Equal(t, "token [redacted], [redacted] of an STB", asError(t, err).Message)
 	_, err = c.SubsequentSignOn(t.Context(), ags.NewSecret(userMark), ags.SignOnRequest{})
 	assert.Equal(t, "[redacted]", asError(t, err).Message)
-	assert.Len(t, w.requests, 2)
+	assert.Len(t, tr.requests, 2)
 }
 
 func TestRedact_SecretAtTheEndOfALongMessage(t *testing.T) {

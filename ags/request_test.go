@@ -77,13 +77,13 @@ func TestRequest_ConfiguredHeader(t *testing.T) {
 }
 
 func TestRefresh_BareRefreshToken(t *testing.T) {
-	c, w := newClient(t, func(c *ags.Config) { c.BareRefreshToken = true }, respond(200, tokenJSON()), respond(200, ""))
+	c, tr := newClient(t, func(c *ags.Config) { c.BareRefreshToken = true }, respond(200, tokenJSON()), respond(200, ""))
 	_, err := c.Refresh(t.Context(), testToken())
 	require.NoError(t, err)
 	require.NoError(t, c.SignOut(t.Context(), testToken()))
-	require.Len(t, w.requests, 2)
-	assert.Equal(t, refreshMark, w.requests[0].header.Get("Authorization"))
-	assert.Equal(t, "Bearer "+accessMark, w.requests[1].header.Get("Authorization"), "the option is for the refresh token only")
+	require.Len(t, tr.requests, 2)
+	assert.Equal(t, refreshMark, tr.requests[0].header.Get("Authorization"))
+	assert.Equal(t, "Bearer "+accessMark, tr.requests[1].header.Get("Authorization"), "the option is for the refresh token only")
 }
 
 func TestRequest_Parameters(t *testing.T) {
@@ -102,17 +102,17 @@ func TestRequest_Parameters(t *testing.T) {
 		{"omitted", configured, nil, true, `{}`, written},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			c, w := newClient(t, func(c *ags.Config) { c.Parameters, c.OmitParameters = tc.configured, tc.omit },
+			c, tr := newClient(t, func(c *ags.Config) { c.Parameters, c.OmitParameters = tc.configured, tc.omit },
 				respond(200, tokenJSON()), respond(204, ""), respond(200, `{"sessionToken":"s"}`))
 			_, err := c.Refresh(t.Context(), testToken())
 			require.NoError(t, err)
 			require.NoError(t, c.SignOut(t.Context(), testToken()))
 			_, err = c.SessionToken(t.Context(), tc.given)
 			require.NoError(t, err)
-			require.Len(t, w.requests, 3)
-			assert.Equal(t, tc.wantRefresh, w.requests[0].body)
-			assert.Equal(t, tc.wantRefresh, w.requests[1].body)
-			assert.Equal(t, tc.wantSessionRequest, w.requests[2].body)
+			require.Len(t, tr.requests, 3)
+			assert.Equal(t, tc.wantRefresh, tr.requests[0].body)
+			assert.Equal(t, tc.wantRefresh, tr.requests[1].body)
+			assert.Equal(t, tc.wantSessionRequest, tr.requests[2].body)
 		})
 	}
 }
@@ -123,12 +123,12 @@ func TestSignOn_ClientIDReplacesDeviceInformation(t *testing.T) {
 		{"", `{"parameters":[],"deviceInformation":{"deviceType":"STB","n":[1]}}`},
 		{"PUB_989", `{"parameters":[],"clientId":"PUB_989"}`},
 	} {
-		c, w := newClient(t, nil, respond(201, tokenJSON()))
+		c, tr := newClient(t, nil, respond(201, tokenJSON()))
 		_, err := c.SignOn(t.Context(), ags.SignOnRequest{
 			Parameters: []ags.Parameter{}, ClientID: tc.clientID, DeviceInformation: info,
 		})
 		require.NoError(t, err)
-		assert.Equal(t, tc.want, w.only().body)
+		assert.Equal(t, tc.want, tr.only().body)
 	}
 }
 
@@ -171,10 +171,10 @@ func TestRequest_InvalidArgumentsAreNotSent(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, w := newClient(t, tc.change)
+			c, tr := newClient(t, tc.change)
 			err := tc.call(c)
 			require.Error(t, err)
-			assert.Empty(t, w.requests)
+			assert.Empty(t, tr.requests)
 			assert.NotErrorIs(t, err, ags.ErrUnavailable, "the error is not transient")
 			assert.Regexp(t, "^ags: [a-z ]+: ", err.Error())
 			for _, mark := range []string{refreshMark, passwordMark} {

@@ -16,14 +16,14 @@ import (
 func TestResponse_InvalidStatus(t *testing.T) {
 	empty := func(*http.Request) (*http.Response, error) { return &http.Response{}, nil }
 	for op, call := range allCalls() {
-		c, w := newClient(t, nil, empty)
+		c, tr := newClient(t, nil, empty)
 		err := call(t.Context(), c)
 		require.ErrorIs(t, err, ags.ErrProtocol, op)
 		e := asError(t, err)
 		assert.True(t, e.Malformed, op)
 		assert.False(t, e.NotSent, op)
 		assert.False(t, strings.Contains(err.Error(), "status 0"), op)
-		w.only()
+		tr.only()
 	}
 	for _, line := range []string{"HTTP/1.1 000 OK", "HTTP/1.1 -00 OK"} {
 		c := serveRaw(t, line+"\r\nContent-Length: 0\r\n\r\n")
@@ -60,7 +60,7 @@ func TestResponse_UnexpectedStatus(t *testing.T) {
 	// The body is valid.
 	body := tokenJSON("sessionToken", "st-1")
 	for _, status := range []int{202, 204, 206, 300, 301, 302, 304, 307, 308} {
-		c, w := newClient(t, nil, respond(status, body, "Location", "https://other.example.com/"), respond(status, body), respond(status, body))
+		c, tr := newClient(t, nil, respond(status, body, "Location", "https://other.example.com/"), respond(status, body), respond(status, body))
 		_, err := c.Refresh(t.Context(), testToken())
 		require.ErrorIs(t, err, ags.ErrProtocol, "%d", status)
 		assert.Equal(t, status, asError(t, err).Status)
@@ -69,22 +69,22 @@ func TestResponse_UnexpectedStatus(t *testing.T) {
 		require.ErrorIs(t, err, ags.ErrProtocol, "%d", status)
 		_, err = c.SessionToken(t.Context(), nil)
 		require.ErrorIs(t, err, ags.ErrProtocol, "%d", status)
-		assert.Len(t, w.requests, 3)
+		assert.Len(t, tr.requests, 3)
 	}
-	c, w := newClient(t, nil, respond(302, ""), respond(201, `{"availableServices":[]}`))
+	c, tr := newClient(t, nil, respond(302, ""), respond(201, `{"availableServices":[]}`))
 	require.ErrorIs(t, c.SignOut(t.Context(), testToken()), ags.ErrProtocol)
 	_, err := c.Discover(t.Context())
 	require.ErrorIs(t, err, ags.ErrProtocol)
-	assert.Len(t, w.requests, 2)
+	assert.Len(t, tr.requests, 2)
 }
 
 func TestResponse_NoBody(t *testing.T) {
 	// This violates the contract of RoundTripper, but must not panic.
-	c, w := newClient(t, nil, func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 200}, nil })
+	c, tr := newClient(t, nil, func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 200}, nil })
 	_, err := c.Refresh(t.Context(), testToken())
 	require.ErrorIs(t, err, ags.ErrProtocol)
 	assert.Contains(t, err.Error(), "the response is empty")
-	w.only()
+	tr.only()
 }
 
 func TestSignOut_NeedsNoBody(t *testing.T) {

@@ -153,12 +153,12 @@ func TestRetry_SameRequestEachTime(t *testing.T) {
 
 func TestRetry_IssuedAtIsOfTheLastAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, w := newClient(t, realClock, respond(503, "", "Retry-After", "60"), respond(200, tokenJSON()))
+		c, tr := newClient(t, realClock, respond(503, "", "Retry-After", "60"), respond(200, tokenJSON()))
 		start := time.Now()
 		token, err := c.Refresh(t.Context(), testToken())
 		require.NoError(t, err)
 		assertInstant(t, start.Add(time.Minute), token.IssuedAt, "issued")
-		assert.Len(t, w.requests, 2)
+		assert.Len(t, tr.requests, 2)
 	})
 }
 
@@ -212,7 +212,7 @@ func TestRetry_WaitsAtLeastRetryAfter(t *testing.T) {
 func TestRetry_WaitsAreOnTheConfiguredClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := clock.NewFake(issued)
-		c, w := newClient(t, func(c *ags.Config) { c.Clock = fake }, respond(503, "", "Retry-After", "60"), respond(200, tokenJSON()))
+		c, tr := newClient(t, func(c *ags.Config) { c.Clock = fake }, respond(503, "", "Retry-After", "60"), respond(200, tokenJSON()))
 		start, done := time.Now(), make(chan error, 1)
 		go func() {
 			_, err := c.Refresh(t.Context(), testToken())
@@ -221,7 +221,7 @@ func TestRetry_WaitsAreOnTheConfiguredClock(t *testing.T) {
 		synctest.Wait() // the attempt has a timer, too
 		assert.Equal(t, time.Minute, fake.AdvanceToNext())
 		require.NoError(t, <-done)
-		assert.Len(t, w.requests, 2)
+		assert.Len(t, tr.requests, 2)
 		assert.Zero(t, time.Since(start))
 	})
 }
@@ -229,7 +229,7 @@ func TestRetry_WaitsAreOnTheConfiguredClock(t *testing.T) {
 func TestRetry_NoWaitBeyondTheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, fake := range []bool{false, true} {
-			c, w := newClient(t, func(c *ags.Config) {
+			c, tr := newClient(t, func(c *ags.Config) {
 				if !fake { // a context's deadline is by the system clock
 					c.Clock = clock.Real{}
 				}
@@ -243,7 +243,7 @@ func TestRetry_NoWaitBeyondTheDeadline(t *testing.T) {
 			assert.Equal(t, time.Minute, e.RetryAfter)
 			require.NoError(t, e.Err)
 			assert.Zero(t, time.Since(start))
-			assert.Len(t, w.requests, 1)
+			assert.Len(t, tr.requests, 1)
 		}
 	})
 }
@@ -252,7 +252,7 @@ func TestRetry_ContextEndsTheWait(t *testing.T) {
 	cause := errors.New("the user left")
 	for name, response := range map[string]responder{"refused": respond(503, ""), "unreachable": failWith(errDial)} {
 		synctest.Test(t, func(t *testing.T) {
-			c, w := newClient(t, func(c *ags.Config) {
+			c, tr := newClient(t, func(c *ags.Config) {
 				c.Clock, c.Retry = clock.Real{}, ags.Retry{Min: time.Hour}
 			}, response)
 			ctx, cancel := context.WithCancelCause(t.Context())
@@ -263,7 +263,7 @@ func TestRetry_ContextEndsTheWait(t *testing.T) {
 			require.ErrorIs(t, err, ags.ErrUnavailable, "the error of the last attempt: %s", name)
 			require.ErrorIs(t, err, context.Canceled, name)
 			require.ErrorIs(t, err, cause, name)
-			assert.Len(t, w.requests, 1)
+			assert.Len(t, tr.requests, 1)
 		})
 	}
 }

@@ -51,10 +51,10 @@ func TestTimeout_EndsEachAttempt(t *testing.T) {
 				if name != "no response" && op == "sign out" {
 					n = 1 // only the status is needed
 				}
-				c, w := newClient(t, realClock, slices.Repeat([]responder{play}, n)...)
+				c, tr := newClient(t, realClock, slices.Repeat([]responder{play}, n)...)
 				start := time.Now()
 				err := allCalls()[op](context.Background(), c)
-				assert.Len(t, w.requests, n, "%s, %s", op, name)
+				assert.Len(t, tr.requests, n, "%s, %s", op, name)
 				if op == "sign out" && n == 1 {
 					require.NoError(t, err)
 					return
@@ -75,7 +75,7 @@ func TestTimeout_EndsEachAttempt(t *testing.T) {
 func TestTimeout_UsesTheConfiguredClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := clock.NewFake(issued)
-		c, w := newClient(t, func(c *ags.Config) { c.Clock, c.Timeout = fake, time.Minute }, neverRespond)
+		c, tr := newClient(t, func(c *ags.Config) { c.Clock, c.Timeout = fake, time.Minute }, neverRespond)
 		done := make(chan error, 1)
 		go func() {
 			_, err := c.SignOn(context.Background(), ags.SignOnRequest{})
@@ -87,16 +87,16 @@ func TestTimeout_UsesTheConfiguredClock(t *testing.T) {
 		assert.Empty(t, done)
 		fake.Advance(1)
 		require.ErrorIs(t, <-done, context.DeadlineExceeded)
-		w.only()
+		tr.only()
 	})
 }
 
 func TestTimeout_StopsItsTimer(t *testing.T) {
 	fake := clock.NewFake(issued)
-	c, w := newClient(t, func(c *ags.Config) { c.Clock = fake }, respond(200, tokenJSON()))
+	c, tr := newClient(t, func(c *ags.Config) { c.Clock = fake }, respond(200, tokenJSON()))
 	_, err := c.Refresh(t.Context(), testToken())
 	require.NoError(t, err)
-	w.only()
+	tr.only()
 	assert.Zero(t, fake.AdvanceToNext())
 }
 

@@ -69,11 +69,11 @@ func TestTokenResponse_Lifetimes(t *testing.T) {
 }
 
 func TestTokenResponse_IssuedAtIsWallTimeOfSending(t *testing.T) {
-	c, w := newClient(t, func(c *ags.Config) { c.Clock = nil }, respond(200, tokenJSON()))
+	c, tr := newClient(t, func(c *ags.Config) { c.Clock = nil }, respond(200, tokenJSON()))
 	before := time.Now()
 	token, err := c.Refresh(t.Context(), testToken())
 	require.NoError(t, err)
-	w.only()
+	tr.only()
 	assert.WithinRange(t, token.IssuedAt, before.Round(0), time.Now().Round(0))
 	assert.Equal(t, token.IssuedAt.Round(0), token.IssuedAt, "without a monotonic reading")
 	assert.Equal(t, token.ExpiresAt.Round(0), token.ExpiresAt)
@@ -85,10 +85,10 @@ func TestTokenResponse_LifetimesCountFromSending(t *testing.T) {
 		fake.Advance(20 * time.Second)
 		return respond(200, tokenJSON())(r)
 	}
-	c, w := newClient(t, func(c *ags.Config) { c.Clock = fake }, slow)
+	c, tr := newClient(t, func(c *ags.Config) { c.Clock = fake }, slow)
 	token, err := c.Refresh(t.Context(), testToken())
 	require.NoError(t, err)
-	w.only()
+	tr.only()
 	assertInstant(t, issued, token.IssuedAt, "issued")
 	assertInstant(t, issued.Add(time.Hour), token.ExpiresAt, "access")
 }

@@ -15,9 +15,9 @@ import (
 // refreshAt refreshes prev when our clock shows at, with body as the response.
 func refreshAt(t *testing.T, at time.Time, prev *ags.Token, body string, fields ...string) (*ags.Token, error) {
 	t.Helper()
-	c, w := newClient(t, func(c *ags.Config) { c.Clock = clock.NewFake(at) }, respond(200, body, fields...))
+	c, tr := newClient(t, func(c *ags.Config) { c.Clock = clock.NewFake(at) }, respond(200, body, fields...))
 	token, err := c.Refresh(t.Context(), prev)
-	assert.Len(t, w.requests, 1)
+	assert.Len(t, tr.requests, 1)
 	return token, err
 }
 
@@ -51,7 +51,7 @@ func TestTokenResponse_Fields(t *testing.T) {
 
 func TestTokenResponse_SignOnAndRefreshTake200And201(t *testing.T) {
 	for _, status := range []int{200, 201} {
-		c, w := newClient(t, nil, respond(status, tokenJSON()), respond(status, tokenJSON()), respond(status, tokenJSON()), respond(status, tokenJSON()))
+		c, tr := newClient(t, nil, respond(status, tokenJSON()), respond(status, tokenJSON()), respond(status, tokenJSON()), respond(status, tokenJSON()))
 		_, err := c.SignOn(t.Context(), ags.SignOnRequest{})
 		require.NoError(t, err)
 		_, err = c.SubsequentSignOn(t.Context(), ags.NewSecret(userMark), ags.SignOnRequest{})
@@ -60,7 +60,7 @@ func TestTokenResponse_SignOnAndRefreshTake200And201(t *testing.T) {
 		require.NoError(t, err)
 		_, err = c.Refresh(t.Context(), testToken())
 		require.NoError(t, err)
-		assert.Len(t, w.requests, 4)
+		assert.Len(t, tr.requests, 4)
 	}
 }
 

@@ -133,7 +133,7 @@ func TestWire_Requests(t *testing.T) {
 func (r wireRequest) written(t *testing.T) string {
 	t.Helper()
 	var sent string
-	c, w := newClient(t, func(c *ags.Config) {
+	c, tr := newClient(t, func(c *ags.Config) {
 		c.Parameters = credentials[:1]
 		c.Header = http.Header{"Nagra-Device-Type": {"STB"}}
 		if r.change != nil {
@@ -146,7 +146,7 @@ func (r wireRequest) written(t *testing.T) string {
 		return nil, errors.Join(err, errDial)
 	})
 	require.ErrorIs(t, r.call(ags.WithoutRetry(ags.WithCorrelationID(t.Context(), "flow-1")), c), ags.ErrUnavailable)
-	w.only()
+	tr.only()
 	return strings.ReplaceAll(sent, "\r\n", "\n")
 }
 

@@ -72,7 +72,7 @@ func wireResultOf(t *testing.T, name string, at time.Time) wireResult {
 	head, body := wireParts(t, name+responseSuffix)
 	require.True(t, strings.HasPrefix(head, "HTTP/1.1 "+parts[2]+" "), "%s has another status", name)
 
-	c, w := newClient(t, func(c *ags.Config) { c.Clock = clock.NewFake(at) }, respondWithFile(t, name))
+	c, tr := newClient(t, func(c *ags.Config) { c.Clock = clock.NewFake(at) }, respondWithFile(t, name))
 	ctx := ags.WithoutRetry(ags.WithCorrelationID(t.Context(), "flow-1"))
 	var got wireResult
 	var token *ags.Token
@@ -98,7 +98,7 @@ func wireResultOf(t *testing.T, name string, at time.Time) wireResult {
 	default:
 		t.Fatalf("there is no call %s", call)
 	}
-	w.only()
+	tr.only()
 	if err != nil {
 		assert.Equal(t, wireResult{}, got, "a call returns a result or an error")
 		assert.Nil(t, token)

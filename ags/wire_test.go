@@ -121,12 +121,12 @@ func TestWire_DocumentedRefreshResponse(t *testing.T) {
 }
 
 func TestWire_DocumentedRefreshRequest(t *testing.T) {
-	c, w := newClient(t, func(c *ags.Config) {
+	c, tr := newClient(t, func(c *ags.Config) {
 		c.Parameters = []ags.Parameter{{Name: "username", Value: "dave"}}
 	}, respond(200, wireFile(t, "refresh-response.json")))
 	_, err := c.Refresh(ags.WithCorrelationID(t.Context(), "flow-1"), testToken())
 	require.NoError(t, err)
-	r := w.only()
+	r := tr.only()
 	assert.JSONEq(t, wireFile(t, "refresh-request.json"), r.body)
 	_, onTheWire := wireParts(t, "refresh"+requestSuffix)
 	assert.JSONEq(t, wireFile(t, "refresh-request.json"), onTheWire)

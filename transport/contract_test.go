@@ -21,24 +21,24 @@ type contractChecker struct {
 	call *call // whose bodies the requests have
 }
 
-func (l contractChecker) RoundTrip(req *http.Request) (*http.Response, error) {
-	l.t.Helper()
-	was, given, closed := snapshot(req), len(l.call.bodies), closings(req.Body)
+func (c contractChecker) RoundTrip(req *http.Request) (*http.Response, error) {
+	c.t.Helper()
+	was, given, closed := snapshot(req), len(c.call.bodies), closings(req.Body)
 	// deferred, to check also after a panic
 	defer func() {
-		l.t.Helper()
-		assert.Equal(l.t, was, snapshot(req), "the caller's request")
+		c.t.Helper()
+		assert.Equal(c.t, was, snapshot(req), "the caller's request")
 		if _, counts := req.Body.(*countingBody); counts {
-			assert.EqualValues(l.t, closed+1, closings(req.Body), "times the body was closed")
+			assert.EqualValues(c.t, closed+1, closings(req.Body), "times the body was closed")
 		}
-		for i, b := range l.call.bodies[given:] {
-			assert.EqualValues(l.t, 1, b.closed.Load(), "times the body of GetBody %d was closed", i+1)
+		for i, b := range c.call.bodies[given:] {
+			assert.EqualValues(c.t, 1, b.closed.Load(), "times the body of GetBody %d was closed", i+1)
 		}
 	}()
-	resp, err := l.rt.RoundTrip(req)
-	assert.False(l.t, resp != nil && err != nil, "a response and an error")
+	resp, err := c.rt.RoundTrip(req)
+	assert.False(c.t, resp != nil && err != nil, "a response and an error")
 	if resp != nil {
-		assert.Same(l.t, req, resp.Request, "the response's request")
+		assert.Same(c.t, req, resp.Request, "the response's request")
 	}
 	return resp, err
 }
