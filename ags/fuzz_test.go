@@ -137,7 +137,7 @@ func FuzzClaims(f *testing.F) {
 	})
 }
 
-func FuzzRefusal(f *testing.F) {
+func FuzzErrorResponse(f *testing.F) {
 	wireSeeds(f, "refresh", func(status int, body []byte) { f.Add(status, body) })
 	for _, body := range []string{
 		`{"message":` + toJSON("no "+refreshMark+"\x00 of "+passwordMark) + `}`, `{"message":"` + strings.Repeat("é", 300) + `"}`,

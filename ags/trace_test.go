@@ -75,7 +75,7 @@ func TestNotSent_ConnectionRefused(t *testing.T) {
 	require.ErrorIs(t, err, ags.ErrUnavailable)
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 	assert.True(t, asError(t, err).NotSent)
-	assert.NotContains(t, err.Error(), "/ags/refresh", "net/http's wrapping is taken off")
+	assert.NotContains(t, err.Error(), "/ags/refresh", "without net/http's wrapping")
 }
 
 func TestNotSent_CertificateNotTrusted(t *testing.T) {
@@ -96,24 +96,19 @@ func TestNotSent_CertificateNotTrusted(t *testing.T) {
 type untraced struct{ base http.RoundTripper }
 
 func (u untraced) RoundTrip(r *http.Request) (*http.Response, error) {
-	return u.base.RoundTrip(r.WithContext(withoutValues(r.Context())))
+	return u.base.RoundTrip(r.WithContext(emptyContext{r.Context()}))
 }
 
 // emptyContext is a context without values.
-type emptyContext struct {
-	lifetime interface {
-		Deadline() (time.Time, bool)
-		Done() <-chan struct{}
-		Err() error
-	}
+type emptyContext struct{ lifetime }
+
+type lifetime interface {
+	Deadline() (time.Time, bool)
+	Done() <-chan struct{}
+	Err() error
 }
 
-func withoutValues(ctx context.Context) context.Context { return emptyContext{ctx} }
-
-func (v emptyContext) Deadline() (time.Time, bool) { return v.lifetime.Deadline() }
-func (v emptyContext) Done() <-chan struct{}       { return v.lifetime.Done() }
-func (v emptyContext) Err() error                  { return v.lifetime.Err() }
-func (emptyContext) Value(any) any                 { return nil }
+func (emptyContext) Value(any) any { return nil }
 
 func TestNotSent_CancelledWhileConnecting(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
@@ -190,13 +185,10 @@ func (rt retryingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestRetry_LostResponseOverASocket(t *testing.T) {
 	var n atomic.Int32
 	g := newServer(t, (*httptest.Server).Start, func(w http.ResponseWriter, r *http.Request) {
-		switch n.Add(1) {
-		case 1:
+		if n.Add(1) == 1 {
 			w.Header().Set("Content-Length", "1000") // more than is sent
-			respondTokens(w, r)
-		default:
-			respondTokens(w, r)
 		}
+		respondTokens(w, r)
 	})
 	c, err := ags.New(ags.Config{BaseURL: g.URL, AuthServiceID: "s", TenantID: "t", HTTPClient: g.Client()})
 	require.NoError(t, err)
