@@ -34,11 +34,7 @@ func (t *Transport) roundTrip(req *http.Request) (*http.Response, error) {
 	if req.Context().Value(sendingKey{t}) != nil {
 		return t.fallbackTransport().RoundTrip(req)
 	}
-	resp, err := base.RoundTrip(req.WithContext(context.WithValue(req.Context(), sendingKey{t}, true)))
-	if resp != nil {
-		resp.Request = req
-	}
-	return resp, err
+	return base.RoundTrip(req.WithContext(context.WithValue(req.Context(), sendingKey{t}, true)))
 }
 
 // fallbackTransport returns a transport with the settings of net/http's default.

@@ -57,7 +57,7 @@ func (t *Transport) replay(req *http.Request, first *http.Response, clone *reque
 	if first.Body != nil {
 		_ = first.Body.Close()
 	}
-	return t.send(req, again, body, next)
+	return t.sendClone(req, again, body, next)
 }
 
 // isRepeatable reports whether the body of req can be sent again.

@@ -81,39 +81,28 @@ func hasField(header http.Header, name string) bool {
 	return false
 }
 
-// send sends the clone of req with the credential and body, which it closes once,
-// even if the base panics.
-func (t *Transport) send(req *http.Request, clone *requestClone, body io.ReadCloser, cred *credential) (*http.Response, error) {
+// sendClone sends the clone of req with the credential and body.
+func (t *Transport) sendClone(req *http.Request, clone *requestClone, body io.ReadCloser, cred *credential) (*http.Response, error) {
 	clone.value[0] = cred.value
 	clone.req.Header[authorization] = clone.value[:]
 	clone.req.Body = body
-	returned := false
 	if mustWrap(req, body) {
 		clone.body.src = body
 		clone.req.Body = &clone.body
-		defer func() {
-			if !returned {
-				_ = clone.body.Close()
-			}
-		}()
 	}
-	resp, err := t.roundTrip(&clone.req)
-	returned = true
-	if resp != nil {
-		resp.Request = req
-	}
-	return resp, err
+	return t.send(req, &clone.req)
 }
 
-// sendUnchanged sends req itself. Its body is closed even if the base panics.
-func (t *Transport) sendUnchanged(req *http.Request) (*http.Response, error) {
-	returned := false
+// send sends out, which is req or its clone. Its body is closed even if the base
+// panics.
+func (t *Transport) send(req, out *http.Request) (*http.Response, error) {
+	body, returned := out.Body, false
 	defer func() {
-		if !returned && req.Body != nil {
-			_ = req.Body.Close()
+		if !returned && body != nil {
+			_ = body.Close()
 		}
 	}()
-	resp, err := t.roundTrip(req)
+	resp, err := t.roundTrip(out)
 	returned = true
 	if resp != nil {
 		resp.Request = req

@@ -140,14 +140,14 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	if clone == nil {
 		sent = true
-		return t.sendUnchanged(req)
+		return t.send(req, req)
 	}
 	cred, err := t.credential(req.Context())
 	if err != nil {
 		return nil, err
 	}
 	sent = true
-	resp, err := t.send(req, clone, req.Body, cred)
+	resp, err := t.sendClone(req, clone, req.Body, cred)
 	if err != nil || resp == nil {
 		return resp, err
 	}
