@@ -21,13 +21,16 @@ func (t *Transport) replay(req *http.Request, first *http.Response, clone *reque
 			_ = first.Body.Close()
 		}
 	}()
+	keepFirst := func() (*http.Response, error) {
+		closeFirst = false
+		return first, nil
+	}
 	// Also if nothing is sent again: the next request then gets a new token.
 	if source, ok := t.Source.(invalidator); ok {
 		source.Invalidate(sent.accessToken)
 	}
 	if !isRepeatable(req) {
-		closeFirst = false
-		return first, nil
+		return keepFirst()
 	}
 	if first.Body != nil && first.Body != http.NoBody && first.ContentLength <= maxBuffered {
 		first.Body = bufferBody(first.Body)
@@ -37,23 +40,21 @@ func (t *Transport) replay(req *http.Request, first *http.Response, clone *reque
 		return nil, context.Cause(req.Context())
 	}
 	if err != nil || next.accessToken == sent.accessToken {
-		closeFirst = false
-		return first, nil
+		return keepFirst()
 	}
 	again, err := t.cloneForToken(req)
 	if err != nil || again == nil {
-		closeFirst = false
-		return first, nil // cannot happen: req has not changed
+		return keepFirst() // cannot happen: req has not changed
 	}
 	// Before GetBody, which may rewind the reader of the first body.
 	if err := clone.body.revoke(req.Context()); err != nil {
 		return nil, err
 	}
 	body, err := repeatBody(req)
-	closeFirst = false
 	if err != nil {
-		return first, nil
+		return keepFirst()
 	}
+	closeFirst = false // closed before the request is sent
 	if first.Body != nil {
 		_ = first.Body.Close()
 	}
