@@ -1,4 +1,4 @@
-package agsauth_test
+package endtoend_test
 
 import (
 	"testing"

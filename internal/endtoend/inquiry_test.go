@@ -1,4 +1,4 @@
-package agsauth_test
+package endtoend_test
 
 import (
 	"bytes"
@@ -219,7 +219,7 @@ func exportedOf(t *testing.T, folder string) api {
 	t.Helper()
 	files := token.NewFileSet()
 	var a api
-	names, err := filepath.Glob(folder + "/*.go")
+	names, err := filepath.Glob(filepath.Join("..", "..", folder, "*.go"))
 	require.NoError(t, err)
 	for _, name := range names {
 		if strings.HasSuffix(name, "_test.go") {
