@@ -18,7 +18,7 @@ import (
 
 	"github.com/agsauth/agsauth/ags"
 	"github.com/agsauth/agsauth/agstest"
-	"github.com/agsauth/agsauth/internal/rough"
+	"github.com/agsauth/agsauth/internal/faultproxy"
 )
 
 // outcome is the result of a refresh with a fault.
@@ -68,7 +68,7 @@ func outcomes() map[string]outcome {
 // faultClient is a signed-on client behind a faulty proxy.
 type faultClient struct {
 	srv    *agstest.Server
-	proxy  *rough.Road
+	proxy  *faultproxy.Road
 	client *ags.Client
 	token  *ags.Token
 	log    *logBuffer
@@ -81,7 +81,7 @@ func newFaultClient(t *testing.T, gateway agstest.Config, change func(*ags.Confi
 	t.Cleanup(f.srv.Close)
 	log.SetOutput(f.log)
 	t.Cleanup(func() { log.SetOutput(os.Stderr) })
-	f.proxy = rough.New(t, f.srv.URL)
+	f.proxy = faultproxy.New(t, f.srv.URL)
 	cfg := ags.Config{
 		BaseURL: f.proxy.URL, AuthServiceID: "Customer Auth Service", TenantID: "nagra",
 		HTTPClient: &http.Client{Transport: f.proxy.Transport()}, Retry: ags.Retry{Max: -1},
@@ -107,7 +107,7 @@ func signOnRequest() ags.SignOnRequest {
 }
 
 // refresh refreshes once. If the fault blocks the call forever, refresh cancels it.
-func (f *faultClient) refresh(t *testing.T, h rough.Hazard) (*ags.Token, error) {
+func (f *faultClient) refresh(t *testing.T, h faultproxy.Hazard) (*ags.Token, error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -138,7 +138,7 @@ func (f *faultClient) wantNoSecret(t *testing.T, err error) {
 func TestRough_EveryHazardOfARefresh(t *testing.T) {
 	f := newFaultClient(t, agstest.Config{ReusableRefreshTokens: true}, nil)
 	wanted := outcomes()
-	for _, h := range rough.Hazards(t, f.proxy) {
+	for _, h := range faultproxy.Hazards(t, f.proxy) {
 		t.Run(h.Name, func(t *testing.T) {
 			v, known := wanted[h.Name]
 			require.NotEqual(t, known, h.Harmless, "the fault has no outcome")
@@ -157,14 +157,14 @@ func TestRough_EveryHazardOfARefresh(t *testing.T) {
 			}
 
 			f.proxy.Set(nil)
-			next, err := f.refresh(t, rough.Hazard{})
+			next, err := f.refresh(t, faultproxy.Hazard{})
 			require.NoError(t, err, "the next attempt")
 			assert.NotEqual(t, f.token.AccessToken.Reveal(), next.AccessToken.Reveal())
 		})
 	}
 }
 
-func (v outcome) check(t *testing.T, h rough.Hazard, e *ags.Error) {
+func (v outcome) check(t *testing.T, h faultproxy.Hazard, e *ags.Error) {
 	t.Helper()
 	assert.Equal(t, "refresh", e.Op)
 	assert.Equal(t, h.Unsent, e.NotSent, "%v", e)
@@ -183,9 +183,9 @@ func (v outcome) check(t *testing.T, h rough.Hazard, e *ags.Error) {
 // net/http logs data that follows a response on an idle connection. It may be tokens.
 func TestRough_NothingIsLoggedOfWhatFollowsAnAnswer(t *testing.T) {
 	f := newFaultClient(t, agstest.Config{ReusableRefreshTokens: true}, nil)
-	for _, fault := range []rough.Fault{rough.Edit(rough.TooShort), rough.Edit(rough.Twice)} {
+	for _, fault := range []faultproxy.Fault{faultproxy.Edit(faultproxy.TooShort), faultproxy.Edit(faultproxy.Twice)} {
 		f.proxy.Set(fault)
-		_, _ = f.refresh(t, rough.Hazard{})
+		_, _ = f.refresh(t, faultproxy.Hazard{})
 		f.proxy.AwaitGone()
 		assert.Empty(t, f.log.String())
 	}
@@ -197,23 +197,23 @@ func TestRough_NothingIsLoggedOfWhatFollowsAnAnswer(t *testing.T) {
 func TestFaults_LostResponseIsRetriedOnce(t *testing.T) {
 	again := func(cfg *ags.Config) { cfg.Retry = ags.Retry{Max: 1, Min: time.Millisecond} }
 	for name, c := range map[string]struct {
-		fault   rough.Fault
+		fault   faultproxy.Fault
 		granted bool
 	}{
-		"reset at once": {fault: rough.ResetAtOnce, granted: true},
-		"reset before the server sees the request": {fault: rough.ResetBefore, granted: true},
-		"not TLS":                             {fault: rough.NotTLS, granted: true},
-		"reset after the server has answered": {fault: rough.ResetAfter},
-		"half an answer, then the end":        {fault: rough.HalfThenEnd},
-		"a length too long, then the end":     {fault: rough.Edit(rough.TooLong)},
-		"garbage before the status line":      {fault: rough.Edit(rough.Babble)},
+		"reset at once": {fault: faultproxy.ResetAtOnce, granted: true},
+		"reset before the server sees the request": {fault: faultproxy.ResetBefore, granted: true},
+		"not TLS":                             {fault: faultproxy.NotTLS, granted: true},
+		"reset after the server has answered": {fault: faultproxy.ResetAfter},
+		"half an answer, then the end":        {fault: faultproxy.HalfThenEnd},
+		"a length too long, then the end":     {fault: faultproxy.Edit(faultproxy.TooLong)},
+		"garbage before the status line":      {fault: faultproxy.Edit(faultproxy.Babble)},
 		// Incomplete JSON counts as truncated.
-		"a length too short": {fault: rough.Edit(rough.TooShort)},
+		"a length too short": {fault: faultproxy.Edit(faultproxy.TooShort)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFaultClient(t, agstest.Config{}, again)
-			f.proxy.Set(rough.Once(c.fault))
-			_, err := f.refresh(t, rough.Hazard{})
+			f.proxy.Set(faultproxy.Once(c.fault))
+			_, err := f.refresh(t, faultproxy.Hazard{})
 			f.proxy.AwaitGone()
 			f.wantNoSecret(t, err)
 			if c.granted {
@@ -231,18 +231,18 @@ func TestFaults_LostResponseIsRetriedOnce(t *testing.T) {
 func TestFaults_SignOnIsRetriedOnlyIfUnsent(t *testing.T) {
 	again := func(cfg *ags.Config) { cfg.Retry = ags.Retry{Max: 1, Min: time.Millisecond} }
 	for name, c := range map[string]struct {
-		fault   rough.Fault
+		fault   faultproxy.Fault
 		granted bool
 	}{
-		"reset at once":                            {rough.ResetAtOnce, true},
-		"a handshake cut short":                    {rough.CutHandshake, true},
-		"reset before the server sees the request": {rough.ResetBefore, false},
-		"reset after the server has answered":      {rough.ResetAfter, false},
+		"reset at once":                            {faultproxy.ResetAtOnce, true},
+		"a handshake cut short":                    {faultproxy.CutHandshake, true},
+		"reset before the server sees the request": {faultproxy.ResetBefore, false},
+		"reset after the server has answered":      {faultproxy.ResetAfter, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFaultClient(t, agstest.Config{}, again)
 			before, trips := f.srv.Count(agstest.SignOn), f.proxy.Trips()
-			f.proxy.Set(rough.Once(c.fault))
+			f.proxy.Set(faultproxy.Once(c.fault))
 			_, err := f.client.SignOn(t.Context(), signOnRequest())
 			if c.granted {
 				require.NoError(t, err)
@@ -262,9 +262,9 @@ func TestFaults_SignOnIsRetriedOnlyIfUnsent(t *testing.T) {
 func TestRough_ABombIsNotUnpacked(t *testing.T) {
 	f := newFaultClient(t, agstest.Config{ReusableRefreshTokens: true}, nil)
 	for _, encoding := range []string{"gzip", "br", "gzip, gzip"} {
-		f.proxy.Set(rough.Bomb(200, encoding))
-		size := allocated(func() { _, _ = f.refresh(t, rough.Hazard{}) })
-		assert.Less(t, size, uint64(rough.BombSize/16), encoding)
+		f.proxy.Set(faultproxy.Bomb(200, encoding))
+		size := allocated(func() { _, _ = f.refresh(t, faultproxy.Hazard{}) })
+		assert.Less(t, size, uint64(faultproxy.BombSize/16), encoding)
 		f.proxy.AwaitGone()
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/agsauth/agsauth/agstest"
 	agsauth "github.com/agsauth/agsauth/cmd/agsauth"
 	"github.com/agsauth/agsauth/cmd/agsauth/internal/demo"
-	"github.com/agsauth/agsauth/internal/fleet"
+	"github.com/agsauth/agsauth/internal/multiproc"
 )
 
 // theStory is what every full run tells, in this order. The announcement of the
@@ -98,7 +98,7 @@ func (s *stage) play(ctx context.Context, change func(*demo.Plan), args ...strin
 // This is the one test on the machine's own clock and sockets. How long the demo
 // takes is asserted by the test below, whose time is exact.
 func TestDemo_FastOnARealClockAndNobodyNotices(t *testing.T) {
-	fleet.OptIn(t)
+	multiproc.OptIn(t)
 	got := run(t.Context(), "demo", "--fast")
 	assert.Equal(t, 0, got.status, got.out)
 	assert.Empty(t, got.errOut)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/agsauth/agsauth/agstest"
 	"github.com/agsauth/agsauth/clock"
-	"github.com/agsauth/agsauth/internal/fleet"
+	"github.com/agsauth/agsauth/internal/multiproc"
 	"github.com/agsauth/agsauth/tokensource"
 )
 
@@ -45,7 +45,7 @@ func TestEndToEnd_FiftyCallersNeverFailNorWait(t *testing.T) {
 // The same on the system's clock and over real connections. On a slow machine tokens
 // that live for two seconds die on their way.
 func TestEndToEnd_FiftyCallersOnARealClock(t *testing.T) {
-	fleet.OptIn(t)
+	multiproc.OptIn(t)
 	p := plan{platform: agstest.Config{
 		AccessLifetime: 2 * time.Second, Quirks: agstest.Quirks{MillisecondClaims: true},
 	}}

@@ -15,7 +15,7 @@ import (
 	"github.com/agsauth/agsauth/ags"
 	"github.com/agsauth/agsauth/agstest"
 	"github.com/agsauth/agsauth/clock"
-	"github.com/agsauth/agsauth/internal/rough"
+	"github.com/agsauth/agsauth/internal/faultproxy"
 	"github.com/agsauth/agsauth/tokensource"
 	"github.com/agsauth/agsauth/transport"
 )
@@ -26,17 +26,17 @@ import (
 // ends by itself has waited for no timeout.
 func TestEndToEnd_RoughRoadToTheGateway(t *testing.T) {
 	fake := clock.NewFake(time.Date(2022, 6, 10, 15, 4, 53, 0, time.UTC))
-	var road *rough.Road
+	var road *faultproxy.Road
 	p := plan{
 		platform: agstest.Config{Clock: fake, ReusableRefreshTokens: true},
 		gateway: func(cfg *ags.Config) {
-			road = rough.New(t, cfg.BaseURL)
+			road = faultproxy.New(t, cfg.BaseURL)
 			cfg.BaseURL, cfg.HTTPClient, cfg.Clock = road.URL, &http.Client{Transport: road.Transport()}, fake
 		},
 	}
 	var out outlet
 	loopback(t, p, func(t *testing.T, h *house) {
-		for _, hazard := range rough.Hazards(t, road) {
+		for _, hazard := range faultproxy.Hazards(t, road) {
 			t.Run(hazard.Name, func(t *testing.T) {
 				h := h.in(t)
 				fake.Advance(2 * time.Hour)
@@ -77,7 +77,7 @@ func (h *house) in(t *testing.T) *house {
 
 // getThrough asks the API for something, for which a refresh is due. Where that is
 // stuck its time is up.
-func (h *house) getThrough(fake *clock.Fake, road *rough.Road, hazard rough.Hazard) reply {
+func (h *house) getThrough(fake *clock.Fake, road *faultproxy.Road, hazard faultproxy.Hazard) reply {
 	h.t.Helper()
 	told := make(chan reply, 1)
 	go func() { told <- h.get(h.t.Context()) }()
@@ -91,7 +91,7 @@ func (h *house) getThrough(fake *clock.Fake, road *rough.Road, hazard rough.Haza
 
 // wantPassing asserts that a failed refresh is of a kind that passes, and has
 // ended nothing.
-func (h *house) wantPassing(e *tokensource.UnavailableError, hazard rough.Hazard) {
+func (h *house) wantPassing(e *tokensource.UnavailableError, hazard faultproxy.Hazard) {
 	h.t.Helper()
 	status := h.src.Status()
 	assert.Equal(h.t, tokensource.Expired, status.Phase)
@@ -121,10 +121,10 @@ func (h *house) presented() *vault {
 // nothing: no refresh, no end; and the next request goes through.
 func TestEndToEnd_RoughRoadToTheAPI(t *testing.T) {
 	loopback(t, plan{}, func(t *testing.T, h *house) {
-		road := rough.New(t, h.srv.URL)
+		road := faultproxy.New(t, h.srv.URL)
 		client := &http.Client{Transport: &transport.Transport{Source: h.src, Base: road.Transport()}}
 		var out outlet
-		for _, hazard := range rough.Hazards(t, road) {
+		for _, hazard := range faultproxy.Hazards(t, road) {
 			if hazard.Name == "a redirect to a stranger" {
 				continue // is followed, see below
 			}
@@ -149,7 +149,7 @@ func TestEndToEnd_RoughRoadToTheAPI(t *testing.T) {
 
 // sendOver sends a request to the API. Where that is stuck its caller loses
 // patience.
-func sendOver(t *testing.T, road *rough.Road, client *http.Client, hazard rough.Hazard) reply {
+func sendOver(t *testing.T, road *faultproxy.Road, client *http.Client, hazard faultproxy.Hazard) reply {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -167,12 +167,12 @@ func sendOver(t *testing.T, road *rough.Road, client *http.Client, hazard rough.
 func TestEndToEnd_RoughRoadToTheAPI_BombsAreNotUnpacked(t *testing.T) {
 	h := build(t, plan{}) // not beside others, whose memory would count
 	defer h.srv.Close()
-	road := rough.New(t, h.srv.URL)
+	road := faultproxy.New(t, h.srv.URL)
 	client := &http.Client{Transport: &transport.Transport{Source: h.src, Base: road.Transport()}}
-	for name, fault := range map[string]rough.Fault{
-		"compressed":               rough.Bomb(http.StatusForbidden, "gzip"),
-		"an encoding nobody knows": rough.Bomb(http.StatusForbidden, "br"),
-		"without end": rough.Endless("HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\n\r\n",
+	for name, fault := range map[string]faultproxy.Fault{
+		"compressed":               faultproxy.Bomb(http.StatusForbidden, "gzip"),
+		"an encoding nobody knows": faultproxy.Bomb(http.StatusForbidden, "br"),
+		"without end": faultproxy.Endless("HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\n\r\n",
 			[]byte(strings.Repeat(" ", 64<<10))),
 	} {
 		road.Set(fault)
@@ -208,10 +208,10 @@ func TestEndToEnd_RoughRoadToTheAPI_RedirectToAStranger(t *testing.T) {
 	loopback(t, plan{}, func(t *testing.T, h *house) {
 		stranger := agstest.NewServer(agstest.Config{})
 		defer stranger.Close()
-		road := rough.New(t, h.srv.URL)
+		road := faultproxy.New(t, h.srv.URL)
 		client := &http.Client{Transport: &transport.Transport{Source: h.src, Base: road.Transport()}}
 		for _, to := range []string{stranger.URL, "http://localhost" + stranger.URL[strings.LastIndexByte(stranger.URL, ':'):]} {
-			road.Set(rough.Redirect(to + "/api/profile"))
+			road.Set(faultproxy.Redirect(to + "/api/profile"))
 			r := send(t.Context(), client, http.MethodPost, road.URL+"/api/profile", "body")
 			require.NoError(t, r.err)
 			assert.Equal(t, http.StatusForbidden, r.status, "a stranger that wants a token")

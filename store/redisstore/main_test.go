@@ -8,7 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
 
-	"github.com/agsauth/agsauth/internal/fleet"
+	"github.com/agsauth/agsauth/internal/multiproc"
 	"github.com/agsauth/agsauth/store/redisstore"
 	"github.com/agsauth/agsauth/store/redisstore/internal/redistest"
 	"github.com/agsauth/agsauth/tokensource"
@@ -17,7 +17,7 @@ import (
 // TestMain disables the logger of the client, since the tests cause many errors.
 func TestMain(m *testing.M) {
 	logging.Disable()
-	fleet.Main(m, openStore)
+	multiproc.Main(m, openStore)
 }
 
 // storeAddress is the address of the Store of a child process.

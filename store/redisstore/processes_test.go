@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/agsauth/agsauth/agstest"
-	"github.com/agsauth/agsauth/internal/fleet"
+	"github.com/agsauth/agsauth/internal/multiproc"
 	"github.com/agsauth/agsauth/store/redisstore/internal/redistest"
 	"github.com/agsauth/agsauth/tokensource"
 )
@@ -23,7 +23,7 @@ var persistent = []string{"--appendonly", "yes", "--appendfsync", "always"}
 func TestProcesses_SixShareASession(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
-	for i, y := range fleet.Share(t, addressOf(server).String(), 6, 20) {
+	for i, y := range multiproc.Share(t, addressOf(server).String(), 6, 20) {
 		t.Logf("process %d: %d calls, the slowest took %v", i, y.Calls, y.Slowest)
 	}
 }
@@ -31,11 +31,11 @@ func TestProcesses_SixShareASession(t *testing.T) {
 func TestProcesses_SignOutEndsTheSessionInAll(t *testing.T) {
 	t.Run("when the access token expires", func(t *testing.T) {
 		t.Parallel()
-		fleet.SignOutEndsAll(t, addressOf(redistest.Start(t)).String(), false)
+		multiproc.SignOutEndsAll(t, addressOf(redistest.Start(t)).String(), false)
 	})
 	t.Run("at once if the API rejects it", func(t *testing.T) {
 		t.Parallel()
-		fleet.SignOutEndsAll(t, addressOf(redistest.Start(t)).String(), true)
+		multiproc.SignOutEndsAll(t, addressOf(redistest.Start(t)).String(), true)
 	})
 }
 
@@ -49,13 +49,13 @@ type testEnv struct {
 func newTestEnv(t *testing.T, cfg agstest.Config, options ...string) *testEnv {
 	t.Helper()
 	server := redistest.Start(t, options...)
-	return &testEnv{server: server, srv: fleet.NewServer(t, cfg), storeAddress: addressOf(server)}
+	return &testEnv{server: server, srv: multiproc.NewServer(t, cfg), storeAddress: addressOf(server)}
 }
 
-func (s *testEnv) start(t *testing.T, spec fleet.Spec) *fleet.Process {
+func (s *testEnv) start(t *testing.T, spec multiproc.Spec) *multiproc.Process {
 	t.Helper()
 	spec.Gateway, spec.Store = s.srv.URL, s.storeAddress.String()
-	return fleet.Start(t, spec)
+	return multiproc.Start(t, spec)
 }
 
 // generation returns the generation of the stored record, 0 for nothing.
@@ -88,7 +88,7 @@ func (s *testEnv) assertOneSession(t *testing.T) {
 	assert.Equal(t, agstest.Stats{Sessions: 1, LiveSessions: 1, Devices: 1, Refreshes: stats.Refreshes}, stats)
 }
 
-func assertNoFailure(t *testing.T, p *fleet.Process) {
+func assertNoFailure(t *testing.T, p *multiproc.Process) {
 	t.Helper()
 	y := p.Tally(t)
 	assert.Empty(t, y.Failures)
@@ -100,9 +100,9 @@ func assertNoFailure(t *testing.T, p *fleet.Process) {
 func TestProcesses_RedisKilledAndRestarted(t *testing.T) {
 	t.Parallel()
 	s := newTestEnv(t, agstest.Config{}, persistent...)
-	var all []*fleet.Process
+	var all []*multiproc.Process
 	for _, name := range []string{"one", "two", "three"} {
-		p := s.start(t, fleet.Spec{Name: name, Login: true})
+		p := s.start(t, multiproc.Spec{Name: name, Login: true})
 		p.Traffic(t, 2)
 		all = append(all, p)
 	}
@@ -129,9 +129,9 @@ func TestProcesses_RedisFlushed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newTestEnv(t, agstest.Config{ReusableRefreshTokens: reusable})
-			var all []*fleet.Process
+			var all []*multiproc.Process
 			for _, name := range []string{"one", "two", "three"} {
-				all = append(all, s.start(t, fleet.Spec{Name: name, Login: true}))
+				all = append(all, s.start(t, multiproc.Spec{Name: name, Login: true}))
 			}
 			for _, p := range all {
 				require.True(t, p.Ask(t).OK())
@@ -165,8 +165,8 @@ func TestProcesses_RedisDownAtStart(t *testing.T) {
 	t.Parallel()
 	s := newTestEnv(t, agstest.Config{})
 	s.server.Kill()
-	without := s.start(t, fleet.Spec{Name: "without a token", Login: true, StoreTimeout: 500 * time.Millisecond})
-	carrier := s.start(t, fleet.Spec{Name: "with a token", Carry: true, StoreTimeout: 500 * time.Millisecond})
+	without := s.start(t, multiproc.Spec{Name: "without a token", Login: true, StoreTimeout: 500 * time.Millisecond})
+	carrier := s.start(t, multiproc.Spec{Name: "with a token", Carry: true, StoreTimeout: 500 * time.Millisecond})
 	a := carrier.Ask(t)
 	require.True(t, a.OK(), "%+v", a)
 	a = without.Ask(t)

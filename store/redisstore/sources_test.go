@@ -14,7 +14,7 @@ import (
 	"github.com/agsauth/agsauth/ags"
 	"github.com/agsauth/agsauth/agstest"
 	"github.com/agsauth/agsauth/clock"
-	"github.com/agsauth/agsauth/internal/fleet"
+	"github.com/agsauth/agsauth/internal/multiproc"
 	"github.com/agsauth/agsauth/store/redisstore/internal/redistest"
 	"github.com/agsauth/agsauth/tokensource"
 )
@@ -87,7 +87,7 @@ func TestSources_OneRefreshForAll(t *testing.T) {
 	for _, n := range []int{1, 8, 64} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			if n > 8 {
-				fleet.OptIn(t) // slow
+				multiproc.OptIn(t) // slow
 			}
 			c := newSourceGroup(t, n)
 			c.tokens(t)

@@ -10,13 +10,13 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/agsauth/agsauth/agstest"
-	"github.com/agsauth/agsauth/internal/fleet"
+	"github.com/agsauth/agsauth/internal/multiproc"
 	"github.com/agsauth/agsauth/tokensource"
 )
 
 // takeOver suspends a process, waits until another one has refreshed the session, and
 // returns the stored generation.
-func (s *testEnv) takeOver(t *testing.T, suspended, other *fleet.Process) int64 {
+func (s *testEnv) takeOver(t *testing.T, suspended, other *multiproc.Process) int64 {
 	t.Helper()
 	suspended.Signal(t, syscall.SIGSTOP)
 	other.Traffic(t, 2)
@@ -26,7 +26,7 @@ func (s *testEnv) takeOver(t *testing.T, suspended, other *fleet.Process) int64 
 }
 
 // resume resumes the process, and asserts that it adopts the stored session.
-func (s *testEnv) resume(t *testing.T, suspended *fleet.Process, stored int64) {
+func (s *testEnv) resume(t *testing.T, suspended *multiproc.Process, stored int64) {
 	t.Helper()
 	suspended.Signal(t, syscall.SIGCONT)
 	suspended.Await(t, tokensource.EventAdopted)
@@ -39,9 +39,9 @@ func TestProcesses_SuspendedHolderAdopts(t *testing.T) {
 	t.Parallel()
 	s := newTestEnv(t, agstest.Config{})
 	s.storeAddress.Lease = shortLease
-	other := s.start(t, fleet.Spec{Name: "other"})
+	other := s.start(t, multiproc.Spec{Name: "other"})
 	other.SignOn(t)
-	suspended := s.start(t, fleet.Spec{Name: "suspended", Linger: true})
+	suspended := s.start(t, multiproc.Spec{Name: "suspended", Linger: true})
 	suspended.Traffic(t, 1)
 	suspended.AwaitLock(t)
 
@@ -64,14 +64,14 @@ func TestProcesses_SuspendedHolderOverwritesNothing(t *testing.T) {
 	releaseOnce := sync.OnceFunc(func() { close(release) })
 	t.Cleanup(releaseOnce)
 	s.srv.AlwaysFunc(agstest.Refresh, func(rq agstest.Request) agstest.Fault {
-		if rq.Header.Get(fleet.NameHeader) == "suspended" {
+		if rq.Header.Get(multiproc.NameHeader) == "suspended" {
 			<-release
 		}
 		return agstest.Fault{}
 	})
-	other := s.start(t, fleet.Spec{Name: "other"})
+	other := s.start(t, multiproc.Spec{Name: "other"})
 	other.SignOn(t)
-	suspended := s.start(t, fleet.Spec{Name: "suspended"})
+	suspended := s.start(t, multiproc.Spec{Name: "suspended"})
 	suspended.Traffic(t, 1)
 	s.awaitRefresh(t, 1)
 

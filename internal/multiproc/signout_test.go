@@ -1,6 +1,6 @@
 //go:build unix
 
-package fleet_test
+package multiproc_test
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/agsauth/agsauth/agstest"
-	"github.com/agsauth/agsauth/internal/fleet"
+	"github.com/agsauth/agsauth/internal/multiproc"
 	"github.com/agsauth/agsauth/tokensource"
 )
 
@@ -26,12 +26,12 @@ const (
 
 // newPair returns a scene with two processes on one session, either of which can sign
 // on. The API rejects the tokens of a session that has ended.
-func newPair(t *testing.T) (s *scene, one, two *fleet.Process) {
+func newPair(t *testing.T) (s *scene, one, two *multiproc.Process) {
 	t.Helper()
-	s = &scene{path: recordPath(t), srv: fleet.NewServer(t, agstest.Config{AccessEndsWithSession: true})}
-	one = s.start(t, fleet.Spec{Name: signingOut, Login: true})
-	two = s.start(t, fleet.Spec{Name: "neighbour", Login: true})
-	for _, p := range []*fleet.Process{one, two} {
+	s = &scene{path: recordPath(t), srv: multiproc.NewServer(t, agstest.Config{AccessEndsWithSession: true})}
+	one = s.start(t, multiproc.Spec{Name: signingOut, Login: true})
+	two = s.start(t, multiproc.Spec{Name: "neighbour", Login: true})
+	for _, p := range []*multiproc.Process{one, two} {
 		a := p.Ask(t)
 		require.True(t, a.OK(), "%+v", a)
 	}
@@ -41,9 +41,9 @@ func newPair(t *testing.T) (s *scene, one, two *fleet.Process) {
 
 // wantSignedOut asserts that no session lives at the gateway, and that none was begun
 // after the first: neither by these processes nor by one that starts now.
-func (s *scene) wantSignedOut(t *testing.T, all ...*fleet.Process) {
+func (s *scene) wantSignedOut(t *testing.T, all ...*multiproc.Process) {
 	t.Helper()
-	all = append(all, s.start(t, fleet.Spec{Name: "next", Login: true}))
+	all = append(all, s.start(t, multiproc.Spec{Name: "next", Login: true}))
 	for _, p := range all {
 		a := p.Ask(t)
 		assert.Equal(t, tokensource.SignedOut, a.Reason, "%+v", a)
@@ -89,7 +89,7 @@ func TestFile_KilledWhileItSignsOut(t *testing.T) {
 	t.Parallel()
 	s, one, two := newPair(t)
 	s.srv.AlwaysFunc(agstest.SignOut, func(rq agstest.Request) agstest.Fault {
-		if rq.Header.Get(fleet.NameHeader) == signingOut {
+		if rq.Header.Get(multiproc.NameHeader) == signingOut {
 			return agstest.Fault{Delay: time.Hour} // it is not even heard
 		}
 		return agstest.Fault{}

@@ -1,4 +1,4 @@
-package rough
+package faultproxy
 
 import (
 	"crypto/ecdsa"

@@ -1,10 +1,10 @@
-package fleet_test
+package multiproc_test
 
 import (
 	"path/filepath"
 	"testing"
 
-	"github.com/agsauth/agsauth/internal/fleet"
+	"github.com/agsauth/agsauth/internal/multiproc"
 )
 
 func recordPath(t *testing.T) string {
@@ -14,7 +14,7 @@ func recordPath(t *testing.T) string {
 
 func TestFile_EightProcessesShareASession(t *testing.T) {
 	t.Parallel()
-	for i, y := range fleet.Share(t, recordPath(t), 8, 20) {
+	for i, y := range multiproc.Share(t, recordPath(t), 8, 20) {
 		t.Logf("process %d: %d calls, the slowest took %v", i, y.Calls, y.Slowest)
 	}
 }
@@ -22,10 +22,10 @@ func TestFile_EightProcessesShareASession(t *testing.T) {
 func TestFile_SignOutEndsTheSessionInAllProcesses(t *testing.T) {
 	t.Run("when the access token dies", func(t *testing.T) {
 		t.Parallel()
-		fleet.SignOutEndsAll(t, recordPath(t), false)
+		multiproc.SignOutEndsAll(t, recordPath(t), false)
 	})
 	t.Run("at once where the API rejects", func(t *testing.T) {
 		t.Parallel()
-		fleet.SignOutEndsAll(t, recordPath(t), true)
+		multiproc.SignOutEndsAll(t, recordPath(t), true)
 	})
 }

@@ -1,4 +1,4 @@
-package fleet_test
+package multiproc_test
 
 import (
 	"testing"
@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/agsauth/agsauth/agstest"
-	"github.com/agsauth/agsauth/internal/fleet"
+	"github.com/agsauth/agsauth/internal/multiproc"
 	"github.com/agsauth/agsauth/tokensource"
 )
 
@@ -17,20 +17,20 @@ import (
 // second signs on, and the first takes what it has stored.
 func TestFile_UnansweredSignOnHoldsUpNobodyForGood(t *testing.T) {
 	t.Parallel()
-	srv, path := fleet.NewServer(t, agstest.Config{}), recordPath(t)
+	srv, path := multiproc.NewServer(t, agstest.Config{}), recordPath(t)
 	srv.AlwaysFunc(agstest.SignOn, func(rq agstest.Request) agstest.Fault {
-		if rq.Header.Get(fleet.NameHeader) == "unanswered" {
+		if rq.Header.Get(multiproc.NameHeader) == "unanswered" {
 			return agstest.Fault{Delay: time.Hour}
 		}
 		return agstest.Fault{}
 	})
-	spec := fleet.Spec{Name: "unanswered", Gateway: srv.URL, Store: path, Login: true, GatewayTimeout: time.Second}
-	one := fleet.Start(t, spec)
+	spec := multiproc.Spec{Name: "unanswered", Gateway: srv.URL, Store: path, Login: true, GatewayTimeout: time.Second}
+	one := multiproc.Start(t, spec)
 	first := one.Asking(t)
 	require.NoError(t, srv.Wait(t.Context(), agstest.SignOn, 1))
 
 	spec.Name, spec.GatewayTimeout = "answered", 0
-	two := fleet.Start(t, spec)
+	two := multiproc.Start(t, spec)
 	a := two.Ask(t)
 	require.True(t, a.OK(), "%+v", a)
 	a = first()

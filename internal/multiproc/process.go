@@ -1,4 +1,4 @@
-package fleet
+package multiproc
 
 import (
 	"bytes"
@@ -18,7 +18,7 @@ import (
 )
 
 // specVariable is the environment variable that makes this binary a process of a
-// fleet.
+// multiproc.
 const specVariable = "AGSAUTH_FLEET_SPEC"
 
 // patience bounds each wait for a process: what takes longer will not come.

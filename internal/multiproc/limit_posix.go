@@ -1,6 +1,6 @@
 //go:build linux || darwin
 
-package fleet
+package multiproc
 
 import "syscall"
 

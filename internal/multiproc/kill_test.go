@@ -1,4 +1,4 @@
-package fleet_test
+package multiproc_test
 
 import (
 	"encoding/json"
@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/agsauth/agsauth/agstest"
-	"github.com/agsauth/agsauth/internal/fleet"
+	"github.com/agsauth/agsauth/internal/multiproc"
 	"github.com/agsauth/agsauth/store"
 	"github.com/agsauth/agsauth/tokensource"
 )
@@ -64,7 +64,7 @@ func newKiller(t *testing.T, reusable bool) *killer {
 
 func (k *killer) signOn(t *testing.T) {
 	t.Helper()
-	p := fleet.Start(t, fleet.Spec{Name: "human", Gateway: k.srv.URL, Store: k.path})
+	p := multiproc.Start(t, multiproc.Spec{Name: "human", Gateway: k.srv.URL, Store: k.path})
 	p.SignOn(t)
 	p.Close(t)
 }
@@ -74,7 +74,7 @@ func (k *killer) round(t *testing.T, life time.Duration) {
 	t.Helper()
 	before := readRecord(t, k.path)
 	good := k.live(t, before)
-	p := fleet.Start(t, fleet.Spec{Name: "spender", Gateway: k.srv.URL, Store: k.path, Spend: true})
+	p := multiproc.Start(t, multiproc.Spec{Name: "spender", Gateway: k.srv.URL, Store: k.path, Spend: true})
 	if !good {
 		k.lose(t, p.Ended(t))
 		return
@@ -98,7 +98,7 @@ func (k *killer) round(t *testing.T, life time.Duration) {
 
 // lose notes that what a kill has left could not be gone on with, which the next
 // process is told the reason of, and begins a new session.
-func (k *killer) lose(t *testing.T, a fleet.Answer) {
+func (k *killer) lose(t *testing.T, a multiproc.Answer) {
 	t.Helper()
 	require.Equal(t, tokensource.RefreshRejected, a.Reason, "%+v", a)
 	require.True(t, a.OutcomeUnknown, "%+v", a)

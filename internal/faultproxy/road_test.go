@@ -1,4 +1,4 @@
-package rough_test
+package faultproxy_test
 
 import (
 	"io"
@@ -10,13 +10,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/agsauth/agsauth/internal/faultproxy"
 	"github.com/agsauth/agsauth/internal/leak"
-	"github.com/agsauth/agsauth/internal/rough"
 )
 
 func TestMain(m *testing.M) { leak.Main(m) }
 
-func get(t *testing.T, r *rough.Road) (string, error) {
+func get(t *testing.T, r *faultproxy.Road) (string, error) {
 	t.Helper()
 	resp, err := (&http.Client{Transport: r.Transport()}).Get(r.URL)
 	if err != nil {
@@ -40,7 +40,7 @@ func server(t *testing.T) (url string, asked *atomic.Int32) {
 
 func TestRoad_ClearPassesAllOn(t *testing.T) {
 	url, asked := server(t)
-	r := rough.New(t, url)
+	r := faultproxy.New(t, url)
 	for range 3 {
 		body, err := get(t, r)
 		require.NoError(t, err)
@@ -52,12 +52,12 @@ func TestRoad_ClearPassesAllOn(t *testing.T) {
 
 func TestRoad_FaultsAreForConnectionsToCome(t *testing.T) {
 	url, asked := server(t)
-	r := rough.New(t, url)
-	r.Set(rough.Once(rough.ResetAfter))
+	r := faultproxy.New(t, url)
+	r.Set(faultproxy.Once(faultproxy.ResetAfter))
 	_, err := get(t, r)
 	require.Error(t, err)
 	assert.EqualValues(t, 1, asked.Load())
-	r.Set(rough.ResetBefore)
+	r.Set(faultproxy.ResetBefore)
 	_, err = get(t, r)
 	require.Error(t, err)
 	assert.EqualValues(t, 1, asked.Load())
@@ -73,8 +73,8 @@ func TestHazards_FindWhoFollowsARedirect(t *testing.T) {
 	url, _ := server(t)
 	found := false
 	t.Run("followed", func(t *testing.T) {
-		r := rough.New(t, url)
-		for _, h := range rough.Hazards(&overheard{TB: t, said: &found}, r) {
+		r := faultproxy.New(t, url)
+		for _, h := range faultproxy.Hazards(&overheard{TB: t, said: &found}, r) {
 			if h.Name == "a redirect to a stranger" {
 				r.Set(h.Fault)
 				_, err := get(t, r)

@@ -1,6 +1,6 @@
 //go:build linux || darwin
 
-package fleet_test
+package multiproc_test
 
 import (
 	"os"
@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/agsauth/agsauth/agstest"
-	"github.com/agsauth/agsauth/internal/fleet"
+	"github.com/agsauth/agsauth/internal/multiproc"
 	"github.com/agsauth/agsauth/tokensource"
 )
 
@@ -22,22 +22,22 @@ import (
 type scene struct {
 	srv  *agstest.Server
 	path string
-	p    *fleet.Process
+	p    *multiproc.Process
 }
 
-func newScene(t *testing.T, spec fleet.Spec) *scene {
+func newScene(t *testing.T, spec multiproc.Spec) *scene {
 	t.Helper()
-	s := &scene{path: recordPath(t), srv: fleet.NewServer(t, agstest.Config{})}
+	s := &scene{path: recordPath(t), srv: multiproc.NewServer(t, agstest.Config{})}
 	s.p = s.start(t, spec)
 	s.p.SignOn(t)
 	s.p.Traffic(t, 3)
 	return s
 }
 
-func (s *scene) start(t *testing.T, spec fleet.Spec) *fleet.Process {
+func (s *scene) start(t *testing.T, spec multiproc.Spec) *multiproc.Process {
 	t.Helper()
 	spec.Gateway, spec.Store = s.srv.URL, s.path
-	return fleet.Start(t, spec)
+	return multiproc.Start(t, spec)
 }
 
 // wantCarriedOn asserts that no call has failed or waited since the scene began,
@@ -49,7 +49,7 @@ func (s *scene) wantCarriedOn(t *testing.T) {
 	assert.Zero(t, y.Failed)
 	assert.Less(t, y.Slowest, time.Second)
 	s.p.Close(t)
-	next := s.start(t, fleet.Spec{Name: "next"})
+	next := s.start(t, multiproc.Spec{Name: "next"})
 	a := next.Ask(t)
 	assert.True(t, a.OK(), "%+v", a)
 	assert.Positive(t, s.refreshes())
@@ -65,7 +65,7 @@ func (s *scene) refreshes() int { return s.srv.Stats().Refreshes }
 // saved later.
 func TestFile_DiskFull(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, fleet.Spec{Name: "on a full disk"})
+	s := newScene(t, multiproc.Spec{Name: "on a full disk"})
 	s.p.LimitFiles(t, 100)
 	stored := readRecord(t, s.path)
 	failed := s.p.Await(t, tokensource.EventStoreFailed)
@@ -82,7 +82,7 @@ func TestFile_DiskFull(t *testing.T) {
 // The folder is gone: the session goes on, and is stored where it is to be.
 func TestFile_FolderRenamedAway(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, fleet.Spec{Name: "without a folder"})
+	s := newScene(t, multiproc.Spec{Name: "without a folder"})
 	stored, folder := readRecord(t, s.path), filepath.Dir(s.path)
 	require.NoError(t, os.Rename(folder, folder+".away"))
 	for range 2 {
@@ -96,7 +96,7 @@ func TestFile_FolderRenamedAway(t *testing.T) {
 // StoreTimeout, and nobody with a live token at all.
 func TestFile_StoreHangs(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, fleet.Spec{Name: "before a store that hangs", StoreTimeout: 200 * time.Millisecond})
+	s := newScene(t, multiproc.Spec{Name: "before a store that hangs", StoreTimeout: 200 * time.Millisecond})
 	stored := readRecord(t, s.path)
 	guard := flock.New(filepath.Join(filepath.Dir(s.path), ".session.json.guard"))
 	require.NoError(t, guard.Lock())
@@ -115,10 +115,10 @@ func TestFile_StoreHangs(t *testing.T) {
 // have waited for LockTimeout; when it comes back it takes what they have stored.
 func TestFile_HolderOfTheLockHangs(t *testing.T) {
 	t.Parallel()
-	s := &scene{path: recordPath(t), srv: fleet.NewServer(t, agstest.Config{})}
-	s.p = s.start(t, fleet.Spec{Name: "in front of the lock", LockTimeout: 500 * time.Millisecond})
+	s := &scene{path: recordPath(t), srv: multiproc.NewServer(t, agstest.Config{})}
+	s.p = s.start(t, multiproc.Spec{Name: "in front of the lock", LockTimeout: 500 * time.Millisecond})
 	s.p.SignOn(t)
-	holder := s.start(t, fleet.Spec{Name: "holder", Linger: true})
+	holder := s.start(t, multiproc.Spec{Name: "holder", Linger: true})
 	holder.Traffic(t, 1)
 	holder.AwaitLock(t)
 	holder.Signal(t, syscall.SIGSTOP)
@@ -142,7 +142,7 @@ func TestFile_HolderOfTheLockHangs(t *testing.T) {
 // memory: it is put aside, and the session stored anew.
 func TestFile_DamagedRecord(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, fleet.Spec{Name: "beside a damaged record", Login: true})
+	s := newScene(t, multiproc.Spec{Name: "beside a damaged record", Login: true})
 	require.NoError(t, os.WriteFile(s.path, []byte("{"), 0o600))
 	assert.Contains(t, s.p.Await(t, tokensource.EventStoreFailed).Failure, "set aside")
 	s.p.Await(t, tokensource.EventRefreshed)
@@ -156,12 +156,12 @@ func TestFile_DamagedRecord(t *testing.T) {
 // sign-on, no refresh, no save.
 func TestFile_RecordOfANewerVersion(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, fleet.Spec{Name: "writer"})
+	s := newScene(t, multiproc.Spec{Name: "writer"})
 	s.p.Tally(t)
 	s.p.Close(t)
 	newer := []byte(`{"version":99,"generation":7,"what":"ever"}`)
 	require.NoError(t, os.WriteFile(s.path, newer, 0o600))
-	p := s.start(t, fleet.Spec{Name: "reader", Login: true, LockTimeout: 200 * time.Millisecond})
+	p := s.start(t, multiproc.Spec{Name: "reader", Login: true, LockTimeout: 200 * time.Millisecond})
 	asked := s.refreshes()
 	for range 3 {
 		a := p.Ask(t)
