@@ -629,3 +629,14 @@ func TestNoSession(t *testing.T) {
 		r.want("a2")
 	})
 }
+
+func TestLifecycle_AnInstantOfIssueInThePastIsNotWaitedFor(t *testing.T) {
+	story(t, nil, func(t *testing.T, r *rig) {
+		r.gw.edit = func(t *ags.Token) { t.IssuedAt = t.IssuedAt.Add(-30 * 24 * time.Hour) }
+		r.clock.Advance(access)
+		r.want("a2")
+		r.clock.Advance(access)
+		r.want("a3") // and not only when a quarter of that life has passed
+		require.Equal(t, 2, r.gw.count())
+	})
+}

@@ -1,4 +1,4 @@
-package tokensource_test
+package modeltest_test
 
 import (
 	"context"

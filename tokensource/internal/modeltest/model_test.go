@@ -1,4 +1,4 @@
-package tokensource_test
+package modeltest_test
 
 import (
 	"flag"
@@ -20,7 +20,7 @@ import (
 // event at a time, so that it takes the same course each time it is played, and the
 // shortest one that fails can be looked for. To look longer:
 //
-//	go test ./tokensource -run TestModel -rapid.checks=100000
+//	go test ./tokensource/internal/modeltest -run TestModel -rapid.checks=100000
 func TestModel(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // the same order of goroutines each time
 	for _, set := range []struct{ name, value string }{{"rapid.checks", "500"}, {"rapid.nofailfile", "true"}} {

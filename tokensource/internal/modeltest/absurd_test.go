@@ -1,4 +1,4 @@
-package tokensource_test
+package modeltest_test
 
 import (
 	"cmp"
@@ -237,15 +237,4 @@ func TestAbsurdAnswers_OfALoginCountAsRefused(t *testing.T) {
 			}
 		}
 	}
-}
-
-func TestAbsurdAnswers_AnInstantOfIssueInThePastIsNotWaitedFor(t *testing.T) {
-	story(t, nil, func(t *testing.T, r *rig) {
-		r.gw.edit = func(t *ags.Token) { t.IssuedAt = t.IssuedAt.Add(-30 * 24 * time.Hour) }
-		r.clock.Advance(access)
-		r.want("a2")
-		r.clock.Advance(access)
-		r.want("a3") // and not only when a quarter of that life has passed
-		require.Equal(t, 2, r.gw.count())
-	})
 }
