@@ -4,10 +4,15 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/clock"
+	"github.com/agsauth/agsauth/tokensource"
 )
 
 var errDiskFull = errors.New("no space left on device")
@@ -23,7 +28,7 @@ func refreshUnsaved(t *testing.T, r *rig, shelf *lockedShelf) {
 	require.Equal(t, "a1 r1", shelf.pair())
 }
 
-func TestClose_SavesWhatCouldNotBeSaved(t *testing.T) {
+func TestClose_SavesAPairThatIsUnsaved(t *testing.T) {
 	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		refreshUnsaved(t, r, shelf)
 		shelf.fail(nil)
@@ -33,7 +38,7 @@ func TestClose_SavesWhatCouldNotBeSaved(t *testing.T) {
 	})
 }
 
-func TestClose_SaysWhatStaysUnsaved(t *testing.T) {
+func TestClose_ReportsAPairThatStaysUnsaved(t *testing.T) {
 	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		refreshUnsaved(t, r, shelf)
 		first, second := make(chan error, 1), make(chan error, 1)
@@ -49,7 +54,7 @@ func TestClose_SaysWhatStaysUnsaved(t *testing.T) {
 	})
 }
 
-func TestClose_AdoptsWhatIsNewerRatherThanOverwriteIt(t *testing.T) {
+func TestClose_AdoptsANewerRecordInsteadOfOverwritingIt(t *testing.T) {
 	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		refreshUnsaved(t, r, shelf)
 		shelf.fail(nil)
@@ -60,7 +65,7 @@ func TestClose_AdoptsWhatIsNewerRatherThanOverwriteIt(t *testing.T) {
 	})
 }
 
-func TestClose_WaitsForALockForASecond(t *testing.T) {
+func TestClose_WaitsForTheLockForASecond(t *testing.T) {
 	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		refreshUnsaved(t, r, shelf)
 		shelf.fail(nil)
@@ -72,5 +77,85 @@ func TestClose_WaitsForALockForASecond(t *testing.T) {
 		r.clock.Advance(time.Second)
 		assert.ErrorContains(t, <-closing, "held by somebody else")
 		require.NoError(t, unlock())
+	})
+}
+
+func TestClose_WaitsUntilTheAnswerIsSaved(t *testing.T) {
+	shelf := newLockedShelf()
+	story(t, func(_ *rig, c *tokensource.Config) { c.Store = shelf }, func(t *testing.T, r *rig) {
+		r.want("a1")
+		r.gw.hold()
+		r.clock.Advance(access)
+		collect := r.callers(t.Context(), 1)
+		done := make(chan error, 1)
+		go func() { done <- r.src.Close() }()
+		assert.ErrorIs(t, collect()[0].err, tokensource.ErrClosed)
+		r.gw.release()
+		require.NoError(t, <-done)
+		assert.Equal(t, "a2 r2", shelf.pair(), "it may be the only pair that is good")
+		require.NoError(t, r.src.Close(), "again")
+	})
+}
+
+func TestClose_WaitsNoLongerThanTheTimeouts(t *testing.T) {
+	story(t, func(_ *rig, c *tokensource.Config) { c.RefreshTimeout, c.StoreTimeout = time.Minute, time.Second }, func(t *testing.T, r *rig) {
+		block := make(chan struct{})
+		r.gw.script = append(r.gw.script, func(context.Context, *ags.Token) error { <-block; return nil })
+		r.clock.Advance(access)
+		collect := r.callers(t.Context(), 1)
+		done := make(chan error, 1)
+		go func() { done <- r.src.Close() }()
+		collect()
+		synctest.Wait()
+		r.clock.Advance(61*time.Second - 1)
+		synctest.Wait()
+		assert.Empty(t, done, "for both of them")
+		r.clock.Advance(1)
+		require.ErrorContains(t, <-done, "under way")
+		close(block)
+	})
+}
+
+func TestClose_AnswersACallerThatWaitsForTheEndEvent(t *testing.T) {
+	block := make(chan struct{})
+	story(t, func(_ *rig, c *tokensource.Config) {
+		block = make(chan struct{})
+		c.Token, c.OnEvent = nil, func(tokensource.Event) { <-block }
+	}, func(t *testing.T, r *rig) {
+		asked := make(chan error, 1)
+		go func() { _, err := r.src.TokenContext(t.Context()); asked <- err }()
+		synctest.Wait()
+		require.Empty(t, asked, "who is the first to learn of it finds it told")
+		closing := make(chan error, 1)
+		go func() { closing <- r.src.Close() }()
+		synctest.Wait()
+		require.Len(t, asked, 1)
+		require.ErrorIs(t, <-asked, tokensource.ErrLoginRequired)
+		close(block)
+		require.NoError(t, <-closing)
+	})
+}
+
+// countingClock counts the timers that are made.
+type countingClock struct {
+	*clock.Fake
+	timers int
+}
+
+func (c *countingClock) NewTimer(d time.Duration) clock.Timer {
+	c.timers++
+	return c.Fake.NewTimer(d)
+}
+
+func TestClose_SetsNoTimerWhenIdle(t *testing.T) {
+	counting := &countingClock{}
+	story(t, func(r *rig, c *tokensource.Config) {
+		counting = &countingClock{Fake: r.clock}
+		c.Clock = counting
+	}, func(t *testing.T, r *rig) {
+		r.want("a1")
+		require.NoError(t, r.src.Close())
+		assert.Zero(t, counting.timers)
+		assert.Zero(t, r.gw.count())
 	})
 }

@@ -3,7 +3,6 @@ package tokensource_test
 import (
 	"context"
 	"errors"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,60 +15,7 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// desk is a scripted LoginFunc.
-type desk struct {
-	gw *gateway
-
-	mu     sync.Mutex
-	asked  []*tokensource.LoginRequiredError
-	ctxs   []context.Context
-	script []error
-	held   chan struct{}
-}
-
-func (d *desk) login(ctx context.Context, ended *tokensource.LoginRequiredError) (*ags.Token, error) {
-	d.mu.Lock()
-	d.asked = append(d.asked, ended)
-	d.ctxs = append(d.ctxs, ctx)
-	var err error
-	if len(d.script) > 0 {
-		err, d.script = d.script[0], d.script[1:]
-	}
-	held := d.held
-	d.mu.Unlock()
-	if held != nil {
-		select {
-		case <-held:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	return d.gw.signOn(), nil
-}
-
-func (d *desk) count() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return len(d.asked)
-}
-
-// atTheDesk is a story with a Login.
-func atTheDesk(t *testing.T, set func(*rig, *tokensource.Config), tell func(*testing.T, *rig, *desk)) {
-	t.Helper()
-	var d *desk
-	story(t, func(r *rig, c *tokensource.Config) {
-		d = &desk{gw: r.gw}
-		c.Login = d.login
-		if set != nil {
-			set(r, c)
-		}
-	}, func(t *testing.T, r *rig) { tell(t, r, d) })
-}
-
-func TestLogin_OnceForAllWaiters(t *testing.T) {
+func TestLogin_RunsOnceForAllWaiters(t *testing.T) {
 	atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig, d *desk) {
 		d.held = make(chan struct{})
 		collect := r.callers(t.Context(), 50)
@@ -83,7 +29,7 @@ func TestLogin_OnceForAllWaiters(t *testing.T) {
 	})
 }
 
-func TestLogin_IsMadeWithinTheMarginBeforeTheFixedHorizon(t *testing.T) {
+func TestLogin_RunsWithinTheMarginBeforeTheFixedExpiry(t *testing.T) {
 	atTheDesk(t, func(r *rig, c *tokensource.Config) {
 		r.gw.fixed = access
 		c.Token = r.gw.signOn()
@@ -104,25 +50,18 @@ func TestLogin_IsMadeWithinTheMarginBeforeTheFixedHorizon(t *testing.T) {
 	})
 }
 
-func TestLogin_IsNotBegunAnewWhileATokenIsHandedIn(t *testing.T) {
-	slow := make(chan struct{})
+func TestLogin_RunsWithinTheMarginOfATokenThatCannotBeRefreshed(t *testing.T) {
 	atTheDesk(t, func(_ *rig, c *tokensource.Config) {
-		slow = make(chan struct{})
-		c.Token, c.Rand = nil, func() float64 { <-slow; return 0 } // keeps SetToken half-way
+		c.Token.RefreshToken = ags.Secret{}
 	}, func(t *testing.T, r *rig, d *desk) {
-		d.held = make(chan struct{})
-		collect := r.callers(t.Context(), 3)
-		assert.Equal(t, 1, d.count())
-		set := make(chan error)
-		go func() { set <- r.src.SetToken(t.Context(), r.gw.signOn()) }()
-		synctest.Wait()
-		assert.Equal(t, 1, d.count(), "each sign-on may register a device")
-		close(slow)
-		require.NoError(t, <-set)
-		for _, a := range collect() {
-			assert.Equal(t, answer{token: "a2"}, a)
-		}
-		assert.Equal(t, []string{"session ended", "token set"}, r.events.kinds())
+		r.clock.Advance(access - 5*time.Minute)
+		r.want("a1")
+		r.want("a2")
+		require.Equal(t, 1, d.count())
+		assert.Equal(t, tokensource.RefreshExpired, d.asked[0].Reason)
+		assert.Equal(t, start.Add(access), d.asked[0].At)
+		assert.Equal(t, "PUB_989", d.asked[0].ClientID)
+		assert.Zero(t, r.gw.count())
 	})
 }
 
@@ -145,71 +84,7 @@ func TestLogin_StartsAtOnceWhenTheRefreshIsRejected(t *testing.T) {
 	})
 }
 
-func TestLogin_RefusalsWaitAMinuteAndDouble(t *testing.T) {
-	wrong := &ags.Error{Op: "sign on", Status: 401}
-	atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig, d *desk) {
-		for range 7 {
-			d.script = append(d.script, wrong)
-		}
-		for i, minutes := range []int{1, 2, 4, 8, 15, 15} {
-			ended := r.wantEnded(tokensource.NoSession)
-			require.ErrorIs(t, ended, wrong)
-			require.Equal(t, i+1, d.count())
-			r.clock.Advance(time.Duration(minutes)*time.Minute - 1)
-			r.wantEnded(tokensource.NoSession)
-			require.Equal(t, i+1, d.count(), "remembered")
-			r.clock.Advance(1)
-		}
-		require.NoError(t, r.src.SetToken(t.Context(), r.gw.signOn()))
-		r.want("a2")
-		assert.Equal(t, 6, r.events.count(tokensource.EventLoginFailed))
-	})
-}
-
-func TestLogin_PassingFailuresAreOnTheBackOff(t *testing.T) {
-	atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig, d *desk) {
-		d.script = []error{errBusy, errBusy}
-		r.wantEnded(tokensource.NoSession)
-		r.clock.Advance(187500 * time.Microsecond)
-		r.wantEnded(tokensource.NoSession)
-		r.clock.Advance(375 * time.Millisecond)
-		r.want("a2")
-		assert.Equal(t, 3, d.count())
-	})
-}
-
-func TestLogin_ADeletedDeviceSignsOnForTheFirstTime(t *testing.T) {
-	atTheDesk(t, nil, func(t *testing.T, r *rig, d *desk) {
-		d.script = []error{errDeviceDeleted}
-		r.clock.Advance(sliding)
-		r.want("a2")
-		require.Equal(t, 2, d.count())
-		assert.Equal(t, "PUB_989", d.asked[0].ClientID)
-		assert.Empty(t, d.asked[1].ClientID)
-		assert.True(t, ags.DeviceDeleted(d.asked[1].Err))
-	})
-}
-
-func TestLogin_AnAnswerWithoutALiveTokenIsAFailure(t *testing.T) {
-	for name, answer := range map[string]*ags.Token{
-		"none":  nil,
-		"empty": {},
-		"dead":  {AccessToken: ags.NewSecret("a"), IssuedAt: start, ExpiresAt: start.Add(time.Minute)},
-	} {
-		t.Run(name, func(t *testing.T) {
-			story(t, func(_ *rig, c *tokensource.Config) {
-				c.Token = nil
-				c.Login = func(context.Context, *tokensource.LoginRequiredError) (*ags.Token, error) { return answer, nil }
-			}, func(t *testing.T, r *rig) {
-				r.clock.Advance(time.Hour)
-				assert.Error(t, r.wantEnded(tokensource.NoSession).Err)
-				assert.Equal(t, 1, r.events.count(tokensource.EventLoginFailed))
-			})
-		})
-	}
-}
-
-func TestLogin_ItsContextIsMarkedAndEndsWithClose(t *testing.T) {
+func TestLogin_ItsContextIsMarkedAndIsCancelledByClose(t *testing.T) {
 	atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig, d *desk) {
 		d.held = make(chan struct{})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -226,15 +101,29 @@ func TestLogin_ItsContextIsMarkedAndEndsWithClose(t *testing.T) {
 	})
 }
 
-func TestLogin_NeverAfterASignOut(t *testing.T) {
-	atTheDesk(t, nil, func(t *testing.T, r *rig, d *desk) {
-		require.NoError(t, r.src.SignOut(t.Context()))
-		r.wantEnded(tokensource.SignedOut)
-		assert.Zero(t, d.count())
+func TestLogin_IsNotRepeatedDuringSetToken(t *testing.T) {
+	slow := make(chan struct{})
+	atTheDesk(t, func(_ *rig, c *tokensource.Config) {
+		slow = make(chan struct{})
+		c.Token, c.Rand = nil, func() float64 { <-slow; return 0 } // keeps SetToken half-way
+	}, func(t *testing.T, r *rig, d *desk) {
+		d.held = make(chan struct{})
+		collect := r.callers(t.Context(), 3)
+		assert.Equal(t, 1, d.count())
+		set := make(chan error)
+		go func() { set <- r.src.SetToken(t.Context(), r.gw.signOn()) }()
+		synctest.Wait()
+		assert.Equal(t, 1, d.count(), "each sign-on may register a device")
+		close(slow)
+		require.NoError(t, <-set)
+		for _, a := range collect() {
+			assert.Equal(t, answer{token: "a2"}, a)
+		}
+		assert.Equal(t, []string{"session ended", "token set"}, r.events.kinds())
 	})
 }
 
-func TestLogin_SetTokenOvertakesIt(t *testing.T) {
+func TestLogin_IsSupersededBySetToken(t *testing.T) {
 	atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig, d *desk) {
 		d.held = make(chan struct{})
 		collect := r.callers(t.Context(), 1)
@@ -246,7 +135,15 @@ func TestLogin_SetTokenOvertakesIt(t *testing.T) {
 	})
 }
 
-func TestLogin_ANeighboursLoginIsAdopted(t *testing.T) {
+func TestLogin_DoesNotRunAfterASignOut(t *testing.T) {
+	atTheDesk(t, nil, func(t *testing.T, r *rig, d *desk) {
+		require.NoError(t, r.src.SignOut(t.Context()))
+		r.wantEnded(tokensource.SignedOut)
+		assert.Zero(t, d.count())
+	})
+}
+
+func TestLogin_AdoptsTheLoginOfAnotherProcess(t *testing.T) {
 	atTheDesk(t, func(r *rig, c *tokensource.Config) {
 		r.memory = &store.Memory{}
 		c.Store = r.memory
@@ -264,7 +161,7 @@ func TestLogin_ANeighboursLoginIsAdopted(t *testing.T) {
 	})
 }
 
-func TestLogin_NoSignOnWhileTheStoreCannotBeRead(t *testing.T) {
+func TestLogin_DoesNotRunWhileTheStoreCannotBeRead(t *testing.T) {
 	shelf := newLockedShelf()
 	atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Store, c.Token = shelf, nil }, func(t *testing.T, r *rig, d *desk) {
 		shelf.away(errors.New("connection refused"))

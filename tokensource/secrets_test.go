@@ -101,17 +101,18 @@ func (s *sayer) Errorf(format string, args ...any) { s.said += fmt.Sprintf(forma
 // behindFunc is a store that keeps what it has from what prints by reflection.
 type behindFunc struct{ shelf func() *lockedShelf }
 
-func hiddenShelf() behindFunc {
-	shelf := newLockedShelf()
-	return behindFunc{func() *lockedShelf { return shelf }}
-}
-
 func (s behindFunc) Load(ctx context.Context) ([]byte, error) { return s.shelf().Load(ctx) }
+
 func (s behindFunc) Save(ctx context.Context, record []byte) error {
 	return s.shelf().Save(ctx, record)
 }
 func (s behindFunc) Delete(ctx context.Context) error               { return s.shelf().Delete(ctx) }
 func (s behindFunc) Lock(ctx context.Context) (func() error, error) { return s.shelf().Lock(ctx) }
+
+func hiddenShelf() behindFunc {
+	shelf := newLockedShelf()
+	return behindFunc{func() *lockedShelf { return shelf }}
+}
 
 // testify prints what differs by reflection, and follows pointers to wherever they lead.
 func TestInvariant09_NoTokenInWhatPrintsByReflection(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-func TestSignOnWith_SendsTheDeviceThatItIs(t *testing.T) {
+func TestSignOnWith_SendsTheKnownDevice(t *testing.T) {
 	srv := agstest.NewServer(agstest.Config{})
 	t.Cleanup(srv.Close)
 	client, err := ags.New(ags.Config{BaseURL: srv.URL, AuthServiceID: "s", TenantID: "t", HTTPClient: srv.Client()})
@@ -64,7 +64,7 @@ func TestSignOnWith_SendsTheDeviceThatItIs(t *testing.T) {
 	assert.Equal(t, 4, srv.Count(agstest.SignOn))
 }
 
-func TestSignOnWith_ForgetsTheDeviceForEachCodeThatSaysSo(t *testing.T) {
+func TestSignOnWith_ForgetsTheDeviceForEachDeletedCode(t *testing.T) {
 	srv := agstest.NewServer(agstest.Config{})
 	t.Cleanup(srv.Close)
 	client, err := ags.New(ags.Config{BaseURL: srv.URL, AuthServiceID: "s", TenantID: "t", HTTPClient: srv.Client()})

@@ -1,10 +1,11 @@
 package tokensource_test
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
+	"errors"
 	"testing"
-	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -12,6 +13,143 @@ import (
 	"github.com/agsauth/agsauth/ags"
 	"github.com/agsauth/agsauth/tokensource"
 )
+
+// signer is a gateway that can be signed out of.
+type signer struct {
+	*gateway
+	signedOut []string
+	err       error
+	errOf     map[string]error // by access token
+}
+
+func (s *signer) SignOut(_ context.Context, t *ags.Token) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.signedOut = append(s.signedOut, t.AccessToken.Reveal())
+	return cmp.Or(s.errOf[t.AccessToken.Reveal()], s.err)
+}
+
+func TestSignOut_EndsTheSessionAtTheGatewayAndInTheStore(t *testing.T) {
+	shelf := newLockedShelf()
+	var gw *signer
+	story(t, func(r *rig, c *tokensource.Config) {
+		gw = &signer{gateway: r.gw}
+		c.Store, c.Refresher = shelf, gw
+	}, func(t *testing.T, r *rig) {
+		r.want("a1")
+		ended := r.src.LoginRequired()
+		require.NoError(t, r.src.SignOut(t.Context()))
+		assert.True(t, closed(ended))
+		assert.Equal(t, "PUB_989", r.wantEnded(tokensource.SignedOut).ClientID)
+		assert.Equal(t, []string{"a1"}, gw.signedOut)
+		assert.Empty(t, shelf.pair())
+		assert.NotNil(t, shelf.field("signed_out_at"), "a mark, for the others")
+		assert.Equal(t, "PUB_989", shelf.field("client_id"), "the device stays known")
+	})
+}
+
+func TestSignOut_EndsTheSessionLocallyDespiteErrors(t *testing.T) {
+	shelf := newLockedShelf()
+	away, refused := errors.New("connection refused"), errors.New("refused")
+	story(t, func(r *rig, c *tokensource.Config) {
+		c.Store, c.Refresher = shelf, &signer{gateway: r.gw, err: refused}
+	}, func(t *testing.T, r *rig) {
+		r.want("a1")
+		shelf.away(away)
+		err := r.src.SignOut(t.Context())
+		assert.ErrorIs(t, err, away)
+		assert.ErrorIs(t, err, refused)
+		r.wantEnded(tokensource.SignedOut)
+		assert.Equal(t, "a1 r1", shelf.pair())
+		shelf.away(nil)
+		shelf.rotate(t, "theirs", r.clock.Now().Add(access))
+		r.clock.Advance(2 * time.Second)
+		r.wantEnded(tokensource.SignedOut)
+		r.wantEnded(tokensource.SignedOut)
+		assert.NotNil(t, shelf.field("signed_out_at"), "what could not be stored is stored later, and wins")
+	})
+}
+
+func TestSignOut_LoadsTheSessionFirst(t *testing.T) {
+	shelf := newLockedShelf()
+	var gw *signer
+	story(t, func(_ *rig, c *tokensource.Config) { c.Store = shelf }, func(_ *testing.T, r *rig) { r.want("a1") })
+	story(t, func(r *rig, c *tokensource.Config) {
+		gw = &signer{gateway: r.gw}
+		c.Store, c.Token, c.Refresher = shelf, nil, gw
+	}, func(t *testing.T, r *rig) {
+		require.NoError(t, r.src.SignOut(t.Context()))
+		assert.Equal(t, []string{"a1"}, gw.signedOut)
+		assert.Equal(t, "PUB_989", shelf.field("client_id"))
+		r.wantEnded(tokensource.SignedOut)
+	})
+}
+
+func TestSignOut_OfAConfigTokenThatWasNotUsed(t *testing.T) {
+	var gw *signer
+	onShelf(t, func(r *rig, c *tokensource.Config) {
+		gw = &signer{gateway: r.gw}
+		c.Refresher = gw
+	}, func(t *testing.T, r *rig, shelf *lockedShelf) {
+		require.NoError(t, r.src.SignOut(t.Context()))
+		assert.Equal(t, []string{"a1"}, gw.signedOut)
+		assert.NotNil(t, shelf.field("signed_out_at"))
+		r.wantEnded(tokensource.SignedOut)
+	})
+}
+
+func TestSignOut_SurvivesARestart(t *testing.T) {
+	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
+		old := r.gw.grant()
+		r.want("a1")
+		r.clock.Advance(time.Minute)
+		require.NoError(t, r.src.SignOut(t.Context()))
+		r.restart(func(_ *rig, c *tokensource.Config) { c.Token = old }, shelf)
+		assert.Equal(t, "PUB_989", r.wantEnded(tokensource.SignedOut).ClientID)
+		r.clock.Advance(time.Minute)
+		fresh := r.gw.signOn()
+		r.restart(func(_ *rig, c *tokensource.Config) { c.Token = fresh }, shelf)
+		r.want(fresh.AccessToken.Reveal())
+	})
+}
+
+func TestSignOut_SavedAtOnceEmitsNoSavedEvent(t *testing.T) {
+	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
+		r.want("a1")
+		require.NoError(t, r.src.SignOut(t.Context()))
+		assert.Equal(t, []string{"session ended"}, r.events.kinds())
+		assert.NotNil(t, shelf.field("signed_out_at"))
+	})
+}
+
+func TestSignOut_StoresWhenItWasCalled(t *testing.T) {
+	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
+		r.want("a1")
+		shelf.away(errAway)
+		require.ErrorIs(t, r.src.SignOut(t.Context()), errAway)
+		r.clock.Advance(20 * time.Minute)
+		shelf.away(nil)
+		r.wantEnded(tokensource.SignedOut)
+		assert.Equal(t, start.Format(time.RFC3339), shelf.field("signed_out_at"),
+			"or it would outdate a token that was issued since")
+		assert.Zero(t, r.gw.count())
+	})
+}
+
+func TestSignOut_StoredLateKeepsTheDevice(t *testing.T) {
+	onShelf(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig, shelf *lockedShelf) {
+		r.wantEnded(tokensource.NoSession)
+		shelf.put(r.theirs(1))
+		shelf.cut(errAway)
+		require.ErrorIs(t, r.src.SignOut(t.Context()), errAway)
+		shelf.cut(nil)
+		r.clock.Advance(2 * time.Second)
+		r.wantEnded(tokensource.SignedOut)
+		assert.NotNil(t, shelf.field("signed_out_at"))
+		assert.Equal(t, "PUB_1", shelf.field("client_id"))
+		assert.Zero(t, r.gw.count())
+	})
+}
 
 // observedSigner is a gateway that is looked at in the moment in which it is told of a
 // sign-out.
@@ -25,7 +163,7 @@ func (s *observedSigner) SignOut(ctx context.Context, t *ags.Token) error {
 	return s.signer.SignOut(ctx, t)
 }
 
-func TestSignOut_TheMarkIsStoredBeforeTheGatewayIsTold(t *testing.T) {
+func TestSignOut_StoresItsMarkBeforeItCallsTheGateway(t *testing.T) {
 	gw := &observedSigner{}
 	onShelf(t, func(r *rig, c *tokensource.Config) {
 		gw.signer = &signer{gateway: r.gw}
@@ -45,102 +183,5 @@ func TestSignOut_TheMarkIsStoredBeforeTheGatewayIsTold(t *testing.T) {
 		assert.Equal(t, []string{"a1"}, gw.signedOut)
 		assert.NotNil(t, shelf.field("signed_out_at"))
 		assert.Nil(t, shelf.field("sign_out_pending"), "no token is kept longer than needed")
-	})
-}
-
-// The API and the gateway end at once what is signed out, and a neighbour with a Login
-// learns of that before the sign-out has returned.
-func TestSignOut_NoLoginIsRunOnItNextDoor(t *testing.T) {
-	gw, logins := &observedSigner{}, 0
-	login := func(r *rig) tokensource.LoginFunc {
-		return func(context.Context, *tokensource.LoginRequiredError) (*ags.Token, error) {
-			logins++
-			return r.gw.signOn(), nil
-		}
-	}
-	shelf := newLockedShelf()
-	story(t, func(r *rig, c *tokensource.Config) {
-		gw.signer = &signer{gateway: r.gw}
-		c.Refresher, c.Store, c.Login = gw, shelf, login(r)
-	}, func(t *testing.T, r *rig) {
-		r.want("a1")
-		next := r.source(func(r *rig, c *tokensource.Config) {
-			c.Token, c.Store, c.Login = nil, &sameShelf{lockedShelf: shelf}, login(r)
-		})
-		tok, err := next.TokenContext(t.Context())
-		require.NoError(t, err)
-		require.Equal(t, "a1", tok.AccessToken)
-
-		answers := make(chan error, 1)
-		gw.told = func(string) {
-			r.gw.down(errUnauthorized)
-			next.Invalidate("a1")
-			go func() {
-				_, err := next.TokenContext(t.Context())
-				answers <- err
-			}()
-		}
-		require.NoError(t, r.src.SignOut(t.Context()))
-		err = <-answers
-		var ended *tokensource.LoginRequiredError
-		require.ErrorAs(t, err, &ended)
-		assert.Equal(t, tokensource.SignedOut, ended.Reason)
-		assert.Zero(t, logins)
-		assert.NotNil(t, shelf.field("signed_out_at"))
-		require.NoError(t, next.Close())
-	})
-}
-
-// sameShelf is another process's view of a shelf.
-type sameShelf struct {
-	*lockedShelf
-	known string
-}
-
-func (s *sameShelf) Load(ctx context.Context) ([]byte, error) {
-	data, err := s.lockedShelf.Load(ctx)
-	s.known = string(data)
-	return data, err
-}
-
-func (s *sameShelf) Save(ctx context.Context, record []byte) error {
-	s.mu.Lock()
-	s.loaded = []byte(s.known)
-	s.mu.Unlock()
-	err := s.lockedShelf.Save(ctx, record)
-	if err == nil {
-		s.known = string(record)
-	}
-	return err
-}
-
-// Without a lock a refresh can be under way next door, and come back to a mark.
-func TestSignOut_APairThatIsGrantedMeanwhileNextDoorIsSignedOutToo(t *testing.T) {
-	var gw *signer
-	shelf := &shelf{}
-	story(t, func(r *rig, c *tokensource.Config) {
-		gw = &signer{gateway: r.gw}
-		shelf.t = r.t
-		c.Refresher, c.Store = gw, shelf
-	}, func(t *testing.T, r *rig) {
-		r.want("a1")
-		r.gw.script = append(r.gw.script, func(context.Context, *ags.Token) error {
-			var record map[string]any
-			require.NoError(t, json.Unmarshal(shelf.record, &record))
-			shelf.edit(t, func(f map[string]any) {
-				f["generation"] = f["generation"].(float64) + 1
-				f["signed_out_at"] = r.clock.Now()
-				delete(f, "access_token")
-				delete(f, "refresh_token")
-			})
-			return nil
-		})
-		r.clock.Advance(access)
-		r.wantEnded(tokensource.SignedOut)
-		r.wantEnded(tokensource.SignedOut)
-		synctest.Wait()
-		assert.Equal(t, []string{"a2"}, gw.signedOut, "it is stored nowhere")
-		assert.NotNil(t, shelf.field("signed_out_at"))
-		assert.Nil(t, shelf.field("sign_out_pending"))
 	})
 }

@@ -3,6 +3,8 @@ package tokensource_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"sync"
@@ -98,15 +100,6 @@ func (s *shelf) fields() map[string]any {
 	return f
 }
 
-func pairOf(f map[string]any) string {
-	a, _ := f["access_token"].(string)
-	r, _ := f["refresh_token"].(string)
-	if a == "" {
-		return ""
-	}
-	return a + " " + r
-}
-
 // pair returns the stored tokens, "a1 r1".
 func (s *shelf) pair() string {
 	s.mu.Lock()
@@ -183,6 +176,22 @@ func (s *shelf) release() {
 	s.held = nil
 }
 
+func pairOf(f map[string]any) string {
+	a, _ := f["access_token"].(string)
+	r, _ := f["refresh_token"].(string)
+	if a == "" {
+		return ""
+	}
+	return a + " " + r
+}
+
+// cut takes the store away but for its saves.
+func (s *lockedShelf) cut(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.loadErr, s.lockErr = err, err
+}
+
 // lockedShelf is a shelf with a lock.
 type lockedShelf struct {
 	shelf
@@ -191,8 +200,6 @@ type lockedShelf struct {
 	lockErr error
 	locks   int
 }
-
-func newLockedShelf() *lockedShelf { return &lockedShelf{slot: make(chan struct{}, 1)} }
 
 func (s *lockedShelf) Lock(ctx context.Context) (func() error, error) {
 	s.mu.Lock()
@@ -210,6 +217,148 @@ func (s *lockedShelf) Lock(ctx context.Context) (func() error, error) {
 	}
 }
 
+func newLockedShelf() *lockedShelf { return &lockedShelf{slot: make(chan struct{}, 1)} }
+
+// gate makes calls wait while it is shut.
+type gate struct {
+	mu   sync.Mutex
+	shut chan struct{} // closed by open; nil while the gate is open
+}
+
+func (g *gate) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.shut = make(chan struct{})
+}
+
+func (g *gate) open() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	close(g.shut)
+	g.shut = nil
+}
+
+// pass waits until the gate is open, and heeds nothing else.
+func (g *gate) pass() {
+	g.mu.Lock()
+	shut := g.shut
+	g.mu.Unlock()
+	if shut != nil {
+		<-shut
+	}
+}
+
+// gatedShelf is a shelf with a lock whose loads and unlocks can be made to wait.
+type gatedShelf struct {
+	*lockedShelf
+	loading, unlocking gate
+}
+
+func (s *gatedShelf) Load(ctx context.Context) ([]byte, error) {
+	s.loading.pass()
+	return s.lockedShelf.Load(ctx)
+}
+
+func (s *gatedShelf) Lock(ctx context.Context) (func() error, error) {
+	unlock, err := s.lockedShelf.Lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return func() error { s.unlocking.pass(); return unlock() }, nil
+}
+
+// onGatedShelf is a story with a Source on such a store.
+func onGatedShelf(t *testing.T, tell func(*testing.T, *rig, *gatedShelf)) {
+	t.Helper()
+	var shelf *gatedShelf
+	story(t, func(r *rig, c *tokensource.Config) {
+		shelf = &gatedShelf{lockedShelf: newLockedShelf()}
+		shelf.t = r.t
+		c.Store = shelf
+	}, func(t *testing.T, r *rig) { tell(t, r, shelf) })
+}
+
+// onShelf is a story with a Source on a store that can be locked.
+func onShelf(t *testing.T, set func(*rig, *tokensource.Config), tell func(*testing.T, *rig, *lockedShelf)) {
+	t.Helper()
+	shelf := newLockedShelf()
+	story(t, func(r *rig, c *tokensource.Config) {
+		shelf = newLockedShelf()
+		shelf.t = r.t
+		c.Store = shelf
+		if set != nil {
+			set(r, c)
+		}
+	}, func(t *testing.T, r *rig) { tell(t, r, shelf) })
+}
+
+// asideShelf is a store that can set a record aside.
+type asideShelf struct {
+	*lockedShelf
+	aside []string
+	err   error
+}
+
+func (s *asideShelf) SetAside(_ context.Context, suffix string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return s.err
+	}
+	if len(s.slot) == 0 {
+		return errors.New("set aside without the lock")
+	}
+	s.aside = append(s.aside, suffix)
+	s.record = nil
+	return nil
+}
+
+type deafShelf struct {
+	*lockedShelf
+	deaf bool
+}
+
+func (s *deafShelf) Save(ctx context.Context, record []byte) error {
+	err := s.lockedShelf.Save(ctx, record)
+	if s.deaf {
+		return errAway
+	}
+	return err
+}
+
+// sameShelf is another process's view of a shelf.
+type sameShelf struct {
+	*lockedShelf
+	known string
+}
+
+func (s *sameShelf) Load(ctx context.Context) ([]byte, error) {
+	data, err := s.lockedShelf.Load(ctx)
+	s.known = string(data)
+	return data, err
+}
+
+func (s *sameShelf) Save(ctx context.Context, record []byte) error {
+	s.mu.Lock()
+	s.loaded = []byte(s.known)
+	s.mu.Unlock()
+	err := s.lockedShelf.Save(ctx, record)
+	if err == nil {
+		s.known = string(record)
+	}
+	return err
+}
+
+var errAway = errors.New("connection refused")
+
+// theirs is the record of a session that somebody else has signed on to.
+func (r *rig) theirs(generation int) string {
+	now := r.clock.Now()
+	return fmt.Sprintf(
+		`{"version":1,"generation":%d,"access_token":"theirs","refresh_token":"r-theirs","client_id":"PUB_1","issued_at":%q,"expires_at":%q,"started_at":%q}`,
+		generation, now.Format(time.RFC3339), now.Add(access).Format(time.RFC3339), now.Format(time.RFC3339))
+}
+
 // neighbours returns n further Sources on the rig's store, as other processes.
 func (r *rig) neighbours(n int) []*tokensource.Source {
 	r.t.Helper()
@@ -220,4 +369,16 @@ func (r *rig) neighbours(n int) []*tokensource.Source {
 		}))
 	}
 	return sources
+}
+
+// restart makes a Source on the same record, as the next process would.
+func (r *rig) restart(set func(*rig, *tokensource.Config), shelf *lockedShelf) {
+	r.t.Helper()
+	require.NoError(r.t, r.src.Close())
+	r.src = r.source(func(r *rig, c *tokensource.Config) {
+		c.Store, c.Token = shelf, nil
+		if set != nil {
+			set(r, c)
+		}
+	})
 }

@@ -78,31 +78,7 @@ func atTheVault(t *testing.T, tell func(t *testing.T, r *rig, d *desk, v *vault)
 	})
 }
 
-// wantLeftAlone asserts that for ten minutes, which is longer than any store is
-// waited for, callers are told why there is nothing for them, and nothing is done.
-func (r *rig) wantLeftAlone(d *desk, v *vault) {
-	r.t.Helper()
-	before, calls, signOns := v.sealed(), r.gw.count(), d.count()
-	for range 60 {
-		require.ErrorContains(r.t, r.wantUnavailable(), "sealed")
-		r.clock.Advance(10 * time.Second)
-	}
-	assert.Equal(r.t, before, v.sealed(), "nothing is saved")
-	assert.Equal(r.t, calls, r.gw.count(), "no token is spent")
-	assert.Equal(r.t, signOns, d.count(), "no sign-on is spent")
-	assert.Zero(r.t, r.events.count(tokensource.EventUnlocked))
-}
-
-// next makes the Source of a process that is started with these keys.
-func (r *rig) next(v *vault, d *desk, given *ags.Token, keys ...byte) {
-	r.t.Helper()
-	require.NoError(r.t, r.src.Close())
-	r.src = r.source(func(_ *rig, c *tokensource.Config) {
-		c.Store, c.Token, c.Login = v.open(keys...), given, d.login
-	})
-}
-
-func TestSealed_TheSessionSurvivesARestart(t *testing.T) {
+func TestStoreSealed_SurvivesARestart(t *testing.T) {
 	atTheVault(t, func(t *testing.T, r *rig, d *desk, v *vault) {
 		r.clock.Advance(access)
 		r.want("a2")
@@ -119,7 +95,7 @@ func TestSealed_TheSessionSurvivesARestart(t *testing.T) {
 }
 
 // A process without the key does not take the sealed session for none.
-func TestSealed_StartedWithoutTheKey(t *testing.T) {
+func TestStoreSealed_WithoutTheKeyIsNotTakenForEmpty(t *testing.T) {
 	atTheVault(t, func(_ *testing.T, r *rig, d *desk, v *vault) {
 		r.next(v, d, nil, 2)
 		r.wantLeftAlone(d, v)
@@ -129,7 +105,7 @@ func TestSealed_StartedWithoutTheKey(t *testing.T) {
 }
 
 // Nor does one that knows of no sealing, which would be no less of a loss.
-func TestSealed_StartedWithoutSealed(t *testing.T) {
+func TestStoreSealed_WithoutSealedIsNotTakenForEmpty(t *testing.T) {
 	atTheVault(t, func(t *testing.T, r *rig, d *desk, v *vault) {
 		require.NoError(t, r.src.Close())
 		r.src = r.source(func(_ *rig, c *tokensource.Config) { c.Store, c.Token, c.Login = v.inner.Peer(), nil, d.login })
@@ -142,7 +118,7 @@ func TestSealed_StartedWithoutSealed(t *testing.T) {
 }
 
 // Nor does it put what it was handed in its place.
-func TestSealed_StartedWithATokenAndWithoutTheKey(t *testing.T) {
+func TestStoreSealed_WithoutTheKeyAConfigTokenOverwritesNothing(t *testing.T) {
 	atTheVault(t, func(t *testing.T, r *rig, d *desk, v *vault) {
 		given, before := r.gw.signOn(), v.sealed()
 		r.next(v, d, given, 2)
@@ -158,7 +134,7 @@ func TestSealed_StartedWithATokenAndWithoutTheKey(t *testing.T) {
 
 // A neighbour has sealed the session with a key that this process does not have,
 // and goes on with it: this one must not spend the refresh token that both have.
-func TestSealed_AKeyThatOnlyTheNeighbourHas(t *testing.T) {
+func TestStoreSealed_WithAKeyOnlyAnotherProcessHas(t *testing.T) {
 	atTheVault(t, func(t *testing.T, r *rig, d *desk, v *vault) {
 		v.resealed(2, 1)
 		r.clock.Advance(access - 4*time.Minute)
@@ -180,7 +156,7 @@ func TestSealed_AKeyThatOnlyTheNeighbourHas(t *testing.T) {
 
 // That the store is away besides makes no difference: what was last seen of it was
 // somebody's session.
-func TestSealed_NotOpenedAndThenAway(t *testing.T) {
+func TestStoreSealed_NotOpenedThenUnavailable(t *testing.T) {
 	atTheVault(t, func(t *testing.T, r *rig, d *desk, v *vault) {
 		v.resealed(2, 1)
 		r.clock.Advance(access)
@@ -202,7 +178,7 @@ func TestSealed_NotOpenedAndThenAway(t *testing.T) {
 
 // Nor does it matter that the store has been away for so long that the session goes
 // on without it: it is looked at once more before.
-func TestSealed_AwayAndThenNotOpened(t *testing.T) {
+func TestStoreSealed_UnavailableThenNotOpened(t *testing.T) {
 	atTheVault(t, func(t *testing.T, r *rig, d *desk, v *vault) {
 		v.resealed(2, 1)
 		v.away = errors.New("connection refused")
@@ -223,7 +199,7 @@ func TestSealed_AwayAndThenNotOpened(t *testing.T) {
 }
 
 // A lock that is held for good is passed by, but not that.
-func TestSealed_NotOpenedWhileSomebodyHoldsTheLock(t *testing.T) {
+func TestStoreSealed_NotOpenedWhileTheLockIsHeld(t *testing.T) {
 	atTheVault(t, func(t *testing.T, r *rig, _ *desk, v *vault) {
 		v.resealed(2, 1)
 		unlock, err := v.inner.Peer().Lock(t.Context())
@@ -240,7 +216,7 @@ func TestSealed_NotOpenedWhileSomebodyHoldsTheLock(t *testing.T) {
 }
 
 // What a human asks for is done in memory, and said not to be saved.
-func TestSealed_WishesOfAHuman(t *testing.T) {
+func TestStoreSealed_NotOpenedSetTokenAndSignOutAreNotSaved(t *testing.T) {
 	atTheVault(t, func(t *testing.T, r *rig, d *desk, v *vault) {
 		v.resealed(2, 1)
 		before := v.sealed()
@@ -254,7 +230,7 @@ func TestSealed_WishesOfAHuman(t *testing.T) {
 }
 
 // Damage inside of the seal is what it is without: the record is set aside, sealed.
-func TestSealed_DamagedBeforeItWasSealed(t *testing.T) {
+func TestStoreSealed_ADamagedRecordIsSetAside(t *testing.T) {
 	atTheVault(t, func(t *testing.T, r *rig, d *desk, v *vault) {
 		s := v.open(1)
 		_, err := s.Load(t.Context())
@@ -265,5 +241,29 @@ func TestSealed_DamagedBeforeItWasSealed(t *testing.T) {
 		r.want("a3")
 		assert.Equal(t, 1, d.count())
 		assert.Equal(t, map[string][]byte{"damaged": []byte(damaged)}, v.inner.Aside())
+	})
+}
+
+// wantLeftAlone asserts that for ten minutes, which is longer than any store is
+// waited for, callers are told why there is nothing for them, and nothing is done.
+func (r *rig) wantLeftAlone(d *desk, v *vault) {
+	r.t.Helper()
+	before, calls, signOns := v.sealed(), r.gw.count(), d.count()
+	for range 60 {
+		require.ErrorContains(r.t, r.wantUnavailable(), "sealed")
+		r.clock.Advance(10 * time.Second)
+	}
+	assert.Equal(r.t, before, v.sealed(), "nothing is saved")
+	assert.Equal(r.t, calls, r.gw.count(), "no token is spent")
+	assert.Equal(r.t, signOns, d.count(), "no sign-on is spent")
+	assert.Zero(r.t, r.events.count(tokensource.EventUnlocked))
+}
+
+// next makes the Source of a process that is started with these keys.
+func (r *rig) next(v *vault, d *desk, given *ags.Token, keys ...byte) {
+	r.t.Helper()
+	require.NoError(r.t, r.src.Close())
+	r.src = r.source(func(_ *rig, c *tokensource.Config) {
+		c.Store, c.Token, c.Login = v.open(keys...), given, d.login
 	})
 }

@@ -43,33 +43,10 @@ type rig struct {
 	memory *store.Memory // what several Sources share, in the stories that have them
 }
 
-// story runs a test in a bubble of its own, with a Source that was handed the
-// gateway's first pair, unless set changes that.
-func story(t *testing.T, set func(*rig, *tokensource.Config), tell func(*testing.T, *rig)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t)
-		r.src = r.source(set)
-		tell(t, r)
-		r.gw.release()
-		closeSource(t, r.src)
-	})
-}
-
-// closeSource closes a Source. The only error that it may return then is of a session
-// that could not be saved.
-func closeSource(t *testing.T, src *tokensource.Source) {
-	t.Helper()
-	if err := src.Close(); err != nil {
-		require.ErrorContains(t, err, "the session is not saved")
-		require.True(t, src.Status().Unsaved)
-	}
-}
-
-func newRig(t *testing.T) *rig {
-	t.Helper()
-	c := clock.NewFake(start)
-	return &rig{t: t, clock: c, gw: newGateway(c), events: &recorder{}, logs: &syncBuffer{}}
+// setToken hands in the first pair of another session.
+func (r *rig) setToken() func(context.Context) error {
+	next := r.gw.signOn()
+	return func(ctx context.Context) error { return r.src.SetToken(ctx, next) }
 }
 
 // source makes a Source on the rig's gateway and clock.
@@ -157,6 +134,35 @@ func (r *rig) callers(ctx context.Context, n int) func() []answer {
 	return func() []answer { wg.Wait(); synctest.Wait(); return answers }
 }
 
+// story runs a test in a bubble of its own, with a Source that was handed the
+// gateway's first pair, unless set changes that.
+func story(t *testing.T, set func(*rig, *tokensource.Config), tell func(*testing.T, *rig)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.src = r.source(set)
+		tell(t, r)
+		r.gw.release()
+		closeSource(t, r.src)
+	})
+}
+
+// closeSource closes a Source. The only error that it may return then is of a session
+// that could not be saved.
+func closeSource(t *testing.T, src *tokensource.Source) {
+	t.Helper()
+	if err := src.Close(); err != nil {
+		require.ErrorContains(t, err, "the session is not saved")
+		require.True(t, src.Status().Unsaved)
+	}
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	c := clock.NewFake(start)
+	return &rig{t: t, clock: c, gw: newGateway(c), events: &recorder{}, logs: &syncBuffer{}}
+}
+
 type answer struct {
 	token string
 	err   error
@@ -179,13 +185,6 @@ type gateway struct {
 	always                 reply
 	held                   chan struct{} // calls wait for it to be closed, when not nil
 	edit                   func(*ags.Token)
-}
-
-// reply decides one call: an error, or, with nil, what the gateway grants.
-type reply func(ctx context.Context, t *ags.Token) error
-
-func newGateway(c *clock.Fake) *gateway {
-	return &gateway{clock: c, access: access, sliding: sliding, fixed: fixed}
 }
 
 func (g *gateway) Refresh(ctx context.Context, t *ags.Token) (*ags.Token, error) {
@@ -309,6 +308,13 @@ func (g *gateway) presented() []string {
 	return slices.Clone(g.asked)
 }
 
+// reply decides one call: an error, or, with nil, what the gateway grants.
+type reply func(ctx context.Context, t *ags.Token) error
+
+func newGateway(c *clock.Fake) *gateway {
+	return &gateway{clock: c, access: access, sliding: sliding, fixed: fixed}
+}
+
 // The refusals of the platform.
 var (
 	errUnauthorized  = &ags.Error{Op: "refresh", Status: 401, Message: "unauthorised"}
@@ -393,4 +399,16 @@ func lines(log, word string) int {
 		}
 	}
 	return n
+}
+
+// begin starts a call that is not over when all goroutines have come to rest, and
+// returns how to break it off and what it came to.
+func begin(t *testing.T, call func(context.Context) error) (cancel func(), came <-chan error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	result := make(chan error, 1)
+	go func() { result <- call(ctx) }()
+	synctest.Wait()
+	require.Empty(t, result)
+	return cancel, result
 }

@@ -14,9 +14,6 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// A first request has two thirds of RefreshTimeout; then its answer is a lost one. How
-// a Refresher that heeds its context fares is in testdata/vectors/lost.json.
-
 // deaf returns a reply that does not heed the end of its context, and comes to err
 // once it is released.
 func deaf(err error) (r reply, release func()) {
@@ -24,7 +21,7 @@ func deaf(err error) (r reply, release func()) {
 	return func(context.Context, *ags.Token) error { <-released; return err }, func() { close(released) }
 }
 
-func TestSlowAnswer_ARefresherThatDoesNotHeedItsContextIsNotCalledTwiceAtOnce(t *testing.T) {
+func TestRefresh_ARefresherThatIgnoresItsContextIsNotCalledTwiceAtOnce(t *testing.T) {
 	for name, tt := range map[string]struct {
 		err   error
 		calls int
@@ -57,7 +54,7 @@ func TestSlowAnswer_ARefresherThatDoesNotHeedItsContextIsNotCalledTwiceAtOnce(t 
 	}
 }
 
-func TestSlowAnswer_AnAnswerThatIsNoneOfSuccessIsNotAskedForAgain(t *testing.T) {
+func TestRefresh_ALateRefusalIsNotRetriedAtOnce(t *testing.T) {
 	story(t, nil, func(t *testing.T, r *rig) {
 		slow, release := deaf(errBusy)
 		r.gw.script = append(r.gw.script, slow)
@@ -70,7 +67,7 @@ func TestSlowAnswer_AnAnswerThatIsNoneOfSuccessIsNotAskedForAgain(t *testing.T) 
 	})
 }
 
-func TestSlowAnswer_WhoComesTooLateIsNotCalledAgain(t *testing.T) {
+func TestRefresh_IsNotRepeatedAfterItsTimeout(t *testing.T) {
 	story(t, nil, func(t *testing.T, r *rig) {
 		slow, release := deaf(errLost)
 		r.gw.script = append(r.gw.script, slow)
@@ -90,7 +87,7 @@ func TestSlowAnswer_WhoComesTooLateIsNotCalledAgain(t *testing.T) {
 	})
 }
 
-func TestSlowAnswer_OneTimerAtATime(t *testing.T) {
+func TestRefresh_SetsOneTimerAtATime(t *testing.T) {
 	story(t, nil, func(t *testing.T, r *rig) {
 		r.gw.hold()
 		r.clock.Advance(access)
