@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/agsauth/agsauth/ags"
 	"github.com/agsauth/agsauth/clock"
 	"github.com/agsauth/agsauth/tokensource"
 )
@@ -84,13 +83,13 @@ func TestClose_WaitsUntilTheAnswerIsSaved(t *testing.T) {
 	shelf := newLockedShelf()
 	story(t, func(_ *rig, c *tokensource.Config) { c.Store = shelf }, func(t *testing.T, r *rig) {
 		r.want("a1")
-		r.gw.hold()
+		r.gw.Refreshes.Hold()
 		r.clock.Advance(access)
 		collect := r.callers(t.Context(), 1)
 		done := make(chan error, 1)
 		go func() { done <- r.src.Close() }()
 		assert.ErrorIs(t, collect()[0].err, tokensource.ErrClosed)
-		r.gw.release()
+		r.gw.Refreshes.Release()
 		require.NoError(t, <-done)
 		assert.Equal(t, "a2 r2", shelf.pair(), "it may be the only pair that is good")
 		require.NoError(t, r.src.Close(), "again")
@@ -100,7 +99,7 @@ func TestClose_WaitsUntilTheAnswerIsSaved(t *testing.T) {
 func TestClose_WaitsNoLongerThanTheTimeouts(t *testing.T) {
 	story(t, func(_ *rig, c *tokensource.Config) { c.RefreshTimeout, c.StoreTimeout = time.Minute, time.Second }, func(t *testing.T, r *rig) {
 		block := make(chan struct{})
-		r.gw.script = append(r.gw.script, func(context.Context, *ags.Token) error { <-block; return nil })
+		r.gw.Refreshes.Do(func() error { <-block; return nil })
 		r.clock.Advance(access)
 		collect := r.callers(t.Context(), 1)
 		done := make(chan error, 1)
@@ -156,6 +155,6 @@ func TestClose_SetsNoTimerWhenIdle(t *testing.T) {
 		r.want("a1")
 		require.NoError(t, r.src.Close())
 		assert.Zero(t, counting.timers)
-		assert.Zero(t, r.gw.count())
+		assert.Zero(t, r.gw.Refreshes.Count())
 	})
 }

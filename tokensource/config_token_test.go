@@ -64,7 +64,7 @@ func TestConfigToken_AgainstARecordThatIsStoredMeanwhile(t *testing.T) {
 			r.clock.Advance(time.Minute)
 			require.NoError(t, r.src.Sync(t.Context()))
 			r.want("theirs")
-			assert.Zero(t, r.gw.count())
+			assert.Zero(t, r.gw.Refreshes.Count())
 		})
 	})
 	t.Run("somebody who does not lock", func(t *testing.T) {
@@ -75,7 +75,7 @@ func TestConfigToken_AgainstARecordThatIsStoredMeanwhile(t *testing.T) {
 			shelf.release()
 			assert.Equal(t, answer{token: "theirs"}, collect()[0])
 			assert.Equal(t, "theirs r-theirs", shelf.pair())
-			assert.Zero(t, r.gw.count())
+			assert.Zero(t, r.gw.Refreshes.Count())
 		})
 	})
 	t.Run("another account's, in a store that was away when it was refreshed", func(t *testing.T) {
@@ -114,6 +114,6 @@ func TestConfigToken_OverwritesNothingOnceItHasEnded(t *testing.T) {
 		_, _ = r.ask()
 		r.want("theirs")
 		assert.Equal(t, "theirs r-theirs", shelf.pair())
-		assert.Zero(t, r.gw.count())
+		assert.Zero(t, r.gw.Refreshes.Count())
 	})
 }

@@ -22,7 +22,7 @@ func TestEvents_TheEndIsEmittedOncePerSession(t *testing.T) {
 		require.NoError(t, r.setToken()(t.Context()))
 		require.NoError(t, r.src.SignOut(t.Context()))
 		assert.Equal(t, []string{"session ended", "token set", "session ended"}, r.events.kinds())
-		assert.Zero(t, r.gw.count())
+		assert.Zero(t, r.gw.Refreshes.Count())
 	})
 }
 
@@ -54,14 +54,14 @@ func TestEvents_TheWarningIsEmittedForEachSession(t *testing.T) {
 	atTheDesk(t, func(r *rig, c *tokensource.Config) {
 		r.gw.access, r.gw.fixed = time.Hour, 30*time.Second // ends that lie close together
 		c.Token = r.gw.signOn()
-	}, func(t *testing.T, r *rig, d *desk) {
+	}, func(t *testing.T, r *rig) {
 		for range 100 {
 			r.clock.Advance(time.Second)
 			_, err := r.ask()
 			require.NoError(t, err)
 		}
-		assert.Greater(t, d.count(), 2)
-		assert.GreaterOrEqual(t, r.events.count(tokensource.EventEnding), d.count())
+		assert.Greater(t, r.gw.Logins.Count(), 2)
+		assert.GreaterOrEqual(t, r.events.count(tokensource.EventEnding), r.gw.Logins.Count())
 	})
 }
 
@@ -97,8 +97,8 @@ func TestEvents_LevelOfALoggedEnd(t *testing.T) {
 		return lines(log, "level="+level+` msg="agsauth session" event="session ended"`)
 	}
 	t.Run("a program with a Login begins without a session", func(t *testing.T) {
-		atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig, d *desk) {
-			d.script = []error{errBusy}
+		atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig) {
+			r.gw.Logins.Fail(errBusy)
 			r.wantEnded(tokensource.NoSession)
 			assert.Equal(t, 1, ended(r.logs.String(), "INFO"), "which is nothing to be warned of")
 			assert.Equal(t, 1, lines(r.logs.String(), `level=WARN msg="agsauth session" event="login failed"`), "but this is")
@@ -112,7 +112,7 @@ func TestEvents_LevelOfALoggedEnd(t *testing.T) {
 		})
 	})
 	t.Run("a session that was there has ended", func(t *testing.T) {
-		atTheDesk(t, nil, func(t *testing.T, r *rig, _ *desk) {
+		atTheDesk(t, nil, func(t *testing.T, r *rig) {
 			r.clock.Advance(sliding)
 			r.want("a2")
 			assert.Equal(t, 1, ended(r.logs.String(), "WARN"))

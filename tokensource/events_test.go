@@ -15,7 +15,7 @@ import (
 
 func TestEvents_InOrderWithStatusAndLog(t *testing.T) {
 	story(t, nil, func(t *testing.T, r *rig) {
-		r.gw.fail(errBusy)
+		r.gw.Refreshes.Fail(errBusy)
 		r.clock.Advance(access - 5*time.Minute)
 		r.want("a1")
 		r.clock.Advance(time.Second)
@@ -92,7 +92,7 @@ func TestEvents_AreEmittedWithoutALock(t *testing.T) {
 			r.want("a2")
 			assert.Equal(t, 2, told)
 			assert.Zero(t, held)
-			assert.Equal(t, 1, r.gw.count())
+			assert.Equal(t, 1, r.gw.Refreshes.Count())
 		})
 	})
 	t.Run("nor the turn in this process: SetToken may answer an end", func(t *testing.T) {
@@ -113,7 +113,7 @@ func TestEvents_AreEmittedWithoutALock(t *testing.T) {
 			_, _ = r.ask() // notices the mark
 			r.want("a2")
 			assert.Equal(t, []string{"session ended", "token set"}, r.events.kinds())
-			assert.Zero(t, r.gw.count())
+			assert.Zero(t, r.gw.Refreshes.Count())
 		})
 	})
 }
@@ -121,7 +121,7 @@ func TestEvents_AreEmittedWithoutALock(t *testing.T) {
 func TestEvents_AFailedSaveFollowsItsRefresh(t *testing.T) {
 	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
-		r.gw.script = append(r.gw.script, func(context.Context, *ags.Token) error { shelf.fail(errAway); return nil })
+		r.gw.Refreshes.Do(func() error { shelf.fail(errAway); return nil })
 		r.clock.Advance(access)
 		r.want("a2")
 		require.Equal(t, []string{"refreshed", "store failed"}, r.events.kinds())
@@ -135,7 +135,7 @@ func TestEvents_AFailedSaveFollowsItsRefresh(t *testing.T) {
 		r.want("a2")
 		require.Equal(t, []string{"refreshed", "store failed", "saved"}, r.events.kinds())
 		assert.False(t, r.events.all()[2].Status.Unsaved)
-		assert.Equal(t, 1, r.gw.count())
+		assert.Equal(t, 1, r.gw.Refreshes.Count())
 	})
 }
 
@@ -150,6 +150,6 @@ func TestEvents_ALoggerMayPanic(t *testing.T) {
 		r.clock.Advance(access)
 		r.want("a2")
 		assert.Equal(t, []string{"refreshed"}, r.events.kinds())
-		assert.Equal(t, 1, r.gw.count())
+		assert.Equal(t, 1, r.gw.Refreshes.Count())
 	})
 }

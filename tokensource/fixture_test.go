@@ -17,6 +17,7 @@ import (
 
 	"github.com/agsauth/agsauth/ags"
 	"github.com/agsauth/agsauth/clock"
+	"github.com/agsauth/agsauth/internal/scriptedgateway"
 	"github.com/agsauth/agsauth/store"
 	"github.com/agsauth/agsauth/tokensource"
 )
@@ -53,7 +54,7 @@ func (r *rig) setToken() func(context.Context) error {
 func (r *rig) source(set func(*rig, *tokensource.Config)) *tokensource.Source {
 	r.t.Helper()
 	cfg := tokensource.Config{
-		Refresher: r.gw,
+		Refresher: withoutSignOut{r.gw},
 		Token:     r.gw.grant(),
 		Clock:     r.clock,
 		Rand:      func() float64 { return 0 },
@@ -142,9 +143,20 @@ func story(t *testing.T, set func(*rig, *tokensource.Config), tell func(*testing
 		r := newRig(t)
 		r.src = r.source(set)
 		tell(t, r)
-		r.gw.release()
+		r.gw.Refreshes.Release()
 		closeSource(t, r.src)
 	})
+}
+
+// atTheDesk is a story with a Login.
+func atTheDesk(t *testing.T, set func(*rig, *tokensource.Config), tell func(*testing.T, *rig)) {
+	t.Helper()
+	story(t, func(r *rig, c *tokensource.Config) {
+		c.Login = r.gw.login
+		if set != nil {
+			set(r, c)
+		}
+	}, tell)
 }
 
 // closeSource closes a Source. The only error that it may return then is of a session
@@ -168,56 +180,36 @@ type answer struct {
 	err   error
 }
 
-// gateway is a scripted Refresher. It grants the pairs a1/r1, a2/r2, … by the
-// rig's clock, and by default takes each refresh token once.
+// gateway is a scripted gateway that grants the pairs a1/r1, a2/r2, … by the fixture's
+// clock.
 type gateway struct {
+	*scriptedgateway.Gateway
 	clock *clock.Fake
 
-	mu                     sync.Mutex
+	mu                     sync.Mutex // guards all below
 	access, sliding, fixed time.Duration
 	fixedAt                time.Time // of the session; zero begins one with the next grant
 	granted                int
-	calls                  int
-	flying, most           int
-	asked                  []string // the refresh tokens presented, in order
-	contexts               []context.Context
-	script                 []reply
-	always                 reply
-	held                   chan struct{} // calls wait for it to be closed, when not nil
 	edit                   func(*ags.Token)
 }
 
+func newGateway(c *clock.Fake) *gateway {
+	return &gateway{Gateway: scriptedgateway.New(c), clock: c, access: access, sliding: sliding, fixed: fixed}
+}
+
 func (g *gateway) Refresh(ctx context.Context, t *ags.Token) (*ags.Token, error) {
-	g.mu.Lock()
-	g.calls++
-	g.flying++
-	g.most = max(g.most, g.flying)
-	g.asked = append(g.asked, t.RefreshToken.Reveal())
-	g.contexts = append(g.contexts, ctx)
-	answer := g.always
-	if len(g.script) > 0 {
-		answer, g.script = g.script[0], g.script[1:]
-	}
-	held := g.held
-	g.mu.Unlock()
-	defer func() {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		g.flying--
-	}()
-	if held != nil {
-		select {
-		case <-held:
-		case <-ctx.Done():
-			return nil, &ags.Error{Op: "refresh", Err: context.Cause(ctx)}
-		}
-	}
-	if answer != nil {
-		if err := answer(ctx, t); err != nil {
-			return nil, err
-		}
+	if _, err := g.Refreshes.Answer(ctx, t); err != nil {
+		return nil, err
 	}
 	return g.grant(), nil
+}
+
+// login is a LoginFunc.
+func (g *gateway) login(ctx context.Context, ended *tokensource.LoginRequiredError) (*ags.Token, error) {
+	if _, err := g.Logins.Answer(ctx, ended); err != nil {
+		return nil, err
+	}
+	return g.signOn(), nil
 }
 
 // grant issues the next pair, as of now.
@@ -258,62 +250,34 @@ func (g *gateway) signOn() *ags.Token {
 	return g.grant()
 }
 
-// hold makes all calls from now on wait for release.
-func (g *gateway) hold() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.held = make(chan struct{})
-}
-
-func (g *gateway) release() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.held != nil {
-		close(g.held)
-		g.held = nil
+// presented returns the refresh tokens of the refreshes, in order.
+func (g *gateway) presented() (all []string) {
+	for _, t := range g.Refreshes.Calls() {
+		all = append(all, t.RefreshToken.Reveal())
 	}
+	return all
 }
 
-// fail makes the next calls fail, one after the other.
-func (g *gateway) fail(errs ...error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, err := range errs {
-		g.script = append(g.script, func(context.Context, *ags.Token) error { return err })
+// signedOut returns the access tokens of the sign-outs, in order.
+func (g *gateway) signedOut() (all []string) {
+	for _, t := range g.SignOuts.Calls() {
+		all = append(all, t.AccessToken.Reveal())
 	}
+	return all
 }
 
-// down makes all calls fail, until up.
-func (g *gateway) down(err error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.always = func(context.Context, *ags.Token) error { return err }
+// failSignOutOf makes the sign-outs of one access token fail.
+func (g *gateway) failSignOutOf(accessToken string, err error) {
+	g.SignOuts.Always(func(t *ags.Token) error {
+		if t.AccessToken.Reveal() == accessToken {
+			return err
+		}
+		return nil
+	})
 }
 
-func (g *gateway) up() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.always = nil
-}
-
-func (g *gateway) count() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.calls
-}
-
-func (g *gateway) presented() []string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return slices.Clone(g.asked)
-}
-
-// reply decides one call: an error, or, with nil, what the gateway grants.
-type reply func(ctx context.Context, t *ags.Token) error
-
-func newGateway(c *clock.Fake) *gateway {
-	return &gateway{clock: c, access: access, sliding: sliding, fixed: fixed}
-}
+// withoutSignOut hides the gateway's SignOut.
+type withoutSignOut struct{ tokensource.Refresher }
 
 // The refusals of the platform.
 var (

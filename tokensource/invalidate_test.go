@@ -16,32 +16,32 @@ func TestInvalidate_AffectsOnlyTheCurrentToken(t *testing.T) {
 		r.src.Invalidate("a0")
 		r.src.Invalidate("")
 		r.want("a1")
-		assert.Zero(t, r.gw.count())
+		assert.Zero(t, r.gw.Refreshes.Count())
 		r.src.Invalidate("a1")
-		assert.Zero(t, r.gw.count(), "Invalidate itself calls nobody")
+		assert.Zero(t, r.gw.Refreshes.Count(), "Invalidate itself calls nobody")
 		r.want("a2")
 		r.src.Invalidate("a1") // a late rejection of the old one
 		r.want("a2")
-		assert.Equal(t, 1, r.gw.count())
+		assert.Equal(t, 1, r.gw.Refreshes.Count())
 	})
 }
 
 func TestInvalidate_ServesTheTokenAgainAfterATransientFailure(t *testing.T) {
 	story(t, nil, func(t *testing.T, r *rig) {
 		r.want("a1")
-		r.gw.fail(errBusy)
+		r.gw.Refreshes.Fail(errBusy)
 		r.src.Invalidate("a1")
 		r.want("a1")
-		assert.Equal(t, 1, r.gw.count())
+		assert.Equal(t, 1, r.gw.Refreshes.Count())
 		r.src.Invalidate("a1")
 		r.want("a1")
-		assert.Equal(t, 1, r.gw.count(), "not while the failure is remembered")
+		assert.Equal(t, 1, r.gw.Refreshes.Count(), "not while the failure is remembered")
 	})
 }
 
 func TestInvalidate_EndsTheSessionWhenTheGatewayRejectsItToo(t *testing.T) {
 	story(t, nil, func(_ *testing.T, r *rig) {
-		r.gw.fail(errUnauthorized)
+		r.gw.Refreshes.Fail(errUnauthorized)
 		r.src.Invalidate("a1")
 		r.wantEnded(tokensource.RefreshRejected)
 	})
@@ -54,7 +54,7 @@ func TestInvalidate_AdoptsANewerRecordWithoutARefresh(t *testing.T) {
 		shelf.rotate(t, "theirs", r.clock.Now().Add(access))
 		r.src.Invalidate("a1")
 		r.want("theirs")
-		assert.Zero(t, r.gw.count())
+		assert.Zero(t, r.gw.Refreshes.Count())
 	})
 }
 
@@ -70,7 +70,7 @@ func TestInvalidate_ServesTheTokenAgainWhenItCannotBeReplaced(t *testing.T) {
 				r.want("a1")
 				r.clock.Advance(time.Minute)
 			}
-			assert.Zero(t, r.gw.count())
+			assert.Zero(t, r.gw.Refreshes.Count())
 		})
 	})
 	t.Run("because somebody hangs with the lock", func(t *testing.T) {
@@ -83,23 +83,23 @@ func TestInvalidate_ServesTheTokenAgainWhenItCannotBeReplaced(t *testing.T) {
 			r.clock.Advance(30 * time.Second)
 			assert.Equal(t, answer{token: "a1"}, collect()[0], "after LockTimeout")
 			require.NoError(t, unlock())
-			assert.Zero(t, r.gw.count(), "a live token is not refreshed past the lock")
+			assert.Zero(t, r.gw.Refreshes.Count(), "a live token is not refreshed past the lock")
 		})
 	})
 	t.Run("because the login under way has failed", func(t *testing.T) {
 		atTheDesk(t, func(r *rig, c *tokensource.Config) {
 			r.gw.fixed = access
 			c.Token = r.gw.signOn()
-		}, func(t *testing.T, r *rig, d *desk) {
-			d.held = make(chan struct{})
-			d.script = []error{errSuspended}
+		}, func(t *testing.T, r *rig) {
+			r.gw.Logins.Hold()
+			r.gw.Logins.Fail(errSuspended)
 			r.clock.Advance(access - 5*time.Minute)
 			r.want("a2")
 			r.src.Invalidate("a2")
-			close(d.held)
+			r.gw.Logins.Release()
 			r.want("a2")
-			assert.Equal(t, 1, d.count())
-			assert.Equal(t, 1, r.gw.count(), "the refresh is made behind the caller")
+			assert.Equal(t, 1, r.gw.Logins.Count())
+			assert.Equal(t, 1, r.gw.Refreshes.Count(), "the refresh is made behind the caller")
 			r.want("a3")
 		})
 	})

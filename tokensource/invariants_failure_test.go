@@ -22,7 +22,7 @@ func TestInvariant12_NothingOutlivesClose(t *testing.T) {
 		assert.Equal(t, tokensource.Unknown, r.src.Status().Phase)
 	})
 	story(t, nil, func(t *testing.T, r *rig) {
-		r.gw.hold()
+		r.gw.Refreshes.Hold()
 		r.clock.Advance(access)
 		collect := r.callers(t.Context(), 3)
 		ran := make(chan error, 1)
@@ -36,7 +36,7 @@ func TestInvariant12_NothingOutlivesClose(t *testing.T) {
 		assert.ErrorIs(t, <-ran, tokensource.ErrClosed)
 		synctest.Wait()
 		assert.Empty(t, done, "Close waits for the answer under way")
-		r.gw.release()
+		r.gw.Refreshes.Release()
 		require.NoError(t, <-done)
 		assert.Zero(t, r.clock.AdvanceToNext(), "no timer")
 		_, err := r.src.TokenContext(t.Context())
@@ -50,11 +50,11 @@ func TestInvariant12_NothingOutlivesClose(t *testing.T) {
 
 func TestInvariant13_OneFailureAnswersAll(t *testing.T) {
 	story(t, nil, func(t *testing.T, r *rig) {
-		r.gw.down(errBusy)
-		r.gw.hold()
+		r.gw.Refreshes.FailAlways(errBusy)
+		r.gw.Refreshes.Hold()
 		r.clock.Advance(access)
 		collect := r.callers(t.Context(), 20)
-		r.gw.release()
+		r.gw.Refreshes.Release()
 		for _, a := range collect() {
 			var later *tokensource.UnavailableError
 			require.ErrorAs(t, a.err, &later)
@@ -62,15 +62,15 @@ func TestInvariant13_OneFailureAnswersAll(t *testing.T) {
 			// 250 ms, and a quarter less with a draw of 0.
 			require.Equal(t, start.Add(access+187500*time.Microsecond), later.NextAt)
 		}
-		assert.Equal(t, 1, r.gw.count(), "twenty callers are one call")
+		assert.Equal(t, 1, r.gw.Refreshes.Count(), "twenty callers are one call")
 		for range 20 {
 			r.wantUnavailable()
 		}
-		assert.Equal(t, 1, r.gw.count(), "and the failure is remembered")
+		assert.Equal(t, 1, r.gw.Refreshes.Count(), "and the failure is remembered")
 		r.clock.Advance(187500 * time.Microsecond)
 		r.wantUnavailable()
-		assert.Equal(t, 2, r.gw.count(), "until the next attempt is due")
-		r.gw.up()
+		assert.Equal(t, 2, r.gw.Refreshes.Count(), "until the next attempt is due")
+		r.gw.Refreshes.FailAlways(nil)
 		r.clock.Advance(375 * time.Millisecond)
 		r.want("a2")
 	})
@@ -78,13 +78,13 @@ func TestInvariant13_OneFailureAnswersAll(t *testing.T) {
 
 func TestInvariant13_RetryAfterIsAFloor(t *testing.T) {
 	story(t, nil, func(t *testing.T, r *rig) {
-		r.gw.fail(&ags.Error{Op: "refresh", Status: 429, RetryAfter: 42 * time.Second},
+		r.gw.Refreshes.Fail(&ags.Error{Op: "refresh", Status: 429, RetryAfter: 42 * time.Second},
 			&ags.Error{Op: "refresh", Status: 503, RetryAfter: time.Hour})
 		r.clock.Advance(access)
 		assert.Equal(t, r.clock.Now().Add(42*time.Second), r.wantUnavailable().NextAt)
 		r.clock.Advance(42*time.Second - 1)
 		r.wantUnavailable()
-		assert.Equal(t, 1, r.gw.count())
+		assert.Equal(t, 1, r.gw.Refreshes.Count())
 		r.clock.Advance(1)
 		assert.Equal(t, r.clock.Now().Add(5*time.Minute), r.wantUnavailable().NextAt, "it is capped")
 		r.clock.Advance(5 * time.Minute)
@@ -95,11 +95,11 @@ func TestInvariant13_RetryAfterIsAFloor(t *testing.T) {
 func TestInvariant14_ARefreshHasALifeOfItsOwn(t *testing.T) {
 	type key struct{}
 	story(t, nil, func(t *testing.T, r *rig) {
-		r.gw.hold()
+		r.gw.Refreshes.Hold()
 		r.clock.Advance(access)
 		ctx, cancel := context.WithTimeout(context.WithValue(t.Context(), key{}, "trace"), time.Hour)
 		collect := r.callers(ctx, 1)
-		inner := r.gw.contexts[0]
+		inner := r.gw.Refreshes.Context(0)
 		_, limited := inner.Deadline()
 		assert.False(t, limited, "no caller's deadline")
 		assert.Equal(t, "trace", inner.Value(key{}), "but its values")
@@ -114,8 +114,8 @@ func TestInvariant14_ARefreshHasALifeOfItsOwn(t *testing.T) {
 		r.clock.Advance(1)
 		synctest.Wait()
 		assert.Error(t, inner.Err(), "two thirds of its own timeout")
-		require.Equal(t, 2, r.gw.count(), "the answer is taken for lost, and asked for again")
-		again := r.gw.contexts[1]
+		require.Equal(t, 2, r.gw.Refreshes.Count(), "the answer is taken for lost, and asked for again")
+		again := r.gw.Refreshes.Context(1)
 		r.clock.Advance(5*time.Second - 1)
 		synctest.Wait()
 		assert.NoError(t, again.Err())
@@ -125,17 +125,17 @@ func TestInvariant14_ARefreshHasALifeOfItsOwn(t *testing.T) {
 		for _, a := range others() {
 			assert.ErrorIs(t, a.err, context.DeadlineExceeded)
 		}
-		assert.Equal(t, 2, r.gw.count())
+		assert.Equal(t, 2, r.gw.Refreshes.Count())
 	})
 }
 
 func TestInvariant14_ARefresherThatNeverReturnsHangsNobody(t *testing.T) {
 	story(t, nil, func(t *testing.T, r *rig) {
 		block := make(chan struct{})
-		r.gw.script = append(r.gw.script,
-			func(context.Context, *ags.Token) error { <-block; return errBusy },
-			func(context.Context, *ags.Token) error { panic("secret r1") },
-			func(context.Context, *ags.Token) error { runtime.Goexit(); return nil })
+		r.gw.Refreshes.Do(
+			func() error { <-block; return errBusy },
+			func() error { panic("secret r1") },
+			func() error { runtime.Goexit(); return nil })
 		r.clock.Advance(access)
 		collect := r.callers(t.Context(), 2)
 		r.clock.Advance(15 * time.Second)
@@ -150,41 +150,41 @@ func TestInvariant14_ARefresherThatNeverReturnsHangsNobody(t *testing.T) {
 		}
 		r.clock.Advance(10 * time.Second)
 		r.want("a2")
-		assert.Equal(t, 4, r.gw.count())
+		assert.Equal(t, 4, r.gw.Refreshes.Count())
 	})
 }
 
 func TestInvariant15_UnknownIsSaidToBeUnknown(t *testing.T) {
 	t.Run("a lost answer is asked for again at once", func(t *testing.T) {
 		story(t, nil, func(t *testing.T, r *rig) {
-			r.gw.fail(errLost)
+			r.gw.Refreshes.Fail(errLost)
 			r.clock.Advance(access)
 			r.want("a2")
-			assert.Equal(t, 2, r.gw.count())
+			assert.Equal(t, 2, r.gw.Refreshes.Count())
 		})
 	})
 	t.Run("rejected after a lost answer", func(t *testing.T) {
 		story(t, nil, func(t *testing.T, r *rig) {
-			r.gw.fail(errLost, errUnauthorized)
+			r.gw.Refreshes.Fail(errLost, errUnauthorized)
 			r.clock.Advance(access)
 			assert.True(t, r.wantEnded(tokensource.RefreshRejected).OutcomeUnknown)
 		})
 	})
 	t.Run("rejected after a timeout, and failures in between", func(t *testing.T) {
 		story(t, nil, func(t *testing.T, r *rig) {
-			r.gw.fail(errLost, errLost, errBusy, errUnauthorized)
+			r.gw.Refreshes.Fail(errLost, errLost, errBusy, errUnauthorized)
 			r.clock.Advance(access)
 			r.wantUnavailable()
 			r.clock.Advance(10 * time.Second)
 			r.wantUnavailable()
 			r.clock.Advance(10 * time.Second)
 			assert.True(t, r.wantEnded(tokensource.RefreshRejected).OutcomeUnknown)
-			assert.Equal(t, 4, r.gw.count())
+			assert.Equal(t, 4, r.gw.Refreshes.Count())
 		})
 	})
 	t.Run("known when all was answered, or never sent", func(t *testing.T) {
 		story(t, nil, func(t *testing.T, r *rig) {
-			r.gw.fail(errBusy, errRefused, errUnauthorized)
+			r.gw.Refreshes.Fail(errBusy, errRefused, errUnauthorized)
 			r.clock.Advance(access)
 			for range 2 {
 				r.wantUnavailable()
@@ -192,7 +192,7 @@ func TestInvariant15_UnknownIsSaidToBeUnknown(t *testing.T) {
 			}
 			ended := r.wantEnded(tokensource.RefreshRejected)
 			assert.False(t, ended.OutcomeUnknown)
-			assert.Equal(t, 3, r.gw.count())
+			assert.Equal(t, 3, r.gw.Refreshes.Count())
 		})
 	})
 }

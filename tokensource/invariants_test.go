@@ -31,7 +31,7 @@ func TestInvariant01_NeverADeadToken(t *testing.T) {
 					r.clock.Suspend(time.Duration(random.Int64N(int64(3 * time.Second))))
 				}
 				if random.IntN(4) == 0 {
-					r.gw.fail(errBusy)
+					r.gw.Refreshes.Fail(errBusy)
 				}
 				r.clock.Advance(time.Duration(random.Int64N(int64(6 * time.Second))))
 				got, err := r.ask()
@@ -51,32 +51,32 @@ func TestInvariant01_NeverADeadToken(t *testing.T) {
 
 func TestInvariant02_NeverANeedlessWait(t *testing.T) {
 	story(t, nil, func(t *testing.T, r *rig) {
-		r.gw.hold()
+		r.gw.Refreshes.Hold()
 		r.clock.Advance(access - 5*time.Minute)
 		for range 50 {
 			r.want("a1") // a refresh is on its way, and stays there
 		}
-		assert.Equal(t, 1, r.gw.count())
-		r.gw.release()
+		assert.Equal(t, 1, r.gw.Refreshes.Count())
+		r.gw.Refreshes.Release()
 		synctest.Wait()
 		r.want("a2")
-		assert.Equal(t, 1, r.gw.count())
+		assert.Equal(t, 1, r.gw.Refreshes.Count())
 	})
 }
 
 func TestInvariant03_OneAtATime(t *testing.T) {
 	t.Run("goroutines", func(t *testing.T) {
 		story(t, nil, func(t *testing.T, r *rig) {
-			r.gw.hold()
+			r.gw.Refreshes.Hold()
 			r.clock.Advance(access)
 			collect := r.callers(t.Context(), 100)
-			assert.Equal(t, 1, r.gw.count())
-			r.gw.release()
+			assert.Equal(t, 1, r.gw.Refreshes.Count())
+			r.gw.Refreshes.Release()
 			for _, a := range collect() {
 				require.NoError(t, a.err)
 				require.Equal(t, "a2", a.token)
 			}
-			assert.Equal(t, 1, r.gw.count())
+			assert.Equal(t, 1, r.gw.Refreshes.Count())
 		})
 	})
 	t.Run("sources on one store", func(t *testing.T) {
@@ -94,8 +94,8 @@ func TestInvariant03_OneAtATime(t *testing.T) {
 				_, err := r.ask()
 				require.NoError(t, err)
 			}
-			assert.Equal(t, 20, r.gw.count(), "one refresh a lifetime, whoever asks")
-			assert.Equal(t, 1, r.gw.most)
+			assert.Equal(t, 20, r.gw.Refreshes.Count(), "one refresh a lifetime, whoever asks")
+			assert.Equal(t, 1, r.gw.Refreshes.MaxInFlight())
 			for _, n := range neighbours {
 				require.NoError(t, n.Close())
 			}
@@ -105,7 +105,7 @@ func TestInvariant03_OneAtATime(t *testing.T) {
 
 func TestInvariant04_AWaitersContextIsItsOwn(t *testing.T) {
 	story(t, nil, func(t *testing.T, r *rig) {
-		r.gw.hold()
+		r.gw.Refreshes.Hold()
 		r.clock.Advance(access)
 		gone := errors.New("gone")
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -113,10 +113,10 @@ func TestInvariant04_AWaitersContextIsItsOwn(t *testing.T) {
 		second := r.callers(t.Context(), 1)
 		cancel(gone)
 		assert.ErrorIs(t, first()[0].err, gone, "the one who leaves is answered at once")
-		assert.NoError(t, r.gw.contexts[0].Err(), "and takes nobody's refresh along")
-		r.gw.release()
+		assert.NoError(t, r.gw.Refreshes.Context(0).Err(), "and takes nobody's refresh along")
+		r.gw.Refreshes.Release()
 		assert.Equal(t, answer{token: "a2"}, second()[0])
-		assert.Equal(t, 1, r.gw.count())
+		assert.Equal(t, 1, r.gw.Refreshes.Count())
 	})
 }
 
@@ -159,12 +159,12 @@ func TestInvariant06_AdoptBeforeYouGiveUp(t *testing.T) {
 	story(t, func(_ *rig, c *tokensource.Config) { c.Store = shelf }, func(t *testing.T, r *rig) {
 		r.want("a1")
 		r.clock.Advance(access)
-		r.gw.script = append(r.gw.script, func(context.Context, *ags.Token) error {
+		r.gw.Refreshes.Do(func() error {
 			shelf.rotate(t, "elsewhere", r.clock.Now().Add(access)) // somebody without our lock
 			return errUnauthorized
 		})
 		r.want("elsewhere")
-		assert.Equal(t, 1, r.gw.count())
+		assert.Equal(t, 1, r.gw.Refreshes.Count())
 		assert.Zero(t, r.events.count(tokensource.EventEnded))
 	})
 }
@@ -175,7 +175,7 @@ func TestInvariant07_TwoClocks(t *testing.T) {
 			r.want("a1")
 			r.clock.Suspend(2 * access)
 			r.want("a2")
-			assert.Equal(t, 1, r.gw.count())
+			assert.Equal(t, 1, r.gw.Refreshes.Count())
 		})
 	})
 	t.Run("a wall clock set back keeps no token alive", func(t *testing.T) {
@@ -184,7 +184,7 @@ func TestInvariant07_TwoClocks(t *testing.T) {
 			r.clock.Suspend(-2 * access)
 			r.clock.Advance(access)
 			r.want("a2")
-			assert.Equal(t, 1, r.gw.count())
+			assert.Equal(t, 1, r.gw.Refreshes.Count())
 		})
 	})
 	t.Run("a box that boots in 1970 is asked about, not given up", func(t *testing.T) {
@@ -198,7 +198,7 @@ func TestInvariant07_TwoClocks(t *testing.T) {
 			r.gw.fixedAt = r.clock.Now().Add(fixed)    // which the gateway knew all along
 			_, err = r.ask()
 			require.NoError(t, err)
-			assert.Equal(t, 1, r.gw.count())
+			assert.Equal(t, 1, r.gw.Refreshes.Count())
 			assert.Zero(t, r.events.count(tokensource.EventEnded))
 		})
 	})
@@ -206,16 +206,16 @@ func TestInvariant07_TwoClocks(t *testing.T) {
 		story(t, nil, func(t *testing.T, r *rig) {
 			r.clock.Advance(sliding)
 			assert.Equal(t, start.Add(sliding), r.wantEnded(tokensource.RefreshExpired).At)
-			assert.Zero(t, r.gw.count(), "no call is spent on what is known")
+			assert.Zero(t, r.gw.Refreshes.Count(), "no call is spent on what is known")
 		})
 	})
 	t.Run("rejected when one clock says so, the horizon is the reason", func(t *testing.T) {
 		story(t, nil, func(t *testing.T, r *rig) {
 			r.clock.Suspend(sliding)
-			r.gw.fail(errUnauthorized)
+			r.gw.Refreshes.Fail(errUnauthorized)
 			ended := r.wantEnded(tokensource.RefreshExpired)
 			assert.ErrorIs(t, ended, ags.ErrUnauthorized)
-			assert.Equal(t, 1, r.gw.count())
+			assert.Equal(t, 1, r.gw.Refreshes.Count())
 		})
 	})
 }
@@ -229,6 +229,6 @@ func TestInvariant08_ARejectionStormIsNotARefreshStorm(t *testing.T) {
 			r.clock.Advance(100 * time.Millisecond)
 		}
 		// At 0 s, 10 s and 30 s: the interval doubles.
-		assert.Equal(t, 3, r.gw.count())
+		assert.Equal(t, 3, r.gw.Refreshes.Count())
 	})
 }

@@ -14,17 +14,17 @@ import (
 
 func TestLogin_RefusalsDoubleTheirWait(t *testing.T) {
 	wrong := &ags.Error{Op: "sign on", Status: 401}
-	atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig, d *desk) {
+	atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig) {
 		for range 7 {
-			d.script = append(d.script, wrong)
+			r.gw.Logins.Fail(wrong)
 		}
 		for i, minutes := range []int{1, 2, 4, 8, 15, 15} {
 			ended := r.wantEnded(tokensource.NoSession)
 			require.ErrorIs(t, ended, wrong)
-			require.Equal(t, i+1, d.count())
+			require.Equal(t, i+1, r.gw.Logins.Count())
 			r.clock.Advance(time.Duration(minutes)*time.Minute - 1)
 			r.wantEnded(tokensource.NoSession)
-			require.Equal(t, i+1, d.count(), "remembered")
+			require.Equal(t, i+1, r.gw.Logins.Count(), "remembered")
 			r.clock.Advance(1)
 		}
 		require.NoError(t, r.src.SetToken(t.Context(), r.gw.signOn()))
@@ -34,38 +34,38 @@ func TestLogin_RefusalsDoubleTheirWait(t *testing.T) {
 }
 
 func TestLogin_TransientFailuresAreOnTheBackoff(t *testing.T) {
-	atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig, d *desk) {
-		d.script = []error{errBusy, errBusy}
+	atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig) {
+		r.gw.Logins.Fail(errBusy, errBusy)
 		r.wantEnded(tokensource.NoSession)
 		r.clock.Advance(187500 * time.Microsecond)
 		r.wantEnded(tokensource.NoSession)
 		r.clock.Advance(375 * time.Millisecond)
 		r.want("a2")
-		assert.Equal(t, 3, d.count())
+		assert.Equal(t, 3, r.gw.Logins.Count())
 	})
 }
 
 func TestLogin_RegistersAgainAfterADeletedDevice(t *testing.T) {
-	atTheDesk(t, nil, func(t *testing.T, r *rig, d *desk) {
-		d.script = []error{errDeviceDeleted}
+	atTheDesk(t, nil, func(t *testing.T, r *rig) {
+		r.gw.Logins.Fail(errDeviceDeleted)
 		r.clock.Advance(sliding)
 		r.want("a2")
-		require.Equal(t, 2, d.count())
-		assert.Equal(t, "PUB_989", d.asked[0].ClientID)
-		assert.Empty(t, d.asked[1].ClientID)
-		assert.True(t, ags.DeviceDeleted(d.asked[1].Err))
+		require.Equal(t, 2, r.gw.Logins.Count())
+		assert.Equal(t, "PUB_989", r.gw.Logins.Calls()[0].ClientID)
+		assert.Empty(t, r.gw.Logins.Calls()[1].ClientID)
+		assert.True(t, ags.DeviceDeleted(r.gw.Logins.Calls()[1].Err))
 	})
 }
 
 func TestLogin_ForgetsADeletedDeviceEvenIfTheNextLoginFails(t *testing.T) {
-	atTheDesk(t, nil, func(t *testing.T, r *rig, d *desk) {
-		d.script = []error{errDeviceDeleted, errBusy}
+	atTheDesk(t, nil, func(t *testing.T, r *rig) {
+		r.gw.Logins.Fail(errDeviceDeleted, errBusy)
 		r.clock.Advance(sliding)
 		assert.Empty(t, r.wantEnded(tokensource.RefreshExpired).ClientID)
 		r.clock.Advance(10 * time.Second)
 		r.want("a2")
-		require.Equal(t, 3, d.count())
-		assert.Empty(t, d.asked[2].ClientID)
+		require.Equal(t, 3, r.gw.Logins.Count())
+		assert.Empty(t, r.gw.Logins.Calls()[2].ClientID)
 	})
 }
 
@@ -112,7 +112,7 @@ func TestLogin_ATokenNearItsExpiryCausesNoLoop(t *testing.T) {
 		assert.Equal(t, 2, logins, "it is asked for again after the wait of a refusal")
 		cancel()
 		require.ErrorIs(t, <-ran, context.Canceled)
-		assert.Zero(t, r.gw.count())
+		assert.Zero(t, r.gw.Refreshes.Count())
 	})
 }
 
@@ -120,20 +120,20 @@ func TestLogin_ItsFailureDelaysNoRefresh(t *testing.T) {
 	atTheDesk(t, func(r *rig, c *tokensource.Config) {
 		r.gw.fixed = access
 		c.Token = r.gw.signOn()
-	}, func(t *testing.T, r *rig, d *desk) {
-		d.script = []error{errSuspended, errSuspended, errSuspended}
+	}, func(t *testing.T, r *rig) {
+		r.gw.Logins.Fail(errSuspended, errSuspended, errSuspended)
 		r.clock.Advance(access - 5*time.Minute)
 		for i, wait := range []time.Duration{0, time.Minute, 2 * time.Minute} {
 			r.clock.Advance(wait)
 			r.want("a2")
-			require.Equal(t, i+1, d.count())
+			require.Equal(t, i+1, r.gw.Logins.Count())
 		}
 		// No login for another four minutes; but by the wall clock, and by that
 		// alone, all is over, so that the gateway is to be asked.
 		r.clock.Suspend(2 * time.Minute)
 		r.gw.fixedAt = r.clock.Now().Add(fixed)
 		r.want("a3")
-		assert.Equal(t, 3, d.count())
+		assert.Equal(t, 3, r.gw.Logins.Count())
 		assert.Equal(t, []string{"r2"}, r.gw.presented())
 	})
 }

@@ -16,15 +16,15 @@ import (
 )
 
 func TestLogin_RunsOnceForAllWaiters(t *testing.T) {
-	atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig, d *desk) {
-		d.held = make(chan struct{})
+	atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig) {
+		r.gw.Logins.Hold()
 		collect := r.callers(t.Context(), 50)
-		assert.Equal(t, 1, d.count())
-		close(d.held)
+		assert.Equal(t, 1, r.gw.Logins.Count())
+		r.gw.Logins.Release()
 		for _, a := range collect() {
 			require.Equal(t, answer{token: "a2"}, a)
 		}
-		assert.Equal(t, tokensource.NoSession, d.asked[0].Reason)
+		assert.Equal(t, tokensource.NoSession, r.gw.Logins.Calls()[0].Reason)
 		assert.Equal(t, []string{"session ended", "logged in"}, r.events.kinds())
 	})
 }
@@ -33,17 +33,17 @@ func TestLogin_RunsWithinTheMarginBeforeTheFixedExpiry(t *testing.T) {
 	atTheDesk(t, func(r *rig, c *tokensource.Config) {
 		r.gw.fixed = access
 		c.Token = r.gw.signOn()
-	}, func(t *testing.T, r *rig, d *desk) {
+	}, func(t *testing.T, r *rig) {
 		first := r.src.LoginRequired()
 		for range 3 * 60 * 60 {
 			r.clock.Advance(time.Second)
 			_, err := r.ask()
 			require.NoError(t, err, "a service never notices the fixed horizon")
 		}
-		assert.Equal(t, 3, d.count())
-		assert.Zero(t, r.gw.count(), "a refresh would win nothing")
+		assert.Equal(t, 3, r.gw.Logins.Count())
+		assert.Zero(t, r.gw.Refreshes.Count(), "a refresh would win nothing")
 		assert.False(t, closed(first), "nothing has ended")
-		asked := d.asked[0]
+		asked := r.gw.Logins.Calls()[0]
 		assert.Equal(t, tokensource.FixedExpired, asked.Reason)
 		assert.Equal(t, start.Add(access), asked.At)
 		assert.Equal(t, "PUB_989", asked.ClientID)
@@ -53,51 +53,51 @@ func TestLogin_RunsWithinTheMarginBeforeTheFixedExpiry(t *testing.T) {
 func TestLogin_RunsWithinTheMarginOfATokenThatCannotBeRefreshed(t *testing.T) {
 	atTheDesk(t, func(_ *rig, c *tokensource.Config) {
 		c.Token.RefreshToken = ags.Secret{}
-	}, func(t *testing.T, r *rig, d *desk) {
+	}, func(t *testing.T, r *rig) {
 		r.clock.Advance(access - 5*time.Minute)
 		r.want("a1")
 		r.want("a2")
-		require.Equal(t, 1, d.count())
-		assert.Equal(t, tokensource.RefreshExpired, d.asked[0].Reason)
-		assert.Equal(t, start.Add(access), d.asked[0].At)
-		assert.Equal(t, "PUB_989", d.asked[0].ClientID)
-		assert.Zero(t, r.gw.count())
+		require.Equal(t, 1, r.gw.Logins.Count())
+		assert.Equal(t, tokensource.RefreshExpired, r.gw.Logins.Calls()[0].Reason)
+		assert.Equal(t, start.Add(access), r.gw.Logins.Calls()[0].At)
+		assert.Equal(t, "PUB_989", r.gw.Logins.Calls()[0].ClientID)
+		assert.Zero(t, r.gw.Refreshes.Count())
 	})
 }
 
 func TestLogin_StartsAtOnceWhenTheRefreshIsRejected(t *testing.T) {
-	atTheDesk(t, nil, func(t *testing.T, r *rig, d *desk) {
-		r.gw.fail(errUnauthorized)
-		d.held = make(chan struct{})
+	atTheDesk(t, nil, func(t *testing.T, r *rig) {
+		r.gw.Refreshes.Fail(errUnauthorized)
+		r.gw.Logins.Hold()
 		r.clock.Advance(access - 5*time.Minute)
 		r.want("a1")
 		r.want("a1") // served to its end, while the login is under way
-		assert.Equal(t, 1, d.count())
-		assert.ErrorIs(t, d.asked[0], ags.ErrUnauthorized)
+		assert.Equal(t, 1, r.gw.Logins.Count())
+		assert.ErrorIs(t, r.gw.Logins.Calls()[0], ags.ErrUnauthorized)
 		r.clock.Advance(5 * time.Minute)
 		collect := r.callers(t.Context(), 3)
-		close(d.held)
+		r.gw.Logins.Release()
 		for _, a := range collect() {
 			assert.Equal(t, answer{token: "a2"}, a)
 		}
-		assert.Equal(t, 1, r.gw.count())
+		assert.Equal(t, 1, r.gw.Refreshes.Count())
 	})
 }
 
 func TestLogin_ItsContextIsMarkedAndIsCancelledByClose(t *testing.T) {
-	atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig, d *desk) {
-		d.held = make(chan struct{})
+	atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig) {
+		r.gw.Logins.Hold()
 		ctx, cancel := context.WithCancel(t.Context())
 		collect := r.callers(ctx, 1)
 		cancel()
 		collect()
-		assert.NoError(t, d.ctxs[0].Err(), "not with the caller's context")
-		_, err := r.src.TokenContext(d.ctxs[0])
+		assert.NoError(t, r.gw.Logins.Context(0).Err(), "not with the caller's context")
+		_, err := r.src.TokenContext(r.gw.Logins.Context(0))
 		assert.ErrorContains(t, err, "Login")
-		assert.ErrorContains(t, r.src.SetToken(d.ctxs[0], r.gw.grant()), "Login")
-		assert.ErrorContains(t, r.src.SignOut(d.ctxs[0]), "Login")
+		assert.ErrorContains(t, r.src.SetToken(r.gw.Logins.Context(0), r.gw.grant()), "Login")
+		assert.ErrorContains(t, r.src.SignOut(r.gw.Logins.Context(0)), "Login")
 		require.NoError(t, r.src.Close())
-		assert.ErrorIs(t, context.Cause(d.ctxs[0]), tokensource.ErrClosed)
+		assert.ErrorIs(t, context.Cause(r.gw.Logins.Context(0)), tokensource.ErrClosed)
 	})
 }
 
@@ -106,14 +106,14 @@ func TestLogin_IsNotRepeatedDuringSetToken(t *testing.T) {
 	atTheDesk(t, func(_ *rig, c *tokensource.Config) {
 		slow = make(chan struct{})
 		c.Token, c.Rand = nil, func() float64 { <-slow; return 0 } // keeps SetToken half-way
-	}, func(t *testing.T, r *rig, d *desk) {
-		d.held = make(chan struct{})
+	}, func(t *testing.T, r *rig) {
+		r.gw.Logins.Hold()
 		collect := r.callers(t.Context(), 3)
-		assert.Equal(t, 1, d.count())
+		assert.Equal(t, 1, r.gw.Logins.Count())
 		set := make(chan error)
 		go func() { set <- r.src.SetToken(t.Context(), r.gw.signOn()) }()
 		synctest.Wait()
-		assert.Equal(t, 1, d.count(), "each sign-on may register a device")
+		assert.Equal(t, 1, r.gw.Logins.Count(), "each sign-on may register a device")
 		close(slow)
 		require.NoError(t, <-set)
 		for _, a := range collect() {
@@ -124,22 +124,22 @@ func TestLogin_IsNotRepeatedDuringSetToken(t *testing.T) {
 }
 
 func TestLogin_IsSupersededBySetToken(t *testing.T) {
-	atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig, d *desk) {
-		d.held = make(chan struct{})
+	atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig) {
+		r.gw.Logins.Hold()
 		collect := r.callers(t.Context(), 1)
 		require.NoError(t, r.src.SetToken(t.Context(), r.gw.signOn()))
 		assert.Equal(t, answer{token: "a2"}, collect()[0])
 		synctest.Wait()
-		assert.Error(t, d.ctxs[0].Err(), "it is of no use any more")
+		assert.Error(t, r.gw.Logins.Context(0).Err(), "it is of no use any more")
 		r.want("a2")
 	})
 }
 
 func TestLogin_DoesNotRunAfterASignOut(t *testing.T) {
-	atTheDesk(t, nil, func(t *testing.T, r *rig, d *desk) {
+	atTheDesk(t, nil, func(t *testing.T, r *rig) {
 		require.NoError(t, r.src.SignOut(t.Context()))
 		r.wantEnded(tokensource.SignedOut)
-		assert.Zero(t, d.count())
+		assert.Zero(t, r.gw.Logins.Count())
 	})
 }
 
@@ -147,7 +147,7 @@ func TestLogin_AdoptsTheLoginOfAnotherProcess(t *testing.T) {
 	atTheDesk(t, func(r *rig, c *tokensource.Config) {
 		r.memory = &store.Memory{}
 		c.Store = r.memory
-	}, func(t *testing.T, r *rig, d *desk) {
+	}, func(t *testing.T, r *rig) {
 		r.want("a1")
 		other := r.neighbours(1)[0]
 		_, err := other.TokenContext(t.Context())
@@ -155,7 +155,7 @@ func TestLogin_AdoptsTheLoginOfAnotherProcess(t *testing.T) {
 		r.clock.Advance(sliding)
 		require.NoError(t, other.SetToken(t.Context(), r.gw.signOn()))
 		r.want("a3")
-		assert.Zero(t, d.count(), "no sign-on is spent")
+		assert.Zero(t, r.gw.Logins.Count(), "no sign-on is spent")
 		assert.Zero(t, r.events.count(tokensource.EventEnded), "nor an end announced")
 		require.NoError(t, other.Close())
 	})
@@ -163,17 +163,17 @@ func TestLogin_AdoptsTheLoginOfAnotherProcess(t *testing.T) {
 
 func TestLogin_DoesNotRunWhileTheStoreCannotBeRead(t *testing.T) {
 	shelf := newLockedShelf()
-	atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Store, c.Token = shelf, nil }, func(t *testing.T, r *rig, d *desk) {
+	atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Store, c.Token = shelf, nil }, func(t *testing.T, r *rig) {
 		shelf.away(errors.New("connection refused"))
 		for range 60 {
 			r.wantUnavailable()
 			r.clock.Advance(time.Second)
 		}
-		assert.Zero(t, d.count())
+		assert.Zero(t, r.gw.Logins.Count())
 		shelf.away(nil)
 		r.clock.Advance(10 * time.Second)
 		r.want("a2")
-		assert.Equal(t, 1, d.count())
+		assert.Equal(t, 1, r.gw.Logins.Count())
 		assert.Equal(t, "a2 r2", shelf.pair())
 	})
 }

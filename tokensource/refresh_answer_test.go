@@ -22,7 +22,7 @@ func TestRefresh_RefusalsThatDoNotEndTheSession(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			story(t, nil, func(t *testing.T, r *rig) {
-				r.gw.down(refusal)
+				r.gw.Refreshes.FailAlways(refusal)
 				r.clock.Advance(access)
 				for _, wait := range []time.Duration{time.Minute, 2 * time.Minute, 4 * time.Minute, 5 * time.Minute, 5 * time.Minute} {
 					later := r.wantUnavailable()
@@ -30,8 +30,8 @@ func TestRefresh_RefusalsThatDoNotEndTheSession(t *testing.T) {
 					require.Equal(t, r.clock.Now().Add(wait), later.NextAt, "no hammering")
 					r.clock.Advance(wait)
 				}
-				assert.Equal(t, 5, r.gw.count())
-				r.gw.up()
+				assert.Equal(t, 5, r.gw.Refreshes.Count())
+				r.gw.Refreshes.FailAlways(nil)
 				r.want("a2")
 			})
 		})
@@ -47,7 +47,7 @@ func TestRefresh_AnswersNotFromTheGatewayDoNotEndTheSession(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			story(t, nil, func(t *testing.T, r *rig) {
-				r.gw.fail(failure)
+				r.gw.Refreshes.Fail(failure)
 				if failure == nil {
 					r.gw.edit = func(t *ags.Token) { t.AccessToken = ags.Secret{} }
 				}
@@ -57,7 +57,7 @@ func TestRefresh_AnswersNotFromTheGatewayDoNotEndTheSession(t *testing.T) {
 				r.clock.Advance(10 * time.Second)
 				_, err := r.ask()
 				require.NoError(t, err)
-				assert.Equal(t, 2, r.gw.count())
+				assert.Equal(t, 2, r.gw.Refreshes.Count())
 			})
 		})
 	}
@@ -66,7 +66,7 @@ func TestRefresh_AnswersNotFromTheGatewayDoNotEndTheSession(t *testing.T) {
 func TestRefresh_ARejectionLeavesTheTokenInUseUntilItExpires(t *testing.T) {
 	story(t, nil, func(t *testing.T, r *rig) {
 		ended := r.src.LoginRequired()
-		r.gw.fail(errUnauthorized)
+		r.gw.Refreshes.Fail(errUnauthorized)
 		r.clock.Advance(access - 5*time.Minute)
 		r.want("a1")
 		assert.True(t, closed(ended), "announced at once")
@@ -80,14 +80,14 @@ func TestRefresh_ARejectionLeavesTheTokenInUseUntilItExpires(t *testing.T) {
 		assert.Equal(t, start.Add(access-5*time.Minute), e.At)
 		assert.Equal(t, "PUB_989", e.ClientID)
 		assert.Equal(t, "1663", e.AccountID)
-		assert.Equal(t, 1, r.gw.count(), "a rejected token is not presented again")
+		assert.Equal(t, 1, r.gw.Refreshes.Count(), "a rejected token is not presented again")
 		assert.Equal(t, 1, r.events.count(tokensource.EventEnded), "announced once")
 	})
 }
 
 func TestRefresh_ForgetsADeletedDevice(t *testing.T) {
 	story(t, nil, func(t *testing.T, r *rig) {
-		r.gw.fail(errDeviceDeleted)
+		r.gw.Refreshes.Fail(errDeviceDeleted)
 		r.clock.Advance(access)
 		assert.Empty(t, r.wantEnded(tokensource.RefreshRejected).ClientID)
 	})
@@ -116,7 +116,7 @@ func TestRefresh_AnAnswerThatHasExpiredIsNotServed(t *testing.T) {
 		for range 3 {
 			r.wantUnavailable()
 		}
-		assert.Equal(t, 1, r.gw.count(), "nor asked for in a loop")
+		assert.Equal(t, 1, r.gw.Refreshes.Count(), "nor asked for in a loop")
 		r.gw.edit = nil
 		r.clock.Advance(time.Second)
 		r.want("a3")
@@ -132,8 +132,8 @@ func TestRefresh_AnswersThatHaveExpiredAreOnTheBackoff(t *testing.T) {
 			r.wantUnavailable()
 			r.clock.Advance(100 * time.Millisecond)
 		}
-		assert.LessOrEqual(t, r.gw.count(), 15)
-		assert.Greater(t, r.gw.count(), 7)
+		assert.LessOrEqual(t, r.gw.Refreshes.Count(), 15)
+		assert.Greater(t, r.gw.Refreshes.Count(), 7)
 	})
 }
 
@@ -149,6 +149,6 @@ func TestRefresh_TinyLifetimesAreOnTheBackoff(t *testing.T) {
 			r.clock.Advance(10 * time.Millisecond)
 			synctest.Wait()
 		}
-		assert.Equal(t, 6, r.gw.count(), "after 0.25, 0.375, 0.75, 1.5 and 3 s")
+		assert.Equal(t, 6, r.gw.Refreshes.Count(), "after 0.25, 0.375, 0.75, 1.5 and 3 s")
 	})
 }

@@ -22,7 +22,7 @@ func TestRefresh_AMonthOfASession(t *testing.T) {
 		}
 		assert.Zero(t, failed)
 		// Every 55 minutes, the last one when what it wins is worth it.
-		assert.Equal(t, int(fixed/(55*time.Minute)), r.gw.count())
+		assert.Equal(t, int(fixed/(55*time.Minute)), r.gw.Refreshes.Count())
 		assert.Equal(t, before, time.Now(), "without waiting")
 		r.clock.Advance(time.Minute)
 		assert.Equal(t, start.Add(fixed), r.wantEnded(tokensource.FixedExpired).At)
@@ -57,11 +57,11 @@ func TestRefresh_StartsAtTheMargin(t *testing.T) {
 				r.clock.Advance(due.Sub(start) - 1)
 				r.want("a2")
 				assert.Equal(t, tokensource.Fresh, r.src.Status().Phase)
-				assert.Zero(t, r.gw.count())
+				assert.Zero(t, r.gw.Refreshes.Count())
 				r.clock.Advance(1)
 				r.want("a2")
 				r.want("a3")
-				assert.Equal(t, 1, r.gw.count())
+				assert.Equal(t, 1, r.gw.Refreshes.Count())
 			})
 		})
 	}
@@ -84,7 +84,7 @@ func TestRefresh_StartsAtOnceForAPairIssuedInTheFuture(t *testing.T) {
 			}, func(t *testing.T, r *rig) {
 				r.want("a2")
 				r.want(tt.want)
-				assert.Equal(t, tt.calls, r.gw.count())
+				assert.Equal(t, tt.calls, r.gw.Refreshes.Count())
 			})
 		})
 	}
@@ -97,7 +97,7 @@ func TestRefresh_IsNotDelayedByAnIssueTimeInThePast(t *testing.T) {
 		r.want("a2")
 		r.clock.Advance(access)
 		r.want("a3") // and not only when a quarter of that life has passed
-		require.Equal(t, 2, r.gw.count())
+		require.Equal(t, 2, r.gw.Refreshes.Count())
 	})
 }
 
@@ -117,10 +117,10 @@ func TestRefresh_IsNotRepeatedNearTheFixedExpiry(t *testing.T) {
 			_, err := r.ask()
 			require.NoError(t, err)
 		}
-		assert.Equal(t, 1, r.gw.count())
+		assert.Equal(t, 1, r.gw.Refreshes.Count())
 		r.clock.Advance(time.Second)
 		r.wantEnded(tokensource.FixedExpired)
-		assert.Equal(t, 1, r.gw.count())
+		assert.Equal(t, 1, r.gw.Refreshes.Count())
 	})
 }
 
@@ -152,38 +152,38 @@ func TestRefresh_AGrantPastTheFixedExpiryReplacesIt(t *testing.T) {
 
 func TestRefresh_AnOutageWithinTheMarginIsNotSeen(t *testing.T) {
 	story(t, nil, func(t *testing.T, r *rig) {
-		r.gw.down(errBusy)
+		r.gw.Refreshes.FailAlways(errBusy)
 		r.clock.Advance(access - 5*time.Minute)
 		for range 200 { // twenty seconds
 			r.want("a1")
 			r.clock.Advance(100 * time.Millisecond)
 		}
-		assert.LessOrEqual(t, r.gw.count(), 8)
+		assert.LessOrEqual(t, r.gw.Refreshes.Count(), 8)
 		assert.Equal(t, tokensource.Ageing, r.src.Status().Phase)
 		assert.ErrorIs(t, r.src.Status().Err, ags.ErrUnavailable)
-		r.gw.up()
+		r.gw.Refreshes.FailAlways(nil)
 		r.clock.Advance(30 * time.Second)
 		r.want("a1")
 		r.want("a2")
 		assert.NoError(t, r.src.Status().Err)
-		assert.Equal(t, r.gw.count()-1, r.events.count(tokensource.EventRefreshFailed))
+		assert.Equal(t, r.gw.Refreshes.Count()-1, r.events.count(tokensource.EventRefreshFailed))
 	})
 }
 
 func TestRefresh_AnOutagePastTheExpiryIsRetriedOnTheBackoff(t *testing.T) {
 	story(t, nil, func(t *testing.T, r *rig) {
-		r.gw.down(errBusy)
+		r.gw.Refreshes.FailAlways(errBusy)
 		r.clock.Advance(access - time.Second - 1)
 		r.want("a1")
 		r.clock.Advance(1)
-		before := r.gw.count()
+		before := r.gw.Refreshes.Count()
 		for range 600 { // ten minutes; the back-off is capped at ten seconds
 			later := r.wantUnavailable()
 			assert.LessOrEqual(t, later.NextAt.Sub(r.clock.Now()), 12500*time.Millisecond)
 			r.clock.Advance(time.Second)
 		}
-		assert.LessOrEqual(t, r.gw.count()-before, 85)
-		r.gw.up()
+		assert.LessOrEqual(t, r.gw.Refreshes.Count()-before, 85)
+		r.gw.Refreshes.FailAlways(nil)
 		r.clock.Advance(10 * time.Second)
 		r.want("a2")
 	})

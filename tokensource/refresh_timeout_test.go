@@ -16,9 +16,9 @@ import (
 
 // deaf returns a reply that does not heed the end of its context, and comes to err
 // once it is released.
-func deaf(err error) (r reply, release func()) {
+func deaf(err error) (reply func() error, release func()) {
 	released := make(chan struct{})
-	return func(context.Context, *ags.Token) error { <-released; return err }, func() { close(released) }
+	return func() error { <-released; return err }, func() { close(released) }
 }
 
 func TestRefresh_ARefresherThatIgnoresItsContextIsNotCalledTwiceAtOnce(t *testing.T) {
@@ -34,21 +34,21 @@ func TestRefresh_ARefresherThatIgnoresItsContextIsNotCalledTwiceAtOnce(t *testin
 		t.Run(name, func(t *testing.T) {
 			story(t, nil, func(t *testing.T, r *rig) {
 				slow, release := deaf(tt.err)
-				r.gw.script = append(r.gw.script, slow)
+				r.gw.Refreshes.Do(slow)
 				r.clock.Advance(access)
 				collect := r.callers(t.Context(), 2)
 				r.clock.Advance(10 * time.Second)
 				synctest.Wait()
-				require.ErrorIs(t, context.Cause(r.gw.contexts[0]), context.DeadlineExceeded)
+				require.ErrorIs(t, context.Cause(r.gw.Refreshes.Context(0)), context.DeadlineExceeded)
 				r.clock.Advance(2 * time.Second)
 				synctest.Wait()
-				require.Equal(t, 1, r.gw.count(), "the first has not returned")
+				require.Equal(t, 1, r.gw.Refreshes.Count(), "the first has not returned")
 				release()
 				for _, a := range collect() {
 					assert.Equal(t, tt.want, a)
 				}
-				assert.Equal(t, tt.calls, r.gw.count())
-				assert.Equal(t, 1, r.gw.most)
+				assert.Equal(t, tt.calls, r.gw.Refreshes.Count())
+				assert.Equal(t, 1, r.gw.Refreshes.MaxInFlight())
 			})
 		})
 	}
@@ -57,20 +57,20 @@ func TestRefresh_ARefresherThatIgnoresItsContextIsNotCalledTwiceAtOnce(t *testin
 func TestRefresh_ALateRefusalIsNotRetriedAtOnce(t *testing.T) {
 	story(t, nil, func(t *testing.T, r *rig) {
 		slow, release := deaf(errBusy)
-		r.gw.script = append(r.gw.script, slow)
+		r.gw.Refreshes.Do(slow)
 		r.clock.Advance(access)
 		collect := r.callers(t.Context(), 1)
 		r.clock.Advance(12 * time.Second)
 		release()
 		require.ErrorIs(t, collect()[0].err, ags.ErrUnavailable)
-		assert.Equal(t, 1, r.gw.count())
+		assert.Equal(t, 1, r.gw.Refreshes.Count())
 	})
 }
 
 func TestRefresh_IsNotRepeatedAfterItsTimeout(t *testing.T) {
 	story(t, nil, func(t *testing.T, r *rig) {
 		slow, release := deaf(errLost)
-		r.gw.script = append(r.gw.script, slow)
+		r.gw.Refreshes.Do(slow)
 		r.clock.Advance(access)
 		collect := r.callers(t.Context(), 1)
 		r.clock.Advance(10 * time.Second)
@@ -83,13 +83,13 @@ func TestRefresh_IsNotRepeatedAfterItsTimeout(t *testing.T) {
 		assert.ErrorContains(t, err, "no answer in time")
 		release()
 		synctest.Wait()
-		assert.Equal(t, 1, r.gw.count(), "nobody waits for it any more")
+		assert.Equal(t, 1, r.gw.Refreshes.Count(), "nobody waits for it any more")
 	})
 }
 
 func TestRefresh_SetsOneTimerAtATime(t *testing.T) {
 	story(t, nil, func(t *testing.T, r *rig) {
-		r.gw.hold()
+		r.gw.Refreshes.Hold()
 		r.clock.Advance(access)
 		collect := r.callers(t.Context(), 1)
 		for _, left := range []time.Duration{10 * time.Second, 5 * time.Second} {

@@ -24,7 +24,7 @@ func TestRun_KeepsAnIdleSessionAlive(t *testing.T) {
 			require.LessOrEqual(t, r.clock.AdvanceToNext(), time.Minute, "it looks at least once a minute")
 			synctest.Wait()
 		}
-		assert.InDelta(t, 5*24*60/55, r.gw.count(), 1)
+		assert.InDelta(t, 5*24*60/55, r.gw.Refreshes.Count(), 1)
 		cancel()
 		assert.ErrorIs(t, <-ran, context.Canceled)
 	})
@@ -33,7 +33,7 @@ func TestRun_KeepsAnIdleSessionAlive(t *testing.T) {
 func TestRun_NoticesTheEndAndWaits(t *testing.T) {
 	story(t, nil, func(t *testing.T, r *rig) {
 		ended := r.src.LoginRequired()
-		r.gw.down(errUnauthorized)
+		r.gw.Refreshes.FailAlways(errUnauthorized)
 		go func() { _ = r.src.Run(t.Context()) }()
 		synctest.Wait()
 		for range 120 {
@@ -41,24 +41,24 @@ func TestRun_NoticesTheEndAndWaits(t *testing.T) {
 			synctest.Wait()
 		}
 		assert.True(t, closed(ended))
-		assert.Equal(t, 1, r.gw.count())
+		assert.Equal(t, 1, r.gw.Refreshes.Count())
 		assert.Equal(t, 1, r.events.count(tokensource.EventEnded))
-		r.gw.up()
+		r.gw.Refreshes.FailAlways(nil)
 		require.NoError(t, r.src.SetToken(t.Context(), r.gw.signOn()))
 		for range 56 {
 			r.clock.Advance(time.Minute)
 			synctest.Wait()
 		}
-		assert.Equal(t, 2, r.gw.count(), "and goes on when there is a session")
+		assert.Equal(t, 2, r.gw.Refreshes.Count(), "and goes on when there is a session")
 	})
 }
 
 func TestRun_RetriesOnTheBackoff(t *testing.T) {
 	story(t, nil, func(t *testing.T, r *rig) {
-		r.gw.fail(errBusy, errBusy, errBusy)
+		r.gw.Refreshes.Fail(errBusy, errBusy, errBusy)
 		go func() { _ = r.src.Run(t.Context()) }()
 		synctest.Wait()
-		for r.gw.count() < 4 {
+		for r.gw.Refreshes.Count() < 4 {
 			require.NotZero(t, r.clock.AdvanceToNext())
 			synctest.Wait()
 		}
@@ -69,7 +69,7 @@ func TestRun_RetriesOnTheBackoff(t *testing.T) {
 func TestRun_ReadsTheStoreOnceAMinuteAfterTheEnd(t *testing.T) {
 	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
-		r.gw.fail(errUnauthorized)
+		r.gw.Refreshes.Fail(errUnauthorized)
 		r.clock.Advance(access)
 		r.wantEnded(tokensource.RefreshRejected)
 		go func() { _ = r.src.Run(t.Context()) }()
@@ -84,6 +84,6 @@ func TestRun_ReadsTheStoreOnceAMinuteAfterTheEnd(t *testing.T) {
 		r.clock.Advance(time.Minute)
 		synctest.Wait()
 		assert.Equal(t, tokensource.Fresh, r.src.Status().Phase)
-		assert.Equal(t, 1, r.gw.count())
+		assert.Equal(t, 1, r.gw.Refreshes.Count())
 	})
 }

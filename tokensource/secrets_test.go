@@ -35,14 +35,13 @@ func TestInvariant09_NoTokenInAnythingThatIsPrinted(t *testing.T) {
 		}
 	}
 	shelf := newLockedShelf()
-	var gw *signer
 	story(t, func(r *rig, c *tokensource.Config) {
 		r.gw.edit = func(t *ags.Token) {
 			t.AccessToken = ags.NewSecret(mark + t.AccessToken.Reveal())
 			t.RefreshToken = ags.NewSecret(mark + t.RefreshToken.Reveal())
 		}
-		gw = &signer{gateway: r.gw, err: errors.New("refused")}
-		c.Store, c.Refresher, c.Token = shelf, gw, r.gw.signOn()
+		r.gw.SignOuts.FailAlways(errors.New("refused"))
+		c.Store, c.Refresher, c.Token = shelf, r.gw, r.gw.signOn()
 		take(*c)
 	}, func(t *testing.T, r *rig) {
 		look := func() {
@@ -50,7 +49,7 @@ func TestInvariant09_NoTokenInAnythingThatIsPrinted(t *testing.T) {
 			take(err, r.src.Status())
 		}
 		look()
-		r.gw.fail(errBusy, errLost, errLost, errSuspended, nil, errUnauthorized)
+		r.gw.Refreshes.Fail(errBusy, errLost, errLost, errSuspended, nil, errUnauthorized)
 		for range 8 {
 			r.clock.Advance(access)
 			look()
@@ -128,7 +127,8 @@ func printByReflection(t *testing.T) {
 		}
 	}
 	var sources []*tokensource.Source
-	gw := &signer{gateway: newGateway(nil), err: errBusy}
+	gw := newGateway(nil)
+	gw.SignOuts.FailAlways(errBusy)
 	for range 2 {
 		src, err := tokensource.New(tokensource.Config{Refresher: gw, Token: token(), Store: hiddenShelf()})
 		require.NoError(t, err)

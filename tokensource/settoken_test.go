@@ -1,7 +1,6 @@
 package tokensource_test
 
 import (
-	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -16,14 +15,14 @@ import (
 
 func TestSetToken_AnswersWaitersAndSupersedesARefresh(t *testing.T) {
 	story(t, nil, func(t *testing.T, r *rig) {
-		r.gw.hold()
+		r.gw.Refreshes.Hold()
 		r.clock.Advance(access)
 		collect := r.callers(t.Context(), 2)
 		require.NoError(t, r.src.SetToken(t.Context(), r.gw.signOn()))
 		for _, a := range collect() {
 			assert.Equal(t, answer{token: "a2"}, a, "those who wait are served the new one")
 		}
-		r.gw.release()
+		r.gw.Refreshes.Release()
 		synctest.Wait()
 		r.want("a2") // the answer to the former session's refresh, a3, is not used
 		assert.Equal(t, 3, r.gw.granted)
@@ -80,7 +79,7 @@ func TestSetToken_IsNotReplacedBeforeItIsSaved(t *testing.T) {
 		r.want("a1")
 		shelf.fail(errAway)
 		require.ErrorIs(t, r.setToken()(t.Context()), errAway)
-		r.gw.script = append(r.gw.script, func(context.Context, *ags.Token) error {
+		r.gw.Refreshes.Do(func() error {
 			shelf.fail(nil)
 			shelf.rotate(t, "theirs", r.clock.Now().Add(access)) // somebody without our lock
 			return nil
@@ -98,7 +97,7 @@ func TestSetToken_OverwritesNothingOnceItHasEnded(t *testing.T) {
 			r.want("a1")
 			shelf.fail(errAway)
 			require.ErrorIs(t, r.setToken()(t.Context()), errAway)
-			r.gw.script = append(r.gw.script, func(context.Context, *ags.Token) error {
+			r.gw.Refreshes.Do(func() error {
 				shelf.fail(nil)
 				shelf.put(r.theirs(7))
 				return errUnauthorized
@@ -120,7 +119,7 @@ func TestSetToken_OverwritesNothingOnceItHasEnded(t *testing.T) {
 			_, _ = r.ask()
 			r.want("theirs")
 			assert.Equal(t, "theirs r-theirs", shelf.pair())
-			assert.Zero(t, r.gw.count())
+			assert.Zero(t, r.gw.Refreshes.Count())
 		})
 	})
 }
@@ -134,7 +133,7 @@ func TestSetToken_TheSessionThatItReplacedIsNotAdoptedAgain(t *testing.T) {
 		shelf.fail(errAway)
 		require.ErrorIs(t, r.src.SignOut(t.Context()), errAway)
 		require.ErrorIs(t, r.setToken()(t.Context()), errAway)
-		r.gw.fail(errUnauthorized)
+		r.gw.Refreshes.Fail(errUnauthorized)
 		r.clock.Advance(access)
 		r.wantEnded(tokensource.RefreshRejected)
 		assert.Equal(t, []string{"r2"}, r.gw.presented())

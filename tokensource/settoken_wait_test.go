@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/agsauth/agsauth/ags"
 	"github.com/agsauth/agsauth/tokensource"
 )
 
@@ -18,7 +17,7 @@ func TestSetToken_WaitsForTheExclusiveSlot(t *testing.T) {
 	begin := func(t *testing.T, r *rig) func() []answer {
 		t.Helper()
 		r.want("a1")
-		r.gw.hold()
+		r.gw.Refreshes.Hold()
 		r.clock.Advance(access)
 		return r.callers(t.Context(), 1)
 	}
@@ -29,7 +28,7 @@ func TestSetToken_WaitsForTheExclusiveSlot(t *testing.T) {
 			go func() { set <- r.src.SetToken(t.Context(), r.gw.signOn()) }()
 			synctest.Wait()
 			assert.Empty(t, set)
-			r.gw.release()
+			r.gw.Refreshes.Release()
 			require.NoError(t, <-set)
 			assert.Equal(t, answer{token: "a2"}, collect()[0])
 			assert.Equal(t, "a2 r2", shelf.pair())
@@ -47,7 +46,7 @@ func TestSetToken_WaitsForTheExclusiveSlot(t *testing.T) {
 			cancel()
 			require.ErrorIs(t, <-set, context.Canceled)
 			assert.Equal(t, answer{token: "a2"}, collect()[0], "it is in use all the same")
-			r.gw.release()
+			r.gw.Refreshes.Release()
 			r.clock.Advance(2 * time.Second)
 			r.want("a2")
 			r.want("a2")
@@ -62,7 +61,7 @@ func TestSetToken_WaitsForTheExclusiveSlot(t *testing.T) {
 			synctest.Wait()
 			go func() { second <- r.src.SetToken(t.Context(), r.gw.signOn()) }()
 			synctest.Wait()
-			r.gw.release()
+			r.gw.Refreshes.Release()
 			require.ErrorContains(t, <-first, "another")
 			require.NoError(t, <-second)
 			assert.Equal(t, answer{token: "a3"}, collect()[0])
@@ -75,7 +74,7 @@ func TestSetToken_WaitsForTheExclusiveSlot(t *testing.T) {
 			out := make(chan error, 1)
 			go func() { out <- r.src.SignOut(t.Context()) }()
 			assert.ErrorIs(t, collect()[0].err, tokensource.ErrLoginRequired, "the local end is at once")
-			r.gw.release()
+			r.gw.Refreshes.Release()
 			require.NoError(t, <-out)
 			assert.NotNil(t, shelf.field("signed_out_at"))
 		})
@@ -97,7 +96,7 @@ func TestSetToken_WaitsForTheExclusiveSlot(t *testing.T) {
 func TestSetToken_StopsWaitingForTheSlotAtClose(t *testing.T) {
 	onShelf(t, nil, func(t *testing.T, r *rig, _ *lockedShelf) {
 		r.want("a1")
-		r.gw.hold()
+		r.gw.Refreshes.Hold()
 		r.clock.Advance(access)
 		collect := r.callers(t.Context(), 1)
 		_, set := begin(t, r.setToken())
@@ -105,7 +104,7 @@ func TestSetToken_StopsWaitingForTheSlotAtClose(t *testing.T) {
 		go func() { closing <- r.src.Close() }()
 		assert.Equal(t, tokensource.ErrClosed, <-set, "it is not in use")
 		assert.ErrorIs(t, collect()[0].err, tokensource.ErrClosed)
-		r.gw.release()
+		r.gw.Refreshes.Release()
 		require.NoError(t, <-closing)
 		assert.Zero(t, r.events.count(tokensource.EventTokenSet))
 	})
@@ -147,7 +146,7 @@ func TestSetToken_IsNotSavedByALateAttemptMark(t *testing.T) {
 			r.clock.Advance(2 * time.Second)
 			r.want("a2")
 			assert.Equal(t, "a2 r2", shelf.pair())
-			assert.Zero(t, r.gw.count())
+			assert.Zero(t, r.gw.Refreshes.Count())
 		})
 	})
 	t.Run("the mark of SignOut is stored later, and holds over a restart", func(t *testing.T) {
@@ -168,7 +167,7 @@ func TestSetToken_IsNotSavedByALateAttemptMark(t *testing.T) {
 			assert.NotNil(t, shelf.field("signed_out_at"))
 			r.restart(nil, shelf)
 			r.wantEnded(tokensource.SignedOut)
-			assert.Zero(t, r.gw.count())
+			assert.Zero(t, r.gw.Refreshes.Count())
 		})
 	})
 }
@@ -176,18 +175,18 @@ func TestSetToken_IsNotSavedByALateAttemptMark(t *testing.T) {
 func TestSetToken_IsNotEndedByALateRejection(t *testing.T) {
 	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
-		r.gw.script = append(r.gw.script, func(context.Context, *ags.Token) error {
+		r.gw.Refreshes.Do(func() error {
 			shelf.away(errAway) // so that the rejection is withheld
 			return errUnauthorized
 		})
-		r.gw.hold()
+		r.gw.Refreshes.Hold()
 		r.clock.Advance(access)
 		collect := r.callers(t.Context(), 1)
 		cancel, came := begin(t, r.setToken())
 		cancel()
 		require.ErrorIs(t, <-came, context.Canceled)
 		assert.Equal(t, answer{token: "a2"}, collect()[0])
-		r.gw.release()
+		r.gw.Refreshes.Release()
 		synctest.Wait()
 		shelf.away(nil)
 		r.clock.Advance(access)
@@ -212,7 +211,7 @@ func TestSetToken_KeepsItsIdentityDespiteALateLoad(t *testing.T) {
 		shelf.loading.open()
 		require.NoError(t, <-signedOut)
 		assert.Equal(t, "PUB_989", r.src.Status().ClientID)
-		assert.Zero(t, r.gw.count())
+		assert.Zero(t, r.gw.Refreshes.Count())
 	})
 }
 

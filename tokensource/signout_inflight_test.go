@@ -13,43 +13,40 @@ import (
 )
 
 // onGatedSigner is such a story with a gateway that can be signed out of.
-func onGatedSigner(t *testing.T, set func(*rig, *tokensource.Config, *gatedShelf), tell func(*testing.T, *rig, *signer, *gatedShelf)) {
+func onGatedSigner(t *testing.T, set func(*rig, *tokensource.Config, *gatedShelf), tell func(*testing.T, *rig, *gatedShelf)) {
 	t.Helper()
-	var gw *signer
 	var shelf *gatedShelf
 	story(t, func(r *rig, c *tokensource.Config) {
-		gw, shelf = &signer{gateway: r.gw}, &gatedShelf{lockedShelf: newLockedShelf()}
+		shelf = &gatedShelf{lockedShelf: newLockedShelf()}
 		shelf.t = r.t
-		c.Refresher, c.Store = gw, shelf
+		c.Refresher, c.Store = r.gw, shelf
 		if set != nil {
 			set(r, c, shelf)
 		}
-	}, func(t *testing.T, r *rig) { tell(t, r, gw, shelf) })
+	}, func(t *testing.T, r *rig) { tell(t, r, shelf) })
 }
 
 func TestSignOut_CoversARefreshThatIsAnsweredLater(t *testing.T) {
-	var gw *signer
 	story(t, func(r *rig, c *tokensource.Config) {
-		gw = &signer{gateway: r.gw}
-		c.Refresher = gw
+		c.Refresher = r.gw
 	}, func(t *testing.T, r *rig) {
-		gw.hold()
+		r.gw.Refreshes.Hold()
 		r.clock.Advance(access)
 		collect := r.callers(t.Context(), 1)
 		require.NoError(t, r.src.SignOut(t.Context()))
 		assert.ErrorIs(t, collect()[0].err, tokensource.ErrLoginRequired)
-		gw.release()
+		r.gw.Refreshes.Release()
 		synctest.Wait()
 		r.wantEnded(tokensource.SignedOut)
-		assert.Equal(t, []string{"a1", "a2"}, gw.signedOut)
+		assert.Equal(t, []string{"a1", "a2"}, r.gw.signedOut())
 	})
 }
 
 func TestSignOut_CoversOperationsInFlight(t *testing.T) {
 	t.Run("a pair that is being saved", func(t *testing.T) {
-		onGatedSigner(t, nil, func(t *testing.T, r *rig, gw *signer, shelf *gatedShelf) {
+		onGatedSigner(t, nil, func(t *testing.T, r *rig, shelf *gatedShelf) {
 			r.want("a1")
-			r.gw.script = append(r.gw.script, func(context.Context, *ags.Token) error { shelf.hold(); return nil })
+			r.gw.Refreshes.Do(func() error { shelf.hold(); return nil })
 			r.clock.Advance(access)
 			collect := r.callers(t.Context(), 1)
 			_, came := begin(t, r.src.SignOut)
@@ -57,18 +54,16 @@ func TestSignOut_CoversOperationsInFlight(t *testing.T) {
 			shelf.release()
 			require.NoError(t, <-came)
 			synctest.Wait()
-			assert.Equal(t, []string{"a1", "a2"}, gw.signedOut)
+			assert.Equal(t, []string{"a1", "a2"}, r.gw.signedOut())
 			assert.NotNil(t, shelf.field("signed_out_at"))
-			assert.Equal(t, 1, r.gw.count())
+			assert.Equal(t, 1, r.gw.Refreshes.Count())
 		})
 	})
 	t.Run("a login that was answered already", func(t *testing.T) {
-		var gw *signer
 		var answered gate
 		story(t, func(r *rig, c *tokensource.Config) {
-			gw = &signer{gateway: r.gw}
 			answered.close()
-			c.Token, c.Refresher = nil, gw
+			c.Token, c.Refresher = nil, r.gw
 			c.Login = func(context.Context, *tokensource.LoginRequiredError) (*ags.Token, error) {
 				token := r.gw.signOn()
 				answered.pass()
@@ -80,42 +75,42 @@ func TestSignOut_CoversOperationsInFlight(t *testing.T) {
 			assert.ErrorIs(t, collect()[0].err, tokensource.ErrLoginRequired)
 			answered.open()
 			synctest.Wait()
-			assert.Equal(t, []string{"a2"}, gw.signedOut)
+			assert.Equal(t, []string{"a2"}, r.gw.signedOut())
 		})
 	})
 	t.Run("though another session was being handed in", func(t *testing.T) {
-		onGatedSigner(t, nil, func(t *testing.T, r *rig, gw *signer, shelf *gatedShelf) {
+		onGatedSigner(t, nil, func(t *testing.T, r *rig, shelf *gatedShelf) {
 			r.want("a1")
-			r.gw.hold()
+			r.gw.Refreshes.Hold()
 			r.clock.Advance(access)
 			collect := r.callers(t.Context(), 1)
 			_, set := begin(t, r.setToken())
 			_, setAgain := begin(t, r.setToken()) // both wait for their turn
 			_, came := begin(t, r.src.SignOut)
 			assert.ErrorIs(t, collect()[0].err, tokensource.ErrLoginRequired)
-			r.gw.release()
+			r.gw.Refreshes.Release()
 			require.ErrorContains(t, <-set, "came in between")
 			require.ErrorContains(t, <-setAgain, "came in between")
 			require.NoError(t, <-came)
 			synctest.Wait()
-			assert.Equal(t, []string{"a1", "a4"}, gw.signedOut)
+			assert.Equal(t, []string{"a1", "a4"}, r.gw.signedOut())
 			assert.NotNil(t, shelf.field("signed_out_at"))
 		})
 	})
 	t.Run("a pair that is saved", func(t *testing.T) {
-		onGatedSigner(t, nil, func(t *testing.T, r *rig, gw *signer, shelf *gatedShelf) {
+		onGatedSigner(t, nil, func(t *testing.T, r *rig, shelf *gatedShelf) {
 			r.want("a1")
 			shelf.unlocking.close()
 			r.clock.Advance(access)
 			collect := r.callers(t.Context(), 1)
 			require.Equal(t, "a2 r2", shelf.pair())
-			gw.errOf = map[string]error{"a2": ags.ErrUnauthorized} // a2 was of a1's session, after all
+			r.gw.failSignOutOf("a2", ags.ErrUnauthorized) // a2 was of a1's session, after all
 			_, came := begin(t, r.src.SignOut)
 			collect()
 			shelf.unlocking.open()
 			require.NoError(t, <-came)
 			synctest.Wait()
-			assert.Equal(t, []string{"a1", "a2"}, gw.signedOut)
+			assert.Equal(t, []string{"a1", "a2"}, r.gw.signedOut())
 			assert.NotNil(t, shelf.field("signed_out_at"))
 		})
 	})
@@ -127,57 +122,55 @@ func TestSignOut_CoversOperationsInFlight(t *testing.T) {
 				return r.gw.signOn(), nil
 			}
 		}
-		onGatedSigner(t, login, func(t *testing.T, r *rig, gw *signer, shelf *gatedShelf) {
+		onGatedSigner(t, login, func(t *testing.T, r *rig, shelf *gatedShelf) {
 			collect := r.callers(t.Context(), 1)
 			require.Equal(t, "a2 r2", shelf.pair())
 			_, came := begin(t, r.src.SignOut)
 			collect()
 			shelf.unlocking.open()
 			require.NoError(t, <-came)
-			assert.Equal(t, []string{"a2"}, gw.signedOut)
+			assert.Equal(t, []string{"a2"}, r.gw.signedOut())
 			assert.NotNil(t, shelf.field("signed_out_at"))
 		})
 	})
 	t.Run("a pair that is saved, and another session was being handed in", func(t *testing.T) {
-		onGatedSigner(t, nil, func(t *testing.T, r *rig, gw *signer, shelf *gatedShelf) {
+		onGatedSigner(t, nil, func(t *testing.T, r *rig, shelf *gatedShelf) {
 			r.want("a1")
-			r.gw.script = append(r.gw.script, func(context.Context, *ags.Token) error {
+			r.gw.Refreshes.Do(func() error {
 				shelf.loading.close() // of the SetToken, which has its turn next
 				return nil
 			})
-			r.gw.hold()
+			r.gw.Refreshes.Hold()
 			r.clock.Advance(access)
 			collect := r.callers(t.Context(), 1)
 			_, set := begin(t, r.setToken())
-			r.gw.release()
+			r.gw.Refreshes.Release()
 			synctest.Wait()
 			require.Equal(t, "a3 r3", shelf.pair())
-			gw.errOf = map[string]error{"a3": errAway}
+			r.gw.failSignOutOf("a3", errAway)
 			_, came := begin(t, r.src.SignOut)
 			collect()
 			shelf.loading.open()
 			require.ErrorContains(t, <-set, "came in between")
 			require.ErrorIs(t, <-came, errAway)
-			assert.Equal(t, []string{"a1", "a3"}, gw.signedOut)
+			assert.Equal(t, []string{"a1", "a3"}, r.gw.signedOut())
 		})
 	})
 	t.Run("though another session was handed in since", func(t *testing.T) {
-		var gw *signer
 		story(t, func(r *rig, c *tokensource.Config) {
-			gw = &signer{gateway: r.gw}
-			c.Refresher = gw
+			c.Refresher = r.gw
 		}, func(t *testing.T, r *rig) {
-			r.gw.hold()
+			r.gw.Refreshes.Hold()
 			r.clock.Advance(access)
 			collect := r.callers(t.Context(), 1)
 			require.NoError(t, r.src.SignOut(t.Context()))
 			collect()
 			require.NoError(t, r.setToken()(t.Context()))
-			r.gw.release()
+			r.gw.Refreshes.Release()
 			synctest.Wait()
-			assert.Equal(t, []string{"a1", "a3"}, gw.signedOut)
+			assert.Equal(t, []string{"a1", "a3"}, r.gw.signedOut())
 			r.want("a2")
-			assert.Equal(t, 1, r.gw.count())
+			assert.Equal(t, 1, r.gw.Refreshes.Count())
 		})
 	})
 }

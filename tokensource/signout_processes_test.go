@@ -28,7 +28,7 @@ func TestSignOut_EndsTheSessionOfOtherProcesses(t *testing.T) {
 		r.want("a1") // within one access lifetime
 		r.clock.Advance(access)
 		r.wantEnded(tokensource.SignedOut)
-		assert.Zero(t, r.gw.count())
+		assert.Zero(t, r.gw.Refreshes.Count())
 
 		require.NoError(t, other.SetToken(t.Context(), r.gw.signOn()))
 		r.clock.Advance(time.Second)
@@ -53,7 +53,7 @@ func TestSignOut_InAnotherProcessEndsTheSessionItBelongsTo(t *testing.T) {
 			_, _ = r.ask()
 			r.wantEnded(tokensource.SignedOut)
 			assert.NotNil(t, shelf.field("signed_out_at"), "the sign-out was undone")
-			assert.Zero(t, r.gw.count())
+			assert.Zero(t, r.gw.Refreshes.Count())
 		})
 	})
 	t.Run("as the mark tells", func(t *testing.T) {
@@ -61,7 +61,7 @@ func TestSignOut_InAnotherProcessEndsTheSessionItBelongsTo(t *testing.T) {
 			r.want("a1")
 			require.NoError(t, r.src.SignOut(t.Context()))
 			assert.Equal(t, start.Format(time.RFC3339), shelf.field("started_at"))
-			assert.Zero(t, r.gw.count())
+			assert.Zero(t, r.gw.Refreshes.Count())
 		})
 	})
 }
@@ -69,7 +69,7 @@ func TestSignOut_InAnotherProcessEndsTheSessionItBelongsTo(t *testing.T) {
 // The API and the gateway end at once what is signed out, and a neighbour with a Login
 // learns of that before the sign-out has returned.
 func TestSignOut_RunsNoLoginInAnotherProcess(t *testing.T) {
-	gw, logins := &observedSigner{}, 0
+	logins := 0
 	login := func(r *rig) tokensource.LoginFunc {
 		return func(context.Context, *tokensource.LoginRequiredError) (*ags.Token, error) {
 			logins++
@@ -78,8 +78,7 @@ func TestSignOut_RunsNoLoginInAnotherProcess(t *testing.T) {
 	}
 	shelf := newLockedShelf()
 	story(t, func(r *rig, c *tokensource.Config) {
-		gw.signer = &signer{gateway: r.gw}
-		c.Refresher, c.Store, c.Login = gw, shelf, login(r)
+		c.Refresher, c.Store, c.Login = r.gw, shelf, login(r)
 	}, func(t *testing.T, r *rig) {
 		r.want("a1")
 		next := r.source(func(r *rig, c *tokensource.Config) {
@@ -90,14 +89,15 @@ func TestSignOut_RunsNoLoginInAnotherProcess(t *testing.T) {
 		require.Equal(t, "a1", tok.AccessToken)
 
 		answers := make(chan error, 1)
-		gw.told = func(string) {
-			r.gw.down(errUnauthorized)
+		r.gw.SignOuts.Always(func(*ags.Token) error {
+			r.gw.Refreshes.FailAlways(errUnauthorized)
 			next.Invalidate("a1")
 			go func() {
 				_, err := next.TokenContext(t.Context())
 				answers <- err
 			}()
-		}
+			return nil
+		})
 		require.NoError(t, r.src.SignOut(t.Context()))
 		err = <-answers
 		var ended *tokensource.LoginRequiredError
@@ -111,15 +111,13 @@ func TestSignOut_RunsNoLoginInAnotherProcess(t *testing.T) {
 
 // Without a lock a refresh can be under way next door, and come back to a mark.
 func TestSignOut_InAnotherProcessCoversAPairThatIsGrantedMeanwhile(t *testing.T) {
-	var gw *signer
 	shelf := &shelf{}
 	story(t, func(r *rig, c *tokensource.Config) {
-		gw = &signer{gateway: r.gw}
 		shelf.t = r.t
-		c.Refresher, c.Store = gw, shelf
+		c.Refresher, c.Store = r.gw, shelf
 	}, func(t *testing.T, r *rig) {
 		r.want("a1")
-		r.gw.script = append(r.gw.script, func(context.Context, *ags.Token) error {
+		r.gw.Refreshes.Do(func() error {
 			var record map[string]any
 			require.NoError(t, json.Unmarshal(shelf.record, &record))
 			shelf.edit(t, func(f map[string]any) {
@@ -134,7 +132,7 @@ func TestSignOut_InAnotherProcessCoversAPairThatIsGrantedMeanwhile(t *testing.T)
 		r.wantEnded(tokensource.SignedOut)
 		r.wantEnded(tokensource.SignedOut)
 		synctest.Wait()
-		assert.Equal(t, []string{"a2"}, gw.signedOut, "it is stored nowhere")
+		assert.Equal(t, []string{"a2"}, r.gw.signedOut(), "it is stored nowhere")
 		assert.NotNil(t, shelf.field("signed_out_at"))
 		assert.Nil(t, shelf.field("sign_out_pending"))
 	})
@@ -145,13 +143,13 @@ func TestSignOut_InAnotherProcessIsNotUndoneByAnUnsavedLogin(t *testing.T) {
 	atTheDesk(t, func(_ *rig, c *tokensource.Config) {
 		shelf = newLockedShelf()
 		c.Store = shelf
-	}, func(t *testing.T, r *rig, d *desk) {
+	}, func(t *testing.T, r *rig) {
 		r.want("a1")
-		r.gw.fail(errUnauthorized)
+		r.gw.Refreshes.Fail(errUnauthorized)
 		shelf.fail(errAway) // no space left, say
 		r.clock.Advance(access)
 		r.want("a2") // logged in, and not saved
-		require.Equal(t, 1, d.count())
+		require.Equal(t, 1, r.gw.Logins.Count())
 		shelf.fail(nil)
 		shelf.edit(t, func(f map[string]any) { // a human signs out next door
 			f["generation"], f["signed_out_at"] = 7, r.clock.Now().Add(time.Second)

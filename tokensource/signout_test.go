@@ -1,8 +1,6 @@
 package tokensource_test
 
 import (
-	"cmp"
-	"context"
 	"errors"
 	"testing"
 	"time"
@@ -14,34 +12,17 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// signer is a gateway that can be signed out of.
-type signer struct {
-	*gateway
-	signedOut []string
-	err       error
-	errOf     map[string]error // by access token
-}
-
-func (s *signer) SignOut(_ context.Context, t *ags.Token) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.signedOut = append(s.signedOut, t.AccessToken.Reveal())
-	return cmp.Or(s.errOf[t.AccessToken.Reveal()], s.err)
-}
-
 func TestSignOut_EndsTheSessionAtTheGatewayAndInTheStore(t *testing.T) {
 	shelf := newLockedShelf()
-	var gw *signer
 	story(t, func(r *rig, c *tokensource.Config) {
-		gw = &signer{gateway: r.gw}
-		c.Store, c.Refresher = shelf, gw
+		c.Store, c.Refresher = shelf, r.gw
 	}, func(t *testing.T, r *rig) {
 		r.want("a1")
 		ended := r.src.LoginRequired()
 		require.NoError(t, r.src.SignOut(t.Context()))
 		assert.True(t, closed(ended))
 		assert.Equal(t, "PUB_989", r.wantEnded(tokensource.SignedOut).ClientID)
-		assert.Equal(t, []string{"a1"}, gw.signedOut)
+		assert.Equal(t, []string{"a1"}, r.gw.signedOut())
 		assert.Empty(t, shelf.pair())
 		assert.NotNil(t, shelf.field("signed_out_at"), "a mark, for the others")
 		assert.Equal(t, "PUB_989", shelf.field("client_id"), "the device stays known")
@@ -52,7 +33,8 @@ func TestSignOut_EndsTheSessionLocallyDespiteErrors(t *testing.T) {
 	shelf := newLockedShelf()
 	away, refused := errors.New("connection refused"), errors.New("refused")
 	story(t, func(r *rig, c *tokensource.Config) {
-		c.Store, c.Refresher = shelf, &signer{gateway: r.gw, err: refused}
+		c.Store, c.Refresher = shelf, r.gw
+		r.gw.SignOuts.FailAlways(refused)
 	}, func(t *testing.T, r *rig) {
 		r.want("a1")
 		shelf.away(away)
@@ -72,27 +54,23 @@ func TestSignOut_EndsTheSessionLocallyDespiteErrors(t *testing.T) {
 
 func TestSignOut_LoadsTheSessionFirst(t *testing.T) {
 	shelf := newLockedShelf()
-	var gw *signer
 	story(t, func(_ *rig, c *tokensource.Config) { c.Store = shelf }, func(_ *testing.T, r *rig) { r.want("a1") })
 	story(t, func(r *rig, c *tokensource.Config) {
-		gw = &signer{gateway: r.gw}
-		c.Store, c.Token, c.Refresher = shelf, nil, gw
+		c.Store, c.Token, c.Refresher = shelf, nil, r.gw
 	}, func(t *testing.T, r *rig) {
 		require.NoError(t, r.src.SignOut(t.Context()))
-		assert.Equal(t, []string{"a1"}, gw.signedOut)
+		assert.Equal(t, []string{"a1"}, r.gw.signedOut())
 		assert.Equal(t, "PUB_989", shelf.field("client_id"))
 		r.wantEnded(tokensource.SignedOut)
 	})
 }
 
 func TestSignOut_OfAConfigTokenThatWasNotUsed(t *testing.T) {
-	var gw *signer
 	onShelf(t, func(r *rig, c *tokensource.Config) {
-		gw = &signer{gateway: r.gw}
-		c.Refresher = gw
+		c.Refresher = r.gw
 	}, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		require.NoError(t, r.src.SignOut(t.Context()))
-		assert.Equal(t, []string{"a1"}, gw.signedOut)
+		assert.Equal(t, []string{"a1"}, r.gw.signedOut())
 		assert.NotNil(t, shelf.field("signed_out_at"))
 		r.wantEnded(tokensource.SignedOut)
 	})
@@ -132,7 +110,7 @@ func TestSignOut_StoresWhenItWasCalled(t *testing.T) {
 		r.wantEnded(tokensource.SignedOut)
 		assert.Equal(t, start.Format(time.RFC3339), shelf.field("signed_out_at"),
 			"or it would outdate a token that was issued since")
-		assert.Zero(t, r.gw.count())
+		assert.Zero(t, r.gw.Refreshes.Count())
 	})
 }
 
@@ -147,30 +125,16 @@ func TestSignOut_StoredLateKeepsTheDevice(t *testing.T) {
 		r.wantEnded(tokensource.SignedOut)
 		assert.NotNil(t, shelf.field("signed_out_at"))
 		assert.Equal(t, "PUB_1", shelf.field("client_id"))
-		assert.Zero(t, r.gw.count())
+		assert.Zero(t, r.gw.Refreshes.Count())
 	})
 }
 
-// observedSigner is a gateway that is looked at in the moment in which it is told of a
-// sign-out.
-type observedSigner struct {
-	*signer
-	told func(accessToken string)
-}
-
-func (s *observedSigner) SignOut(ctx context.Context, t *ags.Token) error {
-	s.told(t.AccessToken.Reveal())
-	return s.signer.SignOut(ctx, t)
-}
-
 func TestSignOut_StoresItsMarkBeforeItCallsTheGateway(t *testing.T) {
-	gw := &observedSigner{}
 	onShelf(t, func(r *rig, c *tokensource.Config) {
-		gw.signer = &signer{gateway: r.gw}
-		c.Refresher = gw
+		c.Refresher = r.gw
 	}, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
-		gw.told = func(string) {
+		r.gw.SignOuts.Always(func(*ags.Token) error {
 			assert.NotNil(t, shelf.field("signed_out_at"), "every reader takes it for signed out")
 			assert.Empty(t, shelf.pair())
 			assert.Equal(t, []any{map[string]any{
@@ -178,9 +142,10 @@ func TestSignOut_StoresItsMarkBeforeItCallsTheGateway(t *testing.T) {
 				"expires_at": start.Add(access).Format("2006-01-02T15:04:05Z07:00"),
 			}}, shelf.field("sign_out_pending"), "after a crash the gateway can still be told")
 			assert.Len(t, shelf.slot, 1, "the lock is held")
-		}
+			return nil
+		})
 		require.NoError(t, r.src.SignOut(t.Context()))
-		assert.Equal(t, []string{"a1"}, gw.signedOut)
+		assert.Equal(t, []string{"a1"}, r.gw.signedOut())
 		assert.NotNil(t, shelf.field("signed_out_at"))
 		assert.Nil(t, shelf.field("sign_out_pending"), "no token is kept longer than needed")
 	})

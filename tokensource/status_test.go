@@ -17,14 +17,14 @@ func TestStatus_FollowsTheSession(t *testing.T) {
 			IssuedAt: start, ExpiresAt: start.Add(access), RefreshExpiresAt: start.Add(sliding),
 			FixedExpiresAt: start.Add(fixed), RefreshAt: start.Add(55 * time.Minute),
 		}, r.src.Status())
-		r.gw.hold()
+		r.gw.Refreshes.Hold()
 		r.clock.Advance(55 * time.Minute)
 		r.want("a1")
 		assert.Equal(t, tokensource.Ageing, r.src.Status().Phase)
 		assert.True(t, r.src.Status().Busy)
 		r.clock.Advance(5 * time.Minute)
 		assert.Equal(t, tokensource.Expired, r.src.Status().Phase)
-		r.gw.release()
+		r.gw.Refreshes.Release()
 		synctest.Wait()
 		r.clock.Advance(sliding)
 		ended := r.src.LoginRequired()
@@ -33,6 +33,6 @@ func TestStatus_FollowsTheSession(t *testing.T) {
 		assert.True(t, closed(ended), "Status notices an end")
 		synctest.Wait()
 		assert.Equal(t, 1, r.events.count(tokensource.EventEnded))
-		assert.Equal(t, 1, r.gw.count(), "and calls nobody")
+		assert.Equal(t, 1, r.gw.Refreshes.Count(), "and calls nobody")
 	})
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/agsauth/agsauth/ags"
 	"github.com/agsauth/agsauth/tokensource"
 )
 
@@ -20,20 +19,20 @@ func TestStoreAttempt_IsNotMarkedOnAnAdoptedFreshPair(t *testing.T) {
 		shelf.rotate(t, "theirs", r.clock.Now().Add(access))
 		r.want("theirs")
 		assert.Nil(t, shelf.field("attempt_at"), "or a neighbour's next rejection would be of unknown outcome")
-		assert.Zero(t, r.gw.count())
+		assert.Zero(t, r.gw.Refreshes.Count())
 	})
 }
 
 func TestStoreAttempt_IsMarkedBeforeTheRefresh(t *testing.T) {
 	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
-		r.gw.hold()
+		r.gw.Refreshes.Hold()
 		r.clock.Advance(access)
 		collect := r.callers(t.Context(), 1)
 		assert.NotNil(t, shelf.field("attempt_at"))
 		assert.Equal(t, "a1 r1", shelf.pair())
 		assert.InDelta(t, 1, shelf.field("generation"), 0, "no pair, no generation")
-		r.gw.release()
+		r.gw.Refreshes.Release()
 		collect()
 		assert.Nil(t, shelf.field("attempt_at"))
 		assert.InDelta(t, 2, shelf.field("generation"), 0)
@@ -51,7 +50,7 @@ func TestStoreAttempt_IsNotMarkedWithoutARefresh(t *testing.T) {
 		r.want("theirs")
 		assert.Nil(t, shelf.field("attempt_at"))
 		assert.Len(t, shelf.saves, saves)
-		assert.Zero(t, r.gw.count())
+		assert.Zero(t, r.gw.Refreshes.Count())
 	})
 }
 
@@ -59,7 +58,7 @@ func TestStoreAttempt_ARejectionAfterACrashHasAnUnknownOutcome(t *testing.T) {
 	for name, crashed := range map[string]bool{"crashed in the middle": true, "ended well": false} {
 		t.Run(name, func(t *testing.T) {
 			onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-				r.gw.fail(errBusy) // after a plain failure the note is taken back
+				r.gw.Refreshes.Fail(errBusy) // after a plain failure the note is taken back
 				r.want("a1")
 				r.clock.Advance(access)
 				r.wantUnavailable()
@@ -68,7 +67,7 @@ func TestStoreAttempt_ARejectionAfterACrashHasAnUnknownOutcome(t *testing.T) {
 					shelf.edit(t, func(f map[string]any) { f["attempt_at"] = start })
 				}
 				r.restart(nil, shelf)
-				r.gw.fail(errUnauthorized)
+				r.gw.Refreshes.Fail(errUnauthorized)
 				assert.Equal(t, crashed, r.wantEnded(tokensource.RefreshRejected).OutcomeUnknown)
 			})
 		})
@@ -79,7 +78,7 @@ func TestStoreAttempt_DecidesWhetherTheOutcomeIsKnown(t *testing.T) {
 	t.Run("a lost answer is not forgotten over what was answered since", func(t *testing.T) {
 		onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 			r.want("a1")
-			r.gw.fail(errLost, errLost, errBusy, errUnauthorized)
+			r.gw.Refreshes.Fail(errLost, errLost, errBusy, errUnauthorized)
 			r.clock.Advance(access)
 			r.wantUnavailable()
 			r.clock.Advance(10 * time.Second)
@@ -87,7 +86,7 @@ func TestStoreAttempt_DecidesWhetherTheOutcomeIsKnown(t *testing.T) {
 			assert.NotNil(t, shelf.field("attempt_at"), "the note is not taken back")
 			r.restart(nil, shelf)
 			assert.True(t, r.wantEnded(tokensource.RefreshRejected).OutcomeUnknown)
-			assert.Equal(t, 4, r.gw.count())
+			assert.Equal(t, 4, r.gw.Refreshes.Count())
 		})
 	})
 	t.Run("the note of somebody who hangs counts though the lock is passed by", func(t *testing.T) {
@@ -97,7 +96,7 @@ func TestStoreAttempt_DecidesWhetherTheOutcomeIsKnown(t *testing.T) {
 			require.NoError(t, err)
 			r.clock.Advance(access)
 			shelf.edit(t, func(f map[string]any) { f["attempt_at"] = r.clock.Now() })
-			r.gw.fail(errUnauthorized)
+			r.gw.Refreshes.Fail(errUnauthorized)
 			collect := r.callers(t.Context(), 1)
 			r.clock.Advance(30 * time.Second)
 			var ended *tokensource.LoginRequiredError
@@ -105,18 +104,18 @@ func TestStoreAttempt_DecidesWhetherTheOutcomeIsKnown(t *testing.T) {
 			assert.True(t, ended.OutcomeUnknown)
 			assert.NotNil(t, shelf.field("attempt_at"), "it is not ours to take back")
 			require.NoError(t, unlock())
-			assert.Equal(t, 1, r.gw.count())
+			assert.Equal(t, 1, r.gw.Refreshes.Count())
 		})
 	})
 	t.Run("a rejection that was answered is known to the next process too", func(t *testing.T) {
 		onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 			r.want("a1")
-			r.gw.down(errUnauthorized)
+			r.gw.Refreshes.FailAlways(errUnauthorized)
 			r.clock.Advance(access)
 			assert.False(t, r.wantEnded(tokensource.RefreshRejected).OutcomeUnknown)
 			r.restart(nil, shelf)
 			assert.False(t, r.wantEnded(tokensource.RefreshRejected).OutcomeUnknown)
-			assert.Equal(t, 2, r.gw.count())
+			assert.Equal(t, 2, r.gw.Refreshes.Count())
 		})
 	})
 }
@@ -124,32 +123,32 @@ func TestStoreAttempt_DecidesWhetherTheOutcomeIsKnown(t *testing.T) {
 func TestStoreAttempt_AMarkRemovedWithALostAnswerIsRemoved(t *testing.T) {
 	onDeafShelf(t, func(t *testing.T, r *rig, shelf *deafShelf) {
 		r.want("a1")
-		r.gw.script = append(r.gw.script, func(context.Context, *ags.Token) error {
+		r.gw.Refreshes.Do(func() error {
 			shelf.deaf = true
 			return errBusy
 		})
-		r.gw.fail(errUnauthorized)
+		r.gw.Refreshes.Fail(errUnauthorized)
 		r.clock.Advance(access)
 		r.wantUnavailable()
 		require.Nil(t, shelf.field("attempt_at"))
 		shelf.deaf = false
 		r.clock.Advance(time.Second)
 		assert.False(t, r.wantEnded(tokensource.RefreshRejected).OutcomeUnknown)
-		assert.Equal(t, 2, r.gw.count())
+		assert.Equal(t, 2, r.gw.Refreshes.Count())
 	})
 }
 
 func TestStoreAttempt_AMarkOfAnotherProcessIsNotItsOwn(t *testing.T) {
 	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
-		r.gw.fail(errBusy, errUnauthorized)
+		r.gw.Refreshes.Fail(errBusy, errUnauthorized)
 		r.clock.Advance(access)
 		r.wantUnavailable()
 		// Somebody else begins at that very instant, and dies.
 		shelf.edit(t, func(f map[string]any) { f["attempt_at"] = r.clock.Now() })
 		r.clock.Advance(time.Second)
 		assert.True(t, r.wantEnded(tokensource.RefreshRejected).OutcomeUnknown)
-		assert.Equal(t, 2, r.gw.count())
+		assert.Equal(t, 2, r.gw.Refreshes.Count())
 	})
 }
 
@@ -167,7 +166,7 @@ func TestStoreAttempt_IsMarkedInAStoreThatIsBack(t *testing.T) {
 			r.clock.Advance(time.Second)
 			assert.Equal(t, answer{token: "a2"}, collect()[0])
 			assert.Equal(t, noted+1, shelf.attempts, "under the lock, as ever")
-			assert.Equal(t, 1, r.gw.count())
+			assert.Equal(t, 1, r.gw.Refreshes.Count())
 		})
 }
 
@@ -189,6 +188,6 @@ func TestStoreAttempt_IsMarkedUnderTheLockThatIsHeld(t *testing.T) {
 			leave()
 			assert.Equal(t, answer{token: "a2"}, collect()[0])
 			assert.Equal(t, noted+1, shelf.attempts, "and the attempt is noted, as ever under the lock")
-			assert.Equal(t, 1, r.gw.count())
+			assert.Equal(t, 1, r.gw.Refreshes.Count())
 		})
 }

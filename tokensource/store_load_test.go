@@ -1,7 +1,6 @@
 package tokensource_test
 
 import (
-	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,7 +8,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/agsauth/agsauth/ags"
 	"github.com/agsauth/agsauth/tokensource"
 )
 
@@ -96,14 +94,14 @@ func TestStoreLoad_ARecordOfTheSameGenerationIsNotAdopted(t *testing.T) {
 	t.Run("nor when it is found instead of what was loaded", func(t *testing.T) {
 		onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 			r.want("a1")
-			r.gw.script = append(r.gw.script, func(context.Context, *ags.Token) error {
+			r.gw.Refreshes.Do(func() error {
 				shelf.edit(t, func(f map[string]any) { f["access_token"] = "restored" })
 				return nil
 			})
 			r.clock.Advance(access)
 			r.want("a2")
 			assert.Equal(t, "a2 r2", shelf.pair())
-			assert.Equal(t, 1, r.gw.count())
+			assert.Equal(t, 1, r.gw.Refreshes.Count())
 		})
 	})
 }
@@ -111,7 +109,7 @@ func TestStoreLoad_ARecordOfTheSameGenerationIsNotAdopted(t *testing.T) {
 func TestStoreLoad_AnEndedSessionReadsAtMostOnceASecond(t *testing.T) {
 	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
-		r.gw.fail(errUnauthorized)
+		r.gw.Refreshes.Fail(errUnauthorized)
 		r.clock.Advance(access)
 		r.wantEnded(tokensource.RefreshRejected)
 		before := shelf.loads
@@ -123,7 +121,7 @@ func TestStoreLoad_AnEndedSessionReadsAtMostOnceASecond(t *testing.T) {
 		shelf.rotate(t, "theirs", r.clock.Now().Add(access))
 		r.clock.Advance(time.Second)
 		r.want("theirs")
-		assert.Equal(t, 1, r.gw.count())
+		assert.Equal(t, 1, r.gw.Refreshes.Count())
 	})
 }
 
@@ -165,7 +163,7 @@ func TestStoreLoad_IsRepeatedAfterALongWaitForTheLock(t *testing.T) {
 			shelf.rotate(t, "theirs", r.clock.Now().Add(2*access))
 			r.clock.Advance(30 * time.Second) // LockTimeout, and the lock was not had
 			assert.Equal(t, answer{token: "theirs"}, collect()[0])
-			assert.Zero(t, r.gw.count(), "r1 is spent")
+			assert.Zero(t, r.gw.Refreshes.Count(), "r1 is spent")
 			require.NoError(t, unlock())
 		})
 }

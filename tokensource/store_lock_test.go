@@ -28,7 +28,7 @@ func TestStoreLock_HeldByAnotherProcess(t *testing.T) {
 			synctest.Wait()
 			r.want("theirs")
 			require.NoError(t, unlock())
-			assert.Zero(t, r.gw.count())
+			assert.Zero(t, r.gw.Refreshes.Count())
 		})
 	})
 	t.Run("is waited for when there is none", func(t *testing.T) {
@@ -45,7 +45,7 @@ func TestStoreLock_HeldByAnotherProcess(t *testing.T) {
 			for _, a := range collect() {
 				assert.Equal(t, answer{token: "theirs"}, a)
 			}
-			assert.Zero(t, r.gw.count())
+			assert.Zero(t, r.gw.Refreshes.Count())
 		})
 	})
 	t.Run("by somebody who hangs is passed by in the end", func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestStoreLock_HeldByAnotherProcess(t *testing.T) {
 		atTheDesk(t, func(_ *rig, c *tokensource.Config) {
 			shelf = newLockedShelf()
 			c.Store, c.Token = shelf, nil
-		}, func(t *testing.T, r *rig, d *desk) {
+		}, func(t *testing.T, r *rig) {
 			unlock, err := shelf.Lock(t.Context())
 			require.NoError(t, err)
 			collect := r.callers(t.Context(), 2)
@@ -77,7 +77,7 @@ func TestStoreLock_HeldByAnotherProcess(t *testing.T) {
 			for _, a := range collect() {
 				assert.ErrorIs(t, a.err, tokensource.ErrLoginRequired)
 			}
-			assert.Zero(t, d.count())
+			assert.Zero(t, r.gw.Logins.Count())
 			require.NoError(t, unlock())
 			r.clock.Advance(time.Second)
 			r.want("a2")
@@ -96,11 +96,11 @@ func TestStoreLock_IsStillWaitedForWhenTheTokenExpires(t *testing.T) {
 		collect := r.callers(t.Context(), 1)
 		r.clock.Advance(2 * time.Second)
 		synctest.Wait()
-		assert.Zero(t, r.gw.count())
+		assert.Zero(t, r.gw.Refreshes.Count())
 		shelf.rotate(t, "theirs", r.clock.Now().Add(access))
 		require.NoError(t, unlock())
 		assert.Equal(t, answer{token: "theirs"}, collect()[0])
-		assert.Zero(t, r.gw.count())
+		assert.Zero(t, r.gw.Refreshes.Count())
 		assert.Zero(t, r.events.count(tokensource.EventUnlocked))
 	})
 }
@@ -133,7 +133,7 @@ func TestStoreLock_AnEmptyStoreIsRefilledWithoutIt(t *testing.T) {
 		r.clock.Advance(30 * time.Second) // LockTimeout
 		assert.Equal(t, answer{token: "a2"}, collect()[0])
 		assert.Equal(t, "a2 r2", shelf.pair())
-		assert.Equal(t, 1, r.gw.count())
+		assert.Equal(t, 1, r.gw.Refreshes.Count())
 		require.NoError(t, unlock())
 	})
 }
@@ -148,13 +148,13 @@ func TestStoreLock_WithoutItOnlyAnExpiredTokenIsRefreshed(t *testing.T) {
 			collect := r.callers(t.Context(), 1)
 			r.clock.Advance(30 * time.Second) // LockTimeout; then a random wait
 			synctest.Wait()
-			require.Zero(t, r.gw.count())
+			require.Zero(t, r.gw.Refreshes.Count())
 			// The clock of the one who rotates is ahead: it is due for refresh as it comes.
 			shelf.rotate(t, "theirs", r.clock.Now().Add(access+2*time.Minute))
 			r.clock.Advance(time.Second)
 			assert.Equal(t, answer{token: "theirs"}, collect()[0])
 			synctest.Wait()
-			assert.Zero(t, r.gw.count(), "it lives: its refresh can wait for the lock")
+			assert.Zero(t, r.gw.Refreshes.Count(), "it lives: its refresh can wait for the lock")
 			require.NoError(t, unlock())
 		})
 }
@@ -175,7 +175,7 @@ func TestStoreLock_IsTakenWhenTheStoreIsBack(t *testing.T) {
 			require.NoError(t, err)
 			r.clock.Advance(time.Second)
 			synctest.Wait()
-			assert.Zero(t, r.gw.count(), "the store can be reached, and is not locked")
+			assert.Zero(t, r.gw.Refreshes.Count(), "the store can be reached, and is not locked")
 			shelf.rotate(t, "theirs", r.clock.Now().Add(access))
 			require.NoError(t, unlock())
 			assert.Equal(t, answer{token: "theirs"}, collect()[0])
@@ -191,7 +191,7 @@ func TestStoreLock_AnUnlockThatHangs(t *testing.T) {
 			shelf.unlocking.close()
 			assert.Equal(t, answer{token: "theirs"}, r.callers(t.Context(), 1)()[0])
 			shelf.unlocking.open()
-			assert.Zero(t, r.gw.count())
+			assert.Zero(t, r.gw.Refreshes.Count())
 		})
 	})
 	t.Run("lets nobody have what was signed out", func(t *testing.T) {
@@ -204,7 +204,7 @@ func TestStoreLock_AnUnlockThatHangs(t *testing.T) {
 			assert.Equal(t, tokensource.Ended, r.src.Status().Phase)
 			r.wantEnded(tokensource.SignedOut)
 			shelf.unlocking.open()
-			assert.Zero(t, r.gw.count())
+			assert.Zero(t, r.gw.Refreshes.Count())
 		})
 	})
 }
@@ -214,6 +214,6 @@ func TestStoreLock_AnUnlockThatHangsDelaysNoFirstCaller(t *testing.T) {
 		shelf.unlocking.close()
 		r.want("a1")
 		shelf.unlocking.open()
-		assert.Zero(t, r.gw.count())
+		assert.Zero(t, r.gw.Refreshes.Count())
 	})
 }

@@ -1,14 +1,12 @@
 package tokensource_test
 
 import (
-	"context"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/agsauth/agsauth/ags"
 	"github.com/agsauth/agsauth/tokensource"
 )
 
@@ -89,7 +87,7 @@ func TestStoreSave_AGenerationIsNotUsedTwice(t *testing.T) {
 		shelf.fail(nil)
 		shelf.deaf = true // the note of the attempt is stored, unanswered, with the pair
 		var noted any
-		r.gw.script = append(r.gw.script, func(context.Context, *ags.Token) error {
+		r.gw.Refreshes.Do(func() error {
 			require.Equal(t, "a2 r2", shelf.pair())
 			noted, shelf.deaf = shelf.field("generation"), false
 			return nil

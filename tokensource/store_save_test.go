@@ -1,7 +1,6 @@
 package tokensource_test
 
 import (
-	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,7 +8,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/agsauth/agsauth/ags"
 	"github.com/agsauth/agsauth/tokensource"
 )
 
@@ -31,7 +29,7 @@ func TestStoreSave_RefillsAnEmptiedStore(t *testing.T) {
 func TestStoreSave_AdoptsARecordThatWasSavedWithoutTheLock(t *testing.T) {
 	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
-		r.gw.script = append(r.gw.script, func(context.Context, *ags.Token) error {
+		r.gw.Refreshes.Do(func() error {
 			shelf.rotate(t, "theirs", r.clock.Now().Add(access))
 			return nil
 		})
@@ -44,7 +42,7 @@ func TestStoreSave_AdoptsARecordThatWasSavedWithoutTheLock(t *testing.T) {
 func TestStoreSave_AnUnsavedRefreshIsReplacedByANewerRecord(t *testing.T) {
 	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
-		r.gw.script = append(r.gw.script, func(context.Context, *ags.Token) error { shelf.fail(errAway); return nil })
+		r.gw.Refreshes.Do(func() error { shelf.fail(errAway); return nil })
 		r.clock.Advance(access)
 		r.want("a2")
 		for range 3 {
@@ -58,7 +56,7 @@ func TestStoreSave_AnUnsavedRefreshIsReplacedByANewerRecord(t *testing.T) {
 		_, _ = r.ask()
 		r.want("theirs")
 		assert.Equal(t, "theirs r-theirs", shelf.pair())
-		assert.Equal(t, 1, r.gw.count())
+		assert.Equal(t, 1, r.gw.Refreshes.Count())
 	})
 }
 
@@ -70,7 +68,7 @@ func TestStoreSave_ThatHangsIsGivenUp(t *testing.T) {
 		collect := r.callers(t.Context(), 3)
 		r.clock.Advance(5 * time.Second) // the note of the attempt is given up
 		synctest.Wait()
-		assert.Equal(t, 1, r.gw.count())
+		assert.Equal(t, 1, r.gw.Refreshes.Count())
 		r.clock.Advance(5 * time.Second) // and the save
 		for _, a := range collect() {
 			assert.Equal(t, answer{token: "a2"}, a)
@@ -90,7 +88,7 @@ func TestStoreSave_ASpentPairIsNotAdopted(t *testing.T) {
 			require.ErrorIs(t, r.setToken()(t.Context()), errAway)
 			shelf.fail(nil)
 			shelf.deaf = true
-			r.gw.script = append(r.gw.script, func(context.Context, *ags.Token) error {
+			r.gw.Refreshes.Do(func() error {
 				require.Equal(t, "a2 r2", shelf.pair(), "the note took effect")
 				shelf.deaf = false
 				shelf.fail(errAway)
@@ -108,7 +106,7 @@ func TestStoreSave_ASpentPairIsNotAdopted(t *testing.T) {
 	t.Run("stored anew by somebody without our lock, who does not know", func(t *testing.T) {
 		onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 			r.want("a1")
-			r.gw.script = append(r.gw.script, func(context.Context, *ags.Token) error {
+			r.gw.Refreshes.Do(func() error {
 				shelf.edit(t, func(f map[string]any) { f["generation"] = 7 })
 				return nil
 			})

@@ -66,67 +66,67 @@ func (d *vaultDoor) Load(ctx context.Context) ([]byte, error) {
 
 // atTheVault is a story with a Source that has key 1 and a Login, and that has
 // stored the session it was handed.
-func atTheVault(t *testing.T, tell func(t *testing.T, r *rig, d *desk, v *vault)) {
+func atTheVault(t *testing.T, tell func(t *testing.T, r *rig, v *vault)) {
 	t.Helper()
 	v := &vault{t: t}
 	atTheDesk(t, func(r *rig, c *tokensource.Config) {
 		v.t = r.t
 		c.Store, c.Rand = v.open(1), func() float64 { return 0.5 }
-	}, func(t *testing.T, r *rig, d *desk) {
+	}, func(t *testing.T, r *rig) {
 		r.want("a1")
-		tell(t, r, d, v)
+		tell(t, r, v)
 	})
 }
 
 func TestStoreSealed_SurvivesARestart(t *testing.T) {
-	atTheVault(t, func(t *testing.T, r *rig, d *desk, v *vault) {
+	atTheVault(t, func(t *testing.T, r *rig, v *vault) {
 		r.clock.Advance(access)
 		r.want("a2")
-		r.next(v, d, nil, 2, 1)
+		r.next(v, nil, 2, 1)
 		r.want("a2")
 		r.clock.Advance(access)
 		r.want("a4") // the rig grants one for each Source that it makes
-		r.next(v, d, nil, 2)
+		r.next(v, nil, 2)
 		r.want("a4")
 		assert.NotContains(t, v.sealed(), "access_token")
-		assert.Equal(t, 2, r.gw.count())
-		assert.Zero(t, d.count())
+		assert.Equal(t, 2, r.gw.Refreshes.Count())
+		assert.Zero(t, r.gw.Logins.Count())
 	})
 }
 
 // A process without the key does not take the sealed session for none.
 func TestStoreSealed_WithoutTheKeyIsNotTakenForEmpty(t *testing.T) {
-	atTheVault(t, func(_ *testing.T, r *rig, d *desk, v *vault) {
-		r.next(v, d, nil, 2)
-		r.wantLeftAlone(d, v)
-		r.next(v, d, nil, 1)
+	atTheVault(t, func(_ *testing.T, r *rig, v *vault) {
+		r.next(v, nil, 2)
+		r.wantLeftAlone(v)
+		r.next(v, nil, 1)
 		r.want("a1")
 	})
 }
 
 // Nor does one that knows of no sealing, which would be no less of a loss.
 func TestStoreSealed_WithoutSealedIsNotTakenForEmpty(t *testing.T) {
-	atTheVault(t, func(t *testing.T, r *rig, d *desk, v *vault) {
+	atTheVault(t, func(t *testing.T, r *rig, v *vault) {
 		require.NoError(t, r.src.Close())
-		r.src = r.source(func(_ *rig, c *tokensource.Config) { c.Store, c.Token, c.Login = v.inner.Peer(), nil, d.login })
-		r.wantLeftAlone(d, v)
+		r.src = r.source(func(_ *rig, c *tokensource.Config) { c.Store, c.Token, c.Login = v.inner.Peer(), nil, r.gw.login })
+		r.wantLeftAlone(v)
 		assert.Empty(t, v.inner.Aside())
 		require.ErrorContains(t, r.src.Sync(t.Context()), "sealed")
-		r.next(v, d, nil, 1)
+		r.next(v, nil, 1)
 		r.want("a1")
 	})
 }
 
 // Nor does it put what it was handed in its place.
 func TestStoreSealed_WithoutTheKeyAConfigTokenOverwritesNothing(t *testing.T) {
-	atTheVault(t, func(t *testing.T, r *rig, d *desk, v *vault) {
+	atTheVault(t, func(t *testing.T, r *rig, v *vault) {
 		given, before := r.gw.signOn(), v.sealed()
-		r.next(v, d, given, 2)
+		r.next(v, given, 2)
 		r.want("a2") // it lives
 		assert.Equal(t, before, v.sealed())
 		r.clock.Advance(access)
-		r.wantLeftAlone(d, v)
-		r.next(v, d, nil, 1)
+		r.wantLeftAlone(v)
+		r.next(v, nil, 1)
 		r.want("a5")
 		assert.Equal(t, []string{"r1"}, r.gw.presented())
 	})
@@ -135,21 +135,21 @@ func TestStoreSealed_WithoutTheKeyAConfigTokenOverwritesNothing(t *testing.T) {
 // A neighbour has sealed the session with a key that this process does not have,
 // and goes on with it: this one must not spend the refresh token that both have.
 func TestStoreSealed_WithAKeyOnlyAnotherProcessHas(t *testing.T) {
-	atTheVault(t, func(t *testing.T, r *rig, d *desk, v *vault) {
+	atTheVault(t, func(t *testing.T, r *rig, v *vault) {
 		v.resealed(2, 1)
 		r.clock.Advance(access - 4*time.Minute)
 		r.want("a1") // lives, and cannot be refreshed
-		assert.Zero(t, r.gw.count())
+		assert.Zero(t, r.gw.Refreshes.Count())
 		r.clock.Advance(4 * time.Minute)
-		r.wantLeftAlone(d, v)
+		r.wantLeftAlone(v)
 		assert.Equal(t, 1, r.events.count(tokensource.EventStoreFailed), "announced once")
 
 		v.resealed(1, 2) // the right key is back
 		r.clock.Advance(10 * time.Second)
 		r.want("a2")
 		assert.Equal(t, []string{"r1"}, r.gw.presented())
-		assert.Zero(t, d.count())
-		r.next(v, d, nil, 1)
+		assert.Zero(t, r.gw.Logins.Count())
+		r.next(v, nil, 1)
 		r.want("a2")
 	})
 }
@@ -157,7 +157,7 @@ func TestStoreSealed_WithAKeyOnlyAnotherProcessHas(t *testing.T) {
 // That the store is away besides makes no difference: what was last seen of it was
 // somebody's session.
 func TestStoreSealed_NotOpenedThenUnavailable(t *testing.T) {
-	atTheVault(t, func(t *testing.T, r *rig, d *desk, v *vault) {
+	atTheVault(t, func(t *testing.T, r *rig, v *vault) {
 		v.resealed(2, 1)
 		r.clock.Advance(access)
 		require.ErrorIs(t, r.wantUnavailable(), store.ErrNotOpened)
@@ -166,10 +166,10 @@ func TestStoreSealed_NotOpenedThenUnavailable(t *testing.T) {
 			r.clock.Advance(10 * time.Second)
 			require.ErrorIs(t, r.wantUnavailable(), v.away)
 		}
-		assert.Zero(t, r.gw.count())
+		assert.Zero(t, r.gw.Refreshes.Count())
 		v.away = nil
 		r.clock.Advance(10 * time.Second)
-		r.wantLeftAlone(d, v)
+		r.wantLeftAlone(v)
 		v.resealed(1, 2)
 		r.clock.Advance(10 * time.Second)
 		r.want("a2")
@@ -179,7 +179,7 @@ func TestStoreSealed_NotOpenedThenUnavailable(t *testing.T) {
 // Nor does it matter that the store has been away for so long that the session goes
 // on without it: it is looked at once more before.
 func TestStoreSealed_UnavailableThenNotOpened(t *testing.T) {
-	atTheVault(t, func(t *testing.T, r *rig, d *desk, v *vault) {
+	atTheVault(t, func(t *testing.T, r *rig, v *vault) {
 		v.resealed(2, 1)
 		v.away = errors.New("connection refused")
 		r.clock.Advance(access)
@@ -193,14 +193,14 @@ func TestStoreSealed_UnavailableThenNotOpened(t *testing.T) {
 		}
 		synctest.Wait() // it is told once those who waited are
 		assert.Equal(t, 1, r.events.count(tokensource.EventUnlocked), "it was about to")
-		assert.Zero(t, r.gw.count())
-		assert.Zero(t, d.count())
+		assert.Zero(t, r.gw.Refreshes.Count())
+		assert.Zero(t, r.gw.Logins.Count())
 	})
 }
 
 // A lock that is held for good is passed by, but not that.
 func TestStoreSealed_NotOpenedWhileTheLockIsHeld(t *testing.T) {
-	atTheVault(t, func(t *testing.T, r *rig, _ *desk, v *vault) {
+	atTheVault(t, func(t *testing.T, r *rig, v *vault) {
 		v.resealed(2, 1)
 		unlock, err := v.inner.Peer().Lock(t.Context())
 		require.NoError(t, err)
@@ -210,14 +210,14 @@ func TestStoreSealed_NotOpenedWhileTheLockIsHeld(t *testing.T) {
 		for _, a := range collect() {
 			require.ErrorContains(t, a.err, "lock")
 		}
-		assert.Zero(t, r.gw.count())
+		assert.Zero(t, r.gw.Refreshes.Count())
 		require.NoError(t, unlock())
 	})
 }
 
 // What a human asks for is done in memory, and said not to be saved.
 func TestStoreSealed_NotOpenedSetTokenAndSignOutAreNotSaved(t *testing.T) {
-	atTheVault(t, func(t *testing.T, r *rig, d *desk, v *vault) {
+	atTheVault(t, func(t *testing.T, r *rig, v *vault) {
 		v.resealed(2, 1)
 		before := v.sealed()
 		require.ErrorIs(t, r.src.SetToken(t.Context(), r.gw.signOn()), store.ErrNotOpened)
@@ -225,45 +225,45 @@ func TestStoreSealed_NotOpenedSetTokenAndSignOutAreNotSaved(t *testing.T) {
 		require.ErrorIs(t, r.src.SignOut(t.Context()), store.ErrNotOpened)
 		r.wantEnded(tokensource.SignedOut)
 		assert.Equal(t, before, v.sealed())
-		assert.Zero(t, d.count())
+		assert.Zero(t, r.gw.Logins.Count())
 	})
 }
 
 // Damage inside of the seal is what it is without: the record is set aside, sealed.
 func TestStoreSealed_ADamagedRecordIsSetAside(t *testing.T) {
-	atTheVault(t, func(t *testing.T, r *rig, d *desk, v *vault) {
+	atTheVault(t, func(t *testing.T, r *rig, v *vault) {
 		s := v.open(1)
 		_, err := s.Load(t.Context())
 		require.NoError(t, err)
 		require.NoError(t, s.Save(t.Context(), []byte("damaged")))
 		damaged := v.sealed()
-		r.next(v, d, nil, 1)
+		r.next(v, nil, 1)
 		r.want("a3")
-		assert.Equal(t, 1, d.count())
+		assert.Equal(t, 1, r.gw.Logins.Count())
 		assert.Equal(t, map[string][]byte{"damaged": []byte(damaged)}, v.inner.Aside())
 	})
 }
 
 // wantLeftAlone asserts that for ten minutes, which is longer than any store is
 // waited for, callers are told why there is nothing for them, and nothing is done.
-func (r *rig) wantLeftAlone(d *desk, v *vault) {
+func (r *rig) wantLeftAlone(v *vault) {
 	r.t.Helper()
-	before, calls, signOns := v.sealed(), r.gw.count(), d.count()
+	before, calls, signOns := v.sealed(), r.gw.Refreshes.Count(), r.gw.Logins.Count()
 	for range 60 {
 		require.ErrorContains(r.t, r.wantUnavailable(), "sealed")
 		r.clock.Advance(10 * time.Second)
 	}
 	assert.Equal(r.t, before, v.sealed(), "nothing is saved")
-	assert.Equal(r.t, calls, r.gw.count(), "no token is spent")
-	assert.Equal(r.t, signOns, d.count(), "no sign-on is spent")
+	assert.Equal(r.t, calls, r.gw.Refreshes.Count(), "no token is spent")
+	assert.Equal(r.t, signOns, r.gw.Logins.Count(), "no sign-on is spent")
 	assert.Zero(r.t, r.events.count(tokensource.EventUnlocked))
 }
 
 // next makes the Source of a process that is started with these keys.
-func (r *rig) next(v *vault, d *desk, given *ags.Token, keys ...byte) {
+func (r *rig) next(v *vault, given *ags.Token, keys ...byte) {
 	r.t.Helper()
 	require.NoError(r.t, r.src.Close())
 	r.src = r.source(func(_ *rig, c *tokensource.Config) {
-		c.Store, c.Token, c.Login = v.open(keys...), given, d.login
+		c.Store, c.Token, c.Login = v.open(keys...), given, r.gw.login
 	})
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/agsauth/agsauth/ags"
 	"github.com/agsauth/agsauth/tokensource"
 )
 
@@ -37,7 +36,7 @@ func TestStoreUnavailable_AtTheStart(t *testing.T) {
 			r.wantUnavailable()
 			r.clock.Advance(29 * time.Second)
 			r.wantUnavailable()
-			assert.Zero(t, r.gw.count())
+			assert.Zero(t, r.gw.Refreshes.Count())
 			r.clock.Advance(11 * time.Second)
 			r.want("a2")
 			assert.Equal(t, 1, r.events.count(tokensource.EventUnlocked))
@@ -56,14 +55,14 @@ func TestStoreUnavailable_Later(t *testing.T) {
 				r.want("a1") // a live token is served
 				r.clock.Advance(time.Second)
 			}
-			assert.Zero(t, r.gw.count(), "and not refreshed past the others")
+			assert.Zero(t, r.gw.Refreshes.Count(), "and not refreshed past the others")
 			collect := r.callers(t.Context(), 10) // it is dead, and the store has been away for long
-			assert.Zero(t, r.gw.count())
+			assert.Zero(t, r.gw.Refreshes.Count())
 			r.clock.Advance(time.Second) // half of the random two
 			for _, a := range collect() {
 				assert.Equal(t, answer{token: "a2"}, a)
 			}
-			assert.Equal(t, 1, r.gw.count())
+			assert.Equal(t, 1, r.gw.Refreshes.Count())
 			synctest.Wait()
 			assert.Equal(t, 1, r.events.count(tokensource.EventUnlocked))
 			assert.Equal(t, "a1 r1", shelf.pair())
@@ -83,7 +82,7 @@ func TestStoreUnavailable_ARejectionIsDeferred(t *testing.T) {
 			onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 				r.want("a1")
 				away := errors.New("connection refused")
-				r.gw.script = append(r.gw.script, func(context.Context, *ags.Token) error {
+				r.gw.Refreshes.Do(func() error {
 					shelf.away(away)
 					return errUnauthorized
 				})
@@ -99,7 +98,7 @@ func TestStoreUnavailable_ARejectionIsDeferred(t *testing.T) {
 				} else {
 					r.wantEnded(tokensource.RefreshRejected)
 				}
-				assert.Equal(t, 1, r.gw.count(), "the gateway is not asked twice")
+				assert.Equal(t, 1, r.gw.Refreshes.Count(), "the gateway is not asked twice")
 			})
 		})
 	}
@@ -108,11 +107,11 @@ func TestStoreUnavailable_ARejectionIsDeferred(t *testing.T) {
 func TestStoreUnavailable_ARejectedTokenIsNotPresentedAgain(t *testing.T) {
 	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
-		r.gw.script = append(r.gw.script, func(context.Context, *ags.Token) error {
+		r.gw.Refreshes.Do(func() error {
 			shelf.away(errAway)
 			return errUnauthorized
 		})
-		r.gw.always = func(context.Context, *ags.Token) error { return errUnauthorized }
+		r.gw.Refreshes.FailAlways(errUnauthorized)
 		r.clock.Advance(access)
 		r.wantUnavailable()
 		shelf.lockErr = errAway
@@ -120,7 +119,7 @@ func TestStoreUnavailable_ARejectedTokenIsNotPresentedAgain(t *testing.T) {
 			r.clock.Advance(10 * time.Second)
 			_, _ = r.ask()
 		}
-		assert.Equal(t, 1, r.gw.count(), "a token that the gateway has rejected is presented again")
+		assert.Equal(t, 1, r.gw.Refreshes.Count(), "a token that the gateway has rejected is presented again")
 	})
 }
 
@@ -132,7 +131,7 @@ func TestStoreUnavailable_PanicsBlockNoCaller(t *testing.T) {
 				assert.NotContains(t, r.src.Status().Err.Error(), "secret")
 				r.clock.Advance(access)
 				r.want("a2")
-				assert.Equal(t, 1, r.gw.count())
+				assert.Equal(t, 1, r.gw.Refreshes.Count())
 			})
 		})
 	}

@@ -40,13 +40,13 @@ func TestStoreUnreadable_IsNotOverwritten(t *testing.T) {
 			shelf := newLockedShelf()
 			shelf.put(`{"version":2}`)
 			c.Store, c.Token = shelf, nil
-		}, func(t *testing.T, r *rig, d *desk) {
+		}, func(t *testing.T, r *rig) {
 			for range 60 {
 				assert.ErrorContains(t, r.wantUnavailable(), "newer version")
 				r.clock.Advance(10 * time.Second)
 			}
-			assert.Zero(t, d.count(), "no sign-on is spent")
-			assert.Zero(t, r.gw.count())
+			assert.Zero(t, r.gw.Logins.Count(), "no sign-on is spent")
+			assert.Zero(t, r.gw.Refreshes.Count())
 		})
 	})
 	t.Run("unknown fields are ignored", func(t *testing.T) {
@@ -113,20 +113,20 @@ func TestStoreUnreadable_TheSessionGoesOnInMemory(t *testing.T) {
 			r.want("a2")
 			r.clock.Advance(fixed)
 			r.wantEnded(tokensource.FixedExpired)
-			assert.Equal(t, 1, r.gw.count())
+			assert.Equal(t, 1, r.gw.Refreshes.Count())
 		})
 	})
 	t.Run("a rejection is withheld", func(t *testing.T) {
 		onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 			r.want("a1")
 			shelf.put("damaged")
-			r.gw.fail(errUnauthorized)
+			r.gw.Refreshes.Fail(errUnauthorized)
 			r.clock.Advance(access)
 			for range 5 {
 				assert.ErrorIs(t, r.wantUnavailable(), ags.ErrUnauthorized)
 				r.clock.Advance(10 * time.Second)
 			}
-			assert.Equal(t, 1, r.gw.count(), "nor is the token presented again")
+			assert.Equal(t, 1, r.gw.Refreshes.Count(), "nor is the token presented again")
 			assert.Zero(t, r.events.count(tokensource.EventEnded))
 		})
 	})
@@ -142,7 +142,7 @@ func TestStoreUnreadable_ANewerVersionIsKeptWhenTheStoreFails(t *testing.T) {
 			r.wantUnavailable()
 			r.clock.Advance(30 * time.Second)
 		}
-		assert.Zero(t, r.gw.count())
+		assert.Zero(t, r.gw.Refreshes.Count())
 		assert.EqualValues(t, 99, shelf.field("version"))
 	})
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/agsauth/agsauth/ags"
 	"github.com/agsauth/agsauth/tokensource"
 )
 
@@ -28,7 +27,7 @@ func TestSync_AdoptsAndDoesNotCallTheGateway(t *testing.T) {
 		away := errors.New("connection refused")
 		shelf.away(away)
 		assert.ErrorIs(t, r.src.Sync(t.Context()), away)
-		assert.Zero(t, r.gw.count())
+		assert.Zero(t, r.gw.Refreshes.Count())
 		assert.Equal(t, 1, r.events.count(tokensource.EventAdopted))
 	})
 	story(t, nil, func(t *testing.T, r *rig) { assert.NoError(t, r.src.Sync(t.Context())) })
@@ -47,7 +46,7 @@ func TestSync_AdoptsForOperationsThatWaitForTheSlot(t *testing.T) {
 			require.NoError(t, <-synced)
 			assert.Equal(t, answer{token: "theirs"}, collect()[0])
 			synctest.Wait()
-			assert.Zero(t, r.gw.count())
+			assert.Zero(t, r.gw.Refreshes.Count())
 		})
 	})
 	t.Run("it is not replaced by a login", func(t *testing.T) {
@@ -55,13 +54,13 @@ func TestSync_AdoptsForOperationsThatWaitForTheSlot(t *testing.T) {
 		atTheDesk(t, func(_ *rig, c *tokensource.Config) {
 			shelf = &gatedShelf{lockedShelf: newLockedShelf()}
 			c.Store = shelf
-		}, func(t *testing.T, r *rig, d *desk) {
+		}, func(t *testing.T, r *rig) {
 			r.want("a1")
-			r.gw.fail(errUnauthorized)
-			d.script = []error{errSuspended}
+			r.gw.Refreshes.Fail(errUnauthorized)
+			r.gw.Logins.Fail(errSuspended)
 			r.clock.Advance(access)
 			r.wantEnded(tokensource.RefreshRejected)
-			require.Equal(t, 1, d.count())
+			require.Equal(t, 1, r.gw.Logins.Count())
 			r.clock.Advance(time.Minute) // the next login is due
 			shelf.rotate(t, "theirs", r.clock.Now().Add(access))
 			shelf.loading.close()
@@ -71,8 +70,8 @@ func TestSync_AdoptsForOperationsThatWaitForTheSlot(t *testing.T) {
 			require.NoError(t, <-synced)
 			assert.Equal(t, answer{token: "theirs"}, collect()[0])
 			synctest.Wait()
-			assert.Equal(t, 1, d.count())
-			assert.Equal(t, 1, r.gw.count())
+			assert.Equal(t, 1, r.gw.Logins.Count())
+			assert.Equal(t, 1, r.gw.Refreshes.Count())
 		})
 	})
 }
@@ -99,21 +98,21 @@ func TestSync_DoesNotForgetARefusal(t *testing.T) {
 		shelf.cut(errAway)
 		r.want("a1")
 		r.clock.Advance(access)
-		r.gw.fail(errSuspended)
+		r.gw.Refreshes.Fail(errSuspended)
 		r.wantUnavailable()
-		require.Equal(t, 1, r.gw.count())
+		require.Equal(t, 1, r.gw.Refreshes.Count())
 		shelf.cut(nil)
 		require.NoError(t, r.src.Sync(t.Context()))
 		require.Equal(t, "a1 r1", shelf.pair())
 		r.wantUnavailable()
-		assert.Equal(t, 1, r.gw.count())
+		assert.Equal(t, 1, r.gw.Refreshes.Count())
 	})
 }
 
 func TestSync_CancelsASaveThatIsNoLongerNeeded(t *testing.T) {
 	onGatedShelf(t, func(t *testing.T, r *rig, shelf *gatedShelf) {
 		r.want("a1")
-		r.gw.script = append(r.gw.script, func(context.Context, *ags.Token) error { shelf.fail(errAway); return nil })
+		r.gw.Refreshes.Do(func() error { shelf.fail(errAway); return nil })
 		r.clock.Advance(access)
 		r.want("a2") // not saved
 		shelf.fail(nil)
@@ -129,6 +128,6 @@ func TestSync_CancelsASaveThatIsNoLongerNeeded(t *testing.T) {
 		require.NoError(t, <-synced)
 		r.wantEnded(tokensource.SignedOut)
 		assert.EqualValues(t, 7, shelf.field("generation"))
-		assert.Equal(t, 1, r.gw.count())
+		assert.Equal(t, 1, r.gw.Refreshes.Count())
 	})
 }

@@ -59,7 +59,7 @@ func TestTokenContext_WithoutASession(t *testing.T) {
 
 func TestTokenContext_ServesALiveTokenWhenTheClockIsSetBack(t *testing.T) {
 	story(t, nil, func(t *testing.T, r *rig) {
-		r.gw.hold()
+		r.gw.Refreshes.Hold()
 		r.clock.Suspend(access)
 		_, err := r.ask() // and leaves
 		require.ErrorIs(t, err, context.Canceled)
@@ -68,9 +68,9 @@ func TestTokenContext_ServesALiveTokenWhenTheClockIsSetBack(t *testing.T) {
 		r.clock.Suspend(2 * time.Second)
 		_, err = r.ask()
 		require.ErrorIs(t, err, context.Canceled, "no longer")
-		r.gw.release()
+		r.gw.Refreshes.Release()
 		r.want("a2")
-		assert.Equal(t, 1, r.gw.count())
+		assert.Equal(t, 1, r.gw.Refreshes.Count())
 	})
 }
 
@@ -85,7 +85,7 @@ func TestTokenContext_ServesNothingPastTheFixedExpiry(t *testing.T) {
 		assert.Equal(t, start.Add(30*time.Minute), tok.Expiry, "the earlier of the two")
 		r.clock.Advance(1)
 		r.wantEnded(tokensource.FixedExpired)
-		assert.Zero(t, r.gw.count())
+		assert.Zero(t, r.gw.Refreshes.Count())
 	})
 }
 
@@ -96,7 +96,7 @@ func TestTokenContext_ServesATokenWithoutExpiryUntilItIsInvalidated(t *testing.T
 	}, func(t *testing.T, r *rig) {
 		r.clock.Advance(10 * 365 * 24 * time.Hour)
 		r.want("a2")
-		assert.Zero(t, r.gw.count())
+		assert.Zero(t, r.gw.Refreshes.Count())
 		r.src.Invalidate("a2")
 		r.want("a3")
 	})
@@ -113,7 +113,7 @@ func TestTokenContext_WithoutARefreshTokenEndsWithTheAccessToken(t *testing.T) {
 		r.clock.Advance(time.Second)
 		ended := r.wantEnded(tokensource.RefreshExpired)
 		assert.Equal(t, start.Add(access), ended.At, "whatever is told of a refresh token that is not there")
-		assert.Zero(t, r.gw.count())
+		assert.Zero(t, r.gw.Refreshes.Count())
 	})
 }
 
@@ -123,6 +123,6 @@ func TestTokenContext_EndsAnExpiredSessionWithoutACall(t *testing.T) {
 		r.clock.Suspend(sliding) // between the sign-on and New
 	}, func(t *testing.T, r *rig) {
 		r.wantEnded(tokensource.RefreshExpired)
-		assert.Zero(t, r.gw.count())
+		assert.Zero(t, r.gw.Refreshes.Count())
 	})
 }

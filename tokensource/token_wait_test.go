@@ -42,7 +42,7 @@ func TestTokenContext_WaitsForTheExclusiveSlot(t *testing.T) {
 			}
 			assert.NoError(t, r.src.Status().Err)
 			assert.Zero(t, r.events.count(tokensource.EventRefreshFailed))
-			assert.Zero(t, r.gw.count())
+			assert.Zero(t, r.gw.Refreshes.Count())
 		})
 	})
 	t.Run("is one when there is none, after LockTimeout", func(t *testing.T) {
@@ -58,7 +58,7 @@ func TestTokenContext_WaitsForTheExclusiveSlot(t *testing.T) {
 				require.ErrorAs(t, a.err, &later)
 				assert.ErrorContains(t, later, "still under way")
 			}
-			assert.Zero(t, r.gw.count())
+			assert.Zero(t, r.gw.Refreshes.Count())
 		})
 	})
 }
@@ -75,7 +75,7 @@ func TestTokenContext_WithADeadlineWaitsForTheStore(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		collect := r.callers(ctx, 3)
-		for began := r.clock.Now(); r.gw.count() == 0; {
+		for began := r.clock.Now(); r.gw.Refreshes.Count() == 0; {
 			require.Less(t, r.clock.Now().Sub(began), time.Minute)
 			r.clock.AdvanceToNext()
 			synctest.Wait()
@@ -107,6 +107,6 @@ func TestTokenContext_StopsWaitingForTheStoreAtItsDeadline(t *testing.T) {
 		_, err := r.src.TokenContext(ctx) // the Source's clock stands still
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.ErrorIs(t, err, errNoLock, "it says what was waited for")
-		assert.Zero(t, r.gw.count())
+		assert.Zero(t, r.gw.Refreshes.Count())
 	})
 }

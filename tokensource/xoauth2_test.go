@@ -129,10 +129,10 @@ func TestTokenValidNoAccessToken(t *testing.T) {
 func TestExpiredWithExpiry(t *testing.T) {
 	story(t, func(r *rig, c *tokensource.Config) {
 		c.Token.ExpiresAt = start.Add(-5 * time.Hour)
-		r.gw.down(errBusy)
+		r.gw.Refreshes.FailAlways(errBusy)
 	}, func(_ *testing.T, r *rig) {
 		r.wantUnavailable() // and not an expired token
-		r.gw.up()
+		r.gw.Refreshes.FailAlways(nil)
 		r.clock.Advance(10 * time.Second)
 		r.want("a2")
 	})
@@ -162,7 +162,7 @@ func TestTokenExpiry(t *testing.T) {
 			story(t, func(r *rig, c *tokensource.Config) {
 				r.gw.access = tt.life
 				c.Token, c.RefreshBefore = r.gw.signOn(), tt.before
-				r.gw.down(errBusy)
+				r.gw.Refreshes.FailAlways(errBusy)
 			}, func(t *testing.T, r *rig) {
 				r.clock.Advance(tt.life - tt.left)
 				if tt.expired {
@@ -170,7 +170,7 @@ func TestTokenExpiry(t *testing.T) {
 				} else {
 					r.want("a2")
 				}
-				assert.LessOrEqual(t, r.gw.count(), 1)
+				assert.LessOrEqual(t, r.gw.Refreshes.Count(), 1)
 			})
 		})
 	}
@@ -195,7 +195,7 @@ func TestConfigClientWithToken(t *testing.T) {
 		a := &api{}
 		require.NoError(t, a.get(r))
 		assert.Equal(t, []string{"Bearer a1"}, a.seen)
-		assert.Zero(t, r.gw.count())
+		assert.Zero(t, r.gw.Refreshes.Count())
 	})
 }
 
@@ -214,7 +214,7 @@ func TestFetchWithNoRefreshToken(t *testing.T) {
 func TestRetrieveTokenWithContexts(t *testing.T) {
 	story(t, nil, func(t *testing.T, r *rig) {
 		r.clock.Advance(access)
-		r.gw.hold()
+		r.gw.Refreshes.Hold()
 		gone := errors.New("gone home")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		collect := r.callers(ctx, 1)
@@ -222,9 +222,9 @@ func TestRetrieveTokenWithContexts(t *testing.T) {
 		assert.Equal(t, gone, collect()[0].err)
 		_, err := r.src.TokenContext(ctx)
 		assert.Equal(t, gone, err)
-		r.gw.release()
+		r.gw.Refreshes.Release()
 		synctest.Wait()
 		r.want("a2")
-		assert.Equal(t, 1, r.gw.count())
+		assert.Equal(t, 1, r.gw.Refreshes.Count())
 	})
 }

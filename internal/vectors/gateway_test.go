@@ -13,6 +13,7 @@ import (
 
 	"github.com/agsauth/agsauth/ags"
 	"github.com/agsauth/agsauth/clock"
+	"github.com/agsauth/agsauth/internal/scriptedgateway"
 	"github.com/agsauth/agsauth/tokensource"
 )
 
@@ -31,6 +32,7 @@ const (
 // gateway is the scripted other side: the Refresher and the Login. It knows the
 // true time, which no error of the client's clocks changes.
 type gateway struct {
+	*scriptedgateway.Gateway
 	clock *clock.Fake
 	usual lives
 
@@ -40,18 +42,10 @@ type gateway struct {
 	minted   int               // pairs that were given a name by their number
 	names    map[string]string // of each token, by its value
 	expiries map[string]time.Time
-	script   answers
-	unused   int // answers that nobody has got yet
-
-	refreshes []string
-	logins    []loginCall
-	signOuts  []string
-	inAir     int
-	crowd     bool // two refreshes were in the air at once
 }
 
 func newGateway(c *clock.Fake, usual *lives) *gateway {
-	g := &gateway{clock: c, names: map[string]string{}, expiries: map[string]time.Time{}}
+	g := &gateway{Gateway: scriptedgateway.New(c), clock: c, names: map[string]string{}, expiries: map[string]time.Time{}}
 	if usual != nil {
 		g.usual = *usual
 	}
@@ -77,102 +71,63 @@ func (g *gateway) sleep(d time.Duration) {
 
 func (g *gateway) Refresh(ctx context.Context, t *ags.Token) (*ags.Token, error) {
 	g.mu.Lock()
-	g.refreshes = append(g.refreshes, g.names[t.RefreshToken.Reveal()])
-	g.inAir++
-	g.crowd = g.crowd || g.inAir > 1
-	r, sent := g.nextLocked(&g.script.Refresh), g.nowLocked()
+	sent := g.nowLocked()
 	over := g.end > 0 && sent.truly >= g.end
 	g.mu.Unlock()
-	defer func() {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		g.inAir--
-	}()
-	if err := g.answer(ctx, "refresh", r); err != nil {
+	r, err := g.Refreshes.Answer(ctx, t)
+	if err != nil {
 		return nil, err
 	}
-	if over && r.Grant == nil {
+	granted, _ := r.Data.(*pair)
+	if over && granted == nil {
 		return nil, &ags.Error{Op: "refresh", Status: 401}
 	}
-	return g.mint(r.Grant, sent, false), nil
+	return g.mint(granted, sent, false), nil
 }
 
 func (g *gateway) login(ctx context.Context, e *tokensource.LoginRequiredError) (*ags.Token, error) {
 	g.mu.Lock()
-	g.logins = append(g.logins, loginCall(*endedOf(e)))
-	r, sent := g.nextLocked(&g.script.Login), g.nowLocked()
+	sent := g.nowLocked()
 	g.mu.Unlock()
-	if err := g.answer(ctx, "sign on", r); err != nil {
+	r, err := g.Logins.Answer(ctx, e)
+	if err != nil {
 		return nil, err
 	}
-	return g.mint(r.Grant, sent, true), nil
+	granted, _ := r.Data.(*pair)
+	return g.mint(granted, sent, true), nil
 }
 
-// SignOut makes the gateway one that is told of sign-outs.
-func (g *gateway) SignOut(ctx context.Context, t *ags.Token) error {
-	g.mu.Lock()
-	g.signOuts = append(g.signOuts, g.names[t.AccessToken.Reveal()])
-	r := g.nextLocked(&g.script.SignOut)
-	g.mu.Unlock()
-	return g.answer(ctx, "sign out", r)
-}
-
-// nextLocked takes the next answer of a script. One that is over grants.
-func (g *gateway) nextLocked(script *[]reply) reply {
-	if len(*script) == 0 {
-		return reply{}
+// script sets the answers of the gateway from now on. It returns how many of the
+// former answers are dropped unused.
+func (g *gateway) script(a answers) (dropped int) {
+	if a.Refresh != nil {
+		dropped += g.Refreshes.Replace(replies("refresh", a.Refresh)...)
 	}
-	r := &(*script)[0]
-	if r.Times >= 0 {
-		g.unused--
+	if a.Login != nil {
+		dropped += g.Logins.Replace(replies("sign on", a.Login)...)
 	}
-	// A number below zero is one that was got already, and so often more.
-	left := max(r.Times, -r.Times, 1) - 1
-	answer := *r
-	r.Times = -left
-	if left == 0 {
-		*script = (*script)[1:]
+	if a.SignOut != nil {
+		dropped += g.SignOuts.Replace(replies("sign out", a.SignOut)...)
 	}
-	return answer
-}
-
-// tell sets what the gateway answers from now on. It returns how many of the
-// answers that it was told before are dropped without anybody having got them.
-func (g *gateway) tell(a answers) (dropped int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, s := range []struct{ script, next *[]reply }{
-		{&g.script.Refresh, &a.Refresh}, {&g.script.Login, &a.Login}, {&g.script.SignOut, &a.SignOut},
-	} {
-		if *s.next == nil {
-			continue
-		}
-		for _, r := range *s.script {
-			if r.Times >= 0 {
-				dropped++
-			}
-		}
-		*s.script = append([]reply{}, *s.next...)
-		g.unused += len(*s.next)
-	}
-	g.unused -= dropped
 	return dropped
+}
+
+func (g *gateway) unused() int {
+	return g.Refreshes.Unused() + g.Logins.Unused() + g.SignOuts.Unused()
+}
+
+func replies(op string, all []reply) (scripted []scriptedgateway.Reply) {
+	for _, r := range all {
+		scripted = append(scripted, scriptedgateway.Reply{Err: r.err(op), Takes: r.Takes.span(), Times: r.Times, Data: r.Grant})
+	}
+	return scripted
 }
 
 var errReset = errors.New("connection reset")
 
-// answer waits for as long as the answer takes, and returns its error.
-func (g *gateway) answer(ctx context.Context, op string, r reply) error {
-	if r.Takes > 0 {
-		timer := g.clock.NewTimer(r.Takes.span())
-		defer timer.Stop()
-		select {
-		case <-timer.C():
-		case <-ctx.Done():
-			return &ags.Error{Op: op, Err: context.Cause(ctx)}
-		}
-	}
-	// What a proxy says of its own trouble is believed; that it is the gateway's is not.
+// err returns the error that a reply is, or nil when it grants.
+func (r reply) err(op string) error {
+	// The gateway does not say so, but a proxy's report of its own failure is believed.
 	failed := r.Status == http.StatusRequestTimeout || r.Status >= http.StatusInternalServerError
 	e := &ags.Error{
 		Op: op, Status: r.Status, Code: r.Code, RetryAfter: r.RetryAfter.span(),
@@ -189,6 +144,22 @@ func (g *gateway) answer(ctx context.Context, op string, r reply) error {
 		return nil
 	}
 	return e
+}
+
+// calls returns the calls since they were last forgotten, in the vectors' words.
+func (g *gateway) calls() (refreshes []string, logins []loginCall, signOuts []string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, t := range g.Refreshes.Calls() {
+		refreshes = append(refreshes, g.names[t.RefreshToken.Reveal()])
+	}
+	for _, e := range g.Logins.Calls() {
+		logins = append(logins, loginCall(*endedOf(e)))
+	}
+	for _, t := range g.SignOuts.Calls() {
+		signOuts = append(signOuts, g.names[t.AccessToken.Reveal()])
+	}
+	return refreshes, logins, signOuts
 }
 
 // mint makes a pair as of sent. began says that a session begins with it.

@@ -75,8 +75,8 @@ func play(t *testing.T, v *vector, limit int) (otherwise, unsound []string) {
 			otherwise = append(otherwise, "at the end: nobody says what became of "+name)
 		}
 	}
-	if r.gw.unused > 0 {
-		otherwise = append(otherwise, fmt.Sprintf("at the end: %d answers that nobody has got", r.gw.unused))
+	if n := r.gw.unused(); n > 0 {
+		otherwise = append(otherwise, fmt.Sprintf("at the end: %d answers that nobody has got", n))
 	}
 	r.end()
 	return append(otherwise, r.broken...), r.unsound
@@ -136,7 +136,7 @@ func (r *runner) draw() float64 {
 func (r *runner) step(s *step) string {
 	r.forget()
 	if s.Answers != nil {
-		if n := r.gw.tell(*s.Answers); n > 0 {
+		if n := r.gw.script(*s.Answers); n > 0 {
 			r.note(fmt.Errorf("%d answers are replaced that nobody has got", n))
 		}
 	}
@@ -251,7 +251,7 @@ func (r *runner) end() {
 			c.leave()
 		}
 	}
-	if r.gw.crowd {
+	if r.gw.Refreshes.MaxInFlight() > 1 {
 		r.complain("two refreshes were in the air at once")
 	}
 	if r.cell != nil && r.cell.forgotten {

@@ -151,9 +151,9 @@ func (r *runner) forget() {
 	r.mu.Lock()
 	r.events = nil
 	r.mu.Unlock()
-	r.gw.mu.Lock()
-	defer r.gw.mu.Unlock()
-	r.gw.refreshes, r.gw.logins, r.gw.signOuts = nil, nil, nil
+	r.gw.Refreshes.Forget()
+	r.gw.Logins.Forget()
+	r.gw.SignOuts.Forget()
 }
 
 // see returns what a step has come to. name is the call that the step made.
@@ -194,9 +194,7 @@ func (r *runner) see(want *expectation, name string) *expectation {
 	r.mu.Lock()
 	got.Events = r.events
 	r.mu.Unlock()
-	r.gw.mu.Lock()
-	defer r.gw.mu.Unlock()
-	got.Refreshes, got.Logins, got.SignOuts = r.gw.refreshes, r.gw.logins, r.gw.signOuts
+	got.Refreshes, got.Logins, got.SignOuts = r.gw.calls()
 	return got
 }
 
