@@ -80,8 +80,7 @@ func TestClose_WaitsForTheLockForASecond(t *testing.T) {
 }
 
 func TestClose_WaitsUntilTheAnswerIsSaved(t *testing.T) {
-	shelf := newLockedShelf()
-	story(t, func(_ *rig, c *tokensource.Config) { c.Store = shelf }, func(t *testing.T, r *rig) {
+	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
 		r.gw.Refreshes.Hold()
 		r.clock.Advance(access)

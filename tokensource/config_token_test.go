@@ -69,10 +69,10 @@ func TestConfigToken_AgainstARecordThatIsStoredMeanwhile(t *testing.T) {
 	})
 	t.Run("somebody who does not lock", func(t *testing.T) {
 		onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-			shelf.hold()
+			shelf.saving.close()
 			collect := r.callers(t.Context(), 1) // has found nothing stored, and is about to store its own
 			shelf.put(theirs)
-			shelf.release()
+			shelf.saving.open()
 			assert.Equal(t, answer{token: "theirs"}, collect()[0])
 			assert.Equal(t, "theirs r-theirs", shelf.pair())
 			assert.Zero(t, r.gw.Refreshes.Count())

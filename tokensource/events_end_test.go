@@ -51,7 +51,8 @@ func TestEvents_TheWarningIsEmittedOnce(t *testing.T) {
 }
 
 func TestEvents_TheWarningIsEmittedForEachSession(t *testing.T) {
-	atTheDesk(t, func(r *rig, c *tokensource.Config) {
+	story(t, func(r *rig, c *tokensource.Config) {
+		withLogin(r, c)
 		r.gw.access, r.gw.fixed = time.Hour, 30*time.Second // ends that lie close together
 		c.Token = r.gw.signOn()
 	}, func(t *testing.T, r *rig) {
@@ -97,7 +98,7 @@ func TestEvents_LevelOfALoggedEnd(t *testing.T) {
 		return lines(log, "level="+level+` msg="agsauth session" event="session ended"`)
 	}
 	t.Run("a program with a Login begins without a session", func(t *testing.T) {
-		atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig) {
+		story(t, withLoginOnly, func(t *testing.T, r *rig) {
 			r.gw.Logins.Fail(errBusy)
 			r.wantEnded(tokensource.NoSession)
 			assert.Equal(t, 1, ended(r.logs.String(), "INFO"), "which is nothing to be warned of")
@@ -112,7 +113,7 @@ func TestEvents_LevelOfALoggedEnd(t *testing.T) {
 		})
 	})
 	t.Run("a session that was there has ended", func(t *testing.T) {
-		atTheDesk(t, nil, func(t *testing.T, r *rig) {
+		story(t, withLogin, func(t *testing.T, r *rig) {
 			r.clock.Advance(sliding)
 			r.want("a2")
 			assert.Equal(t, 1, ended(r.logs.String(), "WARN"))

@@ -77,13 +77,11 @@ func TestEvents_ASlowOnEventDelaysNoCaller(t *testing.T) {
 
 func TestEvents_AreEmittedWithoutALock(t *testing.T) {
 	t.Run("not the store's", func(t *testing.T) {
-		var shelf *lockedShelf
 		told, held := 0, 0
-		story(t, func(_ *rig, c *tokensource.Config) {
-			shelf = newLockedShelf()
-			c.Store = shelf
+		onShelf(t, func(_ *rig, c *tokensource.Config) {
+			shelf := c.Store.(*lockedShelf)
 			c.OnEvent = func(tokensource.Event) { told++; held += len(shelf.slot) }
-		}, func(t *testing.T, r *rig) {
+		}, func(t *testing.T, r *rig, shelf *lockedShelf) {
 			r.want("a1")
 			shelf.rotate(t, "theirs", r.clock.Now().Add(2*access))
 			r.clock.Advance(access)
@@ -96,17 +94,14 @@ func TestEvents_AreEmittedWithoutALock(t *testing.T) {
 		})
 	})
 	t.Run("nor the turn in this process: SetToken may answer an end", func(t *testing.T) {
-		var shelf *lockedShelf
-		story(t, func(r *rig, c *tokensource.Config) {
-			shelf = newLockedShelf()
-			c.Store = shelf
+		onShelf(t, func(r *rig, c *tokensource.Config) {
 			c.OnEvent = func(e tokensource.Event) {
 				r.events.record(e)
 				if e.Kind == tokensource.EventEnded {
 					assert.NoError(t, r.setToken()(context.Background()))
 				}
 			}
-		}, func(t *testing.T, r *rig) {
+		}, func(t *testing.T, r *rig, shelf *lockedShelf) {
 			r.want("a1")
 			shelf.edit(t, func(f map[string]any) { f["generation"], f["signed_out_at"] = 2, start })
 			r.clock.Advance(access)

@@ -16,31 +16,63 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// shelf is a scripted Store, without a lock: one record, which a test can look
-// at, change behind the Source's back, and make fail, hang or vanish.
+var errAway = errors.New("connection refused")
+
+// latch makes calls wait while it is closed.
+type latch struct {
+	mu     sync.Mutex
+	opened chan struct{} // nil while the latch is open
+}
+
+func (l *latch) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.opened = make(chan struct{})
+}
+
+func (l *latch) open() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	close(l.opened)
+	l.opened = nil
+}
+
+// pass waits until the latch is open, or a call is done; nil is never done.
+func (l *latch) pass(done <-chan struct{}) {
+	l.mu.Lock()
+	opened := l.opened
+	l.mu.Unlock()
+	if opened != nil {
+		select {
+		case <-opened:
+		case <-done:
+		}
+	}
+}
+
+// shelf is a Store of one record without a lock. A test can read the record, change
+// it as another process would, and make the calls fail or wait.
 type shelf struct {
 	t      *testing.T
-	strict bool // any call fails the test
+	unused bool // any call fails the test
 
-	mu       sync.Mutex
+	loading latch // for loads, whatever their context
+	saving  latch // for saves, until their context ends
+
+	mu       sync.Mutex // guards all below
 	record   []byte
 	loaded   []byte // what the Source knows
 	err      error  // of every Save
 	loadErr  error  // of every Load
-	held     chan struct{}
+	lost     bool   // saves take effect, and fail
 	loads    int
 	saves    []string // the pairs saved, in order
-	attempts int      // the records saved with a note of an attempt
-}
-
-func (s *shelf) touch() {
-	if s.strict {
-		s.t.Error("the store was called")
-	}
+	attempts int      // the records saved with an attempt mark
 }
 
 func (s *shelf) Load(context.Context) ([]byte, error) {
-	s.touch()
+	s.called()
+	s.loading.pass(nil)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.loads++
@@ -55,25 +87,16 @@ func (s *shelf) Load(context.Context) ([]byte, error) {
 }
 
 func (s *shelf) Save(ctx context.Context, record []byte) error {
-	s.touch()
+	s.called()
+	s.saving.pass(ctx.Done())
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.held != nil {
-		held := s.held
-		s.mu.Unlock()
-		select {
-		case <-held:
-		case <-ctx.Done():
-		}
-		s.mu.Lock()
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-	}
-	if s.err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case s.err != nil:
 		return s.err
-	}
-	if string(s.record) != string(s.loaded) {
+	case string(s.record) != string(s.loaded):
 		return fs.ErrExist
 	}
 	s.record, s.loaded = slices.Clone(record), slices.Clone(record)
@@ -82,13 +105,21 @@ func (s *shelf) Save(ctx context.Context, record []byte) error {
 		s.attempts++
 	}
 	s.saves = append(s.saves, pairOf(f))
+	if s.lost {
+		return errAway
+	}
 	return nil
 }
 
 func (s *shelf) Delete(context.Context) error {
-	s.touch()
 	s.t.Error("a Source never deletes")
 	return nil
+}
+
+func (s *shelf) called() {
+	if s.unused {
+		s.t.Error("the store was called")
+	}
 }
 
 // fields returns the record as its JSON says. Who calls it holds mu.
@@ -162,20 +193,6 @@ func (s *shelf) away(err error) {
 	s.loadErr, s.err = err, err
 }
 
-// hold makes all saves from now on wait for release.
-func (s *shelf) hold() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.held = make(chan struct{})
-}
-
-func (s *shelf) release() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	close(s.held)
-	s.held = nil
-}
-
 func pairOf(f map[string]any) string {
 	a, _ := f["access_token"].(string)
 	r, _ := f["refresh_token"].(string)
@@ -185,7 +202,7 @@ func pairOf(f map[string]any) string {
 	return a + " " + r
 }
 
-// cut takes the store away but for its saves.
+// cut makes the loads and the lock fail, and not the saves.
 func (s *lockedShelf) cut(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -196,92 +213,32 @@ func (s *lockedShelf) cut(err error) {
 type lockedShelf struct {
 	shelf
 
-	slot    chan struct{}
-	lockErr error
-	locks   int
+	unlocking latch
+	slot      chan struct{}
+	lockErr   error
 }
+
+func newLockedShelf() *lockedShelf { return &lockedShelf{slot: make(chan struct{}, 1)} }
 
 func (s *lockedShelf) Lock(ctx context.Context) (func() error, error) {
 	s.mu.Lock()
 	err := s.lockErr
-	s.locks++
 	s.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
 	select {
 	case s.slot <- struct{}{}:
-		return func() error { <-s.slot; return nil }, nil
+		return func() error { s.unlocking.pass(nil); <-s.slot; return nil }, nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
 }
 
-func newLockedShelf() *lockedShelf { return &lockedShelf{slot: make(chan struct{}, 1)} }
-
-// gate makes calls wait while it is shut.
-type gate struct {
-	mu   sync.Mutex
-	shut chan struct{} // closed by open; nil while the gate is open
-}
-
-func (g *gate) close() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.shut = make(chan struct{})
-}
-
-func (g *gate) open() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	close(g.shut)
-	g.shut = nil
-}
-
-// pass waits until the gate is open, and heeds nothing else.
-func (g *gate) pass() {
-	g.mu.Lock()
-	shut := g.shut
-	g.mu.Unlock()
-	if shut != nil {
-		<-shut
-	}
-}
-
-// gatedShelf is a shelf with a lock whose loads and unlocks can be made to wait.
-type gatedShelf struct {
-	*lockedShelf
-	loading, unlocking gate
-}
-
-func (s *gatedShelf) Load(ctx context.Context) ([]byte, error) {
-	s.loading.pass()
-	return s.lockedShelf.Load(ctx)
-}
-
-func (s *gatedShelf) Lock(ctx context.Context) (func() error, error) {
-	unlock, err := s.lockedShelf.Lock(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return func() error { s.unlocking.pass(); return unlock() }, nil
-}
-
-// onGatedShelf is a story with a Source on such a store.
-func onGatedShelf(t *testing.T, tell func(*testing.T, *rig, *gatedShelf)) {
-	t.Helper()
-	var shelf *gatedShelf
-	story(t, func(r *rig, c *tokensource.Config) {
-		shelf = &gatedShelf{lockedShelf: newLockedShelf()}
-		shelf.t = r.t
-		c.Store = shelf
-	}, func(t *testing.T, r *rig) { tell(t, r, shelf) })
-}
-
 // onShelf is a story with a Source on a store that can be locked.
 func onShelf(t *testing.T, set func(*rig, *tokensource.Config), tell func(*testing.T, *rig, *lockedShelf)) {
 	t.Helper()
-	shelf := newLockedShelf()
+	var shelf *lockedShelf
 	story(t, func(r *rig, c *tokensource.Config) {
 		shelf = newLockedShelf()
 		shelf.t = r.t
@@ -313,19 +270,6 @@ func (s *asideShelf) SetAside(_ context.Context, suffix string) error {
 	return nil
 }
 
-type deafShelf struct {
-	*lockedShelf
-	deaf bool
-}
-
-func (s *deafShelf) Save(ctx context.Context, record []byte) error {
-	err := s.lockedShelf.Save(ctx, record)
-	if s.deaf {
-		return errAway
-	}
-	return err
-}
-
 // sameShelf is another process's view of a shelf.
 type sameShelf struct {
 	*lockedShelf
@@ -347,16 +291,6 @@ func (s *sameShelf) Save(ctx context.Context, record []byte) error {
 		s.known = string(record)
 	}
 	return err
-}
-
-var errAway = errors.New("connection refused")
-
-// theirs is the record of a session that somebody else has signed on to.
-func (r *rig) theirs(generation int) string {
-	now := r.clock.Now()
-	return fmt.Sprintf(
-		`{"version":1,"generation":%d,"access_token":"theirs","refresh_token":"r-theirs","client_id":"PUB_1","issued_at":%q,"expires_at":%q,"started_at":%q}`,
-		generation, now.Format(time.RFC3339), now.Add(access).Format(time.RFC3339), now.Format(time.RFC3339))
 }
 
 // neighbours returns n further Sources on the rig's store, as other processes.
@@ -381,4 +315,12 @@ func (r *rig) restart(set func(*rig, *tokensource.Config), shelf *lockedShelf) {
 			set(r, c)
 		}
 	})
+}
+
+// theirs is the record of a session that somebody else has signed on to.
+func (r *rig) theirs(generation int) string {
+	now := r.clock.Now()
+	return fmt.Sprintf(
+		`{"version":1,"generation":%d,"access_token":"theirs","refresh_token":"r-theirs","client_id":"PUB_1","issued_at":%q,"expires_at":%q,"started_at":%q}`,
+		generation, now.Format(time.RFC3339), now.Add(access).Format(time.RFC3339), now.Format(time.RFC3339))
 }

@@ -148,16 +148,11 @@ func story(t *testing.T, set func(*rig, *tokensource.Config), tell func(*testing
 	})
 }
 
-// atTheDesk is a story with a Login.
-func atTheDesk(t *testing.T, set func(*rig, *tokensource.Config), tell func(*testing.T, *rig)) {
-	t.Helper()
-	story(t, func(r *rig, c *tokensource.Config) {
-		c.Login = r.gw.login
-		if set != nil {
-			set(r, c)
-		}
-	}, tell)
-}
+// withLogin, withLoginOnly and withSignOut are changes to the Config of a story: a
+// Login, a Login and no token, a gateway that can be signed out of.
+func withLogin(r *rig, c *tokensource.Config)     { c.Login = r.gw.login }
+func withLoginOnly(r *rig, c *tokensource.Config) { c.Login, c.Token = r.gw.login, nil }
+func withSignOut(r *rig, c *tokensource.Config)   { c.Refresher = r.gw }
 
 // closeSource closes a Source. The only error that it may return then is of a session
 // that could not be saved.

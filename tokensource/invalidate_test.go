@@ -48,8 +48,7 @@ func TestInvalidate_EndsTheSessionWhenTheGatewayRejectsItToo(t *testing.T) {
 }
 
 func TestInvalidate_AdoptsANewerRecordWithoutARefresh(t *testing.T) {
-	shelf := newLockedShelf()
-	story(t, func(_ *rig, c *tokensource.Config) { c.Store = shelf }, func(t *testing.T, r *rig) {
+	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
 		shelf.rotate(t, "theirs", r.clock.Now().Add(access))
 		r.src.Invalidate("a1")
@@ -87,7 +86,8 @@ func TestInvalidate_ServesTheTokenAgainWhenItCannotBeReplaced(t *testing.T) {
 		})
 	})
 	t.Run("because the login under way has failed", func(t *testing.T) {
-		atTheDesk(t, func(r *rig, c *tokensource.Config) {
+		story(t, func(r *rig, c *tokensource.Config) {
+			withLogin(r, c)
 			r.gw.fixed = access
 			c.Token = r.gw.signOn()
 		}, func(t *testing.T, r *rig) {

@@ -15,7 +15,7 @@ import (
 )
 
 func TestInvariant12_NothingOutlivesClose(t *testing.T) {
-	story(t, func(_ *rig, c *tokensource.Config) { c.Store = &shelf{t: t, strict: true} }, func(t *testing.T, r *rig) {
+	story(t, func(_ *rig, c *tokensource.Config) { c.Store = &shelf{t: t, unused: true} }, func(t *testing.T, r *rig) {
 		// Nothing runs before it is asked for: a strict shelf fails the test when
 		// it is touched, and the bubble would not end with a goroutine left.
 		assert.Zero(t, r.clock.AdvanceToNext(), "no timer")

@@ -125,11 +125,11 @@ func TestInvariant05_BothTokensOrNone(t *testing.T) {
 		shelf := &shelf{}
 		story(t, func(_ *rig, c *tokensource.Config) { c.Store = shelf }, func(t *testing.T, r *rig) {
 			r.want("a1")
-			shelf.hold()
+			shelf.saving.close()
 			r.clock.Advance(access)
 			collect := r.callers(t.Context(), 1)
 			assert.Equal(t, "a1 r1", shelf.pair(), "the old pair, whole")
-			shelf.release()
+			shelf.saving.open()
 			assert.Equal(t, answer{token: "a2"}, collect()[0])
 			assert.Equal(t, "a2 r2", shelf.pair(), "the new pair, whole")
 		})

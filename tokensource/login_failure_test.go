@@ -14,7 +14,7 @@ import (
 
 func TestLogin_RefusalsDoubleTheirWait(t *testing.T) {
 	wrong := &ags.Error{Op: "sign on", Status: 401}
-	atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig) {
+	story(t, withLoginOnly, func(t *testing.T, r *rig) {
 		for range 7 {
 			r.gw.Logins.Fail(wrong)
 		}
@@ -34,7 +34,7 @@ func TestLogin_RefusalsDoubleTheirWait(t *testing.T) {
 }
 
 func TestLogin_TransientFailuresAreOnTheBackoff(t *testing.T) {
-	atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig) {
+	story(t, withLoginOnly, func(t *testing.T, r *rig) {
 		r.gw.Logins.Fail(errBusy, errBusy)
 		r.wantEnded(tokensource.NoSession)
 		r.clock.Advance(187500 * time.Microsecond)
@@ -46,7 +46,7 @@ func TestLogin_TransientFailuresAreOnTheBackoff(t *testing.T) {
 }
 
 func TestLogin_RegistersAgainAfterADeletedDevice(t *testing.T) {
-	atTheDesk(t, nil, func(t *testing.T, r *rig) {
+	story(t, withLogin, func(t *testing.T, r *rig) {
 		r.gw.Logins.Fail(errDeviceDeleted)
 		r.clock.Advance(sliding)
 		r.want("a2")
@@ -58,7 +58,7 @@ func TestLogin_RegistersAgainAfterADeletedDevice(t *testing.T) {
 }
 
 func TestLogin_ForgetsADeletedDeviceEvenIfTheNextLoginFails(t *testing.T) {
-	atTheDesk(t, nil, func(t *testing.T, r *rig) {
+	story(t, withLogin, func(t *testing.T, r *rig) {
 		r.gw.Logins.Fail(errDeviceDeleted, errBusy)
 		r.clock.Advance(sliding)
 		assert.Empty(t, r.wantEnded(tokensource.RefreshExpired).ClientID)
@@ -117,7 +117,8 @@ func TestLogin_ATokenNearItsExpiryCausesNoLoop(t *testing.T) {
 }
 
 func TestLogin_ItsFailureDelaysNoRefresh(t *testing.T) {
-	atTheDesk(t, func(r *rig, c *tokensource.Config) {
+	story(t, func(r *rig, c *tokensource.Config) {
+		withLogin(r, c)
 		r.gw.fixed = access
 		c.Token = r.gw.signOn()
 	}, func(t *testing.T, r *rig) {

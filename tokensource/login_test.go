@@ -2,7 +2,6 @@ package tokensource_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,7 +15,7 @@ import (
 )
 
 func TestLogin_RunsOnceForAllWaiters(t *testing.T) {
-	atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig) {
+	story(t, withLoginOnly, func(t *testing.T, r *rig) {
 		r.gw.Logins.Hold()
 		collect := r.callers(t.Context(), 50)
 		assert.Equal(t, 1, r.gw.Logins.Count())
@@ -30,7 +29,8 @@ func TestLogin_RunsOnceForAllWaiters(t *testing.T) {
 }
 
 func TestLogin_RunsWithinTheMarginBeforeTheFixedExpiry(t *testing.T) {
-	atTheDesk(t, func(r *rig, c *tokensource.Config) {
+	story(t, func(r *rig, c *tokensource.Config) {
+		withLogin(r, c)
 		r.gw.fixed = access
 		c.Token = r.gw.signOn()
 	}, func(t *testing.T, r *rig) {
@@ -51,7 +51,8 @@ func TestLogin_RunsWithinTheMarginBeforeTheFixedExpiry(t *testing.T) {
 }
 
 func TestLogin_RunsWithinTheMarginOfATokenThatCannotBeRefreshed(t *testing.T) {
-	atTheDesk(t, func(_ *rig, c *tokensource.Config) {
+	story(t, func(r *rig, c *tokensource.Config) {
+		withLogin(r, c)
 		c.Token.RefreshToken = ags.Secret{}
 	}, func(t *testing.T, r *rig) {
 		r.clock.Advance(access - 5*time.Minute)
@@ -66,7 +67,7 @@ func TestLogin_RunsWithinTheMarginOfATokenThatCannotBeRefreshed(t *testing.T) {
 }
 
 func TestLogin_StartsAtOnceWhenTheRefreshIsRejected(t *testing.T) {
-	atTheDesk(t, nil, func(t *testing.T, r *rig) {
+	story(t, withLogin, func(t *testing.T, r *rig) {
 		r.gw.Refreshes.Fail(errUnauthorized)
 		r.gw.Logins.Hold()
 		r.clock.Advance(access - 5*time.Minute)
@@ -85,7 +86,7 @@ func TestLogin_StartsAtOnceWhenTheRefreshIsRejected(t *testing.T) {
 }
 
 func TestLogin_ItsContextIsMarkedAndIsCancelledByClose(t *testing.T) {
-	atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig) {
+	story(t, withLoginOnly, func(t *testing.T, r *rig) {
 		r.gw.Logins.Hold()
 		ctx, cancel := context.WithCancel(t.Context())
 		collect := r.callers(ctx, 1)
@@ -103,7 +104,8 @@ func TestLogin_ItsContextIsMarkedAndIsCancelledByClose(t *testing.T) {
 
 func TestLogin_IsNotRepeatedDuringSetToken(t *testing.T) {
 	slow := make(chan struct{})
-	atTheDesk(t, func(_ *rig, c *tokensource.Config) {
+	story(t, func(r *rig, c *tokensource.Config) {
+		withLogin(r, c)
 		slow = make(chan struct{})
 		c.Token, c.Rand = nil, func() float64 { <-slow; return 0 } // keeps SetToken half-way
 	}, func(t *testing.T, r *rig) {
@@ -124,7 +126,7 @@ func TestLogin_IsNotRepeatedDuringSetToken(t *testing.T) {
 }
 
 func TestLogin_IsSupersededBySetToken(t *testing.T) {
-	atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig) {
+	story(t, withLoginOnly, func(t *testing.T, r *rig) {
 		r.gw.Logins.Hold()
 		collect := r.callers(t.Context(), 1)
 		require.NoError(t, r.src.SetToken(t.Context(), r.gw.signOn()))
@@ -136,7 +138,7 @@ func TestLogin_IsSupersededBySetToken(t *testing.T) {
 }
 
 func TestLogin_DoesNotRunAfterASignOut(t *testing.T) {
-	atTheDesk(t, nil, func(t *testing.T, r *rig) {
+	story(t, withLogin, func(t *testing.T, r *rig) {
 		require.NoError(t, r.src.SignOut(t.Context()))
 		r.wantEnded(tokensource.SignedOut)
 		assert.Zero(t, r.gw.Logins.Count())
@@ -144,7 +146,8 @@ func TestLogin_DoesNotRunAfterASignOut(t *testing.T) {
 }
 
 func TestLogin_AdoptsTheLoginOfAnotherProcess(t *testing.T) {
-	atTheDesk(t, func(r *rig, c *tokensource.Config) {
+	story(t, func(r *rig, c *tokensource.Config) {
+		withLogin(r, c)
 		r.memory = &store.Memory{}
 		c.Store = r.memory
 	}, func(t *testing.T, r *rig) {
@@ -162,9 +165,8 @@ func TestLogin_AdoptsTheLoginOfAnotherProcess(t *testing.T) {
 }
 
 func TestLogin_DoesNotRunWhileTheStoreCannotBeRead(t *testing.T) {
-	shelf := newLockedShelf()
-	atTheDesk(t, func(_ *rig, c *tokensource.Config) { c.Store, c.Token = shelf, nil }, func(t *testing.T, r *rig) {
-		shelf.away(errors.New("connection refused"))
+	onShelf(t, withLoginOnly, func(t *testing.T, r *rig, shelf *lockedShelf) {
+		shelf.away(errAway)
 		for range 60 {
 			r.wantUnavailable()
 			r.clock.Advance(time.Second)

@@ -45,8 +45,7 @@ func TestSetToken_KeepsTheDevice(t *testing.T) {
 }
 
 func TestSetToken_IsSavedAsANewGeneration(t *testing.T) {
-	shelf := newLockedShelf()
-	story(t, func(_ *rig, c *tokensource.Config) { c.Store = shelf }, func(t *testing.T, r *rig) {
+	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
 		shelf.rotate(t, "theirs", r.clock.Now().Add(access))
 		require.NoError(t, r.src.SetToken(t.Context(), r.gw.signOn()))
@@ -57,8 +56,7 @@ func TestSetToken_IsSavedAsANewGeneration(t *testing.T) {
 }
 
 func TestSetToken_IsUsedEvenIfItCannotBeSaved(t *testing.T) {
-	shelf := newLockedShelf()
-	story(t, func(_ *rig, c *tokensource.Config) { c.Store = shelf }, func(t *testing.T, r *rig) {
+	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
 		full := errors.New("no space left on device")
 		shelf.fail(full)
@@ -125,11 +123,11 @@ func TestSetToken_OverwritesNothingOnceItHasEnded(t *testing.T) {
 }
 
 func TestSetToken_TheSessionThatItReplacedIsNotAdoptedAgain(t *testing.T) {
-	onDeafShelf(t, func(t *testing.T, r *rig, shelf *deafShelf) {
-		shelf.deaf = true
+	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
+		shelf.lost = true
 		r.want("a1") // stored, though we do not know
 		require.Equal(t, "a1 r1", shelf.pair())
-		shelf.deaf = false
+		shelf.lost = false
 		shelf.fail(errAway)
 		require.ErrorIs(t, r.src.SignOut(t.Context()), errAway)
 		require.ErrorIs(t, r.setToken()(t.Context()), errAway)

@@ -113,12 +113,12 @@ func TestSetToken_StopsWaitingForTheSlotAtClose(t *testing.T) {
 func TestSetToken_CompletesItsSaveDuringClose(t *testing.T) {
 	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
-		shelf.hold()
+		shelf.saving.close()
 		_, set := begin(t, r.setToken())
 		closing := make(chan error, 1)
 		go func() { closing <- r.src.Close() }()
 		synctest.Wait()
-		shelf.release()
+		shelf.saving.open()
 		require.NoError(t, <-set, "the next process goes on with it")
 		require.NoError(t, <-closing)
 		assert.Equal(t, "a2 r2", shelf.pair())
@@ -131,14 +131,14 @@ func TestSetToken_IsNotSavedByALateAttemptMark(t *testing.T) {
 	t.Run("the token of SetToken is saved later", func(t *testing.T) {
 		onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 			r.want("a1")
-			shelf.hold()
+			shelf.saving.close()
 			r.clock.Advance(access)
 			collect := r.callers(t.Context(), 1)
 			cancel, came := begin(t, r.setToken())
 			cancel()
 			require.ErrorIs(t, <-came, context.Canceled)
 			require.True(t, r.src.Status().Unsaved)
-			shelf.release()
+			shelf.saving.open()
 			assert.Equal(t, answer{token: "a2"}, collect()[0])
 			synctest.Wait()
 			assert.True(t, r.src.Status().Unsaved)
@@ -152,13 +152,13 @@ func TestSetToken_IsNotSavedByALateAttemptMark(t *testing.T) {
 	t.Run("the mark of SignOut is stored later, and holds over a restart", func(t *testing.T) {
 		onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 			r.want("a1")
-			shelf.hold()
+			shelf.saving.close()
 			r.clock.Advance(access)
 			collect := r.callers(t.Context(), 1)
 			cancel, came := begin(t, r.src.SignOut)
 			cancel()
 			require.ErrorIs(t, <-came, context.Canceled)
-			shelf.release()
+			shelf.saving.open()
 			assert.ErrorIs(t, collect()[0].err, tokensource.ErrLoginRequired)
 			synctest.Wait()
 			assert.Equal(t, "a1 r1", shelf.pair())
@@ -197,7 +197,7 @@ func TestSetToken_IsNotEndedByALateRejection(t *testing.T) {
 }
 
 func TestSetToken_KeepsItsIdentityDespiteALateLoad(t *testing.T) {
-	onGatedShelf(t, func(t *testing.T, r *rig, shelf *gatedShelf) {
+	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
 		shelf.edit(t, func(f map[string]any) { f["client_id"] = "PUB_stored" })
 		require.NoError(t, r.src.Close())
@@ -218,13 +218,13 @@ func TestSetToken_KeepsItsIdentityDespiteALateLoad(t *testing.T) {
 func TestSetToken_ASupersededOneKeepsItsGeneration(t *testing.T) {
 	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
-		shelf.hold()
+		shelf.saving.close()
 		_, first := begin(t, r.setToken()) // hangs in its save
 		shelf.mu.Lock()
 		shelf.lockErr = errAway
 		shelf.mu.Unlock()
 		_, second := begin(t, r.setToken())
-		shelf.release()
+		shelf.saving.open()
 		require.ErrorContains(t, <-first, "another")
 		require.ErrorIs(t, <-second, errAway)
 		require.Equal(t, "a2 r2", shelf.pair())

@@ -12,24 +12,8 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// onGatedSigner is such a story with a gateway that can be signed out of.
-func onGatedSigner(t *testing.T, set func(*rig, *tokensource.Config, *gatedShelf), tell func(*testing.T, *rig, *gatedShelf)) {
-	t.Helper()
-	var shelf *gatedShelf
-	story(t, func(r *rig, c *tokensource.Config) {
-		shelf = &gatedShelf{lockedShelf: newLockedShelf()}
-		shelf.t = r.t
-		c.Refresher, c.Store = r.gw, shelf
-		if set != nil {
-			set(r, c, shelf)
-		}
-	}, func(t *testing.T, r *rig) { tell(t, r, shelf) })
-}
-
 func TestSignOut_CoversARefreshThatIsAnsweredLater(t *testing.T) {
-	story(t, func(r *rig, c *tokensource.Config) {
-		c.Refresher = r.gw
-	}, func(t *testing.T, r *rig) {
+	story(t, withSignOut, func(t *testing.T, r *rig) {
 		r.gw.Refreshes.Hold()
 		r.clock.Advance(access)
 		collect := r.callers(t.Context(), 1)
@@ -44,14 +28,14 @@ func TestSignOut_CoversARefreshThatIsAnsweredLater(t *testing.T) {
 
 func TestSignOut_CoversOperationsInFlight(t *testing.T) {
 	t.Run("a pair that is being saved", func(t *testing.T) {
-		onGatedSigner(t, nil, func(t *testing.T, r *rig, shelf *gatedShelf) {
+		onShelf(t, withSignOut, func(t *testing.T, r *rig, shelf *lockedShelf) {
 			r.want("a1")
-			r.gw.Refreshes.Do(func() error { shelf.hold(); return nil })
+			r.gw.Refreshes.Do(func() error { shelf.saving.close(); return nil })
 			r.clock.Advance(access)
 			collect := r.callers(t.Context(), 1)
 			_, came := begin(t, r.src.SignOut)
 			assert.ErrorIs(t, collect()[0].err, tokensource.ErrLoginRequired)
-			shelf.release()
+			shelf.saving.open()
 			require.NoError(t, <-came)
 			synctest.Wait()
 			assert.Equal(t, []string{"a1", "a2"}, r.gw.signedOut())
@@ -60,13 +44,13 @@ func TestSignOut_CoversOperationsInFlight(t *testing.T) {
 		})
 	})
 	t.Run("a login that was answered already", func(t *testing.T) {
-		var answered gate
+		var answered latch
 		story(t, func(r *rig, c *tokensource.Config) {
 			answered.close()
 			c.Token, c.Refresher = nil, r.gw
 			c.Login = func(context.Context, *tokensource.LoginRequiredError) (*ags.Token, error) {
 				token := r.gw.signOn()
-				answered.pass()
+				answered.pass(nil)
 				return token, nil
 			}
 		}, func(t *testing.T, r *rig) {
@@ -79,7 +63,7 @@ func TestSignOut_CoversOperationsInFlight(t *testing.T) {
 		})
 	})
 	t.Run("though another session was being handed in", func(t *testing.T) {
-		onGatedSigner(t, nil, func(t *testing.T, r *rig, shelf *gatedShelf) {
+		onShelf(t, withSignOut, func(t *testing.T, r *rig, shelf *lockedShelf) {
 			r.want("a1")
 			r.gw.Refreshes.Hold()
 			r.clock.Advance(access)
@@ -98,7 +82,7 @@ func TestSignOut_CoversOperationsInFlight(t *testing.T) {
 		})
 	})
 	t.Run("a pair that is saved", func(t *testing.T) {
-		onGatedSigner(t, nil, func(t *testing.T, r *rig, shelf *gatedShelf) {
+		onShelf(t, withSignOut, func(t *testing.T, r *rig, shelf *lockedShelf) {
 			r.want("a1")
 			shelf.unlocking.close()
 			r.clock.Advance(access)
@@ -115,14 +99,15 @@ func TestSignOut_CoversOperationsInFlight(t *testing.T) {
 		})
 	})
 	t.Run("a login that is saved", func(t *testing.T) {
-		login := func(r *rig, c *tokensource.Config, shelf *gatedShelf) {
-			c.Token = nil
+		login := func(r *rig, c *tokensource.Config) {
+			shelf := c.Store.(*lockedShelf)
+			c.Refresher, c.Token = r.gw, nil
 			c.Login = func(context.Context, *tokensource.LoginRequiredError) (*ags.Token, error) {
 				shelf.unlocking.close()
 				return r.gw.signOn(), nil
 			}
 		}
-		onGatedSigner(t, login, func(t *testing.T, r *rig, shelf *gatedShelf) {
+		onShelf(t, login, func(t *testing.T, r *rig, shelf *lockedShelf) {
 			collect := r.callers(t.Context(), 1)
 			require.Equal(t, "a2 r2", shelf.pair())
 			_, came := begin(t, r.src.SignOut)
@@ -134,7 +119,7 @@ func TestSignOut_CoversOperationsInFlight(t *testing.T) {
 		})
 	})
 	t.Run("a pair that is saved, and another session was being handed in", func(t *testing.T) {
-		onGatedSigner(t, nil, func(t *testing.T, r *rig, shelf *gatedShelf) {
+		onShelf(t, withSignOut, func(t *testing.T, r *rig, shelf *lockedShelf) {
 			r.want("a1")
 			r.gw.Refreshes.Do(func() error {
 				shelf.loading.close() // of the SetToken, which has its turn next
@@ -157,9 +142,7 @@ func TestSignOut_CoversOperationsInFlight(t *testing.T) {
 		})
 	})
 	t.Run("though another session was handed in since", func(t *testing.T) {
-		story(t, func(r *rig, c *tokensource.Config) {
-			c.Refresher = r.gw
-		}, func(t *testing.T, r *rig) {
+		story(t, withSignOut, func(t *testing.T, r *rig) {
 			r.gw.Refreshes.Hold()
 			r.clock.Advance(access)
 			collect := r.callers(t.Context(), 1)

@@ -39,11 +39,11 @@ func TestSignOut_EndsTheSessionOfOtherProcesses(t *testing.T) {
 
 func TestSignOut_InAnotherProcessEndsTheSessionItBelongsTo(t *testing.T) {
 	t.Run("though we do not know that it was saved", func(t *testing.T) {
-		onDeafShelf(t, func(t *testing.T, r *rig, shelf *deafShelf) {
+		onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 			r.want("a1")
-			shelf.deaf = true
+			shelf.lost = true
 			require.ErrorIs(t, r.setToken()(t.Context()), errAway)
-			shelf.deaf = false
+			shelf.lost = false
 			shelf.edit(t, func(f map[string]any) { // a neighbour has adopted a2, and signs out
 				f["generation"], f["signed_out_at"] = 7, r.clock.Now()
 				delete(f, "access_token")
@@ -139,11 +139,7 @@ func TestSignOut_InAnotherProcessCoversAPairThatIsGrantedMeanwhile(t *testing.T)
 }
 
 func TestSignOut_InAnotherProcessIsNotUndoneByAnUnsavedLogin(t *testing.T) {
-	var shelf *lockedShelf
-	atTheDesk(t, func(_ *rig, c *tokensource.Config) {
-		shelf = newLockedShelf()
-		c.Store = shelf
-	}, func(t *testing.T, r *rig) {
+	onShelf(t, withLogin, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
 		r.gw.Refreshes.Fail(errUnauthorized)
 		shelf.fail(errAway) // no space left, say

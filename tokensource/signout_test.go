@@ -13,10 +13,7 @@ import (
 )
 
 func TestSignOut_EndsTheSessionAtTheGatewayAndInTheStore(t *testing.T) {
-	shelf := newLockedShelf()
-	story(t, func(r *rig, c *tokensource.Config) {
-		c.Store, c.Refresher = shelf, r.gw
-	}, func(t *testing.T, r *rig) {
+	onShelf(t, withSignOut, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
 		ended := r.src.LoginRequired()
 		require.NoError(t, r.src.SignOut(t.Context()))
@@ -30,16 +27,13 @@ func TestSignOut_EndsTheSessionAtTheGatewayAndInTheStore(t *testing.T) {
 }
 
 func TestSignOut_EndsTheSessionLocallyDespiteErrors(t *testing.T) {
-	shelf := newLockedShelf()
-	away, refused := errors.New("connection refused"), errors.New("refused")
-	story(t, func(r *rig, c *tokensource.Config) {
-		c.Store, c.Refresher = shelf, r.gw
-		r.gw.SignOuts.FailAlways(refused)
-	}, func(t *testing.T, r *rig) {
+	refused := errors.New("refused")
+	onShelf(t, withSignOut, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
-		shelf.away(away)
+		r.gw.SignOuts.FailAlways(refused)
+		shelf.away(errAway)
 		err := r.src.SignOut(t.Context())
-		assert.ErrorIs(t, err, away)
+		assert.ErrorIs(t, err, errAway)
 		assert.ErrorIs(t, err, refused)
 		r.wantEnded(tokensource.SignedOut)
 		assert.Equal(t, "a1 r1", shelf.pair())
@@ -66,9 +60,7 @@ func TestSignOut_LoadsTheSessionFirst(t *testing.T) {
 }
 
 func TestSignOut_OfAConfigTokenThatWasNotUsed(t *testing.T) {
-	onShelf(t, func(r *rig, c *tokensource.Config) {
-		c.Refresher = r.gw
-	}, func(t *testing.T, r *rig, shelf *lockedShelf) {
+	onShelf(t, withSignOut, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		require.NoError(t, r.src.SignOut(t.Context()))
 		assert.Equal(t, []string{"a1"}, r.gw.signedOut())
 		assert.NotNil(t, shelf.field("signed_out_at"))
@@ -130,9 +122,7 @@ func TestSignOut_StoredLateKeepsTheDevice(t *testing.T) {
 }
 
 func TestSignOut_StoresItsMarkBeforeItCallsTheGateway(t *testing.T) {
-	onShelf(t, func(r *rig, c *tokensource.Config) {
-		c.Refresher = r.gw
-	}, func(t *testing.T, r *rig, shelf *lockedShelf) {
+	onShelf(t, withSignOut, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
 		r.gw.SignOuts.Always(func(*ags.Token) error {
 			assert.NotNil(t, shelf.field("signed_out_at"), "every reader takes it for signed out")

@@ -121,17 +121,17 @@ func TestStoreAttempt_DecidesWhetherTheOutcomeIsKnown(t *testing.T) {
 }
 
 func TestStoreAttempt_AMarkRemovedWithALostAnswerIsRemoved(t *testing.T) {
-	onDeafShelf(t, func(t *testing.T, r *rig, shelf *deafShelf) {
+	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
 		r.gw.Refreshes.Do(func() error {
-			shelf.deaf = true
+			shelf.lost = true
 			return errBusy
 		})
 		r.gw.Refreshes.Fail(errUnauthorized)
 		r.clock.Advance(access)
 		r.wantUnavailable()
 		require.Nil(t, shelf.field("attempt_at"))
-		shelf.deaf = false
+		shelf.lost = false
 		r.clock.Advance(time.Second)
 		assert.False(t, r.wantEnded(tokensource.RefreshRejected).OutcomeUnknown)
 		assert.Equal(t, 2, r.gw.Refreshes.Count())

@@ -126,9 +126,9 @@ func TestStoreLoad_AnEndedSessionReadsAtMostOnceASecond(t *testing.T) {
 }
 
 func TestStoreLoad_ALaterGenerationIsNewerWhateverItsIssueTime(t *testing.T) {
-	onDeafShelf(t, func(t *testing.T, r *rig, shelf *deafShelf) {
+	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		shelf.cut(errAway)
-		shelf.deaf = true
+		shelf.lost = true
 		r.want("a1")
 		r.clock.Advance(access)
 		r.want("a2") // and stored, though we do not know: the store is not readable
@@ -139,7 +139,7 @@ func TestStoreLoad_ALaterGenerationIsNewerWhateverItsIssueTime(t *testing.T) {
 			f["issued_at"] = r.clock.Now().Add(-3 * time.Minute).Format(time.RFC3339)
 		})
 		shelf.cut(nil)
-		shelf.deaf = false
+		shelf.lost = false
 		require.NoError(t, r.src.Sync(t.Context()))
 		assert.Equal(t, "a3 r3", shelf.pair())
 		r.want("a3")
@@ -169,17 +169,13 @@ func TestStoreLoad_IsRepeatedAfterALongWaitForTheLock(t *testing.T) {
 }
 
 func TestStoreLoad_ItsOwnPairIsNotAdopted(t *testing.T) {
-	var shelf *deafShelf
-	story(t, func(_ *rig, c *tokensource.Config) {
-		shelf = &deafShelf{lockedShelf: newLockedShelf()}
-		c.Store = shelf
-	}, func(t *testing.T, r *rig) {
+	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
-		shelf.deaf = true
+		shelf.lost = true
 		r.clock.Advance(access)
 		r.want("a2")
 		require.Equal(t, "a2 r2", shelf.pair())
-		shelf.deaf = false
+		shelf.lost = false
 		r.clock.Suspend(-2 * access)
 		r.clock.Advance(30 * time.Minute)
 		require.NoError(t, r.src.Sync(t.Context()))

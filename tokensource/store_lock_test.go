@@ -65,11 +65,7 @@ func TestStoreLock_HeldByAnotherProcess(t *testing.T) {
 		})
 	})
 	t.Run("a login waits for it, and spends no sign-on", func(t *testing.T) {
-		var shelf *lockedShelf
-		atTheDesk(t, func(_ *rig, c *tokensource.Config) {
-			shelf = newLockedShelf()
-			c.Store, c.Token = shelf, nil
-		}, func(t *testing.T, r *rig) {
+		onShelf(t, withLoginOnly, func(t *testing.T, r *rig, shelf *lockedShelf) {
 			unlock, err := shelf.Lock(t.Context())
 			require.NoError(t, err)
 			collect := r.callers(t.Context(), 2)
@@ -184,7 +180,7 @@ func TestStoreLock_IsTakenWhenTheStoreIsBack(t *testing.T) {
 
 func TestStoreLock_AnUnlockThatHangs(t *testing.T) {
 	t.Run("keeps nobody from what was adopted", func(t *testing.T) {
-		onGatedShelf(t, func(t *testing.T, r *rig, shelf *gatedShelf) {
+		onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 			r.want("a1")
 			r.clock.Advance(access)
 			shelf.rotate(t, "theirs", r.clock.Now().Add(access))
@@ -195,7 +191,7 @@ func TestStoreLock_AnUnlockThatHangs(t *testing.T) {
 		})
 	})
 	t.Run("lets nobody have what was signed out", func(t *testing.T) {
-		onGatedShelf(t, func(t *testing.T, r *rig, shelf *gatedShelf) {
+		onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 			r.want("a1")
 			shelf.edit(t, func(f map[string]any) { f["generation"], f["signed_out_at"] = 2, start })
 			shelf.unlocking.close()
@@ -210,7 +206,7 @@ func TestStoreLock_AnUnlockThatHangs(t *testing.T) {
 }
 
 func TestStoreLock_AnUnlockThatHangsDelaysNoFirstCaller(t *testing.T) {
-	onGatedShelf(t, func(t *testing.T, r *rig, shelf *gatedShelf) {
+	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		shelf.unlocking.close()
 		r.want("a1")
 		shelf.unlocking.open()

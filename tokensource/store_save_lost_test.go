@@ -2,35 +2,18 @@ package tokensource_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/agsauth/agsauth/tokensource"
 )
 
-// onDeafShelf is a story with a Source on a store whose answers can get lost.
-func onDeafShelf(t *testing.T, tell func(*testing.T, *rig, *deafShelf)) {
-	t.Helper()
-	var shelf *deafShelf
-	story(t, func(_ *rig, c *tokensource.Config) {
-		shelf = &deafShelf{lockedShelf: newLockedShelf()}
-		c.Store = shelf
-	}, func(t *testing.T, r *rig) { tell(t, r, shelf) })
-}
-
 func TestStoreSave_OfSetTokenWithALostAnswer(t *testing.T) {
-	var shelf *deafShelf
-	story(t, func(_ *rig, c *tokensource.Config) {
-		shelf = &deafShelf{lockedShelf: newLockedShelf()}
-		c.Store = shelf
-	}, func(t *testing.T, r *rig) {
+	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
-		shelf.deaf = true
+		shelf.lost = true
 		require.ErrorIs(t, r.setToken()(t.Context()), errAway)
 		require.Equal(t, "a2 r2", shelf.pair())
-		shelf.deaf = false
+		shelf.lost = false
 		shelf.rotate(t, "theirs", start.Add(2*access))
 		r.clock.Advance(access)
 		r.want("theirs")
@@ -40,14 +23,11 @@ func TestStoreSave_OfSetTokenWithALostAnswer(t *testing.T) {
 }
 
 func TestStoreSave_OfTheConfigTokenWithALostAnswer(t *testing.T) {
-	var shelf *deafShelf
-	story(t, func(_ *rig, c *tokensource.Config) {
-		shelf = &deafShelf{lockedShelf: newLockedShelf(), deaf: true}
-		c.Store = shelf
-	}, func(t *testing.T, r *rig) {
+	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
+		shelf.lost = true
 		r.want("a1")
 		require.Equal(t, "a1 r1", shelf.pair())
-		shelf.deaf = false
+		shelf.lost = false
 		shelf.rotate(t, "theirs", start.Add(2*access))
 		r.clock.Advance(access)
 		r.want("theirs")
@@ -56,40 +36,31 @@ func TestStoreSave_OfTheConfigTokenWithALostAnswer(t *testing.T) {
 }
 
 func TestStoreSave_OfARefreshWithALostAnswer(t *testing.T) {
-	var shelf *deafShelf
-	story(t, func(_ *rig, c *tokensource.Config) {
-		shelf = &deafShelf{lockedShelf: newLockedShelf()}
-		c.Store = shelf
-	}, func(t *testing.T, r *rig) {
+	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
-		shelf.deaf = true
+		shelf.lost = true
 		r.clock.Advance(access)
 		r.want("a2")
 		require.Equal(t, "a2 r2", shelf.pair())
-		shelf.deaf = false
+		shelf.lost = false
 		shelf.rotate(t, "theirs", start.Add(3*access))
 		r.clock.Advance(access)
 		r.want("theirs")
 		assert.Equal(t, []string{"r1"}, r.gw.presented())
-		_ = time.Second
 	})
 }
 
 func TestStoreSave_AGenerationIsNotUsedTwice(t *testing.T) {
-	var shelf *deafShelf
-	story(t, func(_ *rig, c *tokensource.Config) {
-		shelf = &deafShelf{lockedShelf: newLockedShelf()}
-		c.Store = shelf
-	}, func(t *testing.T, r *rig) {
+	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
 		shelf.fail(errAway)
 		require.ErrorIs(t, r.setToken()(t.Context()), errAway)
 		shelf.fail(nil)
-		shelf.deaf = true // the note of the attempt is stored, unanswered, with the pair
+		shelf.lost = true // the note of the attempt is stored, unanswered, with the pair
 		var noted any
 		r.gw.Refreshes.Do(func() error {
 			require.Equal(t, "a2 r2", shelf.pair())
-			noted, shelf.deaf = shelf.field("generation"), false
+			noted, shelf.lost = shelf.field("generation"), false
 			return nil
 		})
 		r.clock.Advance(access)

@@ -63,7 +63,7 @@ func TestStoreSave_AnUnsavedRefreshIsReplacedByANewerRecord(t *testing.T) {
 func TestStoreSave_ThatHangsIsGivenUp(t *testing.T) {
 	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
-		shelf.hold()
+		shelf.saving.close()
 		r.clock.Advance(access)
 		collect := r.callers(t.Context(), 3)
 		r.clock.Advance(5 * time.Second) // the note of the attempt is given up
@@ -73,7 +73,7 @@ func TestStoreSave_ThatHangsIsGivenUp(t *testing.T) {
 		for _, a := range collect() {
 			assert.Equal(t, answer{token: "a2"}, a)
 		}
-		shelf.release()
+		shelf.saving.open()
 		r.clock.Advance(time.Minute)
 		r.want("a2")
 		assert.Equal(t, "a2 r2", shelf.pair())
@@ -82,15 +82,15 @@ func TestStoreSave_ThatHangsIsGivenUp(t *testing.T) {
 
 func TestStoreSave_ASpentPairIsNotAdopted(t *testing.T) {
 	t.Run("stored by a note of ours that went unanswered", func(t *testing.T) {
-		onDeafShelf(t, func(t *testing.T, r *rig, shelf *deafShelf) {
+		onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 			r.want("a1")
 			shelf.fail(errAway)
 			require.ErrorIs(t, r.setToken()(t.Context()), errAway)
 			shelf.fail(nil)
-			shelf.deaf = true
+			shelf.lost = true
 			r.gw.Refreshes.Do(func() error {
 				require.Equal(t, "a2 r2", shelf.pair(), "the note took effect")
-				shelf.deaf = false
+				shelf.lost = false
 				shelf.fail(errAway)
 				return nil
 			})

@@ -3,7 +3,6 @@ package tokensource_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,7 +68,8 @@ func (d *vaultDoor) Load(ctx context.Context) ([]byte, error) {
 func atTheVault(t *testing.T, tell func(t *testing.T, r *rig, v *vault)) {
 	t.Helper()
 	v := &vault{t: t}
-	atTheDesk(t, func(r *rig, c *tokensource.Config) {
+	story(t, func(r *rig, c *tokensource.Config) {
+		withLogin(r, c)
 		v.t = r.t
 		c.Store, c.Rand = v.open(1), func() float64 { return 0.5 }
 	}, func(t *testing.T, r *rig) {
@@ -161,7 +161,7 @@ func TestStoreSealed_NotOpenedThenUnavailable(t *testing.T) {
 		v.resealed(2, 1)
 		r.clock.Advance(access)
 		require.ErrorIs(t, r.wantUnavailable(), store.ErrNotOpened)
-		v.away = errors.New("connection refused")
+		v.away = errAway
 		for range 60 {
 			r.clock.Advance(10 * time.Second)
 			require.ErrorIs(t, r.wantUnavailable(), v.away)
@@ -181,7 +181,7 @@ func TestStoreSealed_NotOpenedThenUnavailable(t *testing.T) {
 func TestStoreSealed_UnavailableThenNotOpened(t *testing.T) {
 	atTheVault(t, func(t *testing.T, r *rig, v *vault) {
 		v.resealed(2, 1)
-		v.away = errors.New("connection refused")
+		v.away = errAway
 		r.clock.Advance(access)
 		require.ErrorIs(t, r.wantUnavailable(), v.away)
 		r.clock.Advance(40 * time.Second)

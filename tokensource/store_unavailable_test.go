@@ -2,7 +2,6 @@ package tokensource_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"testing"
@@ -17,7 +16,7 @@ import (
 func TestStoreUnavailable_AtTheStart(t *testing.T) {
 	t.Run("a live token is served, and stored when it can be", func(t *testing.T) {
 		onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-			shelf.away(errors.New("connection refused"))
+			shelf.away(errAway)
 			r.want("a1")
 			r.clock.Advance(time.Minute)
 			r.want("a1")
@@ -31,8 +30,8 @@ func TestStoreUnavailable_AtTheStart(t *testing.T) {
 	t.Run("a dead one is refreshed when the store stays away", func(t *testing.T) {
 		onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 			r.clock.Advance(access)
-			shelf.away(errors.New("connection refused"))
-			shelf.lockErr = errors.New("connection refused")
+			shelf.away(errAway)
+			shelf.lockErr = errAway
 			r.wantUnavailable()
 			r.clock.Advance(29 * time.Second)
 			r.wantUnavailable()
@@ -48,8 +47,8 @@ func TestStoreUnavailable_Later(t *testing.T) {
 	onShelf(t, func(_ *rig, c *tokensource.Config) { c.Rand = func() float64 { return 0.5 } },
 		func(t *testing.T, r *rig, shelf *lockedShelf) {
 			r.want("a1")
-			shelf.away(errors.New("connection refused"))
-			shelf.lockErr = errors.New("connection refused")
+			shelf.away(errAway)
+			shelf.lockErr = errAway
 			r.clock.Advance(56 * time.Minute)
 			for range 4*60 - 1 {
 				r.want("a1") // a live token is served
@@ -81,7 +80,7 @@ func TestStoreUnavailable_ARejectionIsDeferred(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 				r.want("a1")
-				away := errors.New("connection refused")
+				away := errAway
 				r.gw.Refreshes.Do(func() error {
 					shelf.away(away)
 					return errUnauthorized

@@ -36,7 +36,8 @@ func TestStoreUnreadable_IsNotOverwritten(t *testing.T) {
 		})
 	}
 	t.Run("of a newer version", func(t *testing.T) {
-		atTheDesk(t, func(_ *rig, c *tokensource.Config) {
+		story(t, func(r *rig, c *tokensource.Config) {
+			withLogin(r, c)
 			shelf := newLockedShelf()
 			shelf.put(`{"version":2}`)
 			c.Store, c.Token = shelf, nil

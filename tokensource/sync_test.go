@@ -2,7 +2,6 @@ package tokensource_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,8 +13,7 @@ import (
 )
 
 func TestSync_AdoptsAndDoesNotCallTheGateway(t *testing.T) {
-	shelf := newLockedShelf()
-	story(t, func(_ *rig, c *tokensource.Config) { c.Store = shelf }, func(t *testing.T, r *rig) {
+	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
 		shelf.rotate(t, "theirs", r.clock.Now().Add(access))
 		r.want("a1")
@@ -24,7 +22,7 @@ func TestSync_AdoptsAndDoesNotCallTheGateway(t *testing.T) {
 		require.NoError(t, r.src.Sync(t.Context()), "nothing newer is nothing wrong")
 		r.clock.Advance(access)
 		require.NoError(t, r.src.Sync(t.Context()))
-		away := errors.New("connection refused")
+		away := errAway
 		shelf.away(away)
 		assert.ErrorIs(t, r.src.Sync(t.Context()), away)
 		assert.Zero(t, r.gw.Refreshes.Count())
@@ -35,7 +33,7 @@ func TestSync_AdoptsAndDoesNotCallTheGateway(t *testing.T) {
 
 func TestSync_AdoptsForOperationsThatWaitForTheSlot(t *testing.T) {
 	t.Run("it is not refreshed", func(t *testing.T) {
-		onGatedShelf(t, func(t *testing.T, r *rig, shelf *gatedShelf) {
+		onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 			r.want("a1")
 			r.clock.Advance(access)
 			shelf.rotate(t, "theirs", r.clock.Now().Add(access))
@@ -50,11 +48,7 @@ func TestSync_AdoptsForOperationsThatWaitForTheSlot(t *testing.T) {
 		})
 	})
 	t.Run("it is not replaced by a login", func(t *testing.T) {
-		var shelf *gatedShelf
-		atTheDesk(t, func(_ *rig, c *tokensource.Config) {
-			shelf = &gatedShelf{lockedShelf: newLockedShelf()}
-			c.Store = shelf
-		}, func(t *testing.T, r *rig) {
+		onShelf(t, withLogin, func(t *testing.T, r *rig, shelf *lockedShelf) {
 			r.want("a1")
 			r.gw.Refreshes.Fail(errUnauthorized)
 			r.gw.Logins.Fail(errSuspended)
@@ -77,7 +71,7 @@ func TestSync_AdoptsForOperationsThatWaitForTheSlot(t *testing.T) {
 }
 
 func TestSync_CancellationIsNoStoreFailure(t *testing.T) {
-	onGatedShelf(t, func(t *testing.T, r *rig, shelf *gatedShelf) {
+	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
 		shelf.loading.close()
 		cancel, synced := begin(t, r.src.Sync)
@@ -110,7 +104,7 @@ func TestSync_DoesNotForgetARefusal(t *testing.T) {
 }
 
 func TestSync_CancelsASaveThatIsNoLongerNeeded(t *testing.T) {
-	onGatedShelf(t, func(t *testing.T, r *rig, shelf *gatedShelf) {
+	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
 		r.gw.Refreshes.Do(func() error { shelf.fail(errAway); return nil })
 		r.clock.Advance(access)

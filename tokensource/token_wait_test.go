@@ -17,11 +17,8 @@ import (
 // until the store answers. The store is waited for for a day.
 func onHeldTurn(t *testing.T, tell func(*testing.T, *rig)) {
 	t.Helper()
-	shelf := &gatedShelf{}
-	story(t, func(_ *rig, c *tokensource.Config) {
-		shelf = &gatedShelf{lockedShelf: newLockedShelf()}
-		c.Store, c.StoreTimeout = shelf, 24*time.Hour
-	}, func(t *testing.T, r *rig) {
+	set := func(_ *rig, c *tokensource.Config) { c.StoreTimeout = 24 * time.Hour }
+	onShelf(t, set, func(t *testing.T, r *rig, shelf *lockedShelf) {
 		r.want("a1")
 		shelf.loading.close()
 		_, synced := begin(t, r.src.Sync)
