@@ -16,31 +16,31 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-var errAway = errors.New("connection refused")
+var errUnreachable = errors.New("connection refused")
 
 // latch makes calls wait while it is closed.
 type latch struct {
-	mu     sync.Mutex
-	opened chan struct{} // nil while the latch is open
+	mu       sync.Mutex
+	released chan struct{} // nil while the latch is open
 }
 
-func (l *latch) close() {
+func (l *latch) hold() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.opened = make(chan struct{})
+	l.released = make(chan struct{})
 }
 
-func (l *latch) open() {
+func (l *latch) release() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	close(l.opened)
-	l.opened = nil
+	close(l.released)
+	l.released = nil
 }
 
 // pass waits until the latch is open, or a call is done; nil is never done.
-func (l *latch) pass(done <-chan struct{}) {
+func (l *latch) wait(done <-chan struct{}) {
 	l.mu.Lock()
-	opened := l.opened
+	opened := l.released
 	l.mu.Unlock()
 	if opened != nil {
 		select {
@@ -52,7 +52,7 @@ func (l *latch) pass(done <-chan struct{}) {
 
 // shelf is a Store of one record without a lock. A test can read the record, change
 // it as another process would, and make the calls fail or wait.
-type shelf struct {
+type fakeStore struct {
 	t      *testing.T
 	unused bool // any call fails the test
 
@@ -70,9 +70,9 @@ type shelf struct {
 	attempts int      // the records saved with an attempt mark
 }
 
-func (s *shelf) Load(context.Context) ([]byte, error) {
+func (s *fakeStore) Load(context.Context) ([]byte, error) {
 	s.called()
-	s.loading.pass(nil)
+	s.loading.wait(nil)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.loads++
@@ -86,9 +86,9 @@ func (s *shelf) Load(context.Context) ([]byte, error) {
 	return slices.Clone(s.record), nil
 }
 
-func (s *shelf) Save(ctx context.Context, record []byte) error {
+func (s *fakeStore) Save(ctx context.Context, record []byte) error {
 	s.called()
-	s.saving.pass(ctx.Done())
+	s.saving.wait(ctx.Done())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -100,53 +100,53 @@ func (s *shelf) Save(ctx context.Context, record []byte) error {
 		return fs.ErrExist
 	}
 	s.record, s.loaded = slices.Clone(record), slices.Clone(record)
-	f := s.fields()
-	if f["attempt_at"] != nil {
+	fields := s.fields()
+	if fields["attempt_at"] != nil {
 		s.attempts++
 	}
-	s.saves = append(s.saves, pairOf(f))
+	s.saves = append(s.saves, pairOf(fields))
 	if s.lost {
-		return errAway
+		return errUnreachable
 	}
 	return nil
 }
 
-func (s *shelf) Delete(context.Context) error {
+func (s *fakeStore) Delete(context.Context) error {
 	s.t.Error("a Source never deletes")
 	return nil
 }
 
-func (s *shelf) called() {
+func (s *fakeStore) called() {
 	if s.unused {
 		s.t.Error("the store was called")
 	}
 }
 
 // fields returns the record as its JSON says. Who calls it holds mu.
-func (s *shelf) fields() map[string]any {
-	var f map[string]any
-	if err := json.Unmarshal(s.record, &f); err != nil {
+func (s *fakeStore) fields() map[string]any {
+	var record map[string]any
+	if err := json.Unmarshal(s.record, &record); err != nil {
 		return nil
 	}
-	return f
+	return record
 }
 
 // pair returns the stored tokens, "a1 r1".
-func (s *shelf) pair() string {
+func (s *fakeStore) pair() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return pairOf(s.fields())
 }
 
 // field returns one field of the stored record.
-func (s *shelf) field(name string) any {
+func (s *fakeStore) field(name string) any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.fields()[name]
 }
 
 // put stores a record behind the Source's back.
-func (s *shelf) put(record string) {
+func (s *fakeStore) replace(record string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.record = []byte(record)
@@ -156,46 +156,46 @@ func (s *shelf) put(record string) {
 }
 
 // edit changes the stored record behind the Source's back.
-func (s *shelf) edit(t *testing.T, change func(map[string]any)) {
+func (s *fakeStore) edit(t *testing.T, change func(map[string]any)) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f := s.fields()
-	change(f)
-	data, err := json.Marshal(f)
+	record := s.fields()
+	change(record)
+	data, err := json.Marshal(record)
 	require.NoError(t, err)
 	s.record = data
 }
 
 // rotate plays another process that has got the next generation.
-func (s *shelf) rotate(t *testing.T, accessToken string, expires time.Time) {
+func (s *fakeStore) rotate(t *testing.T, accessToken string, expires time.Time) {
 	t.Helper()
-	s.edit(t, func(f map[string]any) {
-		f["generation"] = f["generation"].(float64) + 1
-		f["access_token"] = accessToken
-		f["refresh_token"] = "r-" + accessToken
-		f["issued_at"] = expires.Add(-access)
-		f["expires_at"] = expires
-		delete(f, "attempt_at")
-		delete(f, "signed_out_at")
+	s.edit(t, func(record map[string]any) {
+		record["generation"] = record["generation"].(float64) + 1
+		record["access_token"] = accessToken
+		record["refresh_token"] = "r-" + accessToken
+		record["issued_at"] = expires.Add(-access)
+		record["expires_at"] = expires
+		delete(record, "attempt_at")
+		delete(record, "signed_out_at")
 	})
 }
 
-func (s *shelf) fail(err error) {
+func (s *fakeStore) failSaves(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.err = err
 }
 
-func (s *shelf) away(err error) {
+func (s *fakeStore) setUnavailable(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.loadErr, s.err = err, err
 }
 
-func pairOf(f map[string]any) string {
-	a, _ := f["access_token"].(string)
-	r, _ := f["refresh_token"].(string)
+func pairOf(record map[string]any) string {
+	a, _ := record["access_token"].(string)
+	r, _ := record["refresh_token"].(string)
 	if a == "" {
 		return ""
 	}
@@ -203,24 +203,24 @@ func pairOf(f map[string]any) string {
 }
 
 // cut makes the loads and the lock fail, and not the saves.
-func (s *lockedShelf) cut(err error) {
+func (s *lockingStore) failReads(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.loadErr, s.lockErr = err, err
 }
 
 // lockedShelf is a shelf with a lock.
-type lockedShelf struct {
-	shelf
+type lockingStore struct {
+	fakeStore
 
 	unlocking latch
-	slot      chan struct{}
+	locked    chan struct{}
 	lockErr   error
 }
 
-func newLockedShelf() *lockedShelf { return &lockedShelf{slot: make(chan struct{}, 1)} }
+func newLockingStore() *lockingStore { return &lockingStore{locked: make(chan struct{}, 1)} }
 
-func (s *lockedShelf) Lock(ctx context.Context) (func() error, error) {
+func (s *lockingStore) Lock(ctx context.Context) (func() error, error) {
 	s.mu.Lock()
 	err := s.lockErr
 	s.mu.Unlock()
@@ -228,41 +228,41 @@ func (s *lockedShelf) Lock(ctx context.Context) (func() error, error) {
 		return nil, err
 	}
 	select {
-	case s.slot <- struct{}{}:
-		return func() error { s.unlocking.pass(nil); <-s.slot; return nil }, nil
+	case s.locked <- struct{}{}:
+		return func() error { s.unlocking.wait(nil); <-s.locked; return nil }, nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
 }
 
 // onShelf is a story with a Source on a store that can be locked.
-func onShelf(t *testing.T, set func(*rig, *tokensource.Config), tell func(*testing.T, *rig, *lockedShelf)) {
+func scenarioWithStore(t *testing.T, set func(*fixture, *tokensource.Config), body func(*testing.T, *fixture, *lockingStore)) {
 	t.Helper()
-	var shelf *lockedShelf
-	story(t, func(r *rig, c *tokensource.Config) {
-		shelf = newLockedShelf()
-		shelf.t = r.t
-		c.Store = shelf
+	var fake *lockingStore
+	scenario(t, func(f *fixture, c *tokensource.Config) {
+		fake = newLockingStore()
+		fake.t = f.t
+		c.Store = fake
 		if set != nil {
-			set(r, c)
+			set(f, c)
 		}
-	}, func(t *testing.T, r *rig) { tell(t, r, shelf) })
+	}, func(t *testing.T, f *fixture) { body(t, f, fake) })
 }
 
 // asideShelf is a store that can set a record aside.
-type asideShelf struct {
-	*lockedShelf
+type setAsideStore struct {
+	*lockingStore
 	aside []string
 	err   error
 }
 
-func (s *asideShelf) SetAside(_ context.Context, suffix string) error {
+func (s *setAsideStore) SetAside(_ context.Context, suffix string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
 		return s.err
 	}
-	if len(s.slot) == 0 {
+	if len(s.locked) == 0 {
 		return errors.New("set aside without the lock")
 	}
 	s.aside = append(s.aside, suffix)
@@ -271,22 +271,22 @@ func (s *asideShelf) SetAside(_ context.Context, suffix string) error {
 }
 
 // sameShelf is another process's view of a shelf.
-type sameShelf struct {
-	*lockedShelf
+type peerStore struct {
+	*lockingStore
 	known string
 }
 
-func (s *sameShelf) Load(ctx context.Context) ([]byte, error) {
-	data, err := s.lockedShelf.Load(ctx)
+func (s *peerStore) Load(ctx context.Context) ([]byte, error) {
+	data, err := s.lockingStore.Load(ctx)
 	s.known = string(data)
 	return data, err
 }
 
-func (s *sameShelf) Save(ctx context.Context, record []byte) error {
+func (s *peerStore) Save(ctx context.Context, record []byte) error {
 	s.mu.Lock()
 	s.loaded = []byte(s.known)
 	s.mu.Unlock()
-	err := s.lockedShelf.Save(ctx, record)
+	err := s.lockingStore.Save(ctx, record)
 	if err == nil {
 		s.known = string(record)
 	}
@@ -294,32 +294,32 @@ func (s *sameShelf) Save(ctx context.Context, record []byte) error {
 }
 
 // neighbours returns n further Sources on the rig's store, as other processes.
-func (r *rig) neighbours(n int) []*tokensource.Source {
-	r.t.Helper()
+func (f *fixture) otherProcesses(n int) []*tokensource.Source {
+	f.t.Helper()
 	var sources []*tokensource.Source
 	for range n {
-		sources = append(sources, r.source(func(_ *rig, c *tokensource.Config) {
-			c.Token, c.Store = nil, r.memory.Peer()
+		sources = append(sources, f.source(func(_ *fixture, c *tokensource.Config) {
+			c.Token, c.Store = nil, f.memory.Peer()
 		}))
 	}
 	return sources
 }
 
 // restart makes a Source on the same record, as the next process would.
-func (r *rig) restart(set func(*rig, *tokensource.Config), shelf *lockedShelf) {
-	r.t.Helper()
-	require.NoError(r.t, r.src.Close())
-	r.src = r.source(func(r *rig, c *tokensource.Config) {
-		c.Store, c.Token = shelf, nil
+func (f *fixture) restart(set func(*fixture, *tokensource.Config), fake *lockingStore) {
+	f.t.Helper()
+	require.NoError(f.t, f.src.Close())
+	f.src = f.source(func(f *fixture, c *tokensource.Config) {
+		c.Store, c.Token = fake, nil
 		if set != nil {
-			set(r, c)
+			set(f, c)
 		}
 	})
 }
 
 // theirs is the record of a session that somebody else has signed on to.
-func (r *rig) theirs(generation int) string {
-	now := r.clock.Now()
+func (f *fixture) otherSession(generation int) string {
+	now := f.clock.Now()
 	return fmt.Sprintf(
 		`{"version":1,"generation":%d,"access_token":"theirs","refresh_token":"r-theirs","client_id":"PUB_1","issued_at":%q,"expires_at":%q,"started_at":%q}`,
 		generation, now.Format(time.RFC3339), now.Add(access).Format(time.RFC3339), now.Format(time.RFC3339))

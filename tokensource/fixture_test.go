@@ -34,51 +34,51 @@ const (
 
 // rig is a Source with everything around it scripted. Its tests run in a synctest
 // bubble, which waits for goroutines; time itself comes from the fake clock.
-type rig struct {
+type fixture struct {
 	t      *testing.T
 	clock  *clock.Fake
 	gw     *gateway
 	src    *tokensource.Source
-	events *recorder
-	logs   *syncBuffer
+	events *eventLog
+	logs   *logBuffer
 	memory *store.Memory // what several Sources share, in the stories that have them
 }
 
 // setToken hands in the first pair of another session.
-func (r *rig) setToken() func(context.Context) error {
-	next := r.gw.signOn()
-	return func(ctx context.Context) error { return r.src.SetToken(ctx, next) }
+func (f *fixture) setToken() func(context.Context) error {
+	next := f.gw.signOn()
+	return func(ctx context.Context) error { return f.src.SetToken(ctx, next) }
 }
 
 // source makes a Source on the rig's gateway and clock.
-func (r *rig) source(set func(*rig, *tokensource.Config)) *tokensource.Source {
-	r.t.Helper()
+func (f *fixture) source(set func(*fixture, *tokensource.Config)) *tokensource.Source {
+	f.t.Helper()
 	cfg := tokensource.Config{
-		Refresher: withoutSignOut{r.gw},
-		Token:     r.gw.grant(),
-		Clock:     r.clock,
+		Refresher: withoutSignOut{f.gw},
+		Token:     f.gw.grant(),
+		Clock:     f.clock,
 		Rand:      func() float64 { return 0 },
-		OnEvent:   r.events.record,
-		Logger:    slog.New(slog.NewTextHandler(r.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		OnEvent:   f.events.add,
+		Logger:    slog.New(slog.NewTextHandler(f.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	if set != nil {
-		set(r, &cfg)
+		set(f, &cfg)
 	}
 	src, err := tokensource.New(cfg)
-	require.NoError(r.t, err)
+	require.NoError(f.t, err)
 	return src
 }
 
 // ask returns the access token that a caller is given now, who does not wait
 // longer than it takes all goroutines to come to rest.
-func (r *rig) ask() (string, error) {
-	r.t.Helper()
+func (f *fixture) ask() (string, error) {
+	f.t.Helper()
 	synctest.Wait()
-	ctx, leave := context.WithCancel(r.t.Context())
+	ctx, leave := context.WithCancel(f.t.Context())
 	var tok *oauth2.Token
 	var err error
 	done := make(chan struct{})
-	go func() { defer close(done); tok, err = r.src.TokenContext(ctx) }()
+	go func() { defer close(done); tok, err = f.src.TokenContext(ctx) }()
 	synctest.Wait()
 	leave()
 	<-done
@@ -90,41 +90,41 @@ func (r *rig) ask() (string, error) {
 }
 
 // want asserts that a caller is given this access token at once.
-func (r *rig) want(accessToken string) {
-	r.t.Helper()
-	got, err := r.ask()
-	require.NoError(r.t, err)
-	require.Equal(r.t, accessToken, got)
+func (f *fixture) want(accessToken string) {
+	f.t.Helper()
+	got, err := f.ask()
+	require.NoError(f.t, err)
+	require.Equal(f.t, accessToken, got)
 }
 
 // wantEnded asserts that a caller is told that the session has ended.
-func (r *rig) wantEnded(reason tokensource.Reason) *tokensource.LoginRequiredError {
-	r.t.Helper()
-	_, err := r.ask()
+func (f *fixture) wantEnded(reason tokensource.Reason) *tokensource.LoginRequiredError {
+	f.t.Helper()
+	_, err := f.ask()
 	var ended *tokensource.LoginRequiredError
-	require.ErrorAs(r.t, err, &ended)
-	require.ErrorIs(r.t, err, tokensource.ErrLoginRequired)
-	require.Equal(r.t, reason.String(), ended.Reason.String())
+	require.ErrorAs(f.t, err, &ended)
+	require.ErrorIs(f.t, err, tokensource.ErrLoginRequired)
+	require.Equal(f.t, reason.String(), ended.Reason.String())
 	return ended
 }
 
 // wantUnavailable asserts that a caller is told at once to come back later.
-func (r *rig) wantUnavailable() *tokensource.UnavailableError {
-	r.t.Helper()
-	_, err := r.ask()
+func (f *fixture) wantUnavailable() *tokensource.UnavailableError {
+	f.t.Helper()
+	_, err := f.ask()
 	var later *tokensource.UnavailableError
-	require.ErrorAs(r.t, err, &later)
+	require.ErrorAs(f.t, err, &later)
 	return later
 }
 
 // callers starts n callers, and returns how to collect what they were told, once
 // all has come to rest: events are told after callers.
-func (r *rig) callers(ctx context.Context, n int) func() []answer {
+func (f *fixture) startCallers(ctx context.Context, n int) func() []answer {
 	answers := make([]answer, n)
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Go(func() {
-			tok, err := r.src.TokenContext(ctx)
+			tok, err := f.src.TokenContext(ctx)
 			if err == nil {
 				answers[i].token = tok.AccessToken
 			}
@@ -137,22 +137,22 @@ func (r *rig) callers(ctx context.Context, n int) func() []answer {
 
 // story runs a test in a bubble of its own, with a Source that was handed the
 // gateway's first pair, unless set changes that.
-func story(t *testing.T, set func(*rig, *tokensource.Config), tell func(*testing.T, *rig)) {
+func scenario(t *testing.T, set func(*fixture, *tokensource.Config), body func(*testing.T, *fixture)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t)
-		r.src = r.source(set)
-		tell(t, r)
-		r.gw.Refreshes.Release()
-		closeSource(t, r.src)
+		f := newFixture(t)
+		f.src = f.source(set)
+		body(t, f)
+		f.gw.Refreshes.Release()
+		closeSource(t, f.src)
 	})
 }
 
 // withLogin, withLoginOnly and withSignOut are changes to the Config of a story: a
 // Login, a Login and no token, a gateway that can be signed out of.
-func withLogin(r *rig, c *tokensource.Config)     { c.Login = r.gw.login }
-func withLoginOnly(r *rig, c *tokensource.Config) { c.Login, c.Token = r.gw.login, nil }
-func withSignOut(r *rig, c *tokensource.Config)   { c.Refresher = r.gw }
+func withLogin(f *fixture, c *tokensource.Config)     { c.Login = f.gw.login }
+func withLoginOnly(f *fixture, c *tokensource.Config) { c.Login, c.Token = f.gw.login, nil }
+func withSignOut(f *fixture, c *tokensource.Config)   { c.Refresher = f.gw }
 
 // closeSource closes a Source. The only error that it may return then is of a session
 // that could not be saved.
@@ -164,10 +164,10 @@ func closeSource(t *testing.T, src *tokensource.Source) {
 	}
 }
 
-func newRig(t *testing.T) *rig {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	c := clock.NewFake(start)
-	return &rig{t: t, clock: c, gw: newGateway(c), events: &recorder{}, logs: &syncBuffer{}}
+	return &fixture{t: t, clock: c, gw: newGateway(c), events: &eventLog{}, logs: &logBuffer{}}
 }
 
 type answer struct {
@@ -285,25 +285,25 @@ var (
 )
 
 // recorder keeps the events of a Source.
-type recorder struct {
+type eventLog struct {
 	mu     sync.Mutex
 	events []tokensource.Event
 }
 
-func (r *recorder) record(e tokensource.Event) {
+func (r *eventLog) add(e tokensource.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.events = append(r.events, e)
 }
 
-func (r *recorder) all() []tokensource.Event {
+func (r *eventLog) all() []tokensource.Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.events)
 }
 
 // kinds returns the kinds of the events so far, in words and in order.
-func (r *recorder) kinds() []string {
+func (r *eventLog) kinds() []string {
 	var kinds []string
 	for _, e := range r.all() {
 		kinds = append(kinds, e.Kind.String())
@@ -311,7 +311,7 @@ func (r *recorder) kinds() []string {
 	return kinds
 }
 
-func (r *recorder) count(kind tokensource.Kind) int {
+func (r *eventLog) count(kind tokensource.Kind) int {
 	n := 0
 	for _, e := range r.all() {
 		if e.Kind == kind {
@@ -322,18 +322,18 @@ func (r *recorder) count(kind tokensource.Kind) int {
 }
 
 // syncBuffer is a bytes.Buffer for several goroutines.
-type syncBuffer struct {
+type logBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
-func (s *syncBuffer) Write(p []byte) (int, error) {
+func (s *logBuffer) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.b.Write(p)
 }
 
-func (s *syncBuffer) String() string {
+func (s *logBuffer) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.b.String()

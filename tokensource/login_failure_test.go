@@ -14,58 +14,58 @@ import (
 
 func TestLogin_RefusalsDoubleTheirWait(t *testing.T) {
 	wrong := &ags.Error{Op: "sign on", Status: 401}
-	story(t, withLoginOnly, func(t *testing.T, r *rig) {
+	scenario(t, withLoginOnly, func(t *testing.T, f *fixture) {
 		for range 7 {
-			r.gw.Logins.Fail(wrong)
+			f.gw.Logins.Fail(wrong)
 		}
 		for i, minutes := range []int{1, 2, 4, 8, 15, 15} {
-			ended := r.wantEnded(tokensource.NoSession)
+			ended := f.wantEnded(tokensource.NoSession)
 			require.ErrorIs(t, ended, wrong)
-			require.Equal(t, i+1, r.gw.Logins.Count())
-			r.clock.Advance(time.Duration(minutes)*time.Minute - 1)
-			r.wantEnded(tokensource.NoSession)
-			require.Equal(t, i+1, r.gw.Logins.Count(), "remembered")
-			r.clock.Advance(1)
+			require.Equal(t, i+1, f.gw.Logins.Count())
+			f.clock.Advance(time.Duration(minutes)*time.Minute - 1)
+			f.wantEnded(tokensource.NoSession)
+			require.Equal(t, i+1, f.gw.Logins.Count(), "remembered")
+			f.clock.Advance(1)
 		}
-		require.NoError(t, r.src.SetToken(t.Context(), r.gw.signOn()))
-		r.want("a2")
-		assert.Equal(t, 6, r.events.count(tokensource.EventLoginFailed))
+		require.NoError(t, f.src.SetToken(t.Context(), f.gw.signOn()))
+		f.want("a2")
+		assert.Equal(t, 6, f.events.count(tokensource.EventLoginFailed))
 	})
 }
 
 func TestLogin_TransientFailuresAreOnTheBackoff(t *testing.T) {
-	story(t, withLoginOnly, func(t *testing.T, r *rig) {
-		r.gw.Logins.Fail(errBusy, errBusy)
-		r.wantEnded(tokensource.NoSession)
-		r.clock.Advance(187500 * time.Microsecond)
-		r.wantEnded(tokensource.NoSession)
-		r.clock.Advance(375 * time.Millisecond)
-		r.want("a2")
-		assert.Equal(t, 3, r.gw.Logins.Count())
+	scenario(t, withLoginOnly, func(t *testing.T, f *fixture) {
+		f.gw.Logins.Fail(errBusy, errBusy)
+		f.wantEnded(tokensource.NoSession)
+		f.clock.Advance(187500 * time.Microsecond)
+		f.wantEnded(tokensource.NoSession)
+		f.clock.Advance(375 * time.Millisecond)
+		f.want("a2")
+		assert.Equal(t, 3, f.gw.Logins.Count())
 	})
 }
 
 func TestLogin_RegistersAgainAfterADeletedDevice(t *testing.T) {
-	story(t, withLogin, func(t *testing.T, r *rig) {
-		r.gw.Logins.Fail(errDeviceDeleted)
-		r.clock.Advance(sliding)
-		r.want("a2")
-		require.Equal(t, 2, r.gw.Logins.Count())
-		assert.Equal(t, "PUB_989", r.gw.Logins.Calls()[0].ClientID)
-		assert.Empty(t, r.gw.Logins.Calls()[1].ClientID)
-		assert.True(t, ags.DeviceDeleted(r.gw.Logins.Calls()[1].Err))
+	scenario(t, withLogin, func(t *testing.T, f *fixture) {
+		f.gw.Logins.Fail(errDeviceDeleted)
+		f.clock.Advance(sliding)
+		f.want("a2")
+		require.Equal(t, 2, f.gw.Logins.Count())
+		assert.Equal(t, "PUB_989", f.gw.Logins.Calls()[0].ClientID)
+		assert.Empty(t, f.gw.Logins.Calls()[1].ClientID)
+		assert.True(t, ags.DeviceDeleted(f.gw.Logins.Calls()[1].Err))
 	})
 }
 
 func TestLogin_ForgetsADeletedDeviceEvenIfTheNextLoginFails(t *testing.T) {
-	story(t, withLogin, func(t *testing.T, r *rig) {
-		r.gw.Logins.Fail(errDeviceDeleted, errBusy)
-		r.clock.Advance(sliding)
-		assert.Empty(t, r.wantEnded(tokensource.RefreshExpired).ClientID)
-		r.clock.Advance(10 * time.Second)
-		r.want("a2")
-		require.Equal(t, 3, r.gw.Logins.Count())
-		assert.Empty(t, r.gw.Logins.Calls()[2].ClientID)
+	scenario(t, withLogin, func(t *testing.T, f *fixture) {
+		f.gw.Logins.Fail(errDeviceDeleted, errBusy)
+		f.clock.Advance(sliding)
+		assert.Empty(t, f.wantEnded(tokensource.RefreshExpired).ClientID)
+		f.clock.Advance(10 * time.Second)
+		f.want("a2")
+		require.Equal(t, 3, f.gw.Logins.Count())
+		assert.Empty(t, f.gw.Logins.Calls()[2].ClientID)
 	})
 }
 
@@ -76,13 +76,13 @@ func TestLogin_AnAnswerWithoutALiveTokenIsAFailure(t *testing.T) {
 		"dead":  {AccessToken: ags.NewSecret("a"), IssuedAt: start, ExpiresAt: start.Add(time.Minute)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			story(t, func(_ *rig, c *tokensource.Config) {
+			scenario(t, func(_ *fixture, c *tokensource.Config) {
 				c.Token = nil
 				c.Login = func(context.Context, *tokensource.LoginRequiredError) (*ags.Token, error) { return answer, nil }
-			}, func(t *testing.T, r *rig) {
-				r.clock.Advance(time.Hour)
-				assert.Error(t, r.wantEnded(tokensource.NoSession).Err)
-				assert.Equal(t, 1, r.events.count(tokensource.EventLoginFailed))
+			}, func(t *testing.T, f *fixture) {
+				f.clock.Advance(time.Hour)
+				assert.Error(t, f.wantEnded(tokensource.NoSession).Err)
+				assert.Equal(t, 1, f.events.count(tokensource.EventLoginFailed))
 			})
 		})
 	}
@@ -90,7 +90,7 @@ func TestLogin_AnAnswerWithoutALiveTokenIsAFailure(t *testing.T) {
 
 func TestLogin_ATokenNearItsExpiryCausesNoLoop(t *testing.T) {
 	logins := 0
-	story(t, func(_ *rig, c *tokensource.Config) {
+	scenario(t, func(_ *fixture, c *tokensource.Config) {
 		// A broker that keeps the refresh token, and hands on what it has cached.
 		cached := &ags.Token{
 			AccessToken: ags.NewSecret("cached"),
@@ -103,38 +103,38 @@ func TestLogin_ATokenNearItsExpiryCausesNoLoop(t *testing.T) {
 			}
 			return cached, nil
 		}
-	}, func(t *testing.T, r *rig) {
-		cancel, ran := begin(t, r.src.Run)
-		r.want("cached")
+	}, func(t *testing.T, f *fixture) {
+		cancel, ran := begin(t, f.src.Run)
+		f.want("cached")
 		assert.Equal(t, 1, logins)
-		r.clock.Advance(time.Minute)
-		r.want("cached")
+		f.clock.Advance(time.Minute)
+		f.want("cached")
 		assert.Equal(t, 2, logins, "it is asked for again after the wait of a refusal")
 		cancel()
 		require.ErrorIs(t, <-ran, context.Canceled)
-		assert.Zero(t, r.gw.Refreshes.Count())
+		assert.Zero(t, f.gw.Refreshes.Count())
 	})
 }
 
 func TestLogin_ItsFailureDelaysNoRefresh(t *testing.T) {
-	story(t, func(r *rig, c *tokensource.Config) {
-		withLogin(r, c)
-		r.gw.fixed = access
-		c.Token = r.gw.signOn()
-	}, func(t *testing.T, r *rig) {
-		r.gw.Logins.Fail(errSuspended, errSuspended, errSuspended)
-		r.clock.Advance(access - 5*time.Minute)
+	scenario(t, func(f *fixture, c *tokensource.Config) {
+		withLogin(f, c)
+		f.gw.fixed = access
+		c.Token = f.gw.signOn()
+	}, func(t *testing.T, f *fixture) {
+		f.gw.Logins.Fail(errSuspended, errSuspended, errSuspended)
+		f.clock.Advance(access - 5*time.Minute)
 		for i, wait := range []time.Duration{0, time.Minute, 2 * time.Minute} {
-			r.clock.Advance(wait)
-			r.want("a2")
-			require.Equal(t, i+1, r.gw.Logins.Count())
+			f.clock.Advance(wait)
+			f.want("a2")
+			require.Equal(t, i+1, f.gw.Logins.Count())
 		}
 		// No login for another four minutes; but by the wall clock, and by that
 		// alone, all is over, so that the gateway is to be asked.
-		r.clock.Suspend(2 * time.Minute)
-		r.gw.fixedAt = r.clock.Now().Add(fixed)
-		r.want("a3")
-		assert.Equal(t, 3, r.gw.Logins.Count())
-		assert.Equal(t, []string{"r2"}, r.gw.presented())
+		f.clock.Suspend(2 * time.Minute)
+		f.gw.fixedAt = f.clock.Now().Add(fixed)
+		f.want("a3")
+		assert.Equal(t, 3, f.gw.Logins.Count())
+		assert.Equal(t, []string{"r2"}, f.gw.presented())
 	})
 }

@@ -15,35 +15,35 @@ import (
 )
 
 func TestLogin_RunsOnceForAllWaiters(t *testing.T) {
-	story(t, withLoginOnly, func(t *testing.T, r *rig) {
-		r.gw.Logins.Hold()
-		collect := r.callers(t.Context(), 50)
-		assert.Equal(t, 1, r.gw.Logins.Count())
-		r.gw.Logins.Release()
+	scenario(t, withLoginOnly, func(t *testing.T, f *fixture) {
+		f.gw.Logins.Hold()
+		collect := f.startCallers(t.Context(), 50)
+		assert.Equal(t, 1, f.gw.Logins.Count())
+		f.gw.Logins.Release()
 		for _, a := range collect() {
 			require.Equal(t, answer{token: "a2"}, a)
 		}
-		assert.Equal(t, tokensource.NoSession, r.gw.Logins.Calls()[0].Reason)
-		assert.Equal(t, []string{"session ended", "logged in"}, r.events.kinds())
+		assert.Equal(t, tokensource.NoSession, f.gw.Logins.Calls()[0].Reason)
+		assert.Equal(t, []string{"session ended", "logged in"}, f.events.kinds())
 	})
 }
 
 func TestLogin_RunsWithinTheMarginBeforeTheFixedExpiry(t *testing.T) {
-	story(t, func(r *rig, c *tokensource.Config) {
-		withLogin(r, c)
-		r.gw.fixed = access
-		c.Token = r.gw.signOn()
-	}, func(t *testing.T, r *rig) {
-		first := r.src.LoginRequired()
+	scenario(t, func(f *fixture, c *tokensource.Config) {
+		withLogin(f, c)
+		f.gw.fixed = access
+		c.Token = f.gw.signOn()
+	}, func(t *testing.T, f *fixture) {
+		first := f.src.LoginRequired()
 		for range 3 * 60 * 60 {
-			r.clock.Advance(time.Second)
-			_, err := r.ask()
+			f.clock.Advance(time.Second)
+			_, err := f.ask()
 			require.NoError(t, err, "a service never notices the fixed horizon")
 		}
-		assert.Equal(t, 3, r.gw.Logins.Count())
-		assert.Zero(t, r.gw.Refreshes.Count(), "a refresh would win nothing")
+		assert.Equal(t, 3, f.gw.Logins.Count())
+		assert.Zero(t, f.gw.Refreshes.Count(), "a refresh would win nothing")
 		assert.False(t, closed(first), "nothing has ended")
-		asked := r.gw.Logins.Calls()[0]
+		asked := f.gw.Logins.Calls()[0]
 		assert.Equal(t, tokensource.FixedExpired, asked.Reason)
 		assert.Equal(t, start.Add(access), asked.At)
 		assert.Equal(t, "PUB_989", asked.ClientID)
@@ -51,131 +51,131 @@ func TestLogin_RunsWithinTheMarginBeforeTheFixedExpiry(t *testing.T) {
 }
 
 func TestLogin_RunsWithinTheMarginOfATokenThatCannotBeRefreshed(t *testing.T) {
-	story(t, func(r *rig, c *tokensource.Config) {
-		withLogin(r, c)
+	scenario(t, func(f *fixture, c *tokensource.Config) {
+		withLogin(f, c)
 		c.Token.RefreshToken = ags.Secret{}
-	}, func(t *testing.T, r *rig) {
-		r.clock.Advance(access - 5*time.Minute)
-		r.want("a1")
-		r.want("a2")
-		require.Equal(t, 1, r.gw.Logins.Count())
-		assert.Equal(t, tokensource.RefreshExpired, r.gw.Logins.Calls()[0].Reason)
-		assert.Equal(t, start.Add(access), r.gw.Logins.Calls()[0].At)
-		assert.Equal(t, "PUB_989", r.gw.Logins.Calls()[0].ClientID)
-		assert.Zero(t, r.gw.Refreshes.Count())
+	}, func(t *testing.T, f *fixture) {
+		f.clock.Advance(access - 5*time.Minute)
+		f.want("a1")
+		f.want("a2")
+		require.Equal(t, 1, f.gw.Logins.Count())
+		assert.Equal(t, tokensource.RefreshExpired, f.gw.Logins.Calls()[0].Reason)
+		assert.Equal(t, start.Add(access), f.gw.Logins.Calls()[0].At)
+		assert.Equal(t, "PUB_989", f.gw.Logins.Calls()[0].ClientID)
+		assert.Zero(t, f.gw.Refreshes.Count())
 	})
 }
 
 func TestLogin_StartsAtOnceWhenTheRefreshIsRejected(t *testing.T) {
-	story(t, withLogin, func(t *testing.T, r *rig) {
-		r.gw.Refreshes.Fail(errUnauthorized)
-		r.gw.Logins.Hold()
-		r.clock.Advance(access - 5*time.Minute)
-		r.want("a1")
-		r.want("a1") // served to its end, while the login is under way
-		assert.Equal(t, 1, r.gw.Logins.Count())
-		assert.ErrorIs(t, r.gw.Logins.Calls()[0], ags.ErrUnauthorized)
-		r.clock.Advance(5 * time.Minute)
-		collect := r.callers(t.Context(), 3)
-		r.gw.Logins.Release()
+	scenario(t, withLogin, func(t *testing.T, f *fixture) {
+		f.gw.Refreshes.Fail(errUnauthorized)
+		f.gw.Logins.Hold()
+		f.clock.Advance(access - 5*time.Minute)
+		f.want("a1")
+		f.want("a1") // served to its end, while the login is under way
+		assert.Equal(t, 1, f.gw.Logins.Count())
+		assert.ErrorIs(t, f.gw.Logins.Calls()[0], ags.ErrUnauthorized)
+		f.clock.Advance(5 * time.Minute)
+		collect := f.startCallers(t.Context(), 3)
+		f.gw.Logins.Release()
 		for _, a := range collect() {
 			assert.Equal(t, answer{token: "a2"}, a)
 		}
-		assert.Equal(t, 1, r.gw.Refreshes.Count())
+		assert.Equal(t, 1, f.gw.Refreshes.Count())
 	})
 }
 
 func TestLogin_ItsContextIsMarkedAndIsCancelledByClose(t *testing.T) {
-	story(t, withLoginOnly, func(t *testing.T, r *rig) {
-		r.gw.Logins.Hold()
+	scenario(t, withLoginOnly, func(t *testing.T, f *fixture) {
+		f.gw.Logins.Hold()
 		ctx, cancel := context.WithCancel(t.Context())
-		collect := r.callers(ctx, 1)
+		collect := f.startCallers(ctx, 1)
 		cancel()
 		collect()
-		assert.NoError(t, r.gw.Logins.Context(0).Err(), "not with the caller's context")
-		_, err := r.src.TokenContext(r.gw.Logins.Context(0))
+		assert.NoError(t, f.gw.Logins.Context(0).Err(), "not with the caller's context")
+		_, err := f.src.TokenContext(f.gw.Logins.Context(0))
 		assert.ErrorContains(t, err, "Login")
-		assert.ErrorContains(t, r.src.SetToken(r.gw.Logins.Context(0), r.gw.grant()), "Login")
-		assert.ErrorContains(t, r.src.SignOut(r.gw.Logins.Context(0)), "Login")
-		require.NoError(t, r.src.Close())
-		assert.ErrorIs(t, context.Cause(r.gw.Logins.Context(0)), tokensource.ErrClosed)
+		assert.ErrorContains(t, f.src.SetToken(f.gw.Logins.Context(0), f.gw.grant()), "Login")
+		assert.ErrorContains(t, f.src.SignOut(f.gw.Logins.Context(0)), "Login")
+		require.NoError(t, f.src.Close())
+		assert.ErrorIs(t, context.Cause(f.gw.Logins.Context(0)), tokensource.ErrClosed)
 	})
 }
 
 func TestLogin_IsNotRepeatedDuringSetToken(t *testing.T) {
 	slow := make(chan struct{})
-	story(t, func(r *rig, c *tokensource.Config) {
-		withLogin(r, c)
+	scenario(t, func(f *fixture, c *tokensource.Config) {
+		withLogin(f, c)
 		slow = make(chan struct{})
 		c.Token, c.Rand = nil, func() float64 { <-slow; return 0 } // keeps SetToken half-way
-	}, func(t *testing.T, r *rig) {
-		r.gw.Logins.Hold()
-		collect := r.callers(t.Context(), 3)
-		assert.Equal(t, 1, r.gw.Logins.Count())
+	}, func(t *testing.T, f *fixture) {
+		f.gw.Logins.Hold()
+		collect := f.startCallers(t.Context(), 3)
+		assert.Equal(t, 1, f.gw.Logins.Count())
 		set := make(chan error)
-		go func() { set <- r.src.SetToken(t.Context(), r.gw.signOn()) }()
+		go func() { set <- f.src.SetToken(t.Context(), f.gw.signOn()) }()
 		synctest.Wait()
-		assert.Equal(t, 1, r.gw.Logins.Count(), "each sign-on may register a device")
+		assert.Equal(t, 1, f.gw.Logins.Count(), "each sign-on may register a device")
 		close(slow)
 		require.NoError(t, <-set)
 		for _, a := range collect() {
 			assert.Equal(t, answer{token: "a2"}, a)
 		}
-		assert.Equal(t, []string{"session ended", "token set"}, r.events.kinds())
+		assert.Equal(t, []string{"session ended", "token set"}, f.events.kinds())
 	})
 }
 
 func TestLogin_IsSupersededBySetToken(t *testing.T) {
-	story(t, withLoginOnly, func(t *testing.T, r *rig) {
-		r.gw.Logins.Hold()
-		collect := r.callers(t.Context(), 1)
-		require.NoError(t, r.src.SetToken(t.Context(), r.gw.signOn()))
+	scenario(t, withLoginOnly, func(t *testing.T, f *fixture) {
+		f.gw.Logins.Hold()
+		collect := f.startCallers(t.Context(), 1)
+		require.NoError(t, f.src.SetToken(t.Context(), f.gw.signOn()))
 		assert.Equal(t, answer{token: "a2"}, collect()[0])
 		synctest.Wait()
-		assert.Error(t, r.gw.Logins.Context(0).Err(), "it is of no use any more")
-		r.want("a2")
+		assert.Error(t, f.gw.Logins.Context(0).Err(), "it is of no use any more")
+		f.want("a2")
 	})
 }
 
 func TestLogin_DoesNotRunAfterASignOut(t *testing.T) {
-	story(t, withLogin, func(t *testing.T, r *rig) {
-		require.NoError(t, r.src.SignOut(t.Context()))
-		r.wantEnded(tokensource.SignedOut)
-		assert.Zero(t, r.gw.Logins.Count())
+	scenario(t, withLogin, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.src.SignOut(t.Context()))
+		f.wantEnded(tokensource.SignedOut)
+		assert.Zero(t, f.gw.Logins.Count())
 	})
 }
 
 func TestLogin_AdoptsTheLoginOfAnotherProcess(t *testing.T) {
-	story(t, func(r *rig, c *tokensource.Config) {
-		withLogin(r, c)
-		r.memory = &store.Memory{}
-		c.Store = r.memory
-	}, func(t *testing.T, r *rig) {
-		r.want("a1")
-		other := r.neighbours(1)[0]
+	scenario(t, func(f *fixture, c *tokensource.Config) {
+		withLogin(f, c)
+		f.memory = &store.Memory{}
+		c.Store = f.memory
+	}, func(t *testing.T, f *fixture) {
+		f.want("a1")
+		other := f.otherProcesses(1)[0]
 		_, err := other.TokenContext(t.Context())
 		require.NoError(t, err)
-		r.clock.Advance(sliding)
-		require.NoError(t, other.SetToken(t.Context(), r.gw.signOn()))
-		r.want("a3")
-		assert.Zero(t, r.gw.Logins.Count(), "no sign-on is spent")
-		assert.Zero(t, r.events.count(tokensource.EventEnded), "nor an end announced")
+		f.clock.Advance(sliding)
+		require.NoError(t, other.SetToken(t.Context(), f.gw.signOn()))
+		f.want("a3")
+		assert.Zero(t, f.gw.Logins.Count(), "no sign-on is spent")
+		assert.Zero(t, f.events.count(tokensource.EventEnded), "nor an end announced")
 		require.NoError(t, other.Close())
 	})
 }
 
 func TestLogin_DoesNotRunWhileTheStoreCannotBeRead(t *testing.T) {
-	onShelf(t, withLoginOnly, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		shelf.away(errAway)
+	scenarioWithStore(t, withLoginOnly, func(t *testing.T, f *fixture, fake *lockingStore) {
+		fake.setUnavailable(errUnreachable)
 		for range 60 {
-			r.wantUnavailable()
-			r.clock.Advance(time.Second)
+			f.wantUnavailable()
+			f.clock.Advance(time.Second)
 		}
-		assert.Zero(t, r.gw.Logins.Count())
-		shelf.away(nil)
-		r.clock.Advance(10 * time.Second)
-		r.want("a2")
-		assert.Equal(t, 1, r.gw.Logins.Count())
-		assert.Equal(t, "a2 r2", shelf.pair())
+		assert.Zero(t, f.gw.Logins.Count())
+		fake.setUnavailable(nil)
+		f.clock.Advance(10 * time.Second)
+		f.want("a2")
+		assert.Equal(t, 1, f.gw.Logins.Count())
+		assert.Equal(t, "a2 r2", fake.pair())
 	})
 }

@@ -12,20 +12,20 @@ import (
 )
 
 func TestRefresh_AMonthOfASession(t *testing.T) {
-	story(t, nil, func(t *testing.T, r *rig) {
+	scenario(t, nil, func(t *testing.T, f *fixture) {
 		failed, before := 0, time.Now()
-		for r.clock.Now().Before(start.Add(fixed - time.Minute)) {
-			r.clock.Advance(time.Minute)
-			if _, err := r.ask(); err != nil {
+		for f.clock.Now().Before(start.Add(fixed - time.Minute)) {
+			f.clock.Advance(time.Minute)
+			if _, err := f.ask(); err != nil {
 				failed++
 			}
 		}
 		assert.Zero(t, failed)
 		// Every 55 minutes, the last one when what it wins is worth it.
-		assert.Equal(t, int(fixed/(55*time.Minute)), r.gw.Refreshes.Count())
+		assert.Equal(t, int(fixed/(55*time.Minute)), f.gw.Refreshes.Count())
 		assert.Equal(t, before, time.Now(), "without waiting")
-		r.clock.Advance(time.Minute)
-		assert.Equal(t, start.Add(fixed), r.wantEnded(tokensource.FixedExpired).At)
+		f.clock.Advance(time.Minute)
+		assert.Equal(t, start.Add(fixed), f.wantEnded(tokensource.FixedExpired).At)
 	})
 }
 
@@ -47,21 +47,21 @@ func TestRefresh_StartsAtTheMargin(t *testing.T) {
 		{"half and a fifth of it", 12 * time.Second, 0, 0.999, 7*time.Second + 198*time.Millisecond + 799999*time.Nanosecond + 201},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			story(t, func(r *rig, c *tokensource.Config) {
-				r.gw.access = tt.access
-				c.Token, c.RefreshBefore = r.gw.signOn(), tt.before
+			scenario(t, func(f *fixture, c *tokensource.Config) {
+				f.gw.access = tt.access
+				c.Token, c.RefreshBefore = f.gw.signOn(), tt.before
 				c.Rand = func() float64 { return tt.draw }
-			}, func(t *testing.T, r *rig) {
-				due := r.src.Status().RefreshAt
+			}, func(t *testing.T, f *fixture) {
+				due := f.src.Status().RefreshAt
 				assert.WithinDuration(t, start.Add(tt.access-tt.wantLeft), due, time.Millisecond)
-				r.clock.Advance(due.Sub(start) - 1)
-				r.want("a2")
-				assert.Equal(t, tokensource.Fresh, r.src.Status().Phase)
-				assert.Zero(t, r.gw.Refreshes.Count())
-				r.clock.Advance(1)
-				r.want("a2")
-				r.want("a3")
-				assert.Equal(t, 1, r.gw.Refreshes.Count())
+				f.clock.Advance(due.Sub(start) - 1)
+				f.want("a2")
+				assert.Equal(t, tokensource.Fresh, f.src.Status().Phase)
+				assert.Zero(t, f.gw.Refreshes.Count())
+				f.clock.Advance(1)
+				f.want("a2")
+				f.want("a3")
+				assert.Equal(t, 1, f.gw.Refreshes.Count())
 			})
 		})
 	}
@@ -78,113 +78,113 @@ func TestRefresh_StartsAtOnceForAPairIssuedInTheFuture(t *testing.T) {
 		{"but not by what two clocks may differ", time.Minute, "a2", 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			story(t, func(r *rig, c *tokensource.Config) {
-				c.Token = r.gw.signOn()
+			scenario(t, func(f *fixture, c *tokensource.Config) {
+				c.Token = f.gw.signOn()
 				c.Token.IssuedAt = start.Add(tt.ahead)
-			}, func(t *testing.T, r *rig) {
-				r.want("a2")
-				r.want(tt.want)
-				assert.Equal(t, tt.calls, r.gw.Refreshes.Count())
+			}, func(t *testing.T, f *fixture) {
+				f.want("a2")
+				f.want(tt.want)
+				assert.Equal(t, tt.calls, f.gw.Refreshes.Count())
 			})
 		})
 	}
 }
 
 func TestRefresh_IsNotDelayedByAnIssueTimeInThePast(t *testing.T) {
-	story(t, nil, func(t *testing.T, r *rig) {
-		r.gw.edit = func(t *ags.Token) { t.IssuedAt = t.IssuedAt.Add(-30 * 24 * time.Hour) }
-		r.clock.Advance(access)
-		r.want("a2")
-		r.clock.Advance(access)
-		r.want("a3") // and not only when a quarter of that life has passed
-		require.Equal(t, 2, r.gw.Refreshes.Count())
+	scenario(t, nil, func(t *testing.T, f *fixture) {
+		f.gw.edit = func(t *ags.Token) { t.IssuedAt = t.IssuedAt.Add(-30 * 24 * time.Hour) }
+		f.clock.Advance(access)
+		f.want("a2")
+		f.clock.Advance(access)
+		f.want("a3") // and not only when a quarter of that life has passed
+		require.Equal(t, 2, f.gw.Refreshes.Count())
 	})
 }
 
 func TestRefresh_IsNotRepeatedNearTheFixedExpiry(t *testing.T) {
-	story(t, func(r *rig, c *tokensource.Config) {
+	scenario(t, func(f *fixture, c *tokensource.Config) {
 		// A gateway that cuts the access token's life at the fixed horizon.
-		r.gw.fixed = 90 * time.Minute
-		r.gw.edit = func(t *ags.Token) {
+		f.gw.fixed = 90 * time.Minute
+		f.gw.edit = func(t *ags.Token) {
 			if t.ExpiresAt.After(t.FixedExpiresAt) {
 				t.ExpiresAt = t.FixedExpiresAt
 			}
 		}
-		c.Token = r.gw.signOn()
-	}, func(t *testing.T, r *rig) {
+		c.Token = f.gw.signOn()
+	}, func(t *testing.T, f *fixture) {
 		for range 90*60 - 2 {
-			r.clock.Advance(time.Second)
-			_, err := r.ask()
+			f.clock.Advance(time.Second)
+			_, err := f.ask()
 			require.NoError(t, err)
 		}
-		assert.Equal(t, 1, r.gw.Refreshes.Count())
-		r.clock.Advance(time.Second)
-		r.wantEnded(tokensource.FixedExpired)
-		assert.Equal(t, 1, r.gw.Refreshes.Count())
+		assert.Equal(t, 1, f.gw.Refreshes.Count())
+		f.clock.Advance(time.Second)
+		f.wantEnded(tokensource.FixedExpired)
+		assert.Equal(t, 1, f.gw.Refreshes.Count())
 	})
 }
 
 func TestRefresh_ARepeatedFixedLifetimeDoesNotExtendTheSession(t *testing.T) {
-	story(t, func(r *rig, c *tokensource.Config) {
-		r.gw.edit = func(t *ags.Token) { t.FixedExpiresAt = t.IssuedAt.Add(fixed) }
-		c.Token = r.gw.signOn()
-	}, func(t *testing.T, r *rig) {
+	scenario(t, func(f *fixture, c *tokensource.Config) {
+		f.gw.edit = func(t *ags.Token) { t.FixedExpiresAt = t.IssuedAt.Add(fixed) }
+		c.Token = f.gw.signOn()
+	}, func(t *testing.T, f *fixture) {
 		for range 5 {
-			r.clock.Advance(access)
-			_, err := r.ask()
+			f.clock.Advance(access)
+			_, err := f.ask()
 			require.NoError(t, err)
 		}
-		assert.Equal(t, start.Add(fixed), r.src.Status().FixedExpiresAt)
+		assert.Equal(t, start.Add(fixed), f.src.Status().FixedExpiresAt)
 	})
 }
 
 func TestRefresh_AGrantPastTheFixedExpiryReplacesIt(t *testing.T) {
-	story(t, nil, func(t *testing.T, r *rig) {
-		r.want("a1")
-		r.clock.Suspend(2 * fixed)
-		r.gw.fixedAt = r.clock.Now().Add(time.Hour * 24)
-		r.want("a2")
-		assert.Equal(t, r.gw.fixedAt, r.src.Status().FixedExpiresAt)
-		r.clock.Advance(time.Hour * 24)
-		r.wantEnded(tokensource.FixedExpired)
+	scenario(t, nil, func(t *testing.T, f *fixture) {
+		f.want("a1")
+		f.clock.Suspend(2 * fixed)
+		f.gw.fixedAt = f.clock.Now().Add(time.Hour * 24)
+		f.want("a2")
+		assert.Equal(t, f.gw.fixedAt, f.src.Status().FixedExpiresAt)
+		f.clock.Advance(time.Hour * 24)
+		f.wantEnded(tokensource.FixedExpired)
 	})
 }
 
 func TestRefresh_AnOutageWithinTheMarginIsNotSeen(t *testing.T) {
-	story(t, nil, func(t *testing.T, r *rig) {
-		r.gw.Refreshes.FailAlways(errBusy)
-		r.clock.Advance(access - 5*time.Minute)
+	scenario(t, nil, func(t *testing.T, f *fixture) {
+		f.gw.Refreshes.FailAlways(errBusy)
+		f.clock.Advance(access - 5*time.Minute)
 		for range 200 { // twenty seconds
-			r.want("a1")
-			r.clock.Advance(100 * time.Millisecond)
+			f.want("a1")
+			f.clock.Advance(100 * time.Millisecond)
 		}
-		assert.LessOrEqual(t, r.gw.Refreshes.Count(), 8)
-		assert.Equal(t, tokensource.Ageing, r.src.Status().Phase)
-		assert.ErrorIs(t, r.src.Status().Err, ags.ErrUnavailable)
-		r.gw.Refreshes.FailAlways(nil)
-		r.clock.Advance(30 * time.Second)
-		r.want("a1")
-		r.want("a2")
-		assert.NoError(t, r.src.Status().Err)
-		assert.Equal(t, r.gw.Refreshes.Count()-1, r.events.count(tokensource.EventRefreshFailed))
+		assert.LessOrEqual(t, f.gw.Refreshes.Count(), 8)
+		assert.Equal(t, tokensource.Ageing, f.src.Status().Phase)
+		assert.ErrorIs(t, f.src.Status().Err, ags.ErrUnavailable)
+		f.gw.Refreshes.FailAlways(nil)
+		f.clock.Advance(30 * time.Second)
+		f.want("a1")
+		f.want("a2")
+		assert.NoError(t, f.src.Status().Err)
+		assert.Equal(t, f.gw.Refreshes.Count()-1, f.events.count(tokensource.EventRefreshFailed))
 	})
 }
 
 func TestRefresh_AnOutagePastTheExpiryIsRetriedOnTheBackoff(t *testing.T) {
-	story(t, nil, func(t *testing.T, r *rig) {
-		r.gw.Refreshes.FailAlways(errBusy)
-		r.clock.Advance(access - time.Second - 1)
-		r.want("a1")
-		r.clock.Advance(1)
-		before := r.gw.Refreshes.Count()
+	scenario(t, nil, func(t *testing.T, f *fixture) {
+		f.gw.Refreshes.FailAlways(errBusy)
+		f.clock.Advance(access - time.Second - 1)
+		f.want("a1")
+		f.clock.Advance(1)
+		before := f.gw.Refreshes.Count()
 		for range 600 { // ten minutes; the back-off is capped at ten seconds
-			later := r.wantUnavailable()
-			assert.LessOrEqual(t, later.NextAt.Sub(r.clock.Now()), 12500*time.Millisecond)
-			r.clock.Advance(time.Second)
+			later := f.wantUnavailable()
+			assert.LessOrEqual(t, later.NextAt.Sub(f.clock.Now()), 12500*time.Millisecond)
+			f.clock.Advance(time.Second)
 		}
-		assert.LessOrEqual(t, r.gw.Refreshes.Count()-before, 85)
-		r.gw.Refreshes.FailAlways(nil)
-		r.clock.Advance(10 * time.Second)
-		r.want("a2")
+		assert.LessOrEqual(t, f.gw.Refreshes.Count()-before, 85)
+		f.gw.Refreshes.FailAlways(nil)
+		f.clock.Advance(10 * time.Second)
+		f.want("a2")
 	})
 }

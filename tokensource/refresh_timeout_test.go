@@ -16,7 +16,7 @@ import (
 
 // deaf returns a reply that does not heed the end of its context, and comes to err
 // once it is released.
-func deaf(err error) (reply func() error, release func()) {
+func ignoringContext(err error) (reply func() error, release func()) {
 	released := make(chan struct{})
 	return func() error { <-released; return err }, func() { close(released) }
 }
@@ -32,50 +32,50 @@ func TestRefresh_ARefresherThatIgnoresItsContextIsNotCalledTwiceAtOnce(t *testin
 		"and fails with an error of its own": {errors.New("gave up"), 2, answer{token: "a2"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			story(t, nil, func(t *testing.T, r *rig) {
-				slow, release := deaf(tt.err)
-				r.gw.Refreshes.Do(slow)
-				r.clock.Advance(access)
-				collect := r.callers(t.Context(), 2)
-				r.clock.Advance(10 * time.Second)
+			scenario(t, nil, func(t *testing.T, f *fixture) {
+				slow, release := ignoringContext(tt.err)
+				f.gw.Refreshes.Do(slow)
+				f.clock.Advance(access)
+				collect := f.startCallers(t.Context(), 2)
+				f.clock.Advance(10 * time.Second)
 				synctest.Wait()
-				require.ErrorIs(t, context.Cause(r.gw.Refreshes.Context(0)), context.DeadlineExceeded)
-				r.clock.Advance(2 * time.Second)
+				require.ErrorIs(t, context.Cause(f.gw.Refreshes.Context(0)), context.DeadlineExceeded)
+				f.clock.Advance(2 * time.Second)
 				synctest.Wait()
-				require.Equal(t, 1, r.gw.Refreshes.Count(), "the first has not returned")
+				require.Equal(t, 1, f.gw.Refreshes.Count(), "the first has not returned")
 				release()
 				for _, a := range collect() {
 					assert.Equal(t, tt.want, a)
 				}
-				assert.Equal(t, tt.calls, r.gw.Refreshes.Count())
-				assert.Equal(t, 1, r.gw.Refreshes.MaxInFlight())
+				assert.Equal(t, tt.calls, f.gw.Refreshes.Count())
+				assert.Equal(t, 1, f.gw.Refreshes.MaxInFlight())
 			})
 		})
 	}
 }
 
 func TestRefresh_ALateRefusalIsNotRetriedAtOnce(t *testing.T) {
-	story(t, nil, func(t *testing.T, r *rig) {
-		slow, release := deaf(errBusy)
-		r.gw.Refreshes.Do(slow)
-		r.clock.Advance(access)
-		collect := r.callers(t.Context(), 1)
-		r.clock.Advance(12 * time.Second)
+	scenario(t, nil, func(t *testing.T, f *fixture) {
+		slow, release := ignoringContext(errBusy)
+		f.gw.Refreshes.Do(slow)
+		f.clock.Advance(access)
+		collect := f.startCallers(t.Context(), 1)
+		f.clock.Advance(12 * time.Second)
 		release()
 		require.ErrorIs(t, collect()[0].err, ags.ErrUnavailable)
-		assert.Equal(t, 1, r.gw.Refreshes.Count())
+		assert.Equal(t, 1, f.gw.Refreshes.Count())
 	})
 }
 
 func TestRefresh_IsNotRepeatedAfterItsTimeout(t *testing.T) {
-	story(t, nil, func(t *testing.T, r *rig) {
-		slow, release := deaf(errLost)
-		r.gw.Refreshes.Do(slow)
-		r.clock.Advance(access)
-		collect := r.callers(t.Context(), 1)
-		r.clock.Advance(10 * time.Second)
+	scenario(t, nil, func(t *testing.T, f *fixture) {
+		slow, release := ignoringContext(errLost)
+		f.gw.Refreshes.Do(slow)
+		f.clock.Advance(access)
+		collect := f.startCallers(t.Context(), 1)
+		f.clock.Advance(10 * time.Second)
 		synctest.Wait()
-		r.clock.Advance(5 * time.Second)
+		f.clock.Advance(5 * time.Second)
 		var later *tokensource.UnavailableError
 		err := collect()[0].err
 		require.ErrorAs(t, err, &later)
@@ -83,20 +83,20 @@ func TestRefresh_IsNotRepeatedAfterItsTimeout(t *testing.T) {
 		assert.ErrorContains(t, err, "no answer in time")
 		release()
 		synctest.Wait()
-		assert.Equal(t, 1, r.gw.Refreshes.Count(), "nobody waits for it any more")
+		assert.Equal(t, 1, f.gw.Refreshes.Count(), "nobody waits for it any more")
 	})
 }
 
 func TestRefresh_SetsOneTimerAtATime(t *testing.T) {
-	story(t, nil, func(t *testing.T, r *rig) {
-		r.gw.Refreshes.Hold()
-		r.clock.Advance(access)
-		collect := r.callers(t.Context(), 1)
+	scenario(t, nil, func(t *testing.T, f *fixture) {
+		f.gw.Refreshes.Hold()
+		f.clock.Advance(access)
+		collect := f.startCallers(t.Context(), 1)
 		for _, left := range []time.Duration{10 * time.Second, 5 * time.Second} {
-			assert.Equal(t, left, r.clock.AdvanceToNext())
+			assert.Equal(t, left, f.clock.AdvanceToNext())
 			synctest.Wait()
 		}
 		assert.ErrorIs(t, collect()[0].err, context.DeadlineExceeded)
-		assert.Zero(t, r.clock.AdvanceToNext(), "nothing is left set")
+		assert.Zero(t, f.clock.AdvanceToNext(), "nothing is left set")
 	})
 }

@@ -34,91 +34,92 @@ func TestInvariant09_NoTokenInAnythingThatIsPrinted(t *testing.T) {
 			}
 		}
 	}
-	shelf := newLockedShelf()
-	story(t, func(r *rig, c *tokensource.Config) {
-		r.gw.edit = func(t *ags.Token) {
+	fake := newLockingStore()
+	scenario(t, func(f *fixture, c *tokensource.Config) {
+		f.gw.edit = func(t *ags.Token) {
 			t.AccessToken = ags.NewSecret(mark + t.AccessToken.Reveal())
 			t.RefreshToken = ags.NewSecret(mark + t.RefreshToken.Reveal())
 		}
-		r.gw.SignOuts.FailAlways(errors.New("refused"))
-		c.Store, c.Refresher, c.Token = shelf, r.gw, r.gw.signOn()
+		f.gw.SignOuts.FailAlways(errors.New("refused"))
+		c.Store, c.Refresher, c.Token = fake, f.gw, f.gw.signOn()
 		take(*c)
-	}, func(t *testing.T, r *rig) {
+	}, func(t *testing.T, f *fixture) {
 		look := func() {
-			_, err := r.ask()
-			take(err, r.src.Status())
+			_, err := f.ask()
+			take(err, f.src.Status())
 		}
 		look()
-		r.gw.Refreshes.Fail(errBusy, errLost, errLost, errSuspended, nil, errUnauthorized)
+		f.gw.Refreshes.Fail(errBusy, errLost, errLost, errSuspended, nil, errUnauthorized)
 		for range 8 {
-			r.clock.Advance(access)
+			f.clock.Advance(access)
 			look()
 		}
-		take(r.src.SetToken(t.Context(), r.gw.signOn()))
+		take(f.src.SetToken(t.Context(), f.gw.signOn()))
 		look()
-		shelf.fail(errors.New("no space left on device"))
-		take(r.src.SetToken(t.Context(), r.gw.signOn()))
+		fake.failSaves(errors.New("no space left on device"))
+		take(f.src.SetToken(t.Context(), f.gw.signOn()))
 		look()
-		shelf.fail(nil)
-		shelf.put(`{"version":1,"generation":9,"access_token":"` + mark)
-		take(r.src.Sync(t.Context()))
-		shelf.put(`{"version":9,"access_token":"` + mark + `"}`)
-		take(r.src.Sync(t.Context()))
-		r.clock.Advance(access)
+		fake.failSaves(nil)
+		fake.replace(`{"version":1,"generation":9,"access_token":"` + mark)
+		take(f.src.Sync(t.Context()))
+		fake.replace(`{"version":9,"access_token":"` + mark + `"}`)
+		take(f.src.Sync(t.Context()))
+		f.clock.Advance(access)
 		look()
-		take(r.src.SignOut(t.Context()))
+		take(f.src.SignOut(t.Context()))
 		look()
-		_, err := r.src.TokenContext(t.Context())
+		_, err := f.src.TokenContext(t.Context())
 		take(err)
-		for _, e := range r.events.all() {
+		for _, e := range f.events.all() {
 			take(e)
 		}
-		out.WriteString(r.logs.String())
-		require.Greater(t, len(r.events.all()), 8)
+		out.WriteString(f.logs.String())
+		require.Greater(t, len(f.events.all()), 8)
 	})
 	assert.Greater(t, out.Len(), 10_000)
 	assert.NotContains(t, out.String(), mark)
 }
 
 func TestInvariant09_NoRefreshTokenIsHandedOut(t *testing.T) {
-	story(t, nil, func(t *testing.T, r *rig) {
+	scenario(t, nil, func(t *testing.T, f *fixture) {
 		for range 3 {
-			tok, err := r.src.TokenContext(t.Context())
+			tok, err := f.src.TokenContext(t.Context())
 			require.NoError(t, err)
 			assert.Empty(t, tok.RefreshToken)
 			assert.NotContains(t, fmt.Sprintf("%#v", tok), "r1")
-			r.clock.Advance(time.Minute)
+			f.clock.Advance(time.Minute)
 		}
 	})
 }
 
 // sayer is a testing.T that keeps what is said of a failure.
-type sayer struct{ said string }
+type fakeT struct{ output string }
 
-func (s *sayer) Errorf(format string, args ...any) { s.said += fmt.Sprintf(format, args...) }
+func (s *fakeT) Errorf(format string, args ...any) { s.output += fmt.Sprintf(format, args...) }
 
 // behindFunc is a store that keeps what it has from what prints by reflection.
-type behindFunc struct{ shelf func() *lockedShelf }
+type opaqueStore struct{ inner func() *lockingStore }
 
-func (s behindFunc) Load(ctx context.Context) ([]byte, error) { return s.shelf().Load(ctx) }
+func (s opaqueStore) Load(ctx context.Context) ([]byte, error) { return s.inner().Load(ctx) }
 
-func (s behindFunc) Save(ctx context.Context, record []byte) error {
-	return s.shelf().Save(ctx, record)
+func (s opaqueStore) Save(ctx context.Context, record []byte) error {
+	return s.inner().Save(ctx, record)
 }
-func (s behindFunc) Delete(ctx context.Context) error               { return s.shelf().Delete(ctx) }
-func (s behindFunc) Lock(ctx context.Context) (func() error, error) { return s.shelf().Lock(ctx) }
 
-func hiddenShelf() behindFunc {
-	shelf := newLockedShelf()
-	return behindFunc{func() *lockedShelf { return shelf }}
+func (s opaqueStore) Delete(ctx context.Context) error               { return s.inner().Delete(ctx) }
+func (s opaqueStore) Lock(ctx context.Context) (func() error, error) { return s.inner().Lock(ctx) }
+
+func newOpaqueStore() opaqueStore {
+	fake := newLockingStore()
+	return opaqueStore{func() *lockingStore { return fake }}
 }
 
 // testify prints what differs by reflection, and follows pointers to wherever they lead.
 func TestInvariant09_NoTokenInWhatPrintsByReflection(t *testing.T) {
-	synctest.Test(t, printByReflection)
+	synctest.Test(t, checkPrintedByReflection)
 }
 
-func printByReflection(t *testing.T) {
+func checkPrintedByReflection(t *testing.T) {
 	t.Helper()
 	now := time.Now()
 	token := func() *ags.Token {
@@ -130,7 +131,7 @@ func printByReflection(t *testing.T) {
 	gw := newGateway(nil)
 	gw.SignOuts.FailAlways(errBusy)
 	for range 2 {
-		src, err := tokensource.New(tokensource.Config{Refresher: gw, Token: token(), Store: hiddenShelf()})
+		src, err := tokensource.New(tokensource.Config{Refresher: gw, Token: token(), Store: newOpaqueStore()})
 		require.NoError(t, err)
 		defer func() { require.NoError(t, src.Close()) }()
 		_, err = src.TokenContext(t.Context())
@@ -144,9 +145,9 @@ func printByReflection(t *testing.T) {
 		"Source": {sources[0], sources[1]},
 		"Config": {tokensource.Config{Token: token()}, tokensource.Config{Token: token(), LockTimeout: 1}},
 	} {
-		said := &sayer{}
-		require.False(t, assert.Equal(said, pair[0], pair[1]), name)
-		require.NotEmpty(t, said.said)
-		assert.NotContains(t, said.said, mark, name)
+		out := &fakeT{}
+		require.False(t, assert.Equal(out, pair[0], pair[1]), name)
+		require.NotEmpty(t, out.output)
+		assert.NotContains(t, out.output, mark, name)
 	}
 }

@@ -14,127 +14,127 @@ import (
 )
 
 func TestSetToken_AnswersWaitersAndSupersedesARefresh(t *testing.T) {
-	story(t, nil, func(t *testing.T, r *rig) {
-		r.gw.Refreshes.Hold()
-		r.clock.Advance(access)
-		collect := r.callers(t.Context(), 2)
-		require.NoError(t, r.src.SetToken(t.Context(), r.gw.signOn()))
+	scenario(t, nil, func(t *testing.T, f *fixture) {
+		f.gw.Refreshes.Hold()
+		f.clock.Advance(access)
+		collect := f.startCallers(t.Context(), 2)
+		require.NoError(t, f.src.SetToken(t.Context(), f.gw.signOn()))
 		for _, a := range collect() {
 			assert.Equal(t, answer{token: "a2"}, a, "those who wait are served the new one")
 		}
-		r.gw.Refreshes.Release()
+		f.gw.Refreshes.Release()
 		synctest.Wait()
-		r.want("a2") // the answer to the former session's refresh, a3, is not used
-		assert.Equal(t, 3, r.gw.granted)
-		assert.Equal(t, 1, r.events.count(tokensource.EventTokenSet))
-		assert.Zero(t, r.events.count(tokensource.EventRefreshed))
+		f.want("a2") // the answer to the former session's refresh, a3, is not used
+		assert.Equal(t, 3, f.gw.granted)
+		assert.Equal(t, 1, f.events.count(tokensource.EventTokenSet))
+		assert.Zero(t, f.events.count(tokensource.EventRefreshed))
 	})
 }
 
 func TestSetToken_KeepsTheDevice(t *testing.T) {
-	story(t, nil, func(t *testing.T, r *rig) {
-		given := r.gw.signOn()
+	scenario(t, nil, func(t *testing.T, f *fixture) {
+		given := f.gw.signOn()
 		given.ClientID, given.AccountID = "", ""
-		require.NoError(t, r.src.SetToken(t.Context(), given))
-		st := r.src.Status()
+		require.NoError(t, f.src.SetToken(t.Context(), given))
+		st := f.src.Status()
 		assert.Equal(t, []string{"PUB_989", "1663"}, []string{st.ClientID, st.AccountID})
-		require.Error(t, r.src.SetToken(t.Context(), nil))
-		require.Error(t, r.src.SetToken(t.Context(), &ags.Token{}))
-		r.want("a2")
+		require.Error(t, f.src.SetToken(t.Context(), nil))
+		require.Error(t, f.src.SetToken(t.Context(), &ags.Token{}))
+		f.want("a2")
 	})
 }
 
 func TestSetToken_IsSavedAsANewGeneration(t *testing.T) {
-	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		r.want("a1")
-		shelf.rotate(t, "theirs", r.clock.Now().Add(access))
-		require.NoError(t, r.src.SetToken(t.Context(), r.gw.signOn()))
-		assert.Equal(t, "a2 r2", shelf.pair(), "a human's wish goes over what others stored")
-		assert.InDelta(t, 3, shelf.field("generation"), 0)
-		r.want("a2")
+	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
+		fake.rotate(t, "theirs", f.clock.Now().Add(access))
+		require.NoError(t, f.src.SetToken(t.Context(), f.gw.signOn()))
+		assert.Equal(t, "a2 r2", fake.pair(), "a human's wish goes over what others stored")
+		assert.InDelta(t, 3, fake.field("generation"), 0)
+		f.want("a2")
 	})
 }
 
 func TestSetToken_IsUsedEvenIfItCannotBeSaved(t *testing.T) {
-	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		r.want("a1")
+	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
 		full := errors.New("no space left on device")
-		shelf.fail(full)
-		r.clock.Advance(time.Minute)
-		assert.ErrorIs(t, r.src.SetToken(t.Context(), r.gw.signOn()), full)
-		r.want("a2")
-		shelf.fail(nil)
-		shelf.rotate(t, "theirs", r.clock.Now().Add(access))
-		r.clock.Advance(2 * time.Second)
-		r.want("a2")
-		r.want("a2")
-		assert.Equal(t, "a2 r2", shelf.pair())
+		fake.failSaves(full)
+		f.clock.Advance(time.Minute)
+		assert.ErrorIs(t, f.src.SetToken(t.Context(), f.gw.signOn()), full)
+		f.want("a2")
+		fake.failSaves(nil)
+		fake.rotate(t, "theirs", f.clock.Now().Add(access))
+		f.clock.Advance(2 * time.Second)
+		f.want("a2")
+		f.want("a2")
+		assert.Equal(t, "a2 r2", fake.pair())
 	})
 }
 
 func TestSetToken_IsNotReplacedBeforeItIsSaved(t *testing.T) {
-	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		r.want("a1")
-		shelf.fail(errAway)
-		require.ErrorIs(t, r.setToken()(t.Context()), errAway)
-		r.gw.Refreshes.Do(func() error {
-			shelf.fail(nil)
-			shelf.rotate(t, "theirs", r.clock.Now().Add(access)) // somebody without our lock
+	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
+		fake.failSaves(errUnreachable)
+		require.ErrorIs(t, f.setToken()(t.Context()), errUnreachable)
+		f.gw.Refreshes.Do(func() error {
+			fake.failSaves(nil)
+			fake.rotate(t, "theirs", f.clock.Now().Add(access)) // somebody without our lock
 			return nil
 		})
-		r.clock.Advance(access)
-		r.want("a3") // neither before nor after its first refresh
-		assert.Equal(t, "a3 r3", shelf.pair())
-		assert.Equal(t, []string{"r2"}, r.gw.presented())
+		f.clock.Advance(access)
+		f.want("a3") // neither before nor after its first refresh
+		assert.Equal(t, "a3 r3", fake.pair())
+		assert.Equal(t, []string{"r2"}, f.gw.presented())
 	})
 }
 
 func TestSetToken_OverwritesNothingOnceItHasEnded(t *testing.T) {
 	t.Run("rejected", func(t *testing.T) {
-		onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-			r.want("a1")
-			shelf.fail(errAway)
-			require.ErrorIs(t, r.setToken()(t.Context()), errAway)
-			r.gw.Refreshes.Do(func() error {
-				shelf.fail(nil)
-				shelf.put(r.theirs(7))
+		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+			f.want("a1")
+			fake.failSaves(errUnreachable)
+			require.ErrorIs(t, f.setToken()(t.Context()), errUnreachable)
+			f.gw.Refreshes.Do(func() error {
+				fake.failSaves(nil)
+				fake.replace(f.otherSession(7))
 				return errUnauthorized
 			})
-			r.clock.Advance(access)
-			r.want("theirs")
-			assert.Equal(t, "theirs r-theirs", shelf.pair())
-			assert.Equal(t, []string{"r2"}, r.gw.presented())
+			f.clock.Advance(access)
+			f.want("theirs")
+			assert.Equal(t, "theirs r-theirs", fake.pair())
+			assert.Equal(t, []string{"r2"}, f.gw.presented())
 		})
 	})
 	t.Run("over by time", func(t *testing.T) {
-		onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-			r.want("a1")
-			shelf.fail(errAway)
-			require.ErrorIs(t, r.setToken()(t.Context()), errAway)
-			r.clock.Advance(sliding)
-			shelf.fail(nil)
-			shelf.put(r.theirs(7))
-			_, _ = r.ask()
-			r.want("theirs")
-			assert.Equal(t, "theirs r-theirs", shelf.pair())
-			assert.Zero(t, r.gw.Refreshes.Count())
+		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+			f.want("a1")
+			fake.failSaves(errUnreachable)
+			require.ErrorIs(t, f.setToken()(t.Context()), errUnreachable)
+			f.clock.Advance(sliding)
+			fake.failSaves(nil)
+			fake.replace(f.otherSession(7))
+			_, _ = f.ask()
+			f.want("theirs")
+			assert.Equal(t, "theirs r-theirs", fake.pair())
+			assert.Zero(t, f.gw.Refreshes.Count())
 		})
 	})
 }
 
 func TestSetToken_TheSessionThatItReplacedIsNotAdoptedAgain(t *testing.T) {
-	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		shelf.lost = true
-		r.want("a1") // stored, though we do not know
-		require.Equal(t, "a1 r1", shelf.pair())
-		shelf.lost = false
-		shelf.fail(errAway)
-		require.ErrorIs(t, r.src.SignOut(t.Context()), errAway)
-		require.ErrorIs(t, r.setToken()(t.Context()), errAway)
-		r.gw.Refreshes.Fail(errUnauthorized)
-		r.clock.Advance(access)
-		r.wantEnded(tokensource.RefreshRejected)
-		assert.Equal(t, []string{"r2"}, r.gw.presented())
-		assert.Zero(t, r.events.count(tokensource.EventAdopted))
+	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+		fake.lost = true
+		f.want("a1") // stored, though we do not know
+		require.Equal(t, "a1 r1", fake.pair())
+		fake.lost = false
+		fake.failSaves(errUnreachable)
+		require.ErrorIs(t, f.src.SignOut(t.Context()), errUnreachable)
+		require.ErrorIs(t, f.setToken()(t.Context()), errUnreachable)
+		f.gw.Refreshes.Fail(errUnauthorized)
+		f.clock.Advance(access)
+		f.wantEnded(tokensource.RefreshRejected)
+		assert.Equal(t, []string{"r2"}, f.gw.presented())
+		assert.Zero(t, f.events.count(tokensource.EventAdopted))
 	})
 }

@@ -13,147 +13,147 @@ import (
 )
 
 func TestSignOut_CoversARefreshThatIsAnsweredLater(t *testing.T) {
-	story(t, withSignOut, func(t *testing.T, r *rig) {
-		r.gw.Refreshes.Hold()
-		r.clock.Advance(access)
-		collect := r.callers(t.Context(), 1)
-		require.NoError(t, r.src.SignOut(t.Context()))
+	scenario(t, withSignOut, func(t *testing.T, f *fixture) {
+		f.gw.Refreshes.Hold()
+		f.clock.Advance(access)
+		collect := f.startCallers(t.Context(), 1)
+		require.NoError(t, f.src.SignOut(t.Context()))
 		assert.ErrorIs(t, collect()[0].err, tokensource.ErrLoginRequired)
-		r.gw.Refreshes.Release()
+		f.gw.Refreshes.Release()
 		synctest.Wait()
-		r.wantEnded(tokensource.SignedOut)
-		assert.Equal(t, []string{"a1", "a2"}, r.gw.signedOut())
+		f.wantEnded(tokensource.SignedOut)
+		assert.Equal(t, []string{"a1", "a2"}, f.gw.signedOut())
 	})
 }
 
 func TestSignOut_CoversOperationsInFlight(t *testing.T) {
 	t.Run("a pair that is being saved", func(t *testing.T) {
-		onShelf(t, withSignOut, func(t *testing.T, r *rig, shelf *lockedShelf) {
-			r.want("a1")
-			r.gw.Refreshes.Do(func() error { shelf.saving.close(); return nil })
-			r.clock.Advance(access)
-			collect := r.callers(t.Context(), 1)
-			_, came := begin(t, r.src.SignOut)
+		scenarioWithStore(t, withSignOut, func(t *testing.T, f *fixture, fake *lockingStore) {
+			f.want("a1")
+			f.gw.Refreshes.Do(func() error { fake.saving.hold(); return nil })
+			f.clock.Advance(access)
+			collect := f.startCallers(t.Context(), 1)
+			_, came := begin(t, f.src.SignOut)
 			assert.ErrorIs(t, collect()[0].err, tokensource.ErrLoginRequired)
-			shelf.saving.open()
+			fake.saving.release()
 			require.NoError(t, <-came)
 			synctest.Wait()
-			assert.Equal(t, []string{"a1", "a2"}, r.gw.signedOut())
-			assert.NotNil(t, shelf.field("signed_out_at"))
-			assert.Equal(t, 1, r.gw.Refreshes.Count())
+			assert.Equal(t, []string{"a1", "a2"}, f.gw.signedOut())
+			assert.NotNil(t, fake.field("signed_out_at"))
+			assert.Equal(t, 1, f.gw.Refreshes.Count())
 		})
 	})
 	t.Run("a login that was answered already", func(t *testing.T) {
 		var answered latch
-		story(t, func(r *rig, c *tokensource.Config) {
-			answered.close()
-			c.Token, c.Refresher = nil, r.gw
+		scenario(t, func(f *fixture, c *tokensource.Config) {
+			answered.hold()
+			c.Token, c.Refresher = nil, f.gw
 			c.Login = func(context.Context, *tokensource.LoginRequiredError) (*ags.Token, error) {
-				token := r.gw.signOn()
-				answered.pass(nil)
+				token := f.gw.signOn()
+				answered.wait(nil)
 				return token, nil
 			}
-		}, func(t *testing.T, r *rig) {
-			collect := r.callers(t.Context(), 1)
-			require.NoError(t, r.src.SignOut(t.Context()))
+		}, func(t *testing.T, f *fixture) {
+			collect := f.startCallers(t.Context(), 1)
+			require.NoError(t, f.src.SignOut(t.Context()))
 			assert.ErrorIs(t, collect()[0].err, tokensource.ErrLoginRequired)
-			answered.open()
+			answered.release()
 			synctest.Wait()
-			assert.Equal(t, []string{"a2"}, r.gw.signedOut())
+			assert.Equal(t, []string{"a2"}, f.gw.signedOut())
 		})
 	})
 	t.Run("though another session was being handed in", func(t *testing.T) {
-		onShelf(t, withSignOut, func(t *testing.T, r *rig, shelf *lockedShelf) {
-			r.want("a1")
-			r.gw.Refreshes.Hold()
-			r.clock.Advance(access)
-			collect := r.callers(t.Context(), 1)
-			_, set := begin(t, r.setToken())
-			_, setAgain := begin(t, r.setToken()) // both wait for their turn
-			_, came := begin(t, r.src.SignOut)
+		scenarioWithStore(t, withSignOut, func(t *testing.T, f *fixture, fake *lockingStore) {
+			f.want("a1")
+			f.gw.Refreshes.Hold()
+			f.clock.Advance(access)
+			collect := f.startCallers(t.Context(), 1)
+			_, set := begin(t, f.setToken())
+			_, setAgain := begin(t, f.setToken()) // both wait for their turn
+			_, came := begin(t, f.src.SignOut)
 			assert.ErrorIs(t, collect()[0].err, tokensource.ErrLoginRequired)
-			r.gw.Refreshes.Release()
+			f.gw.Refreshes.Release()
 			require.ErrorContains(t, <-set, "came in between")
 			require.ErrorContains(t, <-setAgain, "came in between")
 			require.NoError(t, <-came)
 			synctest.Wait()
-			assert.Equal(t, []string{"a1", "a4"}, r.gw.signedOut())
-			assert.NotNil(t, shelf.field("signed_out_at"))
+			assert.Equal(t, []string{"a1", "a4"}, f.gw.signedOut())
+			assert.NotNil(t, fake.field("signed_out_at"))
 		})
 	})
 	t.Run("a pair that is saved", func(t *testing.T) {
-		onShelf(t, withSignOut, func(t *testing.T, r *rig, shelf *lockedShelf) {
-			r.want("a1")
-			shelf.unlocking.close()
-			r.clock.Advance(access)
-			collect := r.callers(t.Context(), 1)
-			require.Equal(t, "a2 r2", shelf.pair())
-			r.gw.failSignOutOf("a2", ags.ErrUnauthorized) // a2 was of a1's session, after all
-			_, came := begin(t, r.src.SignOut)
+		scenarioWithStore(t, withSignOut, func(t *testing.T, f *fixture, fake *lockingStore) {
+			f.want("a1")
+			fake.unlocking.hold()
+			f.clock.Advance(access)
+			collect := f.startCallers(t.Context(), 1)
+			require.Equal(t, "a2 r2", fake.pair())
+			f.gw.failSignOutOf("a2", ags.ErrUnauthorized) // a2 was of a1's session, after all
+			_, came := begin(t, f.src.SignOut)
 			collect()
-			shelf.unlocking.open()
+			fake.unlocking.release()
 			require.NoError(t, <-came)
 			synctest.Wait()
-			assert.Equal(t, []string{"a1", "a2"}, r.gw.signedOut())
-			assert.NotNil(t, shelf.field("signed_out_at"))
+			assert.Equal(t, []string{"a1", "a2"}, f.gw.signedOut())
+			assert.NotNil(t, fake.field("signed_out_at"))
 		})
 	})
 	t.Run("a login that is saved", func(t *testing.T) {
-		login := func(r *rig, c *tokensource.Config) {
-			shelf := c.Store.(*lockedShelf)
-			c.Refresher, c.Token = r.gw, nil
+		login := func(f *fixture, c *tokensource.Config) {
+			fake := c.Store.(*lockingStore)
+			c.Refresher, c.Token = f.gw, nil
 			c.Login = func(context.Context, *tokensource.LoginRequiredError) (*ags.Token, error) {
-				shelf.unlocking.close()
-				return r.gw.signOn(), nil
+				fake.unlocking.hold()
+				return f.gw.signOn(), nil
 			}
 		}
-		onShelf(t, login, func(t *testing.T, r *rig, shelf *lockedShelf) {
-			collect := r.callers(t.Context(), 1)
-			require.Equal(t, "a2 r2", shelf.pair())
-			_, came := begin(t, r.src.SignOut)
+		scenarioWithStore(t, login, func(t *testing.T, f *fixture, fake *lockingStore) {
+			collect := f.startCallers(t.Context(), 1)
+			require.Equal(t, "a2 r2", fake.pair())
+			_, came := begin(t, f.src.SignOut)
 			collect()
-			shelf.unlocking.open()
+			fake.unlocking.release()
 			require.NoError(t, <-came)
-			assert.Equal(t, []string{"a2"}, r.gw.signedOut())
-			assert.NotNil(t, shelf.field("signed_out_at"))
+			assert.Equal(t, []string{"a2"}, f.gw.signedOut())
+			assert.NotNil(t, fake.field("signed_out_at"))
 		})
 	})
 	t.Run("a pair that is saved, and another session was being handed in", func(t *testing.T) {
-		onShelf(t, withSignOut, func(t *testing.T, r *rig, shelf *lockedShelf) {
-			r.want("a1")
-			r.gw.Refreshes.Do(func() error {
-				shelf.loading.close() // of the SetToken, which has its turn next
+		scenarioWithStore(t, withSignOut, func(t *testing.T, f *fixture, fake *lockingStore) {
+			f.want("a1")
+			f.gw.Refreshes.Do(func() error {
+				fake.loading.hold() // of the SetToken, which has its turn next
 				return nil
 			})
-			r.gw.Refreshes.Hold()
-			r.clock.Advance(access)
-			collect := r.callers(t.Context(), 1)
-			_, set := begin(t, r.setToken())
-			r.gw.Refreshes.Release()
+			f.gw.Refreshes.Hold()
+			f.clock.Advance(access)
+			collect := f.startCallers(t.Context(), 1)
+			_, set := begin(t, f.setToken())
+			f.gw.Refreshes.Release()
 			synctest.Wait()
-			require.Equal(t, "a3 r3", shelf.pair())
-			r.gw.failSignOutOf("a3", errAway)
-			_, came := begin(t, r.src.SignOut)
+			require.Equal(t, "a3 r3", fake.pair())
+			f.gw.failSignOutOf("a3", errUnreachable)
+			_, came := begin(t, f.src.SignOut)
 			collect()
-			shelf.loading.open()
+			fake.loading.release()
 			require.ErrorContains(t, <-set, "came in between")
-			require.ErrorIs(t, <-came, errAway)
-			assert.Equal(t, []string{"a1", "a3"}, r.gw.signedOut())
+			require.ErrorIs(t, <-came, errUnreachable)
+			assert.Equal(t, []string{"a1", "a3"}, f.gw.signedOut())
 		})
 	})
 	t.Run("though another session was handed in since", func(t *testing.T) {
-		story(t, withSignOut, func(t *testing.T, r *rig) {
-			r.gw.Refreshes.Hold()
-			r.clock.Advance(access)
-			collect := r.callers(t.Context(), 1)
-			require.NoError(t, r.src.SignOut(t.Context()))
+		scenario(t, withSignOut, func(t *testing.T, f *fixture) {
+			f.gw.Refreshes.Hold()
+			f.clock.Advance(access)
+			collect := f.startCallers(t.Context(), 1)
+			require.NoError(t, f.src.SignOut(t.Context()))
 			collect()
-			require.NoError(t, r.setToken()(t.Context()))
-			r.gw.Refreshes.Release()
+			require.NoError(t, f.setToken()(t.Context()))
+			f.gw.Refreshes.Release()
 			synctest.Wait()
-			assert.Equal(t, []string{"a1", "a3"}, r.gw.signedOut())
-			r.want("a2")
-			assert.Equal(t, 1, r.gw.Refreshes.Count())
+			assert.Equal(t, []string{"a1", "a3"}, f.gw.signedOut())
+			f.want("a2")
+			assert.Equal(t, 1, f.gw.Refreshes.Count())
 		})
 	})
 }

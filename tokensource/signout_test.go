@@ -13,130 +13,130 @@ import (
 )
 
 func TestSignOut_EndsTheSessionAtTheGatewayAndInTheStore(t *testing.T) {
-	onShelf(t, withSignOut, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		r.want("a1")
-		ended := r.src.LoginRequired()
-		require.NoError(t, r.src.SignOut(t.Context()))
+	scenarioWithStore(t, withSignOut, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
+		ended := f.src.LoginRequired()
+		require.NoError(t, f.src.SignOut(t.Context()))
 		assert.True(t, closed(ended))
-		assert.Equal(t, "PUB_989", r.wantEnded(tokensource.SignedOut).ClientID)
-		assert.Equal(t, []string{"a1"}, r.gw.signedOut())
-		assert.Empty(t, shelf.pair())
-		assert.NotNil(t, shelf.field("signed_out_at"), "a mark, for the others")
-		assert.Equal(t, "PUB_989", shelf.field("client_id"), "the device stays known")
+		assert.Equal(t, "PUB_989", f.wantEnded(tokensource.SignedOut).ClientID)
+		assert.Equal(t, []string{"a1"}, f.gw.signedOut())
+		assert.Empty(t, fake.pair())
+		assert.NotNil(t, fake.field("signed_out_at"), "a mark, for the others")
+		assert.Equal(t, "PUB_989", fake.field("client_id"), "the device stays known")
 	})
 }
 
 func TestSignOut_EndsTheSessionLocallyDespiteErrors(t *testing.T) {
 	refused := errors.New("refused")
-	onShelf(t, withSignOut, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		r.want("a1")
-		r.gw.SignOuts.FailAlways(refused)
-		shelf.away(errAway)
-		err := r.src.SignOut(t.Context())
-		assert.ErrorIs(t, err, errAway)
+	scenarioWithStore(t, withSignOut, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
+		f.gw.SignOuts.FailAlways(refused)
+		fake.setUnavailable(errUnreachable)
+		err := f.src.SignOut(t.Context())
+		assert.ErrorIs(t, err, errUnreachable)
 		assert.ErrorIs(t, err, refused)
-		r.wantEnded(tokensource.SignedOut)
-		assert.Equal(t, "a1 r1", shelf.pair())
-		shelf.away(nil)
-		shelf.rotate(t, "theirs", r.clock.Now().Add(access))
-		r.clock.Advance(2 * time.Second)
-		r.wantEnded(tokensource.SignedOut)
-		r.wantEnded(tokensource.SignedOut)
-		assert.NotNil(t, shelf.field("signed_out_at"), "what could not be stored is stored later, and wins")
+		f.wantEnded(tokensource.SignedOut)
+		assert.Equal(t, "a1 r1", fake.pair())
+		fake.setUnavailable(nil)
+		fake.rotate(t, "theirs", f.clock.Now().Add(access))
+		f.clock.Advance(2 * time.Second)
+		f.wantEnded(tokensource.SignedOut)
+		f.wantEnded(tokensource.SignedOut)
+		assert.NotNil(t, fake.field("signed_out_at"), "what could not be stored is stored later, and wins")
 	})
 }
 
 func TestSignOut_LoadsTheSessionFirst(t *testing.T) {
-	shelf := newLockedShelf()
-	story(t, func(_ *rig, c *tokensource.Config) { c.Store = shelf }, func(_ *testing.T, r *rig) { r.want("a1") })
-	story(t, func(r *rig, c *tokensource.Config) {
-		c.Store, c.Token, c.Refresher = shelf, nil, r.gw
-	}, func(t *testing.T, r *rig) {
-		require.NoError(t, r.src.SignOut(t.Context()))
-		assert.Equal(t, []string{"a1"}, r.gw.signedOut())
-		assert.Equal(t, "PUB_989", shelf.field("client_id"))
-		r.wantEnded(tokensource.SignedOut)
+	fake := newLockingStore()
+	scenario(t, func(_ *fixture, c *tokensource.Config) { c.Store = fake }, func(_ *testing.T, f *fixture) { f.want("a1") })
+	scenario(t, func(f *fixture, c *tokensource.Config) {
+		c.Store, c.Token, c.Refresher = fake, nil, f.gw
+	}, func(t *testing.T, f *fixture) {
+		require.NoError(t, f.src.SignOut(t.Context()))
+		assert.Equal(t, []string{"a1"}, f.gw.signedOut())
+		assert.Equal(t, "PUB_989", fake.field("client_id"))
+		f.wantEnded(tokensource.SignedOut)
 	})
 }
 
 func TestSignOut_OfAConfigTokenThatWasNotUsed(t *testing.T) {
-	onShelf(t, withSignOut, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		require.NoError(t, r.src.SignOut(t.Context()))
-		assert.Equal(t, []string{"a1"}, r.gw.signedOut())
-		assert.NotNil(t, shelf.field("signed_out_at"))
-		r.wantEnded(tokensource.SignedOut)
+	scenarioWithStore(t, withSignOut, func(t *testing.T, f *fixture, fake *lockingStore) {
+		require.NoError(t, f.src.SignOut(t.Context()))
+		assert.Equal(t, []string{"a1"}, f.gw.signedOut())
+		assert.NotNil(t, fake.field("signed_out_at"))
+		f.wantEnded(tokensource.SignedOut)
 	})
 }
 
 func TestSignOut_SurvivesARestart(t *testing.T) {
-	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		old := r.gw.grant()
-		r.want("a1")
-		r.clock.Advance(time.Minute)
-		require.NoError(t, r.src.SignOut(t.Context()))
-		r.restart(func(_ *rig, c *tokensource.Config) { c.Token = old }, shelf)
-		assert.Equal(t, "PUB_989", r.wantEnded(tokensource.SignedOut).ClientID)
-		r.clock.Advance(time.Minute)
-		fresh := r.gw.signOn()
-		r.restart(func(_ *rig, c *tokensource.Config) { c.Token = fresh }, shelf)
-		r.want(fresh.AccessToken.Reveal())
+	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+		old := f.gw.grant()
+		f.want("a1")
+		f.clock.Advance(time.Minute)
+		require.NoError(t, f.src.SignOut(t.Context()))
+		f.restart(func(_ *fixture, c *tokensource.Config) { c.Token = old }, fake)
+		assert.Equal(t, "PUB_989", f.wantEnded(tokensource.SignedOut).ClientID)
+		f.clock.Advance(time.Minute)
+		fresh := f.gw.signOn()
+		f.restart(func(_ *fixture, c *tokensource.Config) { c.Token = fresh }, fake)
+		f.want(fresh.AccessToken.Reveal())
 	})
 }
 
 func TestSignOut_SavedAtOnceEmitsNoSavedEvent(t *testing.T) {
-	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		r.want("a1")
-		require.NoError(t, r.src.SignOut(t.Context()))
-		assert.Equal(t, []string{"session ended"}, r.events.kinds())
-		assert.NotNil(t, shelf.field("signed_out_at"))
+	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
+		require.NoError(t, f.src.SignOut(t.Context()))
+		assert.Equal(t, []string{"session ended"}, f.events.kinds())
+		assert.NotNil(t, fake.field("signed_out_at"))
 	})
 }
 
 func TestSignOut_StoresWhenItWasCalled(t *testing.T) {
-	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		r.want("a1")
-		shelf.away(errAway)
-		require.ErrorIs(t, r.src.SignOut(t.Context()), errAway)
-		r.clock.Advance(20 * time.Minute)
-		shelf.away(nil)
-		r.wantEnded(tokensource.SignedOut)
-		assert.Equal(t, start.Format(time.RFC3339), shelf.field("signed_out_at"),
+	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
+		fake.setUnavailable(errUnreachable)
+		require.ErrorIs(t, f.src.SignOut(t.Context()), errUnreachable)
+		f.clock.Advance(20 * time.Minute)
+		fake.setUnavailable(nil)
+		f.wantEnded(tokensource.SignedOut)
+		assert.Equal(t, start.Format(time.RFC3339), fake.field("signed_out_at"),
 			"or it would outdate a token that was issued since")
-		assert.Zero(t, r.gw.Refreshes.Count())
+		assert.Zero(t, f.gw.Refreshes.Count())
 	})
 }
 
 func TestSignOut_StoredLateKeepsTheDevice(t *testing.T) {
-	onShelf(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		r.wantEnded(tokensource.NoSession)
-		shelf.put(r.theirs(1))
-		shelf.cut(errAway)
-		require.ErrorIs(t, r.src.SignOut(t.Context()), errAway)
-		shelf.cut(nil)
-		r.clock.Advance(2 * time.Second)
-		r.wantEnded(tokensource.SignedOut)
-		assert.NotNil(t, shelf.field("signed_out_at"))
-		assert.Equal(t, "PUB_1", shelf.field("client_id"))
-		assert.Zero(t, r.gw.Refreshes.Count())
+	scenarioWithStore(t, func(_ *fixture, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.wantEnded(tokensource.NoSession)
+		fake.replace(f.otherSession(1))
+		fake.failReads(errUnreachable)
+		require.ErrorIs(t, f.src.SignOut(t.Context()), errUnreachable)
+		fake.failReads(nil)
+		f.clock.Advance(2 * time.Second)
+		f.wantEnded(tokensource.SignedOut)
+		assert.NotNil(t, fake.field("signed_out_at"))
+		assert.Equal(t, "PUB_1", fake.field("client_id"))
+		assert.Zero(t, f.gw.Refreshes.Count())
 	})
 }
 
 func TestSignOut_StoresItsMarkBeforeItCallsTheGateway(t *testing.T) {
-	onShelf(t, withSignOut, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		r.want("a1")
-		r.gw.SignOuts.Always(func(*ags.Token) error {
-			assert.NotNil(t, shelf.field("signed_out_at"), "every reader takes it for signed out")
-			assert.Empty(t, shelf.pair())
+	scenarioWithStore(t, withSignOut, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
+		f.gw.SignOuts.Always(func(*ags.Token) error {
+			assert.NotNil(t, fake.field("signed_out_at"), "every reader takes it for signed out")
+			assert.Empty(t, fake.pair())
 			assert.Equal(t, []any{map[string]any{
 				"access_token": "a1", "refresh_token": "r1", "token_type": "bearer", "client_id": "PUB_989", "account_id": "1663",
 				"expires_at": start.Add(access).Format("2006-01-02T15:04:05Z07:00"),
-			}}, shelf.field("sign_out_pending"), "after a crash the gateway can still be told")
-			assert.Len(t, shelf.slot, 1, "the lock is held")
+			}}, fake.field("sign_out_pending"), "after a crash the gateway can still be told")
+			assert.Len(t, fake.locked, 1, "the lock is held")
 			return nil
 		})
-		require.NoError(t, r.src.SignOut(t.Context()))
-		assert.Equal(t, []string{"a1"}, r.gw.signedOut())
-		assert.NotNil(t, shelf.field("signed_out_at"))
-		assert.Nil(t, shelf.field("sign_out_pending"), "no token is kept longer than needed")
+		require.NoError(t, f.src.SignOut(t.Context()))
+		assert.Equal(t, []string{"a1"}, f.gw.signedOut())
+		assert.NotNil(t, fake.field("signed_out_at"))
+		assert.Nil(t, fake.field("sign_out_pending"), "no token is kept longer than needed")
 	})
 }

@@ -15,89 +15,89 @@ import (
 
 func TestStoreLock_HeldByAnotherProcess(t *testing.T) {
 	t.Run("is not waited for while there is a live token", func(t *testing.T) {
-		onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-			r.want("a1")
-			unlock, err := shelf.Lock(t.Context())
+		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+			f.want("a1")
+			unlock, err := fake.Lock(t.Context())
 			require.NoError(t, err)
-			r.clock.Advance(55 * time.Minute)
-			r.want("a1")
-			r.clock.Advance(time.Second)
-			r.want("a1")
-			shelf.rotate(t, "theirs", r.clock.Now().Add(access))
-			r.clock.Advance(time.Second)
+			f.clock.Advance(55 * time.Minute)
+			f.want("a1")
+			f.clock.Advance(time.Second)
+			f.want("a1")
+			fake.rotate(t, "theirs", f.clock.Now().Add(access))
+			f.clock.Advance(time.Second)
 			synctest.Wait()
-			r.want("theirs")
+			f.want("theirs")
 			require.NoError(t, unlock())
-			assert.Zero(t, r.gw.Refreshes.Count())
+			assert.Zero(t, f.gw.Refreshes.Count())
 		})
 	})
 	t.Run("is waited for when there is none", func(t *testing.T) {
-		onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-			r.want("a1")
-			unlock, err := shelf.Lock(t.Context())
+		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+			f.want("a1")
+			unlock, err := fake.Lock(t.Context())
 			require.NoError(t, err)
-			r.clock.Advance(access)
-			collect := r.callers(t.Context(), 5)
-			r.clock.Advance(29 * time.Second)
+			f.clock.Advance(access)
+			collect := f.startCallers(t.Context(), 5)
+			f.clock.Advance(29 * time.Second)
 			synctest.Wait()
-			shelf.rotate(t, "theirs", r.clock.Now().Add(access))
+			fake.rotate(t, "theirs", f.clock.Now().Add(access))
 			require.NoError(t, unlock())
 			for _, a := range collect() {
 				assert.Equal(t, answer{token: "theirs"}, a)
 			}
-			assert.Zero(t, r.gw.Refreshes.Count())
+			assert.Zero(t, f.gw.Refreshes.Count())
 		})
 	})
 	t.Run("by somebody who hangs is passed by in the end", func(t *testing.T) {
-		onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-			r.want("a1")
-			unlock, err := shelf.Lock(t.Context())
+		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+			f.want("a1")
+			unlock, err := fake.Lock(t.Context())
 			require.NoError(t, err)
-			r.clock.Advance(access)
-			collect := r.callers(t.Context(), 5)
-			r.clock.Advance(30 * time.Second)
+			f.clock.Advance(access)
+			collect := f.startCallers(t.Context(), 5)
+			f.clock.Advance(30 * time.Second)
 			for _, a := range collect() {
 				assert.Equal(t, answer{token: "a2"}, a)
 			}
-			assert.Equal(t, 1, r.events.count(tokensource.EventUnlocked))
-			assert.Equal(t, "a2 r2", shelf.pair())
+			assert.Equal(t, 1, f.events.count(tokensource.EventUnlocked))
+			assert.Equal(t, "a2 r2", fake.pair())
 			require.NoError(t, unlock())
 		})
 	})
 	t.Run("a login waits for it, and spends no sign-on", func(t *testing.T) {
-		onShelf(t, withLoginOnly, func(t *testing.T, r *rig, shelf *lockedShelf) {
-			unlock, err := shelf.Lock(t.Context())
+		scenarioWithStore(t, withLoginOnly, func(t *testing.T, f *fixture, fake *lockingStore) {
+			unlock, err := fake.Lock(t.Context())
 			require.NoError(t, err)
-			collect := r.callers(t.Context(), 2)
-			r.clock.Advance(30 * time.Second)
+			collect := f.startCallers(t.Context(), 2)
+			f.clock.Advance(30 * time.Second)
 			for _, a := range collect() {
 				assert.ErrorIs(t, a.err, tokensource.ErrLoginRequired)
 			}
-			assert.Zero(t, r.gw.Logins.Count())
+			assert.Zero(t, f.gw.Logins.Count())
 			require.NoError(t, unlock())
-			r.clock.Advance(time.Second)
-			r.want("a2")
+			f.clock.Advance(time.Second)
+			f.want("a2")
 		})
 	})
 }
 
 func TestStoreLock_IsStillWaitedForWhenTheTokenExpires(t *testing.T) {
-	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		r.want("a1")
-		unlock, err := shelf.Lock(t.Context()) // a neighbour refreshes, which takes three seconds
+	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
+		unlock, err := fake.Lock(t.Context()) // a neighbour refreshes, which takes three seconds
 		require.NoError(t, err)
-		r.clock.Advance(access - 1500*time.Millisecond)
-		r.want("a1")                 // a refresh is due, and waits for a second
-		r.clock.Advance(time.Second) // in which the token dies
-		collect := r.callers(t.Context(), 1)
-		r.clock.Advance(2 * time.Second)
+		f.clock.Advance(access - 1500*time.Millisecond)
+		f.want("a1")                 // a refresh is due, and waits for a second
+		f.clock.Advance(time.Second) // in which the token dies
+		collect := f.startCallers(t.Context(), 1)
+		f.clock.Advance(2 * time.Second)
 		synctest.Wait()
-		assert.Zero(t, r.gw.Refreshes.Count())
-		shelf.rotate(t, "theirs", r.clock.Now().Add(access))
+		assert.Zero(t, f.gw.Refreshes.Count())
+		fake.rotate(t, "theirs", f.clock.Now().Add(access))
 		require.NoError(t, unlock())
 		assert.Equal(t, answer{token: "theirs"}, collect()[0])
-		assert.Zero(t, r.gw.Refreshes.Count())
-		assert.Zero(t, r.events.count(tokensource.EventUnlocked))
+		assert.Zero(t, f.gw.Refreshes.Count())
+		assert.Zero(t, f.events.count(tokensource.EventUnlocked))
 	})
 }
 
@@ -105,74 +105,74 @@ func TestStoreLock_IsStillWaitedForWhenTheTokenExpires(t *testing.T) {
 // process of many that live for a moment each.
 func TestStoreLock_UnsupportedLockingDelaysNothing(t *testing.T) {
 	none := &fs.PathError{Op: "open", Path: "session.lock", Err: syscall.EOPNOTSUPP}
-	onShelf(t, func(_ *rig, c *tokensource.Config) {
-		c.Store.(*lockedShelf).lockErr = none
-	}, func(t *testing.T, r *rig, _ *lockedShelf) {
-		r.want("a1")
-		r.clock.Advance(access)
-		r.want("a2")
-		r.clock.Advance(access)
-		r.want("a3")
-		assert.Equal(t, []string{"r1", "r2"}, r.gw.presented())
-		assert.Equal(t, 1, r.events.count(tokensource.EventUnlocked), "it is announced once")
+	scenarioWithStore(t, func(_ *fixture, c *tokensource.Config) {
+		c.Store.(*lockingStore).lockErr = none
+	}, func(t *testing.T, f *fixture, _ *lockingStore) {
+		f.want("a1")
+		f.clock.Advance(access)
+		f.want("a2")
+		f.clock.Advance(access)
+		f.want("a3")
+		assert.Equal(t, []string{"r1", "r2"}, f.gw.presented())
+		assert.Equal(t, 1, f.events.count(tokensource.EventUnlocked), "it is announced once")
 	})
 }
 
 func TestStoreLock_AnEmptyStoreIsRefilledWithoutIt(t *testing.T) {
-	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		r.want("a1")
-		unlock, err := shelf.Lock(t.Context())
+	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
+		unlock, err := fake.Lock(t.Context())
 		require.NoError(t, err)
-		shelf.put("")
-		r.clock.Advance(access)
-		collect := r.callers(t.Context(), 1)
-		r.clock.Advance(30 * time.Second) // LockTimeout
+		fake.replace("")
+		f.clock.Advance(access)
+		collect := f.startCallers(t.Context(), 1)
+		f.clock.Advance(30 * time.Second) // LockTimeout
 		assert.Equal(t, answer{token: "a2"}, collect()[0])
-		assert.Equal(t, "a2 r2", shelf.pair())
-		assert.Equal(t, 1, r.gw.Refreshes.Count())
+		assert.Equal(t, "a2 r2", fake.pair())
+		assert.Equal(t, 1, f.gw.Refreshes.Count())
 		require.NoError(t, unlock())
 	})
 }
 
 func TestStoreLock_WithoutItOnlyAnExpiredTokenIsRefreshed(t *testing.T) {
-	onShelf(t, func(_ *rig, c *tokensource.Config) { c.Rand = func() float64 { return 0.5 } },
-		func(t *testing.T, r *rig, shelf *lockedShelf) {
-			r.want("a1")
-			unlock, err := shelf.Lock(t.Context())
+	scenarioWithStore(t, func(_ *fixture, c *tokensource.Config) { c.Rand = func() float64 { return 0.5 } },
+		func(t *testing.T, f *fixture, fake *lockingStore) {
+			f.want("a1")
+			unlock, err := fake.Lock(t.Context())
 			require.NoError(t, err)
-			r.clock.Advance(access)
-			collect := r.callers(t.Context(), 1)
-			r.clock.Advance(30 * time.Second) // LockTimeout; then a random wait
+			f.clock.Advance(access)
+			collect := f.startCallers(t.Context(), 1)
+			f.clock.Advance(30 * time.Second) // LockTimeout; then a random wait
 			synctest.Wait()
-			require.Zero(t, r.gw.Refreshes.Count())
+			require.Zero(t, f.gw.Refreshes.Count())
 			// The clock of the one who rotates is ahead: it is due for refresh as it comes.
-			shelf.rotate(t, "theirs", r.clock.Now().Add(access+2*time.Minute))
-			r.clock.Advance(time.Second)
+			fake.rotate(t, "theirs", f.clock.Now().Add(access+2*time.Minute))
+			f.clock.Advance(time.Second)
 			assert.Equal(t, answer{token: "theirs"}, collect()[0])
 			synctest.Wait()
-			assert.Zero(t, r.gw.Refreshes.Count(), "it lives: its refresh can wait for the lock")
+			assert.Zero(t, f.gw.Refreshes.Count(), "it lives: its refresh can wait for the lock")
 			require.NoError(t, unlock())
 		})
 }
 
 func TestStoreLock_IsTakenWhenTheStoreIsBack(t *testing.T) {
-	onShelf(t, func(_ *rig, c *tokensource.Config) { c.Rand = func() float64 { return 0.5 } },
-		func(t *testing.T, r *rig, shelf *lockedShelf) {
-			r.want("a1")
-			shelf.away(errAway)
-			shelf.lockErr = errAway
-			r.clock.Advance(access)
-			r.wantUnavailable()
-			r.clock.Advance(40 * time.Second)
-			collect := r.callers(t.Context(), 1) // given up: waits for the random second
-			shelf.away(nil)                      // and it is back, and a neighbour refreshes
-			shelf.lockErr = nil
-			unlock, err := shelf.Lock(t.Context())
+	scenarioWithStore(t, func(_ *fixture, c *tokensource.Config) { c.Rand = func() float64 { return 0.5 } },
+		func(t *testing.T, f *fixture, fake *lockingStore) {
+			f.want("a1")
+			fake.setUnavailable(errUnreachable)
+			fake.lockErr = errUnreachable
+			f.clock.Advance(access)
+			f.wantUnavailable()
+			f.clock.Advance(40 * time.Second)
+			collect := f.startCallers(t.Context(), 1) // given up: waits for the random second
+			fake.setUnavailable(nil)                  // and it is back, and a neighbour refreshes
+			fake.lockErr = nil
+			unlock, err := fake.Lock(t.Context())
 			require.NoError(t, err)
-			r.clock.Advance(time.Second)
+			f.clock.Advance(time.Second)
 			synctest.Wait()
-			assert.Zero(t, r.gw.Refreshes.Count(), "the store can be reached, and is not locked")
-			shelf.rotate(t, "theirs", r.clock.Now().Add(access))
+			assert.Zero(t, f.gw.Refreshes.Count(), "the store can be reached, and is not locked")
+			fake.rotate(t, "theirs", f.clock.Now().Add(access))
 			require.NoError(t, unlock())
 			assert.Equal(t, answer{token: "theirs"}, collect()[0])
 		})
@@ -180,36 +180,36 @@ func TestStoreLock_IsTakenWhenTheStoreIsBack(t *testing.T) {
 
 func TestStoreLock_AnUnlockThatHangs(t *testing.T) {
 	t.Run("keeps nobody from what was adopted", func(t *testing.T) {
-		onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-			r.want("a1")
-			r.clock.Advance(access)
-			shelf.rotate(t, "theirs", r.clock.Now().Add(access))
-			shelf.unlocking.close()
-			assert.Equal(t, answer{token: "theirs"}, r.callers(t.Context(), 1)()[0])
-			shelf.unlocking.open()
-			assert.Zero(t, r.gw.Refreshes.Count())
+		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+			f.want("a1")
+			f.clock.Advance(access)
+			fake.rotate(t, "theirs", f.clock.Now().Add(access))
+			fake.unlocking.hold()
+			assert.Equal(t, answer{token: "theirs"}, f.startCallers(t.Context(), 1)()[0])
+			fake.unlocking.release()
+			assert.Zero(t, f.gw.Refreshes.Count())
 		})
 	})
 	t.Run("lets nobody have what was signed out", func(t *testing.T) {
-		onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-			r.want("a1")
-			shelf.edit(t, func(f map[string]any) { f["generation"], f["signed_out_at"] = 2, start })
-			shelf.unlocking.close()
-			r.clock.Advance(access - 5*time.Minute)
-			r.want("a1") // and behind it the mark is found
-			assert.Equal(t, tokensource.Ended, r.src.Status().Phase)
-			r.wantEnded(tokensource.SignedOut)
-			shelf.unlocking.open()
-			assert.Zero(t, r.gw.Refreshes.Count())
+		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+			f.want("a1")
+			fake.edit(t, func(record map[string]any) { record["generation"], record["signed_out_at"] = 2, start })
+			fake.unlocking.hold()
+			f.clock.Advance(access - 5*time.Minute)
+			f.want("a1") // and behind it the mark is found
+			assert.Equal(t, tokensource.Ended, f.src.Status().Phase)
+			f.wantEnded(tokensource.SignedOut)
+			fake.unlocking.release()
+			assert.Zero(t, f.gw.Refreshes.Count())
 		})
 	})
 }
 
 func TestStoreLock_AnUnlockThatHangsDelaysNoFirstCaller(t *testing.T) {
-	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		shelf.unlocking.close()
-		r.want("a1")
-		shelf.unlocking.open()
-		assert.Zero(t, r.gw.Refreshes.Count())
+	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+		fake.unlocking.hold()
+		f.want("a1")
+		fake.unlocking.release()
+		assert.Zero(t, f.gw.Refreshes.Count())
 	})
 }

@@ -8,64 +8,64 @@ import (
 )
 
 func TestStoreSave_OfSetTokenWithALostAnswer(t *testing.T) {
-	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		r.want("a1")
-		shelf.lost = true
-		require.ErrorIs(t, r.setToken()(t.Context()), errAway)
-		require.Equal(t, "a2 r2", shelf.pair())
-		shelf.lost = false
-		shelf.rotate(t, "theirs", start.Add(2*access))
-		r.clock.Advance(access)
-		r.want("theirs")
-		assert.Empty(t, r.gw.presented(), "r2 is spent: a neighbour has refreshed it")
-		assert.Equal(t, "theirs r-theirs", shelf.pair(), "the only pair that is good was overwritten with a spent one")
+	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
+		fake.lost = true
+		require.ErrorIs(t, f.setToken()(t.Context()), errUnreachable)
+		require.Equal(t, "a2 r2", fake.pair())
+		fake.lost = false
+		fake.rotate(t, "theirs", start.Add(2*access))
+		f.clock.Advance(access)
+		f.want("theirs")
+		assert.Empty(t, f.gw.presented(), "r2 is spent: a neighbour has refreshed it")
+		assert.Equal(t, "theirs r-theirs", fake.pair(), "the only pair that is good was overwritten with a spent one")
 	})
 }
 
 func TestStoreSave_OfTheConfigTokenWithALostAnswer(t *testing.T) {
-	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		shelf.lost = true
-		r.want("a1")
-		require.Equal(t, "a1 r1", shelf.pair())
-		shelf.lost = false
-		shelf.rotate(t, "theirs", start.Add(2*access))
-		r.clock.Advance(access)
-		r.want("theirs")
-		assert.Empty(t, r.gw.presented())
+	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+		fake.lost = true
+		f.want("a1")
+		require.Equal(t, "a1 r1", fake.pair())
+		fake.lost = false
+		fake.rotate(t, "theirs", start.Add(2*access))
+		f.clock.Advance(access)
+		f.want("theirs")
+		assert.Empty(t, f.gw.presented())
 	})
 }
 
 func TestStoreSave_OfARefreshWithALostAnswer(t *testing.T) {
-	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		r.want("a1")
-		shelf.lost = true
-		r.clock.Advance(access)
-		r.want("a2")
-		require.Equal(t, "a2 r2", shelf.pair())
-		shelf.lost = false
-		shelf.rotate(t, "theirs", start.Add(3*access))
-		r.clock.Advance(access)
-		r.want("theirs")
-		assert.Equal(t, []string{"r1"}, r.gw.presented())
+	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
+		fake.lost = true
+		f.clock.Advance(access)
+		f.want("a2")
+		require.Equal(t, "a2 r2", fake.pair())
+		fake.lost = false
+		fake.rotate(t, "theirs", start.Add(3*access))
+		f.clock.Advance(access)
+		f.want("theirs")
+		assert.Equal(t, []string{"r1"}, f.gw.presented())
 	})
 }
 
 func TestStoreSave_AGenerationIsNotUsedTwice(t *testing.T) {
-	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		r.want("a1")
-		shelf.fail(errAway)
-		require.ErrorIs(t, r.setToken()(t.Context()), errAway)
-		shelf.fail(nil)
-		shelf.lost = true // the note of the attempt is stored, unanswered, with the pair
+	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
+		fake.failSaves(errUnreachable)
+		require.ErrorIs(t, f.setToken()(t.Context()), errUnreachable)
+		fake.failSaves(nil)
+		fake.lost = true // the note of the attempt is stored, unanswered, with the pair
 		var noted any
-		r.gw.Refreshes.Do(func() error {
-			require.Equal(t, "a2 r2", shelf.pair())
-			noted, shelf.lost = shelf.field("generation"), false
+		f.gw.Refreshes.Do(func() error {
+			require.Equal(t, "a2 r2", fake.pair())
+			noted, fake.lost = fake.field("generation"), false
 			return nil
 		})
-		r.clock.Advance(access)
-		r.want("a3")
-		require.Equal(t, "a3 r3", shelf.pair())
-		assert.Greater(t, shelf.field("generation"), noted, "or a neighbour that has adopted a2 r2 takes a3 r3 for no news")
+		f.clock.Advance(access)
+		f.want("a3")
+		require.Equal(t, "a3 r3", fake.pair())
+		assert.Greater(t, fake.field("generation"), noted, "or a neighbour that has adopted a2 r2 takes a3 r3 for no news")
 	})
 }

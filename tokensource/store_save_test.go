@@ -12,108 +12,108 @@ import (
 )
 
 func TestStoreSave_RefillsAnEmptiedStore(t *testing.T) {
-	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		r.want("a1")
-		shelf.put("")
-		require.NoError(t, r.src.Sync(t.Context()))
-		r.want("a1")
-		assert.Equal(t, "a1 r1", shelf.pair())
-		shelf.put("")
-		r.clock.Advance(access)
-		r.want("a2")
-		assert.Equal(t, "a2 r2", shelf.pair())
-		assert.InDelta(t, 4, shelf.field("generation"), 0)
+	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
+		fake.replace("")
+		require.NoError(t, f.src.Sync(t.Context()))
+		f.want("a1")
+		assert.Equal(t, "a1 r1", fake.pair())
+		fake.replace("")
+		f.clock.Advance(access)
+		f.want("a2")
+		assert.Equal(t, "a2 r2", fake.pair())
+		assert.InDelta(t, 4, fake.field("generation"), 0)
 	})
 }
 
 func TestStoreSave_AdoptsARecordThatWasSavedWithoutTheLock(t *testing.T) {
-	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		r.want("a1")
-		r.gw.Refreshes.Do(func() error {
-			shelf.rotate(t, "theirs", r.clock.Now().Add(access))
+	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
+		f.gw.Refreshes.Do(func() error {
+			fake.rotate(t, "theirs", f.clock.Now().Add(access))
 			return nil
 		})
-		r.clock.Advance(access)
-		r.want("theirs") // read and adopted, not overwritten
-		assert.Equal(t, "theirs r-theirs", shelf.pair())
+		f.clock.Advance(access)
+		f.want("theirs") // read and adopted, not overwritten
+		assert.Equal(t, "theirs r-theirs", fake.pair())
 	})
 }
 
 func TestStoreSave_AnUnsavedRefreshIsReplacedByANewerRecord(t *testing.T) {
-	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		r.want("a1")
-		r.gw.Refreshes.Do(func() error { shelf.fail(errAway); return nil })
-		r.clock.Advance(access)
-		r.want("a2")
+	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
+		f.gw.Refreshes.Do(func() error { fake.failSaves(errUnreachable); return nil })
+		f.clock.Advance(access)
+		f.want("a2")
 		for range 3 {
-			r.clock.Advance(time.Minute)
-			r.want("a2")
+			f.clock.Advance(time.Minute)
+			f.want("a2")
 		}
-		require.GreaterOrEqual(t, r.events.count(tokensource.EventStoreFailed), 3)
-		shelf.fail(nil)
-		shelf.put(r.theirs(7)) // no wish of a human went before it
-		r.clock.Advance(time.Minute)
-		_, _ = r.ask()
-		r.want("theirs")
-		assert.Equal(t, "theirs r-theirs", shelf.pair())
-		assert.Equal(t, 1, r.gw.Refreshes.Count())
+		require.GreaterOrEqual(t, f.events.count(tokensource.EventStoreFailed), 3)
+		fake.failSaves(nil)
+		fake.replace(f.otherSession(7)) // no wish of a human went before it
+		f.clock.Advance(time.Minute)
+		_, _ = f.ask()
+		f.want("theirs")
+		assert.Equal(t, "theirs r-theirs", fake.pair())
+		assert.Equal(t, 1, f.gw.Refreshes.Count())
 	})
 }
 
 func TestStoreSave_ThatHangsIsGivenUp(t *testing.T) {
-	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		r.want("a1")
-		shelf.saving.close()
-		r.clock.Advance(access)
-		collect := r.callers(t.Context(), 3)
-		r.clock.Advance(5 * time.Second) // the note of the attempt is given up
+	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
+		fake.saving.hold()
+		f.clock.Advance(access)
+		collect := f.startCallers(t.Context(), 3)
+		f.clock.Advance(5 * time.Second) // the note of the attempt is given up
 		synctest.Wait()
-		assert.Equal(t, 1, r.gw.Refreshes.Count())
-		r.clock.Advance(5 * time.Second) // and the save
+		assert.Equal(t, 1, f.gw.Refreshes.Count())
+		f.clock.Advance(5 * time.Second) // and the save
 		for _, a := range collect() {
 			assert.Equal(t, answer{token: "a2"}, a)
 		}
-		shelf.saving.open()
-		r.clock.Advance(time.Minute)
-		r.want("a2")
-		assert.Equal(t, "a2 r2", shelf.pair())
+		fake.saving.release()
+		f.clock.Advance(time.Minute)
+		f.want("a2")
+		assert.Equal(t, "a2 r2", fake.pair())
 	})
 }
 
 func TestStoreSave_ASpentPairIsNotAdopted(t *testing.T) {
 	t.Run("stored by a note of ours that went unanswered", func(t *testing.T) {
-		onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-			r.want("a1")
-			shelf.fail(errAway)
-			require.ErrorIs(t, r.setToken()(t.Context()), errAway)
-			shelf.fail(nil)
-			shelf.lost = true
-			r.gw.Refreshes.Do(func() error {
-				require.Equal(t, "a2 r2", shelf.pair(), "the note took effect")
-				shelf.lost = false
-				shelf.fail(errAway)
+		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+			f.want("a1")
+			fake.failSaves(errUnreachable)
+			require.ErrorIs(t, f.setToken()(t.Context()), errUnreachable)
+			fake.failSaves(nil)
+			fake.lost = true
+			f.gw.Refreshes.Do(func() error {
+				require.Equal(t, "a2 r2", fake.pair(), "the note took effect")
+				fake.lost = false
+				fake.failSaves(errUnreachable)
 				return nil
 			})
-			r.clock.Advance(access)
-			r.want("a3")
-			shelf.fail(nil)
-			r.clock.Advance(2 * time.Second)
-			r.want("a3")
-			assert.Equal(t, "a3 r3", shelf.pair(), "the only pair that is good was given up for the one it was got for")
-			assert.Equal(t, []string{"r2"}, r.gw.presented())
+			f.clock.Advance(access)
+			f.want("a3")
+			fake.failSaves(nil)
+			f.clock.Advance(2 * time.Second)
+			f.want("a3")
+			assert.Equal(t, "a3 r3", fake.pair(), "the only pair that is good was given up for the one it was got for")
+			assert.Equal(t, []string{"r2"}, f.gw.presented())
 		})
 	})
 	t.Run("stored anew by somebody without our lock, who does not know", func(t *testing.T) {
-		onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-			r.want("a1")
-			r.gw.Refreshes.Do(func() error {
-				shelf.edit(t, func(f map[string]any) { f["generation"] = 7 })
+		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+			f.want("a1")
+			f.gw.Refreshes.Do(func() error {
+				fake.edit(t, func(record map[string]any) { record["generation"] = 7 })
 				return nil
 			})
-			r.clock.Advance(access)
-			r.want("a2")
-			assert.Equal(t, "a2 r2", shelf.pair())
-			assert.Equal(t, []string{"r1"}, r.gw.presented())
+			f.clock.Advance(access)
+			f.want("a2")
+			assert.Equal(t, "a2 r2", fake.pair())
+			assert.Equal(t, []string{"r1"}, f.gw.presented())
 		})
 	})
 }

@@ -23,127 +23,127 @@ func TestStoreUnreadable_IsNotOverwritten(t *testing.T) {
 	} {
 		t.Run("damaged: "+name, func(t *testing.T) {
 			// A store that cannot set it aside is not overwritten.
-			onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-				shelf.put(record)
-				r.want("a1") // what was handed in is good meanwhile
-				require.Equal(t, 1, r.events.count(tokensource.EventStoreFailed))
-				assert.ErrorContains(t, r.events.all()[0].Err, "damaged")
-				assert.True(t, r.src.Status().Unsaved)
-				r.clock.Advance(access)
-				r.want("a2") // and goes on in memory
-				assert.Empty(t, shelf.saves)
+			scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+				fake.replace(record)
+				f.want("a1") // what was handed in is good meanwhile
+				require.Equal(t, 1, f.events.count(tokensource.EventStoreFailed))
+				assert.ErrorContains(t, f.events.all()[0].Err, "damaged")
+				assert.True(t, f.src.Status().Unsaved)
+				f.clock.Advance(access)
+				f.want("a2") // and goes on in memory
+				assert.Empty(t, fake.saves)
 			})
 		})
 	}
 	t.Run("of a newer version", func(t *testing.T) {
-		story(t, func(r *rig, c *tokensource.Config) {
-			withLogin(r, c)
-			shelf := newLockedShelf()
-			shelf.put(`{"version":2}`)
-			c.Store, c.Token = shelf, nil
-		}, func(t *testing.T, r *rig) {
+		scenario(t, func(f *fixture, c *tokensource.Config) {
+			withLogin(f, c)
+			fake := newLockingStore()
+			fake.replace(`{"version":2}`)
+			c.Store, c.Token = fake, nil
+		}, func(t *testing.T, f *fixture) {
 			for range 60 {
-				assert.ErrorContains(t, r.wantUnavailable(), "newer version")
-				r.clock.Advance(10 * time.Second)
+				assert.ErrorContains(t, f.wantUnavailable(), "newer version")
+				f.clock.Advance(10 * time.Second)
 			}
-			assert.Zero(t, r.gw.Logins.Count(), "no sign-on is spent")
-			assert.Zero(t, r.gw.Refreshes.Count())
+			assert.Zero(t, f.gw.Logins.Count(), "no sign-on is spent")
+			assert.Zero(t, f.gw.Refreshes.Count())
 		})
 	})
 	t.Run("unknown fields are ignored", func(t *testing.T) {
-		onShelf(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(_ *testing.T, r *rig, shelf *lockedShelf) {
-			shelf.put(`{"version":1,"generation":7,"access_token":"stored","colour":"blue"}`)
-			r.want("stored")
+		scenarioWithStore(t, func(_ *fixture, c *tokensource.Config) { c.Token = nil }, func(_ *testing.T, f *fixture, fake *lockingStore) {
+			fake.replace(`{"version":1,"generation":7,"access_token":"stored","colour":"blue"}`)
+			f.want("stored")
 		})
 	})
 }
 
 func TestStoreUnreadable_IsSetAside(t *testing.T) {
-	var shelf *asideShelf
-	set := func(r *rig, c *tokensource.Config) {
-		shelf = &asideShelf{lockedShelf: newLockedShelf()}
-		shelf.t = r.t
-		shelf.put("damaged")
-		c.Store = shelf
+	var fake *setAsideStore
+	set := func(f *fixture, c *tokensource.Config) {
+		fake = &setAsideStore{lockingStore: newLockingStore()}
+		fake.t = f.t
+		fake.replace("damaged")
+		c.Store = fake
 	}
 	t.Run("and what was handed in is stored", func(t *testing.T) {
-		story(t, set, func(t *testing.T, r *rig) {
-			r.want("a1")
-			assert.Equal(t, []string{"damaged"}, shelf.aside)
-			assert.Equal(t, "a1 r1", shelf.pair())
+		scenario(t, set, func(t *testing.T, f *fixture) {
+			f.want("a1")
+			assert.Equal(t, []string{"damaged"}, fake.aside)
+			assert.Equal(t, "a1 r1", fake.pair())
 		})
 	})
 	t.Run("in the middle of a session too", func(t *testing.T) {
-		story(t, set, func(t *testing.T, r *rig) {
-			r.want("a1")
-			shelf.put("damaged again")
-			r.clock.Advance(access)
-			r.want("a2")
-			assert.Len(t, shelf.aside, 2)
-			assert.Equal(t, "a2 r2", shelf.pair())
+		scenario(t, set, func(t *testing.T, f *fixture) {
+			f.want("a1")
+			fake.replace("damaged again")
+			f.clock.Advance(access)
+			f.want("a2")
+			assert.Len(t, fake.aside, 2)
+			assert.Equal(t, "a2 r2", fake.pair())
 		})
 	})
 	t.Run("and when it cannot be, it stays and the session goes on", func(t *testing.T) {
-		story(t, set, func(t *testing.T, r *rig) {
-			r.want("a1")
-			shelf.put("damaged again")
-			shelf.err = errors.ErrUnsupported
-			r.clock.Advance(access)
-			r.want("a2")
-			assert.Empty(t, shelf.pair())
-			assert.True(t, r.src.Status().Unsaved)
-			shelf.err = nil
-			r.clock.Advance(time.Minute)
-			r.want("a2")
-			assert.Equal(t, "a2 r2", shelf.pair())
+		scenario(t, set, func(t *testing.T, f *fixture) {
+			f.want("a1")
+			fake.replace("damaged again")
+			fake.err = errors.ErrUnsupported
+			f.clock.Advance(access)
+			f.want("a2")
+			assert.Empty(t, fake.pair())
+			assert.True(t, f.src.Status().Unsaved)
+			fake.err = nil
+			f.clock.Advance(time.Minute)
+			f.want("a2")
+			assert.Equal(t, "a2 r2", fake.pair())
 		})
 	})
 	t.Run("nothing left is no session", func(t *testing.T) {
-		story(t, func(r *rig, c *tokensource.Config) { set(r, c); c.Token = nil }, func(_ *testing.T, r *rig) {
-			r.wantEnded(tokensource.NoSession)
+		scenario(t, func(f *fixture, c *tokensource.Config) { set(f, c); c.Token = nil }, func(_ *testing.T, f *fixture) {
+			f.wantEnded(tokensource.NoSession)
 		})
 	})
 }
 
 func TestStoreUnreadable_TheSessionGoesOnInMemory(t *testing.T) {
 	t.Run("a session ends as any other", func(t *testing.T) {
-		onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-			shelf.put("damaged")
-			r.want("a1")
-			r.clock.Advance(access)
-			r.want("a2")
-			r.clock.Advance(fixed)
-			r.wantEnded(tokensource.FixedExpired)
-			assert.Equal(t, 1, r.gw.Refreshes.Count())
+		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+			fake.replace("damaged")
+			f.want("a1")
+			f.clock.Advance(access)
+			f.want("a2")
+			f.clock.Advance(fixed)
+			f.wantEnded(tokensource.FixedExpired)
+			assert.Equal(t, 1, f.gw.Refreshes.Count())
 		})
 	})
 	t.Run("a rejection is withheld", func(t *testing.T) {
-		onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-			r.want("a1")
-			shelf.put("damaged")
-			r.gw.Refreshes.Fail(errUnauthorized)
-			r.clock.Advance(access)
+		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+			f.want("a1")
+			fake.replace("damaged")
+			f.gw.Refreshes.Fail(errUnauthorized)
+			f.clock.Advance(access)
 			for range 5 {
-				assert.ErrorIs(t, r.wantUnavailable(), ags.ErrUnauthorized)
-				r.clock.Advance(10 * time.Second)
+				assert.ErrorIs(t, f.wantUnavailable(), ags.ErrUnauthorized)
+				f.clock.Advance(10 * time.Second)
 			}
-			assert.Equal(t, 1, r.gw.Refreshes.Count(), "nor is the token presented again")
-			assert.Zero(t, r.events.count(tokensource.EventEnded))
+			assert.Equal(t, 1, f.gw.Refreshes.Count(), "nor is the token presented again")
+			assert.Zero(t, f.events.count(tokensource.EventEnded))
 		})
 	})
 }
 
 func TestStoreUnreadable_ANewerVersionIsKeptWhenTheStoreFails(t *testing.T) {
-	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		shelf.put(`{"version":99}`)
-		r.want("a1")
-		shelf.cut(errAway)
-		r.clock.Advance(access)
+	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+		fake.replace(`{"version":99}`)
+		f.want("a1")
+		fake.failReads(errUnreachable)
+		f.clock.Advance(access)
 		for range 10 {
-			r.wantUnavailable()
-			r.clock.Advance(30 * time.Second)
+			f.wantUnavailable()
+			f.clock.Advance(30 * time.Second)
 		}
-		assert.Zero(t, r.gw.Refreshes.Count())
-		assert.EqualValues(t, 99, shelf.field("version"))
+		assert.Zero(t, f.gw.Refreshes.Count())
+		assert.EqualValues(t, 99, fake.field("version"))
 	})
 }

@@ -13,115 +13,115 @@ import (
 )
 
 func TestSync_AdoptsAndDoesNotCallTheGateway(t *testing.T) {
-	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		r.want("a1")
-		shelf.rotate(t, "theirs", r.clock.Now().Add(access))
-		r.want("a1")
-		require.NoError(t, r.src.Sync(t.Context()))
-		r.want("theirs")
-		require.NoError(t, r.src.Sync(t.Context()), "nothing newer is nothing wrong")
-		r.clock.Advance(access)
-		require.NoError(t, r.src.Sync(t.Context()))
-		away := errAway
-		shelf.away(away)
-		assert.ErrorIs(t, r.src.Sync(t.Context()), away)
-		assert.Zero(t, r.gw.Refreshes.Count())
-		assert.Equal(t, 1, r.events.count(tokensource.EventAdopted))
+	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
+		fake.rotate(t, "theirs", f.clock.Now().Add(access))
+		f.want("a1")
+		require.NoError(t, f.src.Sync(t.Context()))
+		f.want("theirs")
+		require.NoError(t, f.src.Sync(t.Context()), "nothing newer is nothing wrong")
+		f.clock.Advance(access)
+		require.NoError(t, f.src.Sync(t.Context()))
+		away := errUnreachable
+		fake.setUnavailable(away)
+		assert.ErrorIs(t, f.src.Sync(t.Context()), away)
+		assert.Zero(t, f.gw.Refreshes.Count())
+		assert.Equal(t, 1, f.events.count(tokensource.EventAdopted))
 	})
-	story(t, nil, func(t *testing.T, r *rig) { assert.NoError(t, r.src.Sync(t.Context())) })
+	scenario(t, nil, func(t *testing.T, f *fixture) { assert.NoError(t, f.src.Sync(t.Context())) })
 }
 
 func TestSync_AdoptsForOperationsThatWaitForTheSlot(t *testing.T) {
 	t.Run("it is not refreshed", func(t *testing.T) {
-		onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-			r.want("a1")
-			r.clock.Advance(access)
-			shelf.rotate(t, "theirs", r.clock.Now().Add(access))
-			shelf.loading.close()
-			_, synced := begin(t, r.src.Sync)
-			collect := r.callers(t.Context(), 1)
-			shelf.loading.open()
+		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+			f.want("a1")
+			f.clock.Advance(access)
+			fake.rotate(t, "theirs", f.clock.Now().Add(access))
+			fake.loading.hold()
+			_, synced := begin(t, f.src.Sync)
+			collect := f.startCallers(t.Context(), 1)
+			fake.loading.release()
 			require.NoError(t, <-synced)
 			assert.Equal(t, answer{token: "theirs"}, collect()[0])
 			synctest.Wait()
-			assert.Zero(t, r.gw.Refreshes.Count())
+			assert.Zero(t, f.gw.Refreshes.Count())
 		})
 	})
 	t.Run("it is not replaced by a login", func(t *testing.T) {
-		onShelf(t, withLogin, func(t *testing.T, r *rig, shelf *lockedShelf) {
-			r.want("a1")
-			r.gw.Refreshes.Fail(errUnauthorized)
-			r.gw.Logins.Fail(errSuspended)
-			r.clock.Advance(access)
-			r.wantEnded(tokensource.RefreshRejected)
-			require.Equal(t, 1, r.gw.Logins.Count())
-			r.clock.Advance(time.Minute) // the next login is due
-			shelf.rotate(t, "theirs", r.clock.Now().Add(access))
-			shelf.loading.close()
-			_, synced := begin(t, r.src.Sync)
-			collect := r.callers(t.Context(), 1)
-			shelf.loading.open()
+		scenarioWithStore(t, withLogin, func(t *testing.T, f *fixture, fake *lockingStore) {
+			f.want("a1")
+			f.gw.Refreshes.Fail(errUnauthorized)
+			f.gw.Logins.Fail(errSuspended)
+			f.clock.Advance(access)
+			f.wantEnded(tokensource.RefreshRejected)
+			require.Equal(t, 1, f.gw.Logins.Count())
+			f.clock.Advance(time.Minute) // the next login is due
+			fake.rotate(t, "theirs", f.clock.Now().Add(access))
+			fake.loading.hold()
+			_, synced := begin(t, f.src.Sync)
+			collect := f.startCallers(t.Context(), 1)
+			fake.loading.release()
 			require.NoError(t, <-synced)
 			assert.Equal(t, answer{token: "theirs"}, collect()[0])
 			synctest.Wait()
-			assert.Equal(t, 1, r.gw.Logins.Count())
-			assert.Equal(t, 1, r.gw.Refreshes.Count())
+			assert.Equal(t, 1, f.gw.Logins.Count())
+			assert.Equal(t, 1, f.gw.Refreshes.Count())
 		})
 	})
 }
 
 func TestSync_CancellationIsNoStoreFailure(t *testing.T) {
-	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		r.want("a1")
-		shelf.loading.close()
-		cancel, synced := begin(t, r.src.Sync)
+	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
+		fake.loading.hold()
+		cancel, synced := begin(t, f.src.Sync)
 		cancel()
 		assert.Equal(t, context.Canceled, <-synced, "what the caller did is returned as it is")
-		shelf.loading.open()
+		fake.loading.release()
 		synctest.Wait()
-		assert.Zero(t, r.events.count(tokensource.EventStoreFailed))
-		shelf.away(errAway)
-		err := r.src.Sync(t.Context())
-		require.ErrorIs(t, err, errAway)
+		assert.Zero(t, f.events.count(tokensource.EventStoreFailed))
+		fake.setUnavailable(errUnreachable)
+		err := f.src.Sync(t.Context())
+		require.ErrorIs(t, err, errUnreachable)
 		assert.ErrorContains(t, err, "tokensource: sync: ", "what failed is named")
 	})
 }
 
 func TestSync_DoesNotForgetARefusal(t *testing.T) {
-	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		shelf.cut(errAway)
-		r.want("a1")
-		r.clock.Advance(access)
-		r.gw.Refreshes.Fail(errSuspended)
-		r.wantUnavailable()
-		require.Equal(t, 1, r.gw.Refreshes.Count())
-		shelf.cut(nil)
-		require.NoError(t, r.src.Sync(t.Context()))
-		require.Equal(t, "a1 r1", shelf.pair())
-		r.wantUnavailable()
-		assert.Equal(t, 1, r.gw.Refreshes.Count())
+	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+		fake.failReads(errUnreachable)
+		f.want("a1")
+		f.clock.Advance(access)
+		f.gw.Refreshes.Fail(errSuspended)
+		f.wantUnavailable()
+		require.Equal(t, 1, f.gw.Refreshes.Count())
+		fake.failReads(nil)
+		require.NoError(t, f.src.Sync(t.Context()))
+		require.Equal(t, "a1 r1", fake.pair())
+		f.wantUnavailable()
+		assert.Equal(t, 1, f.gw.Refreshes.Count())
 	})
 }
 
 func TestSync_CancelsASaveThatIsNoLongerNeeded(t *testing.T) {
-	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		r.want("a1")
-		r.gw.Refreshes.Do(func() error { shelf.fail(errAway); return nil })
-		r.clock.Advance(access)
-		r.want("a2") // not saved
-		shelf.fail(nil)
-		shelf.edit(t, func(f map[string]any) { // somebody signs out
-			f["generation"], f["signed_out_at"] = 7, r.clock.Now()
-			delete(f, "access_token")
+	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
+		f.gw.Refreshes.Do(func() error { fake.failSaves(errUnreachable); return nil })
+		f.clock.Advance(access)
+		f.want("a2") // not saved
+		fake.failSaves(nil)
+		fake.edit(t, func(record map[string]any) { // somebody signs out
+			record["generation"], record["signed_out_at"] = 7, f.clock.Now()
+			delete(record, "access_token")
 		})
-		r.clock.Advance(2 * time.Second)
-		shelf.loading.close()
-		_, synced := begin(t, r.src.Sync)
-		r.want("a2") // and the save that is due waits for its turn
-		shelf.loading.open()
+		f.clock.Advance(2 * time.Second)
+		fake.loading.hold()
+		_, synced := begin(t, f.src.Sync)
+		f.want("a2") // and the save that is due waits for its turn
+		fake.loading.release()
 		require.NoError(t, <-synced)
-		r.wantEnded(tokensource.SignedOut)
-		assert.EqualValues(t, 7, shelf.field("generation"))
-		assert.Equal(t, 1, r.gw.Refreshes.Count())
+		f.wantEnded(tokensource.SignedOut)
+		assert.EqualValues(t, 7, fake.field("generation"))
+		assert.Equal(t, 1, f.gw.Refreshes.Count())
 	})
 }

@@ -14,12 +14,12 @@ import (
 )
 
 func TestToken_ReturnsACopyWithoutTheRefreshToken(t *testing.T) {
-	story(t, nil, func(t *testing.T, r *rig) {
-		one, err := r.src.Token()
+	scenario(t, nil, func(t *testing.T, f *fixture) {
+		one, err := f.src.Token()
 		require.NoError(t, err)
-		shared, err := r.src.TokenContext(t.Context())
+		shared, err := f.src.TokenContext(t.Context())
 		require.NoError(t, err)
-		again, err := r.src.TokenContext(t.Context())
+		again, err := f.src.TokenContext(t.Context())
 		require.NoError(t, err)
 		assert.NotSame(t, one, shared)
 		assert.Same(t, shared, again)
@@ -27,7 +27,7 @@ func TestToken_ReturnsACopyWithoutTheRefreshToken(t *testing.T) {
 		assert.Equal(t, "Bearer", one.Type())
 		assert.Equal(t, start.Add(access), one.Expiry)
 		one.AccessToken = "spoiled"
-		r.want("a1")
+		f.want("a1")
 	})
 }
 
@@ -47,82 +47,82 @@ func TestTokenContext_AllocatesNothingWhenCached(t *testing.T) {
 }
 
 func TestTokenContext_WithoutASession(t *testing.T) {
-	story(t, func(_ *rig, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, r *rig) {
-		ended := r.src.LoginRequired()
-		assert.Empty(t, r.wantEnded(tokensource.NoSession).ClientID)
+	scenario(t, func(_ *fixture, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, f *fixture) {
+		ended := f.src.LoginRequired()
+		assert.Empty(t, f.wantEnded(tokensource.NoSession).ClientID)
 		assert.True(t, closed(ended))
-		require.NoError(t, r.src.SetToken(t.Context(), r.gw.grant()))
-		assert.False(t, closed(r.src.LoginRequired()), "a new session, a new channel")
-		r.want("a2")
+		require.NoError(t, f.src.SetToken(t.Context(), f.gw.grant()))
+		assert.False(t, closed(f.src.LoginRequired()), "a new session, a new channel")
+		f.want("a2")
 	})
 }
 
 func TestTokenContext_ServesALiveTokenWhenTheClockIsSetBack(t *testing.T) {
-	story(t, nil, func(t *testing.T, r *rig) {
-		r.gw.Refreshes.Hold()
-		r.clock.Suspend(access)
-		_, err := r.ask() // and leaves
+	scenario(t, nil, func(t *testing.T, f *fixture) {
+		f.gw.Refreshes.Hold()
+		f.clock.Suspend(access)
+		_, err := f.ask() // and leaves
 		require.ErrorIs(t, err, context.Canceled)
-		r.clock.Suspend(-2 * time.Second)
-		r.want("a1")
-		r.clock.Suspend(2 * time.Second)
-		_, err = r.ask()
+		f.clock.Suspend(-2 * time.Second)
+		f.want("a1")
+		f.clock.Suspend(2 * time.Second)
+		_, err = f.ask()
 		require.ErrorIs(t, err, context.Canceled, "no longer")
-		r.gw.Refreshes.Release()
-		r.want("a2")
-		assert.Equal(t, 1, r.gw.Refreshes.Count())
+		f.gw.Refreshes.Release()
+		f.want("a2")
+		assert.Equal(t, 1, f.gw.Refreshes.Count())
 	})
 }
 
 func TestTokenContext_ServesNothingPastTheFixedExpiry(t *testing.T) {
-	story(t, func(r *rig, c *tokensource.Config) {
-		r.gw.fixed = 30 * time.Minute
-		c.Token = r.gw.signOn()
-	}, func(t *testing.T, r *rig) {
-		r.clock.Advance(30*time.Minute - 1)
-		tok, err := r.src.Token()
+	scenario(t, func(f *fixture, c *tokensource.Config) {
+		f.gw.fixed = 30 * time.Minute
+		c.Token = f.gw.signOn()
+	}, func(t *testing.T, f *fixture) {
+		f.clock.Advance(30*time.Minute - 1)
+		tok, err := f.src.Token()
 		require.NoError(t, err)
 		assert.Equal(t, start.Add(30*time.Minute), tok.Expiry, "the earlier of the two")
-		r.clock.Advance(1)
-		r.wantEnded(tokensource.FixedExpired)
-		assert.Zero(t, r.gw.Refreshes.Count())
+		f.clock.Advance(1)
+		f.wantEnded(tokensource.FixedExpired)
+		assert.Zero(t, f.gw.Refreshes.Count())
 	})
 }
 
 func TestTokenContext_ServesATokenWithoutExpiryUntilItIsInvalidated(t *testing.T) {
-	story(t, func(r *rig, c *tokensource.Config) {
-		r.gw.access, r.gw.sliding, r.gw.fixed = 0, 0, 0
-		c.Token = r.gw.signOn()
-	}, func(t *testing.T, r *rig) {
-		r.clock.Advance(10 * 365 * 24 * time.Hour)
-		r.want("a2")
-		assert.Zero(t, r.gw.Refreshes.Count())
-		r.src.Invalidate("a2")
-		r.want("a3")
+	scenario(t, func(f *fixture, c *tokensource.Config) {
+		f.gw.access, f.gw.sliding, f.gw.fixed = 0, 0, 0
+		c.Token = f.gw.signOn()
+	}, func(t *testing.T, f *fixture) {
+		f.clock.Advance(10 * 365 * 24 * time.Hour)
+		f.want("a2")
+		assert.Zero(t, f.gw.Refreshes.Count())
+		f.src.Invalidate("a2")
+		f.want("a3")
 	})
 }
 
 func TestTokenContext_WithoutARefreshTokenEndsWithTheAccessToken(t *testing.T) {
-	story(t, func(r *rig, c *tokensource.Config) {
-		r.gw.edit = func(t *ags.Token) { t.RefreshToken = ags.Secret{} }
-		c.Token = r.gw.signOn()
-	}, func(t *testing.T, r *rig) {
-		r.clock.Advance(access - 2*time.Second)
-		r.want("a2")
-		assert.Equal(t, 1, r.events.count(tokensource.EventEnding), "announced ahead of time")
-		r.clock.Advance(time.Second)
-		ended := r.wantEnded(tokensource.RefreshExpired)
+	scenario(t, func(f *fixture, c *tokensource.Config) {
+		f.gw.edit = func(t *ags.Token) { t.RefreshToken = ags.Secret{} }
+		c.Token = f.gw.signOn()
+	}, func(t *testing.T, f *fixture) {
+		f.clock.Advance(access - 2*time.Second)
+		f.want("a2")
+		assert.Equal(t, 1, f.events.count(tokensource.EventEnding), "announced ahead of time")
+		f.clock.Advance(time.Second)
+		ended := f.wantEnded(tokensource.RefreshExpired)
 		assert.Equal(t, start.Add(access), ended.At, "whatever is told of a refresh token that is not there")
-		assert.Zero(t, r.gw.Refreshes.Count())
+		assert.Zero(t, f.gw.Refreshes.Count())
 	})
 }
 
 func TestTokenContext_EndsAnExpiredSessionWithoutACall(t *testing.T) {
-	story(t, func(r *rig, c *tokensource.Config) {
-		c.Token = r.gw.signOn()
-		r.clock.Suspend(sliding) // between the sign-on and New
-	}, func(t *testing.T, r *rig) {
-		r.wantEnded(tokensource.RefreshExpired)
-		assert.Zero(t, r.gw.Refreshes.Count())
+	scenario(t, func(f *fixture, c *tokensource.Config) {
+		c.Token = f.gw.signOn()
+		f.clock.Suspend(sliding) // between the sign-on and New
+	}, func(t *testing.T, f *fixture) {
+		f.wantEnded(tokensource.RefreshExpired)
+		assert.Zero(t, f.gw.Refreshes.Count())
 	})
 }

@@ -15,15 +15,15 @@ import (
 
 // onHeldTurn is a story in which a Sync has the turn, and does not give it back
 // until the store answers. The store is waited for for a day.
-func onHeldTurn(t *testing.T, tell func(*testing.T, *rig)) {
+func scenarioWithSlotHeld(t *testing.T, body func(*testing.T, *fixture)) {
 	t.Helper()
-	set := func(_ *rig, c *tokensource.Config) { c.StoreTimeout = 24 * time.Hour }
-	onShelf(t, set, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		r.want("a1")
-		shelf.loading.close()
-		_, synced := begin(t, r.src.Sync)
-		tell(t, r)
-		shelf.loading.open()
+	set := func(_ *fixture, c *tokensource.Config) { c.StoreTimeout = 24 * time.Hour }
+	scenarioWithStore(t, set, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
+		fake.loading.hold()
+		_, synced := begin(t, f.src.Sync)
+		body(t, f)
+		fake.loading.release()
 		require.NoError(t, <-synced)
 		synctest.Wait()
 	})
@@ -31,31 +31,31 @@ func onHeldTurn(t *testing.T, tell func(*testing.T, *rig)) {
 
 func TestTokenContext_WaitsForTheExclusiveSlot(t *testing.T) {
 	t.Run("is no failure while there is a live token", func(t *testing.T) {
-		onHeldTurn(t, func(t *testing.T, r *rig) {
-			r.clock.Advance(access - 5*time.Minute)
+		scenarioWithSlotHeld(t, func(t *testing.T, f *fixture) {
+			f.clock.Advance(access - 5*time.Minute)
 			for range 10 {
-				r.want("a1")
-				r.clock.Advance(time.Second)
+				f.want("a1")
+				f.clock.Advance(time.Second)
 			}
-			assert.NoError(t, r.src.Status().Err)
-			assert.Zero(t, r.events.count(tokensource.EventRefreshFailed))
-			assert.Zero(t, r.gw.Refreshes.Count())
+			assert.NoError(t, f.src.Status().Err)
+			assert.Zero(t, f.events.count(tokensource.EventRefreshFailed))
+			assert.Zero(t, f.gw.Refreshes.Count())
 		})
 	})
 	t.Run("is one when there is none, after LockTimeout", func(t *testing.T) {
-		onHeldTurn(t, func(t *testing.T, r *rig) {
-			r.clock.Advance(access)
-			collect := r.callers(t.Context(), 2)
-			r.clock.Advance(30*time.Second - 1)
+		scenarioWithSlotHeld(t, func(t *testing.T, f *fixture) {
+			f.clock.Advance(access)
+			collect := f.startCallers(t.Context(), 2)
+			f.clock.Advance(30*time.Second - 1)
 			synctest.Wait()
-			assert.Zero(t, r.events.count(tokensource.EventRefreshFailed))
-			r.clock.Advance(1)
+			assert.Zero(t, f.events.count(tokensource.EventRefreshFailed))
+			f.clock.Advance(1)
 			for _, a := range collect() {
 				var later *tokensource.UnavailableError
 				require.ErrorAs(t, a.err, &later)
 				assert.ErrorContains(t, later, "still under way")
 			}
-			assert.Zero(t, r.gw.Refreshes.Count())
+			assert.Zero(t, f.gw.Refreshes.Count())
 		})
 	})
 }
@@ -65,45 +65,45 @@ var errNoLock = errors.New("permission denied")
 // A one-shot command asks once, and has a minute: it gets its token though the lock
 // cannot be had, as soon as the store is given up for it.
 func TestTokenContext_WithADeadlineWaitsForTheStore(t *testing.T) {
-	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		r.want("a1")
-		r.clock.Advance(access)
-		shelf.lockErr = errNoLock
+	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
+		f.clock.Advance(access)
+		fake.lockErr = errNoLock
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		collect := r.callers(ctx, 3)
-		for began := r.clock.Now(); r.gw.Refreshes.Count() == 0; {
-			require.Less(t, r.clock.Now().Sub(began), time.Minute)
-			r.clock.AdvanceToNext()
+		collect := f.startCallers(ctx, 3)
+		for began := f.clock.Now(); f.gw.Refreshes.Count() == 0; {
+			require.Less(t, f.clock.Now().Sub(began), time.Minute)
+			f.clock.AdvanceToNext()
 			synctest.Wait()
 		}
 		for _, a := range collect() {
 			require.NoError(t, a.err)
 			assert.Equal(t, "a2", a.token)
 		}
-		assert.Equal(t, 1, r.events.count(tokensource.EventUnlocked))
+		assert.Equal(t, 1, f.events.count(tokensource.EventUnlocked))
 	})
 }
 
 func TestTokenContext_WithoutADeadlineReportsALockFailureAtOnce(t *testing.T) {
-	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		r.want("a1")
-		r.clock.Advance(access)
-		shelf.lockErr = errNoLock
-		assert.ErrorIs(t, r.wantUnavailable(), errNoLock)
+	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
+		f.clock.Advance(access)
+		fake.lockErr = errNoLock
+		assert.ErrorIs(t, f.wantUnavailable(), errNoLock)
 	})
 }
 
 func TestTokenContext_StopsWaitingForTheStoreAtItsDeadline(t *testing.T) {
-	onShelf(t, nil, func(t *testing.T, r *rig, shelf *lockedShelf) {
-		r.want("a1")
-		r.clock.Advance(access)
-		shelf.lockErr = errNoLock
+	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
+		f.clock.Advance(access)
+		fake.lockErr = errNoLock
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		_, err := r.src.TokenContext(ctx) // the Source's clock stands still
+		_, err := f.src.TokenContext(ctx) // the Source's clock stands still
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.ErrorIs(t, err, errNoLock, "it says what was waited for")
-		assert.Zero(t, r.gw.Refreshes.Count())
+		assert.Zero(t, f.gw.Refreshes.Count())
 	})
 }

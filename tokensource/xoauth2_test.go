@@ -21,14 +21,14 @@ import (
 
 // endpoint is the gateway's end of the wire, in memory: it gives each request the
 // next of its answers, and keeps the request.
-type endpoint struct {
+type httpGateway struct {
 	mu       sync.Mutex // guards all below
 	answers  []string   // bodies, sent with the status
 	status   int        // 0 for 200
 	requests []request
 }
 
-func (e *endpoint) RoundTrip(r *http.Request) (*http.Response, error) {
+func (e *httpGateway) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
@@ -58,19 +58,19 @@ func (e *endpoint) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // client returns a client of the gateway that the endpoint is of.
-func (e *endpoint) client(r *rig) *ags.Client {
-	r.t.Helper()
+func (e *httpGateway) client(f *fixture) *ags.Client {
+	f.t.Helper()
 	c, err := ags.New(ags.Config{
 		BaseURL: "https://gateway.example.com", AuthServiceID: "Customer Auth Service", TenantID: "nagra",
 		Parameters: []ags.Parameter{{Name: "username", Value: "dave"}},
-		HTTPClient: &http.Client{Transport: e}, Clock: r.clock,
+		HTTPClient: &http.Client{Transport: e}, Clock: f.clock,
 	})
-	require.NoError(r.t, err)
+	require.NoError(f.t, err)
 	return c
 }
 
 // presented returns the Authorizations of the refreshes so far.
-func (e *endpoint) presented() []string {
+func (e *httpGateway) presented() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var all []string
@@ -86,28 +86,28 @@ type request struct {
 
 // exchange tells a story of a Source whose access token has just expired, so that
 // the next caller is answered with what e answers to the refresh.
-func exchange(t *testing.T, e *endpoint, tell func(*testing.T, *rig)) {
+func scenarioExpired(t *testing.T, e *httpGateway, body func(*testing.T, *fixture)) {
 	t.Helper()
-	story(t, func(r *rig, c *tokensource.Config) { c.Refresher = e.client(r) }, func(t *testing.T, r *rig) {
-		r.clock.Advance(access)
-		tell(t, r)
+	scenario(t, func(f *fixture, c *tokensource.Config) { c.Refresher = e.client(f) }, func(t *testing.T, f *fixture) {
+		f.clock.Advance(access)
+		body(t, f)
 	})
 }
 
 // api is what a token opens. It keeps the Authorization of each request.
-type api struct{ seen []string }
+type fakeAPI struct{ seen []string }
 
-func (a *api) RoundTrip(r *http.Request) (*http.Response, error) {
+func (a *fakeAPI) RoundTrip(r *http.Request) (*http.Response, error) {
 	a.seen = append(a.seen, r.Header.Get("Authorization"))
 	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
 }
 
 // get calls the API with the Source's token, as a program does.
-func (a *api) get(r *rig) error {
-	r.t.Helper()
-	client := &http.Client{Transport: &transport.Transport{Source: r.src, Base: a}}
-	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodGet, "https://api.example.com/somethingelse", nil)
-	require.NoError(r.t, err)
+func (a *fakeAPI) get(f *fixture) error {
+	f.t.Helper()
+	client := &http.Client{Transport: &transport.Transport{Source: f.src, Base: a}}
+	req, err := http.NewRequestWithContext(f.t.Context(), http.MethodGet, "https://api.example.com/somethingelse", nil)
+	require.NoError(f.t, err)
 	resp, err := client.Do(req)
 	if err != nil {
 		return err
@@ -116,25 +116,25 @@ func (a *api) get(r *rig) error {
 }
 
 func TestTokenValidNoAccessToken(t *testing.T) {
-	story(t, nil, func(t *testing.T, r *rig) {
+	scenario(t, nil, func(t *testing.T, f *fixture) {
 		_, err := tokensource.New(tokensource.Config{
-			Refresher: r.gw, Token: &ags.Token{RefreshToken: ags.NewSecret("r")},
+			Refresher: f.gw, Token: &ags.Token{RefreshToken: ags.NewSecret("r")},
 		})
 		require.ErrorContains(t, err, "Token has no access token")
-		require.Error(t, r.src.SetToken(t.Context(), &ags.Token{}))
-		r.want("a1")
+		require.Error(t, f.src.SetToken(t.Context(), &ags.Token{}))
+		f.want("a1")
 	})
 }
 
 func TestExpiredWithExpiry(t *testing.T) {
-	story(t, func(r *rig, c *tokensource.Config) {
+	scenario(t, func(f *fixture, c *tokensource.Config) {
 		c.Token.ExpiresAt = start.Add(-5 * time.Hour)
-		r.gw.Refreshes.FailAlways(errBusy)
-	}, func(_ *testing.T, r *rig) {
-		r.wantUnavailable() // and not an expired token
-		r.gw.Refreshes.FailAlways(nil)
-		r.clock.Advance(10 * time.Second)
-		r.want("a2")
+		f.gw.Refreshes.FailAlways(errBusy)
+	}, func(_ *testing.T, f *fixture) {
+		f.wantUnavailable() // and not an expired token
+		f.gw.Refreshes.FailAlways(nil)
+		f.clock.Advance(10 * time.Second)
+		f.want("a2")
 	})
 }
 
@@ -159,18 +159,18 @@ func TestTokenExpiry(t *testing.T) {
 		"-1 hour, 20 minutes configured":       {access, 20 * time.Minute, -time.Hour, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			story(t, func(r *rig, c *tokensource.Config) {
-				r.gw.access = tt.life
-				c.Token, c.RefreshBefore = r.gw.signOn(), tt.before
-				r.gw.Refreshes.FailAlways(errBusy)
-			}, func(t *testing.T, r *rig) {
-				r.clock.Advance(tt.life - tt.left)
+			scenario(t, func(f *fixture, c *tokensource.Config) {
+				f.gw.access = tt.life
+				c.Token, c.RefreshBefore = f.gw.signOn(), tt.before
+				f.gw.Refreshes.FailAlways(errBusy)
+			}, func(t *testing.T, f *fixture) {
+				f.clock.Advance(tt.life - tt.left)
 				if tt.expired {
-					r.wantUnavailable()
+					f.wantUnavailable()
 				} else {
-					r.want("a2")
+					f.want("a2")
 				}
-				assert.LessOrEqual(t, r.gw.Refreshes.Count(), 1)
+				assert.LessOrEqual(t, f.gw.Refreshes.Count(), 1)
 			})
 		})
 	}
@@ -181,8 +181,8 @@ func TestTokenTypeMethod(t *testing.T) {
 		"beAREr": "Bearer", "": "Bearer", "basic": "Basic", "Basic": "Basic", "mac": "MAC", "MAC": "MAC", "mAc": "MAC",
 	} {
 		t.Run(tokenType, func(t *testing.T) {
-			story(t, func(_ *rig, c *tokensource.Config) { c.Token.TokenType = tokenType }, func(t *testing.T, r *rig) {
-				tok, err := r.src.Token()
+			scenario(t, func(_ *fixture, c *tokensource.Config) { c.Token.TokenType = tokenType }, func(t *testing.T, f *fixture) {
+				tok, err := f.src.Token()
 				require.NoError(t, err)
 				assert.Equal(t, want, tok.Type())
 			})
@@ -191,19 +191,19 @@ func TestTokenTypeMethod(t *testing.T) {
 }
 
 func TestConfigClientWithToken(t *testing.T) {
-	story(t, nil, func(t *testing.T, r *rig) {
-		a := &api{}
-		require.NoError(t, a.get(r))
+	scenario(t, nil, func(t *testing.T, f *fixture) {
+		a := &fakeAPI{}
+		require.NoError(t, a.get(f))
 		assert.Equal(t, []string{"Bearer a1"}, a.seen)
-		assert.Zero(t, r.gw.Refreshes.Count())
+		assert.Zero(t, f.gw.Refreshes.Count())
 	})
 }
 
 func TestFetchWithNoRefreshToken(t *testing.T) {
-	e := &endpoint{}
-	story(t, func(r *rig, c *tokensource.Config) { c.Refresher, c.Token = e.client(r), nil }, func(t *testing.T, r *rig) {
-		a := &api{}
-		require.ErrorIs(t, a.get(r), tokensource.ErrLoginRequired)
+	e := &httpGateway{}
+	scenario(t, func(f *fixture, c *tokensource.Config) { c.Refresher, c.Token = e.client(f), nil }, func(t *testing.T, f *fixture) {
+		a := &fakeAPI{}
+		require.ErrorIs(t, a.get(f), tokensource.ErrLoginRequired)
 		assert.Empty(t, a.seen)
 		assert.Empty(t, e.requests)
 	})
@@ -212,19 +212,19 @@ func TestFetchWithNoRefreshToken(t *testing.T) {
 // There a token is retrieved under the context that it was asked for with; here that
 // bounds the wait of who asks, and the refresh goes on for the next.
 func TestRetrieveTokenWithContexts(t *testing.T) {
-	story(t, nil, func(t *testing.T, r *rig) {
-		r.clock.Advance(access)
-		r.gw.Refreshes.Hold()
+	scenario(t, nil, func(t *testing.T, f *fixture) {
+		f.clock.Advance(access)
+		f.gw.Refreshes.Hold()
 		gone := errors.New("gone home")
 		ctx, cancel := context.WithCancelCause(t.Context())
-		collect := r.callers(ctx, 1)
+		collect := f.startCallers(ctx, 1)
 		cancel(gone)
 		assert.Equal(t, gone, collect()[0].err)
-		_, err := r.src.TokenContext(ctx)
+		_, err := f.src.TokenContext(ctx)
 		assert.Equal(t, gone, err)
-		r.gw.Refreshes.Release()
+		f.gw.Refreshes.Release()
 		synctest.Wait()
-		r.want("a2")
-		assert.Equal(t, 1, r.gw.Refreshes.Count())
+		f.want("a2")
+		assert.Equal(t, 1, f.gw.Refreshes.Count())
 	})
 }
