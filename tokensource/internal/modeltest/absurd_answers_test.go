@@ -17,7 +17,7 @@ type absurdity struct {
 	none                   bool           // it returns nothing at all
 	issued                 time.Duration  // when the pair was issued, from now
 	access, refresh, fixed *time.Duration // the horizons, from now; nil is not told
-	norefresh              bool           // there is no refresh token
+	noRefreshToken         bool           // there is no refresh token
 	again                  bool           // the tokens are those of the answer before
 }
 
@@ -35,7 +35,7 @@ func (a absurdity) String() string {
 			fmt.Fprintf(&b, ", %s %s", h.name, *h.span)
 		}
 	}
-	fmt.Fprintf(&b, ", no refresh token %t, again %t", a.norefresh, a.again)
+	fmt.Fprintf(&b, ", no refresh token %t, again %t", a.noRefreshToken, a.again)
 	return b.String()
 }
 
@@ -61,7 +61,7 @@ func drawAbsurdity(rt *rapid.T) absurdity {
 	if rarely("nothing") && rarely("at all") {
 		return absurdity{none: true}
 	}
-	a := absurdity{access: span("access"), refresh: span("refresh"), fixed: span("fixed"), norefresh: rarely("no refresh token"), again: rarely("again")}
+	a := absurdity{access: span("access"), refresh: span("refresh"), fixed: span("fixed"), noRefreshToken: rarely("no refresh token"), again: rarely("again")}
 	if rarely("issued") {
 		a.issued = rapid.SampledFrom([]time.Duration{-50 * year, -time.Hour, -time.Second, time.Second, time.Hour, 50 * year}).Draw(rt, "issued")
 	}
@@ -80,7 +80,7 @@ func (a absurdity) token(now time.Time, n int) *ags.Token {
 		AccessToken: ags.NewSecret(fmt.Sprintf("a%d", n)), IssuedAt: now.Add(a.issued),
 		ExpiresAt: in(a.access), RefreshExpiresAt: in(a.refresh), FixedExpiresAt: in(a.fixed),
 	}
-	if !a.norefresh {
+	if !a.noRefreshToken {
 		t.RefreshToken = ags.NewSecret(fmt.Sprintf("r%d", n))
 	}
 	return t

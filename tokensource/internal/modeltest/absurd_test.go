@@ -213,7 +213,7 @@ func TestAbsurdAnswers_OfALoginCountAsRefused(t *testing.T) {
 		"a fixed end a second ahead":                  {absurdity{access: hour, fixed: span(time.Second)}, 7},
 		"a fixed end that has passed":                 {absurdity{access: hour, fixed: span(-time.Hour)}, 7},
 		"an access token that is dead":                {absurdity{access: span(-1), refresh: hour}, 7},
-		"an access token of a second, and no more":    {absurdity{access: span(time.Second), norefresh: true}, 7},
+		"an access token of a second, and no more":    {absurdity{access: span(time.Second), noRefreshToken: true}, 7},
 		"no token":                        {absurdity{none: true}, 7},
 		"a fixed end half a minute ahead": {absurdity{access: hour, fixed: span(30 * time.Second)}, 0},
 		"a session of a day":              {absurdity{access: hour, fixed: day}, 1},

@@ -12,23 +12,23 @@ import (
 // the code.
 
 // moment is one instant by both clocks of a process.
-type moment struct {
+type instant struct {
 	wall time.Time
 	mono time.Duration
 }
 
 // deadline is a horizon by both clocks; one that is not known never passes.
 type deadline struct {
-	moment
+	instant
 	known bool
 }
 
-func (d deadline) on(m moment) (wall, mono bool) {
+func (d deadline) on(m instant) (wall, mono bool) {
 	return d.known && !m.wall.Before(d.wall), d.known && m.mono >= d.mono
 }
 
-func (d deadline) either(m moment) bool { wall, mono := d.on(m); return wall || mono }
-func (d deadline) both(m moment) bool   { wall, mono := d.on(m); return wall && mono }
+func (d deadline) either(m instant) bool { wall, mono := d.on(m); return wall || mono }
+func (d deadline) both(m instant) bool   { wall, mono := d.on(m); return wall && mono }
 
 func (d deadline) add(by time.Duration) deadline {
 	d.wall, d.mono = d.wall.Add(by), d.mono+by
@@ -50,31 +50,31 @@ func earlier(a, b deadline) deadline {
 }
 
 // arrival is how a pair came to a process.
-type arrival struct {
-	at     moment  // when it was asked for, when granted, or came
-	stored bool    // loaded, adopted or handed in
-	former *belief // what it was refreshed from
+type origin struct {
+	at            instant // when it was asked for, when granted, or came
+	stored        bool    // loaded, adopted or handed in
+	refreshedFrom *belief // what it was refreshed from
 }
 
 // belief is what a process believes of a pair, by how it came to it.
 type belief struct {
-	pair                           *pair
-	arrival                        arrival
-	life                           time.Duration // 0: no horizon is known
-	access, served, refresh, fixed deadline
-	first                          deadline // the earliest horizon
-	wins                           bool     // a refresh can win time
-	ahead                          bool     // it was issued in the future
-	before                         time.Duration
-	refreshable                    bool
+	pair                               *pair
+	origin                             origin
+	life                               time.Duration // 0: no horizon is known
+	access, serveUntil, refresh, fixed deadline
+	first                              deadline // the earliest horizon
+	refreshExtends                     bool     // a refresh can win time
+	issuedInFuture                     bool     // it was issued in the future
+	refreshBefore                      time.Duration
+	refreshable                        bool
 }
 
-func (w *world) believe(pr *pair, t *ags.Token, a arrival) *belief {
+func (m *model) newBelief(pr *pair, t *ags.Token, a origin) *belief {
 	b := &belief{
-		pair: pr, arrival: a, before: w.house.refreshBefore,
-		ahead: a.stored && t.IssuedAt.Sub(a.at.wall) > time.Minute, refreshable: !t.RefreshToken.IsZero() || a.former != nil,
+		pair: pr, origin: a, refreshBefore: m.settings.refreshBefore,
+		issuedInFuture: a.stored && t.IssuedAt.Sub(a.at.wall) > time.Minute, refreshable: !t.RefreshToken.IsZero() || a.refreshedFrom != nil,
 	}
-	horizon := func(at time.Time) deadline {
+	deadlineAt := func(at time.Time) deadline {
 		if at.IsZero() {
 			return deadline{}
 		}
@@ -82,27 +82,27 @@ func (w *world) believe(pr *pair, t *ags.Token, a arrival) *belief {
 		if a.stored {
 			left = min(left, at.Sub(a.at.wall))
 		}
-		return deadline{moment{at, a.at.mono + left}, true}
+		return deadline{instant{at, a.at.mono + left}, true}
 	}
-	b.access, b.refresh, b.fixed = horizon(t.ExpiresAt), horizon(t.RefreshExpiresAt), horizon(t.FixedExpiresAt)
-	if f := a.former; f != nil {
-		b.fixed = b.fixedAfter(f.fixed, w.house.claims && b.fixed.known)
+	b.access, b.refresh, b.fixed = deadlineAt(t.ExpiresAt), deadlineAt(t.RefreshExpiresAt), deadlineAt(t.FixedExpiresAt)
+	if f := a.refreshedFrom; f != nil {
+		b.fixed = b.fixedAfter(f.fixed, m.settings.claims && b.fixed.known)
 		if t.RefreshToken.IsZero() && !b.refresh.known && !f.refresh.either(a.at) && f.refresh.known {
-			b.refresh = horizon(f.refresh.wall)
+			b.refresh = deadlineAt(f.refresh.wall)
 		}
 	}
-	b.served = b.access.add(-min(time.Second, max(0, t.ExpiresAt.Sub(t.IssuedAt))/10))
-	b.served = earlier(b.served, b.fixed)
+	b.serveUntil = b.access.add(-min(time.Second, max(0, t.ExpiresAt.Sub(t.IssuedAt))/10))
+	b.serveUntil = earlier(b.serveUntil, b.fixed)
 	b.first = earlier(earlier(b.access, b.refresh), b.fixed)
 	if b.first.known {
 		b.life = max(0, b.first.wall.Sub(t.IssuedAt))
 	}
-	b.wins = true
+	b.refreshExtends = true
 	if end := b.access; b.fixed.known {
 		if !end.known {
 			end = b.refresh
 		}
-		b.wins = end.known && b.fixed.wall.Sub(end.wall) > max(b.life/100, min(2*time.Second, b.life/5))
+		b.refreshExtends = end.known && b.fixed.wall.Sub(end.wall) > max(b.life/100, min(2*time.Second, b.life/5))
 	}
 	return b
 }
@@ -111,7 +111,7 @@ func (w *world) believe(pr *pair, t *ags.Token, a arrival) *belief {
 // the earliest that was told; but as told now when a clock says that it has passed,
 // for the grant has just proved that wrong.
 func (b *belief) fixedAfter(former deadline, claimed bool) deadline {
-	at := b.arrival.at
+	at := b.origin.at
 	wall, mono := former.on(at)
 	switch {
 	case !former.known, (wall || mono) && b.fixed.known, wall:
@@ -133,13 +133,13 @@ func (b *belief) due(draw float64) deadline {
 	if !b.first.known {
 		return deadline{}
 	}
-	margin := b.before
+	margin := b.refreshBefore
 	if margin == 0 {
 		margin = min(max(b.life/10, 10*time.Second), 5*time.Minute)
 	}
 	margin = min(margin, b.life/2)
 	d := b.first.add(-margin - time.Duration(float64(margin)*draw/5))
-	if spaced := b.spaced(); !b.arrival.stored {
+	if spaced := b.earliestRefresh(); !b.origin.stored {
 		if spaced.wall.After(d.wall) {
 			d.wall = spaced.wall
 		}
@@ -149,47 +149,47 @@ func (b *belief) due(draw float64) deadline {
 }
 
 // spaced is before when a pair that was granted is not refreshed.
-func (b *belief) spaced() deadline {
-	return deadline{b.arrival.at, true}.add(max(250*time.Millisecond, b.life/4))
+func (b *belief) earliestRefresh() deadline {
+	return deadline{b.origin.at, true}.add(max(250*time.Millisecond, b.life/4))
 }
 
 // over reports whether time alone has ended the session by this belief.
-func (b *belief) over(at moment) bool {
-	return b.fixed.both(at) || b.refresh.both(at) || !b.refreshable && b.served.either(at) || !b.wins && b.served.both(at)
+func (b *belief) expired(at instant) bool {
+	return b.fixed.both(at) || b.refresh.both(at) || !b.refreshable && b.serveUntil.either(at) || !b.refreshExtends && b.serveUntil.both(at)
 }
 
 // arrivedLocked notes that a pair came to the process. A pair that it has already
 // is no news, unless it was given up for a sign-out.
-func (p *proc) arrivedLocked(pr *pair, t *ags.Token, a arrival) {
+func (p *process) obtainedLocked(pr *pair, t *ags.Token, a origin) {
 	if p.current == pr && p.ended != tokensource.SignedOut {
 		return
 	}
-	p.beliefs[pr] = append(p.beliefs[pr], p.w.believe(pr, t, a))
+	p.beliefs[pr] = append(p.beliefs[pr], p.w.newBelief(pr, t, a))
 }
 
 // seenLocked notes which pair the process goes by.
-func (p *proc) seenLocked(pr *pair) {
+func (p *process) becameCurrentLocked(pr *pair) {
 	if pr != nil && p.current != pr {
-		p.current, p.had[pr] = pr, true
+		p.current, p.wasCurrent[pr] = pr, true
 	}
 }
 
 // anyLocked reports whether something is true of a pair, however it came.
-func (p *proc) anyLocked(pr *pair, is func(*belief) bool) bool {
+func (p *process) anyLocked(pr *pair, is func(*belief) bool) bool {
 	return slices.ContainsFunc(p.beliefs[pr], is)
 }
 
 // allLocked reports whether it is true of it by all that is known.
-func (p *proc) allLocked(pr *pair, is func(*belief) bool) bool {
+func (p *process) allLocked(pr *pair, is func(*belief) bool) bool {
 	return len(p.beliefs[pr]) > 0 && !p.anyLocked(pr, func(b *belief) bool { return !is(b) })
 }
 
 // left is how long until the first clock of the process reaches a deadline of its
 // pair, or its next attempt when of is nil.
-func (w *world) left(p *proc, of func(*belief) deadline) (time.Duration, bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	now, d := p.moment(), p.failure.next
+func (m *model) untilDeadline(p *process, of func(*belief) deadline) (time.Duration, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now, d := p.now(), p.failure.next
 	if of != nil {
 		all := p.beliefs[p.current]
 		if len(all) == 0 {

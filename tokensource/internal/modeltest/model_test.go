@@ -28,10 +28,10 @@ func TestModel(t *testing.T) {
 	}
 	rapid.Check(t, func(rt *rapid.T) {
 		p := rapid.Custom(drawPlan).Draw(rt, "story")
-		w := playAgain(t, p)
-		if w.wrong != "" {
-			rt.Logf("\n%s", strings.Join(w.trace, "\n"))
-			rt.Fatalf("%s", w.wrong)
+		m := runTwice(t, p)
+		if m.broken != "" {
+			rt.Logf("\n%s", strings.Join(m.trace, "\n"))
+			rt.Fatalf("%s", m.broken)
 		}
 	})
 }
@@ -39,15 +39,15 @@ func TestModel(t *testing.T) {
 // playAgain plays a story, and once more if it has failed: on a busy machine the
 // runtime may stop a goroutine between an answer and the look at it, and let another
 // run. The story has then taken another course than the one that was to be looked at.
-func playAgain(t *testing.T, p *plan) *world {
+func runTwice(t *testing.T, p *plan) *model {
 	t.Helper()
-	w := play(t, p)
-	if w.wrong == "" {
-		return w
+	m := runPlan(t, p)
+	if m.broken == "" {
+		return m
 	}
-	again := play(t, p)
-	if again.wrong == "" {
-		t.Logf("once, and not again: %s\n%s", w.wrong, strings.Join(w.trace, "\n"))
+	again := runPlan(t, p)
+	if again.broken == "" {
+		t.Logf("once, and not again: %s\n%s", m.broken, strings.Join(m.trace, "\n"))
 	}
 	return again
 }
@@ -69,68 +69,68 @@ func byDefault(name, value string) (undo func()) {
 
 // play plays a story in a bubble. A goroutine that does not end, or a wait that
 // nothing ends, is a panic of the bubble.
-func play(t *testing.T, p *plan) (w *world) {
+func runPlan(t *testing.T, p *plan) (m *model) {
 	t.Helper()
 	defer func() {
 		if v := recover(); v != nil {
-			w.fail("12: %v", v)
+			m.fail("12: %v", v)
 		}
 	}()
-	w = newWorld(p)
+	m = newModel(p)
 	synctest.Test(t, func(*testing.T) {
-		w.open()
-		w.say("%+v", p.house)
+		m.begin()
+		m.logf("%+v", p.settings)
 		for _, s := range p.steps {
-			if w.failed() {
+			if m.failed() {
 				break
 			}
-			w.say("%s", s)
-			s.do(w)
-			w.settle()
+			m.logf("%s", s)
+			s.do(m)
+			m.settle()
 		}
-		if !w.failed() {
-			w.heal()
+		if !m.failed() {
+			m.restoreService()
 		}
-		w.end()
+		m.end()
 	})
-	return w
+	return m
 }
 
 // step is one thing that happens in a story.
 type step struct {
 	text string
-	do   func(*world)
+	do   func(*model)
 }
 
 func (s step) String() string { return s.text }
 
 // fail notes that a promise was broken. The first one counts.
-func (w *world) fail(format string, args ...any) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.failLocked(format, args...)
+func (m *model) fail(format string, args ...any) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.failLocked(format, args...)
 }
 
-func (w *world) failLocked(format string, args ...any) {
-	if w.wrong == "" {
-		w.wrong = "promise " + fmt.Sprintf(format, args...)
-		w.sayLocked("BROKEN: %s", w.wrong)
+func (m *model) failLocked(format string, args ...any) {
+	if m.broken == "" {
+		m.broken = "promise " + fmt.Sprintf(format, args...)
+		m.logLocked("BROKEN: %s", m.broken)
 	}
 }
 
-func (w *world) failed() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.wrong != ""
+func (m *model) failed() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.broken != ""
 }
 
 // say adds a line to what is printed when the story fails.
-func (w *world) say(format string, args ...any) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.sayLocked(format, args...)
+func (m *model) logf(format string, args ...any) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.logLocked(format, args...)
 }
 
-func (w *world) sayLocked(format string, args ...any) {
-	w.trace = append(w.trace, fmt.Sprintf("%10s ", w.fake.Elapsed())+fmt.Sprintf(format, args...))
+func (m *model) logLocked(format string, args ...any) {
+	m.trace = append(m.trace, fmt.Sprintf("%10s ", m.fake.Elapsed())+fmt.Sprintf(format, args...))
 }

@@ -16,46 +16,46 @@ import (
 // called. What is broken is told with the number of the promise.
 
 // printedLocked looks for secrets in what may be printed.
-func (w *world) printedLocked(v any) {
+func (m *model) printedLocked(v any) {
 	if v == nil {
 		return
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v"} {
 		if strings.Contains(fmt.Sprintf(verb, v), mark) {
-			w.failLocked("9: a token in the %s of a %T", verb, v)
+			m.failLocked("9: a token in the %s of a %T", verb, v)
 		}
 	}
 }
 
 // servedLocked checks what a caller was given.
-func (p *proc) servedLocked(t *oauth2.Token) {
-	w := p.w
+func (p *process) servedLocked(t *oauth2.Token) {
+	m := p.w
 	if p.crashed {
 		return
 	}
-	pr, now := w.gw.pairs[t.AccessToken], p.moment()
-	w.sayLocked("  %s: serves %s", p.name, pr)
+	pr, now := m.gw.pairs[t.AccessToken], p.now()
+	m.logLocked("  %s: serves %s", p.name, pr)
 	switch {
 	case pr == nil:
-		w.failLocked("5: %s: a token that was never issued", p.name)
+		m.failLocked("5: %s: a token that was never issued", p.name)
 		return
 	case t.RefreshToken != "":
-		w.failLocked("9: %s: a refresh token is handed out", p.name)
-	case p.shunned == pr && p.invalidated[pr]:
-		w.failLocked("8: %s: %s is served, which an API has rejected", p.name, pr)
+		m.failLocked("9: %s: a refresh token is handed out", p.name)
+	case p.mustNotServe == pr && p.invalidated[pr]:
+		m.failLocked("8: %s: %s is served, which an API has rejected", p.name, pr)
 	case p.closed:
-		w.failLocked("12: %s: served after Close", p.name)
-	case p.gone[pr.account] && !w.tamperedLocked():
-		w.failLocked("1: %s: a token of a session that was signed out", p.name)
-	case !p.anyLocked(pr, func(b *belief) bool { return !b.served.either(now) }):
-		w.failLocked("1: %s: %s is dead, and served", p.name, pr)
-	case !w.clockSet && w.house.behind == 0 && pr.dead > 0 && w.true() >= pr.dead:
-		w.failLocked("1: %s: %s is dead in truth, and served", p.name, pr)
+		m.failLocked("12: %s: served after Close", p.name)
+	case p.signedOut[pr.session] && !m.tamperedLocked():
+		m.failLocked("1: %s: a token of a session that was signed out", p.name)
+	case !p.anyLocked(pr, func(b *belief) bool { return !b.serveUntil.either(now) }):
+		m.failLocked("1: %s: %s is dead, and served", p.name, pr)
+	case !m.clockSet && m.settings.clockOffset == 0 && pr.accessExpires > 0 && m.true() >= pr.accessExpires:
+		m.failLocked("1: %s: %s is dead in truth, and served", p.name, pr)
 	case !p.anyLocked(pr, func(b *belief) bool { return t.Expiry.Equal(expiryOf(b)) }):
-		w.failLocked("1: %s: the Expiry of %s is %s, not %s", p.name, pr, t.Expiry, expiryOf(p.beliefs[pr][0]))
+		m.failLocked("1: %s: the Expiry of %s is %s, not %s", p.name, pr, t.Expiry, expiryOf(p.beliefs[pr][0]))
 	}
-	p.seenLocked(pr)
-	p.asked = pr
+	p.becameCurrentLocked(pr)
+	p.lastServed = pr
 }
 
 func expiryOf(b *belief) time.Time {
@@ -69,95 +69,95 @@ func expiryOf(b *belief) time.Time {
 }
 
 // refusedLocked checks what a caller was told who got no token.
-func (p *proc) refusedLocked(c *caller, err error) {
-	w := p.w
+func (p *process) refusedLocked(c *caller, err error) {
+	m := p.w
 	if p.crashed {
 		return
 	}
-	w.printedLocked(err)
-	w.sayLocked("  %s: a caller is told %v", p.name, err)
+	m.printedLocked(err)
+	m.logLocked("  %s: a caller is told %v", p.name, err)
 	var ended *tokensource.LoginRequiredError
 	var later *tokensource.UnavailableError
 	switch {
 	case errors.Is(err, tokensource.ErrClosed):
 		if !p.closing {
-			w.failLocked("12: %s: closed, and nobody has closed it", p.name)
+			m.failLocked("12: %s: closed, and nobody has closed it", p.name)
 		}
 	case errors.Is(err, errLeft):
 		if !c.cancelled {
-			w.failLocked("4: %s: a caller is told that it has left", p.name)
+			m.failLocked("4: %s: a caller is told that it has left", p.name)
 		}
 	case errors.As(err, &ended):
 		p.endedLocked(ended)
 	case errors.As(err, &later):
 		if p.servableLocked() {
-			w.failLocked("2: %s: a passing failure is seen by a caller who could be served %s", p.name, p.current)
+			m.failLocked("2: %s: a passing failure is seen by a caller who could be served %s", p.name, p.current)
 		}
-		if later.Err == nil || !w.clockSet && w.slept == 0 && !later.NextAt.After(p.host.now()) {
-			w.failLocked("13: %s: a failure without a cause, or without a time for the next attempt", p.name)
+		if later.Err == nil || !m.clockSet && m.slept == 0 && !later.NextAt.After(p.host.now()) {
+			m.failLocked("13: %s: a failure without a cause, or without a time for the next attempt", p.name)
 		}
 	default:
-		w.failLocked("13: %s: an error of no kind: %T %v", p.name, err, err)
+		m.failLocked("13: %s: an error of no kind: %T %v", p.name, err, err)
 	}
 }
 
 // endedLocked checks what a caller is told of an end.
-func (p *proc) endedLocked(ended *tokensource.LoginRequiredError) {
-	w := p.w
+func (p *process) endedLocked(ended *tokensource.LoginRequiredError) {
+	m := p.w
 	switch {
 	case !errors.Is(ended, tokensource.ErrLoginRequired):
-		w.failLocked("15: %s: an end that is not ErrLoginRequired", p.name)
+		m.failLocked("15: %s: an end that is not ErrLoginRequired", p.name)
 	case ended.Reason == 0:
-		w.failLocked("15: %s: an end without a reason", p.name)
+		m.failLocked("15: %s: an end without a reason", p.name)
 	case ended.Reason == tokensource.SignedOut, ended.Reason == tokensource.FixedExpired:
 	case p.servableLocked():
-		w.failLocked("2: %s: told of an end (%s) though %s lives", p.name, ended.Reason, p.current)
+		m.failLocked("2: %s: told of an end (%s) though %s lives", p.name, ended.Reason, p.current)
 	case ended.Reason == tokensource.RefreshRejected && p.unknown[p.endedPair] && !ended.OutcomeUnknown:
-		w.failLocked("15: %s: %s was spent without an answer, and the rejection does not say so", p.name, p.endedPair)
+		m.failLocked("15: %s: %s was spent without an answer, and the rejection does not say so", p.name, p.endedPair)
 	}
 }
 
 // servableLocked reports whether there is a token that must be served.
-func (p *proc) servableLocked() bool {
-	now := p.moment()
+func (p *process) servableLocked() bool {
+	now := p.now()
 	if _, rejected := p.unrefreshed[p.current]; rejected && p.ended == tokensource.RefreshRejected {
 		return false // an API and the gateway agree
 	}
-	return p.current != nil && p.ended != tokensource.SignedOut && !p.invalidated[p.current] && !p.gone[p.current.account] &&
-		p.allLocked(p.current, func(b *belief) bool { return !b.served.either(now) && !b.fixed.both(now) })
+	return p.current != nil && p.ended != tokensource.SignedOut && !p.invalidated[p.current] && !p.signedOut[p.current.session] &&
+		p.allLocked(p.current, func(b *belief) bool { return !b.serveUntil.either(now) && !b.fixed.both(now) })
 }
 
 // refreshesLocked checks that a refresh may be made now.
-func (p *proc) refreshesLocked(f *airborne) {
-	w, pr := p.w, f.pair
-	p.beganLocked("a refresh")
+func (p *process) refreshesLocked(f *gatewayCall) {
+	m, pr := p.w, f.pair
+	p.outgoingLocked("a refresh")
 	p.calledLocked(f)
-	if f.again {
+	if f.repeats {
 		return // of an answer that was lost: asked for at once, under the same time limit
 	}
 	switch {
 	case p.closing:
-		w.failLocked("12: %s: a refresh begins after Close has", p.name)
-	case p.gone[pr.account] && !w.tamperedLocked():
-		w.failLocked("12: %s: a refresh of %s, which was signed out", p.name, pr)
-	case p.answered[pr] && !w.tamperedLocked():
-		w.failLocked("5: %s: presents %s again, which the gateway has answered for good", p.name, pr)
+		m.failLocked("12: %s: a refresh begins after Close has", p.name)
+	case p.signedOut[pr.session] && !m.tamperedLocked():
+		m.failLocked("12: %s: a refresh of %s, which was signed out", p.name, pr)
+	case p.answered[pr] && !m.tamperedLocked():
+		m.failLocked("5: %s: presents %s again, which the gateway has answered for good", p.name, pr)
 	case p.ended != 0 && p.endedPair == pr && p.current == pr:
-		w.failLocked("6: %s: a refresh of %s, which has ended", p.name, pr)
-	case p.failure.pair == pr && !p.failure.login && p.failure.next.known && !p.failure.next.either(f.began):
-		w.failLocked("13: %s: a refresh of %s within its back-off", p.name, pr)
+		m.failLocked("6: %s: a refresh of %s, which has ended", p.name, pr)
+	case p.failure.pair == pr && !p.failure.login && p.failure.next.known && !p.failure.next.either(f.at):
+		m.failLocked("13: %s: a refresh of %s within its back-off", p.name, pr)
 	}
-	if p.shelf != nil {
+	if p.store != nil {
 		p.lockedRefreshLocked(pr)
 	}
-	p.dueLocked(pr, f.began)
+	p.dueLocked(pr, f.at)
 }
 
 // calledLocked checks what holds of any call of the gateway.
-func (p *proc) calledLocked(f *airborne) {
-	for _, o := range p.air {
+func (p *process) calledLocked(f *gatewayCall) {
+	for _, o := range p.inFlight {
 		// A first request that does not heed its end is waited for, as long as there is time.
-		if o.ctx.Err() == nil || o.pair != nil && f.began.mono-o.first.mono < oneRefresh {
+		if o.ctx.Err() == nil || o.pair != nil && f.at.mono-o.first.mono < oneRefresh {
 			p.w.failLocked("3: %s: the gateway is called during another call", p.name)
 		}
 	}
@@ -170,38 +170,38 @@ func (p *proc) calledLocked(f *airborne) {
 }
 
 // lockedRefreshLocked checks a refresh against what is stored.
-func (p *proc) lockedRefreshLocked(pr *pair) {
-	w, s := p.w, p.shelf
-	if w.house.locks && (s.hold == nil || s.hold.givingBack || s.troubled > 0) {
-		w.disk.unlocked = true
-		now := p.moment()
-		dead := p.anyLocked(pr, func(b *belief) bool { return b.served.either(now) })
-		since := s.troubled
-		if s.formerly > 0 && s.recovered == now.mono {
-			since = s.formerly
+func (p *process) lockedRefreshLocked(pr *pair) {
+	m, s := p.w, p.store
+	if m.settings.locks && (s.held == nil || s.held.releasing || s.failingSince > 0) {
+		m.shared.unlocked = true
+		now := p.now()
+		dead := p.anyLocked(pr, func(b *belief) bool { return b.serveUntil.either(now) })
+		since := s.failingSince
+		if s.failedBefore > 0 && s.recoveredAt == now.mono {
+			since = s.failedBefore
 		}
 		away := since > 0 && now.mono+1-since >= 30*time.Second || s.lockedIn >= 30*time.Second ||
 			s.lockBegan > 0 && now.mono+1-s.lockBegan >= 30*time.Second
 		switch {
-		case !dead && !w.clockSet:
-			w.failLocked("3: %s: a refresh without the lock, while %s lives", p.name, pr)
-		case !away && !w.clockSet && w.slept == 0:
-			w.failLocked("3: %s: a refresh without the lock, though the store can be reached", p.name)
+		case !dead && !m.clockSet:
+			m.failLocked("3: %s: a refresh without the lock, while %s lives", p.name, pr)
+		case !away && !m.clockSet && m.slept == 0:
+			m.failLocked("3: %s: a refresh without the lock, though the store can be reached", p.name)
 		}
 		return
 	}
-	switch r, held := w.disk.storedLocked(); {
-	case held.follows(pr) && !w.disk.tampered && !w.disk.unlocked && !w.house.keeps:
-		w.failLocked("6: %s: presents %s, and %s is stored", p.name, pr, held)
-	case held == pr && r.AttemptAt.IsZero() && !s.unwritten && !w.disk.unlocked:
-		w.failLocked("15: %s: presents %s, and has not noted so", p.name, pr)
+	switch r, held := m.shared.storedLocked(); {
+	case held.follows(pr) && !m.shared.tampered && !m.shared.unlocked && !m.settings.keepsRefreshToken:
+		m.failLocked("6: %s: presents %s, and %s is stored", p.name, pr, held)
+	case held == pr && r.AttemptAt.IsZero() && !s.unwritten && !m.shared.unlocked:
+		m.failLocked("15: %s: presents %s, and has not noted so", p.name, pr)
 	}
 }
 
 // dueLocked checks that a pair is due for refresh.
-func (p *proc) dueLocked(pr *pair, now moment) {
-	w := p.w
-	dead := p.anyLocked(pr, func(b *belief) bool { return b.served.either(now) })
+func (p *process) dueLocked(pr *pair, now instant) {
+	m := p.w
+	dead := p.anyLocked(pr, func(b *belief) bool { return b.serveUntil.either(now) })
 	_, owed := p.unrefreshed[pr]
 	if p.invalidated[pr] && !owed && !dead && !p.anyLocked(pr, func(b *belief) bool { return b.due(1).either(now) }) {
 		p.forcedLocked(pr)
@@ -209,18 +209,18 @@ func (p *proc) dueLocked(pr *pair, now moment) {
 	}
 	switch {
 	case p.invalidated[pr], owed:
-	case !dead && !p.anyLocked(pr, func(b *belief) bool { return b.due(1).either(now) || b.ahead }):
-		w.failLocked("8: %s: %s is refreshed before it is due", p.name, pr)
-	case !dead && !p.anyLocked(pr, func(b *belief) bool { return b.wins }):
-		w.failLocked("8: %s: %s is refreshed though nothing is won by it", p.name, pr)
-	case !p.anyLocked(pr, func(b *belief) bool { return b.arrival.stored || b.spaced().either(now) }):
-		w.failLocked("8: %s: %s is refreshed too soon after the last refresh", p.name, pr)
+	case !dead && !p.anyLocked(pr, func(b *belief) bool { return b.due(1).either(now) || b.issuedInFuture }):
+		m.failLocked("8: %s: %s is refreshed before it is due", p.name, pr)
+	case !dead && !p.anyLocked(pr, func(b *belief) bool { return b.refreshExtends }):
+		m.failLocked("8: %s: %s is refreshed though nothing is won by it", p.name, pr)
+	case !p.anyLocked(pr, func(b *belief) bool { return b.origin.stored || b.earliestRefresh().either(now) }):
+		m.failLocked("8: %s: %s is refreshed too soon after the last refresh", p.name, pr)
 	}
 }
 
 // forcedLocked checks a refresh for the sake of an API's rejection: one of those
 // that were told must have come long enough after the last that was followed.
-func (p *proc) forcedLocked(pr *pair) {
+func (p *process) forcedLocked(pr *pair) {
 	least := 10 * time.Second
 	for _, b := range p.beliefs[pr] {
 		if b.life > 0 {
@@ -228,8 +228,8 @@ func (p *proc) forcedLocked(pr *pair) {
 		}
 	}
 	for _, told := range p.rejections[pr] {
-		if p.forced.wall.IsZero() || (deadline{p.forced, true}).add(least).either(told) {
-			p.forced = told
+		if p.lastForced.wall.IsZero() || (deadline{p.lastForced, true}).add(least).either(told) {
+			p.lastForced = told
 			return
 		}
 	}
@@ -237,32 +237,32 @@ func (p *proc) forcedLocked(pr *pair) {
 }
 
 // logsInLocked checks that a login may be made now.
-func (p *proc) logsInLocked(f *airborne, ended *tokensource.LoginRequiredError) {
-	w := p.w
-	p.beganLocked("a login")
+func (p *process) logsInLocked(f *gatewayCall, ended *tokensource.LoginRequiredError) {
+	m := p.w
+	p.outgoingLocked("a login")
 	p.calledLocked(f)
-	w.printedLocked(ended)
-	now := f.began
+	m.printedLocked(ended)
+	now := f.at
 	again := ags.DeviceDeleted(ended.Err) && ended.ClientID == "" // at once, as another device
 	switch {
 	case p.closing:
-		w.failLocked("12: %s: a login begins after Close has", p.name)
-	case ended.Reason == tokensource.SignedOut, p.wish.signOut && p.current != nil && p.gone[p.current.account]:
-		w.failLocked("12: %s: a sign-out is undone by a login", p.name)
+		m.failLocked("12: %s: a login begins after Close has", p.name)
+	case ended.Reason == tokensource.SignedOut, p.lastAction.signOut && p.current != nil && p.signedOut[p.current.session]:
+		m.failLocked("12: %s: a sign-out is undone by a login", p.name)
 	case p.failure.login && p.failure.next.known && !p.failure.next.either(now) && !again:
-		w.failLocked("13: %s: a login within the back-off of the last", p.name)
+		m.failLocked("13: %s: a login within the back-off of the last", p.name)
 	case p.client != "" && ended.ClientID == "" && !p.deleted:
-		w.failLocked("15: %s: a login as a new device, though one is known", p.name)
-	case p.shelf != nil && w.house.locks && p.shelf.hold == nil && !again:
-		w.failLocked("3: %s: a login without the lock", p.name)
+		m.failLocked("15: %s: a login as a new device, though one is known", p.name)
+	case p.store != nil && m.settings.locks && p.store.held == nil && !again:
+		m.failLocked("3: %s: a login without the lock", p.name)
 	}
 	near := func(b *belief) bool {
-		return b.over(now) || (!b.wins || !b.refreshable) && (b.ahead || b.due(1).either(now))
+		return b.expired(now) || (!b.refreshExtends || !b.refreshable) && (b.issuedInFuture || b.due(1).either(now))
 	}
 	switch ended.Reason {
 	case tokensource.FixedExpired, tokensource.RefreshExpired:
 		if ended.Err == nil && p.current != nil && p.ended == 0 && !p.anyLocked(p.current, near) {
-			w.failLocked("7: %s: a login for %s, though a clock says that %s lives", p.name, ended.Reason, p.current)
+			m.failLocked("7: %s: a login for %s, though a clock says that %s lives", p.name, ended.Reason, p.current)
 		}
 	case tokensource.NoSession, tokensource.RefreshRejected, tokensource.SignedOut:
 	}

@@ -17,50 +17,50 @@ import (
 )
 
 // disk is what the processes share, and all that happens to it.
-type disk struct {
-	w        *world
-	memory   *store.Memory
-	away     bool
-	faults   []fault
-	released chan struct{}
-	tampered bool // records were lost, damaged or replaced: what follows from that is nobody's fault
-	unlocked bool // a refresh was made without the lock, or there is none
-	numbers  map[int64]*pair
-	signed   map[*account]bool // those for which a mark of a sign-out was stored
-	outside  func() error      // gives back the lock that somebody outside has
+type sharedStore struct {
+	w           *model
+	memory      *store.Memory
+	unavailable bool
+	faults      []fault
+	released    chan struct{}
+	tampered    bool // records were lost, damaged or replaced: what follows from that is nobody's fault
+	unlocked    bool // a refresh was made without the lock, or there is none
+	numbers     map[int64]*pair
+	signedOut   map[*session]bool // those for which a mark of a sign-out was stored
+	outside     func() error      // gives back the lock that somebody outside has
 }
 
-func newDisk(w *world) *disk {
-	return &disk{
-		w: w, memory: &store.Memory{}, released: make(chan struct{}), unlocked: !w.house.locks,
-		numbers: map[int64]*pair{}, signed: map[*account]bool{},
+func newSharedStore(m *model) *sharedStore {
+	return &sharedStore{
+		w: m, memory: &store.Memory{}, released: make(chan struct{}), unlocked: !m.settings.locks,
+		numbers: map[int64]*pair{}, signedOut: map[*session]bool{},
 	}
 }
 
 // fault is what happens to one call of a store.
 type fault struct {
-	op          string
-	hangs, deaf bool
-	effect      bool // it takes effect, and fails all the same
+	op                    string
+	hangs, ignoresContext bool
+	effect                bool // it takes effect, and fails all the same
 }
 
 func (f fault) String() string {
 	return fmt.Sprintf("%s fails%s%s%s", f.op, map[bool]string{true: " hanging"}[f.hangs],
-		map[bool]string{true: " deaf"}[f.deaf], map[bool]string{true: " though it took effect"}[f.effect])
+		map[bool]string{true: " deaf"}[f.ignoresContext], map[bool]string{true: " though it took effect"}[f.effect])
 }
 
-func drawFaults(a args) (string, func(*world)) {
+func drawFaults(a drawArgs) (string, func(*model)) {
 	faults := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) fault {
 		f := fault{op: rapid.SampledFrom([]string{"save", "save", "save", "load", "lock", "unlock"}).Draw(rt, "op")}
 		f.effect = rapid.Bool().Draw(rt, "effect") && f.op != "load"
 		f.hangs = rapid.IntRange(0, 3).Draw(rt, "hangs") == 3
-		f.deaf = f.hangs && rapid.Bool().Draw(rt, "deaf")
+		f.ignoresContext = f.hangs && rapid.Bool().Draw(rt, "deaf")
 		return f
 	}), 1, 3).Draw(a.rt, "faults")
-	return fmt.Sprint(faults), func(w *world) {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.disk.faults = append(w.disk.faults, faults...)
+	return fmt.Sprint(faults), func(m *model) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.shared.faults = append(m.shared.faults, faults...)
 	}
 }
 
@@ -113,7 +113,7 @@ func parse(data []byte) *record {
 }
 
 // storedLocked is what is stored now, and whose pair that is.
-func (d *disk) storedLocked() (*record, *pair) {
+func (d *sharedStore) storedLocked() (*record, *pair) {
 	data, err := d.memory.Peer().Load(context.Background())
 	if err != nil {
 		return nil, nil
@@ -126,51 +126,51 @@ func (d *disk) storedLocked() (*record, *pair) {
 }
 
 var (
-	errDisk    = errors.New("input/output error")
+	errStore   = errors.New("input/output error")
 	errCrashed = errors.New("the process is gone")
 )
 
 // drawer is the store as one process has it.
-type drawer struct {
-	p         *proc
+type processStore struct {
+	p         *process
 	memory    *store.Memory
-	hold      *hold                      // the lock, nil when the process does not have it
-	taken     map[*hold]bool             // the locks that it has, whether it was told so or not
+	held      *heldLock                  // the lock, nil when the process does not have it
+	taken     map[*heldLock]bool         // the locks that it has, whether it was told so or not
 	calls     map[context.Context]string // that are under way
 	loaded    int                        // loads that were answered
 	unwritten bool                       // the last save failed
 	clean     bool                       // the last load found nothing, or what can be read
 
-	loadedAt            time.Duration // of the last of these
-	newest              int64         // the generation that it found
-	found               *pair         // and its pair
-	troubled            time.Duration // since when lock and load have failed; 0 is not
-	formerly, recovered time.Duration // since when they had, and until when
-	lockCalls           int           // how often it was asked for
-	lockBegan           time.Duration // since when the lock is waited for; 0 is not
-	lockedIn            time.Duration // how long the last wait for the lock was
+	loadedAt                  time.Duration // of the last of these
+	newest                    int64         // the generation that it found
+	found                     *pair         // and its pair
+	failingSince              time.Duration // since when lock and load have failed; 0 is not
+	failedBefore, recoveredAt time.Duration // since when they had, and until when
+	lockCalls                 int           // how often it was asked for
+	lockBegan                 time.Duration // since when the lock is waited for; 0 is not
+	lockedIn                  time.Duration // how long the last wait for the lock was
 }
 
 // call makes one call of the store, with what happens to it.
-func (s *drawer) call(ctx context.Context, op string, effect func() error) error {
-	w := s.p.w
-	w.mu.Lock()
+func (s *processStore) call(ctx context.Context, op string, effect func() error) error {
+	m := s.p.w
+	m.mu.Lock()
 	if s.p.crashed {
-		w.mu.Unlock()
+		m.mu.Unlock()
 		return errCrashed
 	}
-	s.p.beganLocked("the store's " + op)
+	s.p.outgoingLocked("the store's " + op)
 	for other, of := range s.calls {
 		if other.Err() == nil && op != "unlock" { // of a lock that came too late, perhaps
-			w.failLocked("3: %s: the store is called to %s during its %s", s.p.name, op, of)
+			m.failLocked("3: %s: the store is called to %s during its %s", s.p.name, op, of)
 		}
 	}
 	if op != "unlock" { // which has no context to end
 		s.calls[ctx] = op
 	}
-	f, away, released := s.faultLocked(op), w.disk.away, w.disk.released
-	w.mu.Unlock()
-	defer func() { w.mu.Lock(); delete(s.calls, ctx); w.mu.Unlock() }()
+	f, away, released := s.faultLocked(op), m.shared.unavailable, m.shared.released
+	m.mu.Unlock()
+	defer func() { m.mu.Lock(); delete(s.calls, ctx); m.mu.Unlock() }()
 	if away && f == nil {
 		f = &fault{op: op}
 	}
@@ -183,74 +183,74 @@ func (s *drawer) call(ctx context.Context, op string, effect func() error) error
 	}
 	if f.hangs {
 		ended := ctx.Done()
-		if f.deaf {
+		if f.ignoresContext {
 			ended = nil
-			w.mu.Lock()
-			if s.troubled == 0 && op == "load" { // for the one who calls it has failed by then
-				s.troubled = w.fake.Elapsed() + 5*time.Second + 1
+			m.mu.Lock()
+			if s.failingSince == 0 && op == "load" { // for the one who calls it has failed by then
+				s.failingSince = m.fake.Elapsed() + 5*time.Second + 1
 			}
-			w.mu.Unlock()
+			m.mu.Unlock()
 		}
 		select {
 		case <-released:
 		case <-ended:
 		}
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if err == nil {
-		err = errDisk
+		err = errStore
 	}
-	w.sayLocked("  %s: %s failed", s.p.name, op)
+	m.logLocked("  %s: %s failed", s.p.name, op)
 	return err
 }
 
-func (s *drawer) faultLocked(op string) *fault {
-	i := slices.IndexFunc(s.p.w.disk.faults, func(f fault) bool { return f.op == op })
+func (s *processStore) faultLocked(op string) *fault {
+	i := slices.IndexFunc(s.p.w.shared.faults, func(f fault) bool { return f.op == op })
 	if i < 0 {
 		return nil
 	}
-	f := s.p.w.disk.faults[i]
-	s.p.w.disk.faults = slices.Delete(s.p.w.disk.faults, i, i+1)
+	f := s.p.w.shared.faults[i]
+	s.p.w.shared.faults = slices.Delete(s.p.w.shared.faults, i, i+1)
 	return &f
 }
 
-func (s *drawer) Load(ctx context.Context) (data []byte, err error) {
+func (s *processStore) Load(ctx context.Context) (data []byte, err error) {
 	before := s.answered()
 	err = s.call(ctx, "load", func() error {
 		data, err = s.memory.Load(ctx)
 		return err
 	})
-	w := s.p.w
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	m := s.p.w
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		s.troubleLocked(before)
+		s.failedLocked(before)
 		return nil, err
 	}
-	if now := w.fake.Elapsed(); s.troubled > 0 {
-		if s.formerly == 0 || s.recovered < now { // else it came, and went, and came
-			s.formerly = s.troubled
+	if now := m.fake.Elapsed(); s.failingSince > 0 {
+		if s.failedBefore == 0 || s.recoveredAt < now { // else it came, and went, and came
+			s.failedBefore = s.failingSince
 		}
-		s.recovered = now
+		s.recoveredAt = now
 	}
-	s.troubled, s.newest = 0, 0
+	s.failingSince, s.newest = 0, 0
 	s.clean = err != nil || parse(data) != nil
-	if p := s.p; s.clean && p.current == p.given && p.ended == 0 && !p.anyLocked(p.given, func(b *belief) bool { return b.over(p.moment()) }) {
-		p.claims[p.given] = true
+	if p := s.p; s.clean && p.current == p.given && p.ended == 0 && !p.anyLocked(p.given, func(b *belief) bool { return b.expired(p.now()) }) {
+		p.comparedWithStore[p.given] = true
 	}
-	s.loaded, s.loadedAt = s.loaded+1, w.fake.Elapsed()
+	s.loaded, s.loadedAt = s.loaded+1, m.fake.Elapsed()
 	if r := parse(data); err == nil && r != nil {
-		s.newest, s.found = r.Generation, w.gw.pairs[r.AccessToken]
-		if pr := w.gw.pairs[r.AccessToken]; pr != nil {
-			s.p.arrivedLocked(pr, r.token(), arrival{at: s.p.moment(), stored: true})
+		s.newest, s.found = r.Generation, m.gw.pairs[r.AccessToken]
+		if pr := m.gw.pairs[r.AccessToken]; pr != nil {
+			s.p.obtainedLocked(pr, r.token(), origin{at: s.p.now(), stored: true})
 		}
 	}
 	return data, err
 }
 
 // answered counts the loads that were answered.
-func (s *drawer) answered() int {
+func (s *processStore) answered() int {
 	s.p.w.mu.Lock()
 	defer s.p.w.mu.Unlock()
 	return s.loaded
@@ -258,34 +258,34 @@ func (s *drawer) answered() int {
 
 // troubleLocked notes a call that failed, and began after so many loads. One that
 // fails after another was answered was left behind, and says nothing.
-func (s *drawer) troubleLocked(before int) {
+func (s *processStore) failedLocked(before int) {
 	if s.loaded > before {
 		return
 	}
 	s.clean = false
-	if s.troubled == 0 {
-		s.troubled = s.p.w.fake.Elapsed() + 1
+	if s.failingSince == 0 {
+		s.failingSince = s.p.w.fake.Elapsed() + 1
 	}
 }
 
-func (s *drawer) Save(ctx context.Context, data []byte) error {
-	w, r := s.p.w, parse(data)
-	w.mu.Lock()
+func (s *processStore) Save(ctx context.Context, data []byte) error {
+	m, r := s.p.w, parse(data)
+	m.mu.Lock()
 	if r == nil {
 		r = &record{}
-		w.failLocked("5: %s: a record that nobody can read", s.p.name)
+		m.failLocked("5: %s: a record that nobody can read", s.p.name)
 	}
-	of := w.gw.pairs[r.AccessToken]
+	of := m.gw.pairs[r.AccessToken]
 	s.p.tried[of], s.unwritten = true, true
-	w.mu.Unlock()
+	m.mu.Unlock()
 	err := s.call(ctx, "save", func() error {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		former, held := w.disk.storedLocked()
-		if raw, err := w.disk.memory.Peer().Load(ctx); err == nil && former == nil {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		former, held := m.shared.storedLocked()
+		if raw, err := m.shared.memory.Peer().Load(ctx); err == nil && former == nil {
 			defer func() {
-				if now, err := w.disk.memory.Peer().Load(ctx); err == nil && string(now) != string(raw) {
-					w.failLocked("5: %s: a record that cannot be read is overwritten", s.p.name)
+				if now, err := m.shared.memory.Peer().Load(ctx); err == nil && string(now) != string(raw) {
+					m.failLocked("5: %s: a record that cannot be read is overwritten", s.p.name)
 				}
 			}()
 		}
@@ -295,25 +295,25 @@ func (s *drawer) Save(ctx context.Context, data []byte) error {
 		}
 		return err
 	})
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	s.unwritten = s.unwritten && err != nil
-	if err == nil && s.p.wish.of(of) {
-		s.p.wish.unsaved = false
+	if err == nil && s.p.lastAction.matches(of) {
+		s.p.lastAction.unsaved = false
 	}
 	return err
 }
 
-func (s *drawer) Delete(context.Context) error {
+func (s *processStore) Delete(context.Context) error {
 	s.p.w.fail("5: a Source has deleted the record")
 	return nil
 }
 
-func (s *drawer) SetAside(ctx context.Context, suffix string) error {
+func (s *processStore) SetAside(ctx context.Context, suffix string) error {
 	return s.call(ctx, "set aside", func() error { return s.memory.SetAside(ctx, suffix) })
 }
 
 var (
-	_ tokensource.Locker = lockingDrawer{}
-	_ tokensource.Store  = (*drawer)(nil)
+	_ tokensource.Locker = lockingStore{}
+	_ tokensource.Store  = (*processStore)(nil)
 )

@@ -14,50 +14,50 @@ import (
 )
 
 // world is everything around the Sources of a story.
-type world struct {
-	house house
-	fake  *clock.Fake
-	procs [2]*proc // those that are running
-	past  []*proc  // those that were closed, or crashed
+type model struct {
+	settings settings
+	fake     *clock.Fake
+	procs    [2]*process // those that are running
+	past     []*process  // those that were closed, or crashed
 
 	mu       sync.Mutex // guards all below, and all of the processes; never held across a call of a Source
 	trace    []string
-	wrong    string
+	broken   string
 	slept    time.Duration
 	hosts    [2]*host
-	gw       *issuer
-	disk     *disk
+	gw       *gateway
+	shared   *sharedStore
 	callers  []*caller
 	calls    []*call
 	clockSet bool // a wall clock was set to what it is not
 }
 
 // newWorld makes what a bubble need not have made.
-func newWorld(p *plan) *world {
-	return &world{house: p.house, fake: clock.NewFake(start)}
+func newModel(p *plan) *model {
+	return &model{settings: p.settings, fake: clock.NewFake(start)}
 }
 
 // open begins the story, in its bubble.
-func (w *world) open() {
-	w.gw = &issuer{w: w, pairs: map[string]*pair{}, issued: map[int64]*pair{}, released: make(chan struct{})}
-	w.disk = newDisk(w)
-	w.hosts = [2]*host{{w: w}, {w: w, off: w.house.behind}}
-	w.start(0)
-	if w.house.neighbour {
-		w.start(1)
+func (m *model) begin() {
+	m.gw = &gateway{w: m, pairs: map[string]*pair{}, issued: map[int64]*pair{}, released: make(chan struct{})}
+	m.shared = newSharedStore(m)
+	m.hosts = [2]*host{{w: m}, {w: m, off: m.settings.clockOffset}}
+	m.start(0)
+	if m.settings.secondProcess {
+		m.start(1)
 	}
-	w.settle()
+	m.settle()
 }
 
 // true is the time that the gateway goes by.
-func (w *world) true() time.Duration { return w.fake.Elapsed() + w.slept }
+func (m *model) true() time.Duration { return m.fake.Elapsed() + m.slept }
 
 // settle waits until nothing happens any more without time, and looks whether all
 // promises hold.
-func (w *world) settle() {
+func (m *model) settle() {
 	synctest.Wait()
-	w.check()
-	for _, h := range w.hosts {
+	m.check()
+	for _, h := range m.hosts {
 		h.mu.Lock()
 		h.made = 0
 		h.mu.Unlock()
@@ -70,64 +70,64 @@ const maxEvents = 200
 
 // advance moves both clocks, from one instant at which something is due to the
 // next.
-func (w *world) advance(d time.Duration) {
-	end := w.fake.Elapsed() + d
+func (m *model) advance(d time.Duration) {
+	end := m.fake.Elapsed() + d
 	for range maxEvents {
 		next := end
-		for _, h := range w.hosts {
+		for _, h := range m.hosts {
 			next = min(next, h.nextDue())
 		}
-		for _, c := range w.waiting() {
+		for _, c := range m.waiting() {
 			if c.limit > 0 {
 				next = min(next, c.begun+c.limit)
 			}
 		}
-		w.fake.Advance(next - w.fake.Elapsed())
-		for _, c := range w.waiting() {
+		m.fake.Advance(next - m.fake.Elapsed())
+		for _, c := range m.waiting() {
 			if c.limit > 0 && c.begun+c.limit <= next {
-				w.cancel(c)
+				m.cancel(c)
 			}
 		}
-		w.settle()
-		if next == end || w.failed() {
+		m.settle()
+		if next == end || m.failed() {
 			return
 		}
 	}
 }
 
 // sleep is a machine that sleeps: its monotonic clock stands still.
-func (w *world) sleep(d time.Duration) {
-	w.mu.Lock()
-	w.slept += d
-	w.mu.Unlock()
-	w.fake.Suspend(d)
+func (m *model) suspend(d time.Duration) {
+	m.mu.Lock()
+	m.slept += d
+	m.mu.Unlock()
+	m.fake.Suspend(d)
 }
 
-func (w *world) setClock(who int, d time.Duration) {
-	w.mu.Lock()
-	w.clockSet = true
-	for _, c := range w.callers {
-		c.revived = true
+func (m *model) setClock(who int, d time.Duration) {
+	m.mu.Lock()
+	m.clockSet = true
+	for _, c := range m.callers {
+		c.clockJumped = true
 	}
-	w.mu.Unlock()
-	h := w.hosts[who]
+	m.mu.Unlock()
+	h := m.hosts[who]
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.off += d
 }
 
-func (w *world) release() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	close(w.gw.released)
-	w.gw.released = make(chan struct{})
-	close(w.disk.released)
-	w.disk.released = make(chan struct{})
+func (m *model) release() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	close(m.gw.released)
+	m.gw.released = make(chan struct{})
+	close(m.shared.released)
+	m.shared.released = make(chan struct{})
 }
 
 // host is a machine with clocks of its own.
 type host struct {
-	w *world
+	w *model
 
 	mu     sync.Mutex // guards all below; taken last
 	off    time.Duration
@@ -154,7 +154,7 @@ func (h *host) nextDue() time.Duration {
 }
 
 // set counts the timers that a process has set.
-func (h *host) set(p *proc) (n int) {
+func (h *host) set(p *process) (n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := h.w.fake.Elapsed()
@@ -166,7 +166,7 @@ func (h *host) set(p *proc) (n int) {
 	return n
 }
 
-func (h *host) newTimer(d time.Duration, of *proc) clock.Timer {
+func (h *host) newTimer(d time.Duration, of *process) clock.Timer {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.made++; h.made > 2000 {
@@ -184,7 +184,7 @@ type hostTimer struct {
 	clock.Timer
 	host *host
 	due  time.Duration
-	of   *proc
+	of   *process
 }
 
 func (t *hostTimer) Stop() bool {
@@ -195,16 +195,16 @@ func (t *hostTimer) Stop() bool {
 }
 
 // ticker is the clock of one process: that of its host.
-type ticker struct{ p *proc }
+type processClock struct{ p *process }
 
-func (t ticker) Now() time.Time                       { return t.p.host.now() }
-func (t ticker) Elapsed() time.Duration               { return t.p.w.fake.Elapsed() }
-func (t ticker) NewTimer(d time.Duration) clock.Timer { return t.p.host.newTimer(d, t.p) }
-func (p *proc) random() func() float64 {
-	return rand.New(rand.NewPCG(p.w.house.seed, uint64(p.n))).Float64
+func (t processClock) Now() time.Time                       { return t.p.host.now() }
+func (t processClock) Elapsed() time.Duration               { return t.p.w.fake.Elapsed() }
+func (t processClock) NewTimer(d time.Duration) clock.Timer { return t.p.host.newTimer(d, t.p) }
+func (p *process) random() func() float64 {
+	return rand.New(rand.NewPCG(p.w.settings.seed, uint64(p.n))).Float64
 }
-func (w *world) peer() *store.Memory { return w.disk.memory.Peer() }
-func (p *proc) context() (context.Context, context.CancelCauseFunc) {
+func (m *model) peer() *store.Memory { return m.shared.memory.Peer() }
+func (p *process) context() (context.Context, context.CancelCauseFunc) {
 	return context.WithCancelCause(context.WithValue(context.Background(), valueKey{}, p.name))
 }
 

@@ -1,0 +1,209 @@
+package modeltest_test
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// What others do to the store, and what may be written into it.
+
+// tombstone stands for a mark of a sign-out.
+var tombstone = &pair{session: &session{}}
+
+// savedLocked checks what has just been stored: now, which has the pair of, over
+// former, which had the pair held.
+func (s *processStore) savedLocked(former *record, held *pair, now *record, of *pair) {
+	p, m := s.p, s.p.w
+	d := m.shared
+	if former == nil {
+		former = &record{}
+	}
+	m.logLocked("  %s: stores %s as %d%s", p.name, of, now.Generation, map[bool]string{true: ", attempted"}[!now.AttemptAt.IsZero()])
+	if of == nil {
+		of = tombstone
+	}
+	switch other := d.numbers[now.Generation]; {
+	case other != nil && other != of && !d.tampered:
+		m.failLocked("6: %s: generation %d is given to two pairs, of which one is no news", p.name, now.Generation)
+	case of == tombstone && (now.AccessToken != "" || now.RefreshToken != "" || now.SignedOutAt.IsZero()):
+		m.failLocked("5: %s: tokens in a mark of a sign-out, or of nobody", p.name)
+	case of == tombstone && !p.lastAction.signOut && (former.SignedOutAt.IsZero() || now.Generation != former.Generation):
+		m.failLocked("5: %s: stores that somebody has signed out, and nobody has", p.name)
+	case of == tombstone && former.ClientID != "" && now.ClientID == "":
+		m.failLocked("5: %s: a sign-out forgets the device", p.name)
+	case of != tombstone && now.RefreshToken != of.refresh:
+		m.failLocked("5: %s: an access and a refresh token that are no pair are stored", p.name)
+	case held.follows(of) && !d.tampered && !m.settings.keepsRefreshToken:
+		m.failLocked("5: %s: stores %s over %s, for which it was spent", p.name, of, held)
+	case p.ended != 0 && p.endedPair == of && held != nil && held.session != of.session && m.goodLocked(held) && !p.wasCurrent[held] && !p.comparedWithStore[of] && !d.tampered:
+		m.failLocked("6: %s: stores %s, which has ended, over %s, which lives", p.name, of, held)
+	case !former.SignedOutAt.IsZero() && d.signedOut[of.session] && !d.tampered:
+		m.failLocked("6: %s: stores %s, and so undoes a sign-out", p.name, of)
+	}
+	for _, pending := range former.SignOutPending {
+		if pr := m.gw.pairs[pending.AccessToken]; pr != nil && !pr.session.ended && !now.hasPending(pending.AccessToken) {
+			m.failLocked("5: %s: the gateway is not told to sign out %s, nor will it be", p.name, pr)
+		}
+	}
+	for _, other := range m.procs {
+		if other != nil && other != p && d.numbers[now.Generation] != of {
+			delete(other.answered, of) // whoever adopts it anew cannot know better
+		}
+	}
+	d.numbers[now.Generation] = of
+	if of == tombstone {
+		for gone := range p.signedOut {
+			d.signedOut[gone] = true
+		}
+	}
+}
+
+func (m *model) setUnavailable(away bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.shared.unavailable = away
+}
+
+// outsideLock is a process without a Source that takes the lock and keeps it.
+func (m *model) outsideLock() {
+	if m.shared.outside != nil || !m.settings.locks {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if unlock, err := m.tryLock(ctx); err == nil {
+		m.shared.outside = unlock
+	}
+}
+
+// tryLock takes the lock if nobody has it.
+func (m *model) tryLock(context.Context) (func() error, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, p := range append(m.procs[:], m.past...) {
+		if p != nil && p.store != nil && len(p.store.taken) > 0 {
+			return nil, errStore
+		}
+	}
+	if m.shared.outside != nil {
+		return nil, errStore
+	}
+	return m.shared.memory.Peer().Lock(context.Background())
+}
+
+func (m *model) outsideUnlock() {
+	if m.shared.outside != nil {
+		_ = m.shared.outside()
+		m.shared.outside = nil
+	}
+}
+
+// neighbourly does something under the lock, as a neighbour that keeps the rules.
+func (m *model) asOtherProcess(do func(former *record, held *pair) *record) {
+	if !m.settings.withStore {
+		return
+	}
+	unlock := func() error { return nil }
+	if m.settings.locks {
+		var err error
+		if unlock, err = m.tryLock(context.Background()); err != nil {
+			return
+		}
+	}
+	m.mu.Lock()
+	former, held := m.shared.storedLocked()
+	if r := do(former, held); r != nil {
+		r.Version, r.Generation = 1, m.highestLocked()+1
+		data, err := json.Marshal(r)
+		peer := m.peer()
+		_, _ = peer.Load(context.Background())
+		if err != nil || peer.Save(context.Background(), data) != nil {
+			panic("the record of a neighbour cannot be stored")
+		}
+		m.shared.numbers[r.Generation] = m.gw.pairs[r.AccessToken]
+		if r.AccessToken == "" {
+			m.shared.numbers[r.Generation] = tombstone
+		}
+		m.logLocked("  somebody stores %s as %d", m.gw.pairs[r.AccessToken], r.Generation)
+	}
+	m.mu.Unlock()
+	_ = unlock()
+}
+
+func (m *model) highestLocked() (highest int64) {
+	for n := range m.shared.numbers {
+		highest = max(highest, n)
+	}
+	return highest
+}
+
+// outsider is a process on the first host that has no Source.
+func (m *model) outsider() *process { return &process{w: m, host: m.hosts[0]} }
+
+func (m *model) rotate() {
+	m.asOtherProcess(func(former *record, held *pair) *record {
+		if former == nil || held == nil {
+			return nil
+		}
+		t, err := m.gw.redeemLocked(m.outsider(), held)
+		if err != nil {
+			return nil
+		}
+		r := *former
+		r.AccessToken, r.RefreshToken = t.AccessToken.Reveal(), t.RefreshToken.Reveal()
+		if r.RefreshToken == "" {
+			r.RefreshToken = held.refresh
+		}
+		r.IssuedAt, r.ExpiresAt, r.RefreshExpiresAt = t.IssuedAt, t.ExpiresAt, t.RefreshExpiresAt
+		if former.FixedExpiresAt.IsZero() || t.FixedExpiresAt.Before(former.FixedExpiresAt) {
+			r.FixedExpiresAt = t.FixedExpiresAt
+		}
+		r.AttemptAt = time.Time{}
+		return &r
+	})
+}
+
+func (m *model) signOnOutside() {
+	m.asOtherProcess(func(*record, *pair) *record {
+		_, t := m.gw.signOnLocked(m.outsider(), "PUB_1")
+		return &record{
+			AccessToken: t.AccessToken.Reveal(), RefreshToken: t.RefreshToken.Reveal(), TokenType: "bearer", ClientID: "PUB_1", AccountID: "1663",
+			IssuedAt: t.IssuedAt, ExpiresAt: t.ExpiresAt, RefreshExpiresAt: t.RefreshExpiresAt, FixedExpiresAt: t.FixedExpiresAt, StartedAt: t.IssuedAt,
+		}
+	})
+}
+
+func (m *model) signOutOutside() {
+	m.asOtherProcess(func(former *record, held *pair) *record {
+		if held == nil {
+			return nil
+		}
+		held.session.ended = true
+		m.shared.signedOut[held.session] = true
+		return &record{ClientID: former.ClientID, AccountID: former.AccountID, StartedAt: former.StartedAt, SignedOutAt: m.hosts[0].now()}
+	})
+}
+
+// tamper puts something else in the place of the record: nothing, when that is empty.
+func (m *model) tamper(with string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.shared.tampered = true
+	_ = m.shared.memory.Peer().Delete(context.Background())
+	if with != "" {
+		_ = m.shared.memory.Peer().Save(context.Background(), []byte(with))
+	}
+}
+
+// tamperedLocked reports whether something was put in the place of the record.
+func (m *model) tamperedLocked() bool { return m.shared.tampered }
+
+// mend removes a record that nobody can read, as an operator would.
+func (m *model) removeDamaged() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if data, err := m.shared.memory.Peer().Load(context.Background()); err == nil && parse(data) == nil {
+		_ = m.shared.memory.Peer().Delete(context.Background())
+	}
+}
