@@ -8,21 +8,21 @@ import (
 	"slices"
 )
 
-// check returns what is wrong with a vector that the format alone does not tell.
+// check returns an error for a mistake that the format alone does not exclude.
 func (v *vector) check() error {
 	if v.Name == "" || v.Rule == "" || v.From == "" {
-		return errors.New("a vector has a name, a rule, and where it comes from")
+		return errors.New("a vector needs a name, a rule and a source")
 	}
 	for i := range v.Steps {
 		if err := v.Steps[i].checkExpected(); err != nil {
 			return fmt.Errorf("step %d: %w", i+1, err)
 		}
 	}
-	return v.playable()
+	return v.runnable()
 }
 
-// playable returns why a vector cannot be played, whatever it expects.
-func (v *vector) playable() error {
+// runnable returns an error if a vector cannot be run, whatever it expects.
+func (v *vector) runnable() error {
 	if len(v.Steps) == 0 || len(v.Steps) > maxSteps {
 		return errors.New("no steps, or too many")
 	}
@@ -32,51 +32,51 @@ func (v *vector) playable() error {
 	if s := v.Given.Settings; s != nil && min(s.RefreshBefore, s.RefreshTimeout, s.LockTimeout, s.StoreTimeout, s.WarnBefore) < 0 {
 		return errors.New("a setting below zero")
 	}
-	if !drawn(v.Given.Draw) {
+	if !validDraw(v.Given.Draw) {
 		return errors.New("a draw that is not from [0,1)")
 	}
 	for i := range v.Steps {
-		if err := v.Steps[i].playable(v.Given.Store != nil); err != nil {
+		if err := v.Steps[i].runnable(v.Given.Store != nil); err != nil {
 			return fmt.Errorf("step %d: %w", i+1, err)
 		}
 	}
 	return nil
 }
 
-func drawn(draw float64) bool { return draw >= 0 && draw < 1 }
+func validDraw(draw float64) bool { return draw >= 0 && draw < 1 }
 
 const (
 	maxSteps = 100
-	// farthest is the longest span in a vector, a century: sums of a few are still
-	// spans.
-	farthest = seconds(100 * 365 * 24 * 3600)
-	// most is the greatest number of anything that is counted.
-	most = 1000000
+	// maxSpan is the longest span in a vector, a century: the sum of a few does not
+	// overflow a time.Duration.
+	maxSpan = seconds(100 * 365 * 24 * 3600)
+	// maxCount is the greatest count in a vector.
+	maxCount = 1000000
 )
 
-// withinReason returns an error for a number that no vector needs, and for which
-// nothing is promised.
+// withinReason returns an error for a number that no vector needs. The library
+// promises nothing for such numbers.
 func withinReason(v reflect.Value) error {
 	switch {
-	case is(v, reflect.Float64):
-		if math.Abs(v.Float()) > float64(farthest) {
+	case isKind(v, reflect.Float64):
+		if math.Abs(v.Float()) > float64(maxSpan) {
 			return errors.New("a number beyond reason")
 		}
-	case is(v, reflect.Int, reflect.Int64):
-		if v.Int() < 0 || v.Int() > most {
+	case isKind(v, reflect.Int, reflect.Int64):
+		if v.Int() < 0 || v.Int() > maxCount {
 			return errors.New("a count beyond reason")
 		}
-	case is(v, reflect.Pointer):
+	case isKind(v, reflect.Pointer):
 		if !v.IsNil() {
 			return withinReason(v.Elem())
 		}
-	case is(v, reflect.Slice):
+	case isKind(v, reflect.Slice):
 		for i := range v.Len() {
 			if err := withinReason(v.Index(i)); err != nil {
 				return err
 			}
 		}
-	case is(v, reflect.Struct):
+	case isKind(v, reflect.Struct):
 		for _, field := range v.Fields() {
 			if err := withinReason(field); err != nil {
 				return err
@@ -86,7 +86,7 @@ func withinReason(v reflect.Value) error {
 	return nil
 }
 
-func (s *step) playable(withStore bool) error {
+func (s *step) runnable(withStore bool) error {
 	acts := fieldsSet(s.action)
 	switch {
 	case acts > 1:
@@ -94,20 +94,20 @@ func (s *step) playable(withStore bool) error {
 	case acts == 0 && s.After == 0 && s.Answers == nil && s.Draw == nil:
 		return errors.New("nothing happens")
 	case s.After < 0:
-		return errors.New("time does not run backwards")
-	case s.Draw != nil && !drawn(*s.Draw):
+		return errors.New("time cannot run backwards")
+	case s.Draw != nil && !validDraw(*s.Draw):
 		return errors.New("a draw that is not from [0,1)")
 	case !withStore && (s.Store != nil || s.Neighbour != nil):
 		return errors.New("there is no store")
 	case s.Store != nil && !s.Store.known():
-		return errors.New("a store does not behave so")
+		return errors.New("unknown behaviour of a store")
 	case s.Neighbour != nil && fieldsSet(*s.Neighbour)-fieldsSet(struct{ G *int64 }{s.Neighbour.Generation}) != 1:
-		return errors.New("a neighbour does one thing")
+		return errors.New("a neighbour needs one action")
 	}
 	return nil
 }
 
-// known reports whether there is such a behaviour.
+// known reports whether a store can behave so.
 func (b *behaviour) known() bool {
 	known := func(word, also string) bool {
 		return slices.Contains([]string{"", "works", "fails", "hangs", also}, word)
@@ -115,25 +115,25 @@ func (b *behaviour) known() bool {
 	return known(b.Load, "repairs") && known(b.Save, "lost") && known(b.Lock, "unsupported")
 }
 
-// checkExpected returns what is wrong with what is expected.
+// checkExpected returns an error for an expectation that makes no sense.
 func (s *step) checkExpected() error {
 	switch {
 	case s.answered() && (s.Expect == nil || s.Expect.Answer == nil):
-		return errors.New("a call, and no answer is expected")
+		return errors.New("a call without an expected answer")
 	case !s.answered() && s.Expect != nil && s.Expect.Answer != nil:
-		return errors.New("an answer is expected, and there is no call")
+		return errors.New("an expected answer without a call")
 	case s.Leave != nil && (s.Expect == nil || len(s.Expect.Later) == 0):
-		return errors.New("somebody leaves, and no answer is expected")
+		return errors.New("leave without an expected answer")
 	}
 	for _, o := range s.outcomes() {
 		if fieldsSet(o) != 1 {
-			return errors.New("an answer is one thing")
+			return errors.New("an answer needs one field")
 		}
 	}
 	return nil
 }
 
-// answered reports whether the action is a call that has an answer.
+// answered reports whether the action is a call, which has an answer.
 func (s *step) answered() bool {
 	return s.Ask != nil || s.SetToken != nil || s.SignOut != nil || s.Sync != nil || s.Run != nil || s.Close != nil
 }
@@ -163,8 +163,8 @@ func fieldsSet(s any) int {
 	return n
 }
 
-// is reports whether a value, or a type, is of one of some kinds. (A switch on the
-// kind itself would have to name them all.)
-func is(v interface{ Kind() reflect.Kind }, kinds ...reflect.Kind) bool {
+// isKind reports whether a value or a type is of one of some kinds. A switch on the
+// kind would have to name all kinds.
+func isKind(v interface{ Kind() reflect.Kind }, kinds ...reflect.Kind) bool {
 	return slices.Contains(kinds, v.Kind())
 }

@@ -14,23 +14,22 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// fewest is how many vectors there are at least: they are not to become fewer.
-const fewest = 150
+// minVectors is the least number of vectors, so that none is lost unnoticed.
+const minVectors = 150
 
-// Whatever the format can say is said by some vector: a kind of step, or of
-// expectation, that nobody uses is one that nobody knows to work.
+// A step or an expectation that no vector uses would be untested.
 func TestVectors_UseAllOfTheFormat(t *testing.T) {
-	used, said, n := map[string]bool{}, map[string]bool{}, 0
+	used, usedWords, n := map[string]bool{}, map[string]bool{}, 0
 	for _, f := range files(t) {
 		n += len(f.Vectors)
-		use(reflect.ValueOf(f), used, said)
+		collectUsed(reflect.ValueOf(f), used, usedWords)
 	}
-	assert.GreaterOrEqual(t, n, fewest)
+	assert.GreaterOrEqual(t, n, minVectors)
 	for _, field := range fieldsOf(reflect.TypeFor[vectorFile](), map[string]bool{}) {
 		assert.True(t, used[field], "%s is in no vector", field)
 	}
 	for _, word := range words(t) {
-		assert.True(t, said[word], "%s is in no vector", word)
+		assert.True(t, usedWords[word], "%s is in no vector", word)
 	}
 }
 
@@ -52,8 +51,8 @@ func TestVectors_TheFormatIsDescribed(t *testing.T) {
 	}
 }
 
-// words returns the vectors' words for all that the library knows by a name, and
-// those of the format itself.
+// words returns the vectors' words for the library's reasons, kinds and phases, and
+// the words of the format itself.
 func words(t *testing.T) []string {
 	t.Helper()
 	all := []string{
@@ -76,13 +75,13 @@ func words(t *testing.T) []string {
 	return all
 }
 
-// fieldsOf returns the fields that a type of the format has, and those within, as
+// fieldsOf returns the fields of a type, and of the types of its fields, as
 // "type.field".
 func fieldsOf(of reflect.Type, seen map[string]bool) (all []string) {
 	switch {
-	case is(of, reflect.Pointer, reflect.Slice, reflect.Map):
+	case isKind(of, reflect.Pointer, reflect.Slice, reflect.Map):
 		return fieldsOf(of.Elem(), seen)
-	case is(of, reflect.Struct):
+	case isKind(of, reflect.Struct):
 	default:
 		return nil
 	}
@@ -99,28 +98,28 @@ func fieldsOf(of reflect.Type, seen map[string]bool) (all []string) {
 	return all
 }
 
-// use notes which fields of the format are used, and which words.
-func use(v reflect.Value, used, said map[string]bool) {
+// collectUsed collects the fields and the words that a value uses.
+func collectUsed(v reflect.Value, used, usedWords map[string]bool) {
 	switch {
-	case is(v, reflect.String):
-		said[v.String()] = true
-	case is(v, reflect.Pointer):
+	case isKind(v, reflect.String):
+		usedWords[v.String()] = true
+	case isKind(v, reflect.Pointer):
 		if !v.IsNil() {
-			use(v.Elem(), used, said)
+			collectUsed(v.Elem(), used, usedWords)
 		}
-	case is(v, reflect.Slice):
+	case isKind(v, reflect.Slice):
 		for i := range v.Len() {
-			use(v.Index(i), used, said)
+			collectUsed(v.Index(i), used, usedWords)
 		}
-	case is(v, reflect.Map):
+	case isKind(v, reflect.Map):
 		for _, key := range v.MapKeys() {
-			use(v.MapIndex(key), used, said)
+			collectUsed(v.MapIndex(key), used, usedWords)
 		}
-	case is(v, reflect.Struct):
+	case isKind(v, reflect.Struct):
 		for f, value := range v.Fields() {
 			if !value.IsZero() {
 				used[v.Type().Name()+"."+jsonName(f)] = true
-				use(value, used, said)
+				collectUsed(value, used, usedWords)
 			}
 		}
 	}
@@ -131,40 +130,40 @@ func jsonName(f reflect.StructField) string {
 	return name
 }
 
-// A mistake in a vector is found, and is not taken for a rule.
+// A mistake in a vector must not be taken for a rule.
 func TestVectors_MistakesAreFound(t *testing.T) {
 	good := `{"name":"n","rule":"r","from":"f","given":{"token":{}},"steps":[{"ask":{},"expect":{"answer":{"served":"a1"}}}]}`
 	assert.Empty(t, mistake(t, good))
 	for _, tt := range []struct{ instead, of, want string }{
 		{`"rule":"r"`, `"rules":"r"`, "unknown field"},
-		{`"rule":"r"`, `"rule":""`, "a vector has"},
+		{`"rule":"r"`, `"rule":""`, "a vector needs"},
 		{`{"served":"a1"}`, `{"serves":"a1"}`, "unknown field"},
 		{`{"served":"a1"}`, `{"served":"a2"}`, "step 1: expected"},
-		{`{"served":"a1"}`, `{}`, "an answer is one thing"},
-		{`{"served":"a1"}`, `{"served":"a1","ok":true}`, "an answer is one thing"},
-		{`,"expect":{"answer":{"served":"a1"}}`, ``, "no answer is expected"},
-		{`,"expect":{"answer":{"served":"a1"}}`, `,"expect":{"events":[]}`, "no answer is expected"},
-		{`"ask":{},`, `"after_s":1,`, "there is no call"},
+		{`{"served":"a1"}`, `{}`, "an answer needs one field"},
+		{`{"served":"a1"}`, `{"served":"a1","ok":true}`, "an answer needs one field"},
+		{`,"expect":{"answer":{"served":"a1"}}`, ``, "without an expected answer"},
+		{`,"expect":{"answer":{"served":"a1"}}`, `,"expect":{"events":[]}`, "without an expected answer"},
+		{`"ask":{},`, `"after_s":1,`, "without a call"},
 		{`"ask":{},`, `"after_s":-1,"ask":{},`, "backwards"},
 		{`"ask":{},`, `"after_s":1e300,"ask":{},`, "beyond reason"},
 		{`"ask":{},`, `"ask":{},"sync":{},`, "more than one action"},
-		{`"ask":{},`, `"answers":{"refresh":[{}]},"ask":{},`, "nobody has got"},
+		{`"ask":{},`, `"answers":{"refresh":[{}]},"ask":{},`, "unused answers"},
 		{`"ask":{},`, `"after_s":3300,"ask":{},`, "step 1: expected"},
 		{`{"ask"`, `{"after_s":0},{"ask"`, "nothing happens"},
 		{`{"ask"`, `{"store":{}},{"ask"`, "there is no store"},
 		{`{"token":{}}`, `{"token":{},"draw":1}`, "not from [0,1)"},
 		{`{"token":{}}`, `{"token":{},"settings":{"warn_before_s":-1}}`, "below zero"},
-		{`{"token":{}},"steps":[`, `{"store":{},"token":{}},"steps":[{"store":{"load":"breaks"}},`, "does not behave so"},
-		{`{"token":{}},"steps":[`, `{"store":{},"token":{}},"steps":[{"neighbour":{}},`, "does one thing"},
-		{`{"ask"`, `{"leave":"b"},{"ask"`, "somebody leaves"},
-		{`{"ask"`, `{"after_s":3599,"answers":{"refresh":[{"takes_s":5}]},"ask":{"as":"b"},"expect":{"answer":{"waits":true},"refreshes":["r1"]}},{"ask"`, "what became of b"},
-		{`"a1"}}}]}`, `"a1"}}}]} {}`, "something follows"},
+		{`{"token":{}},"steps":[`, `{"store":{},"token":{}},"steps":[{"store":{"load":"breaks"}},`, "unknown behaviour"},
+		{`{"token":{}},"steps":[`, `{"store":{},"token":{}},"steps":[{"neighbour":{}},`, "needs one action"},
+		{`{"ask"`, `{"leave":"b"},{"ask"`, "leave without"},
+		{`{"ask"`, `{"after_s":3599,"answers":{"refresh":[{"takes_s":5}]},"ask":{"as":"b"},"expect":{"answer":{"waits":true},"refreshes":["r1"]}},{"ask"`, "no expected result of b"},
+		{`"a1"}}}]}`, `"a1"}}}]} {}`, "data after"},
 	} {
 		assert.Contains(t, mistake(t, strings.Replace(good, tt.instead, tt.of, 1)), tt.want, tt.of)
 	}
 }
 
-// mistake returns what is found to be wrong with a vector.
+// mistake returns the mistakes that are found in a vector.
 func mistake(t *testing.T, data string) string {
 	t.Helper()
 	var v vector
@@ -174,10 +173,10 @@ func mistake(t *testing.T, data string) string {
 	if err := v.check(); err != nil {
 		return err.Error()
 	}
-	var said []string
+	var diff []string
 	synctest.Test(t, func(t *testing.T) {
-		otherwise, unsound := play(t, &v, maxFirings)
-		said = append(otherwise, unsound...)
+		differences, violations := runVector(t, &v, maxFirings)
+		diff = append(differences, violations...)
 	})
-	return strings.Join(said, "; ")
+	return strings.Join(diff, "; ")
 }

@@ -27,12 +27,12 @@ type vector struct {
 }
 
 type given struct {
-	Settings  *settings `json:"settings,omitempty"`
-	Draw      float64   `json:"draw,omitempty"`
-	Lifetimes *lives    `json:"lifetimes,omitempty"`
-	Token     *pair     `json:"token,omitempty"`
-	Login     bool      `json:"login,omitempty"`
-	Store     *shelf    `json:"store,omitempty"`
+	Settings  *settings   `json:"settings,omitempty"`
+	Draw      float64     `json:"draw,omitempty"`
+	Lifetimes *lifetimes  `json:"lifetimes,omitempty"`
+	Token     *pair       `json:"token,omitempty"`
+	Login     bool        `json:"login,omitempty"`
+	Store     *givenStore `json:"store,omitempty"`
 }
 
 type settings struct {
@@ -43,15 +43,15 @@ type settings struct {
 	WarnBefore     seconds `json:"warn_before_s,omitempty"`
 }
 
-type lives struct {
+type lifetimes struct {
 	Access  *seconds `json:"access_s,omitempty"`
 	Refresh *seconds `json:"refresh_s,omitempty"`
 	Fixed   *seconds `json:"fixed_s,omitempty"`
 }
 
-// pair is a pair of tokens. What it does not say is as usual.
+// pair is a pair of tokens. A field that is not set has its usual value.
 type pair struct {
-	lives
+	lifetimes
 
 	AccessToken   *string  `json:"access_token,omitempty"`
 	RefreshToken  *string  `json:"refresh_token,omitempty"`
@@ -63,7 +63,7 @@ type pair struct {
 	AccountID     *string  `json:"account_id,omitempty"`
 }
 
-type shelf struct {
+type givenStore struct {
 	Record     *pair    `json:"record,omitempty"`
 	StartedAt  *seconds `json:"started_at_s,omitempty"`
 	NoLock     bool     `json:"no_lock,omitempty"`
@@ -71,7 +71,7 @@ type shelf struct {
 }
 
 type step struct {
-	// What may go with any action.
+	// These may accompany any action.
 	Answers *answers `json:"answers,omitempty"`
 	Draw    *float64 `json:"draw,omitempty"`
 	After   seconds  `json:"after_s,omitempty"`
@@ -104,8 +104,8 @@ type answers struct {
 	SignOut []reply `json:"sign_out,omitempty"`
 }
 
-// reply is what the gateway says to one call. Without any of its fields but Takes
-// and Times it grants what was asked for.
+// reply is the gateway's answer to a call. With no field but Takes and Times set, it
+// grants the request.
 type reply struct {
 	Grant         *pair   `json:"grant,omitempty"`
 	Status        int     `json:"status,omitempty"`
@@ -132,15 +132,15 @@ type restart struct {
 	Token *pair `json:"token,omitempty"`
 }
 
-// behaviour says how a store's calls go from now on: "works", "fails", "hangs"; for a
-// load "repairs", for a save "lost", and for a lock "unsupported". Empty is as before.
+// behaviour is how a store's calls behave from now on: "works", "fails", "hangs"; for a
+// load "repairs", for a save "lost", and for a lock "unsupported". Empty changes nothing.
 type behaviour struct {
 	Load string `json:"load,omitempty"`
 	Save string `json:"save,omitempty"`
 	Lock string `json:"lock,omitempty"`
 }
 
-// neighbour is what another process does with the store: one of these.
+// neighbour is what another process does with the store. One field is set.
 type neighbour struct {
 	Rotates       *pair  `json:"rotates,omitempty"`
 	LogsIn        *pair  `json:"logs_in,omitempty"`
@@ -155,8 +155,8 @@ type neighbour struct {
 	WritesNewer   bool   `json:"writes_newer_version,omitempty"`
 }
 
-// expectation is all that is seen of one step. What may be absent and not be
-// checked is a pointer; all else is checked whether it is there or not.
+// expectation is everything that can be observed of a step. A field that is a pointer
+// is checked if it is set; the others are always checked.
 type expectation struct {
 	Answer    *outcome           `json:"answer,omitempty"`
 	Later     map[string]outcome `json:"later,omitempty"`
@@ -170,7 +170,7 @@ type expectation struct {
 	Signal    *bool              `json:"signal,omitempty"`
 }
 
-// outcome is what a call came to: one of these.
+// outcome is the result of a call. One field is set.
 type outcome struct {
 	Served        string       `json:"served,omitempty"`
 	OK            bool         `json:"ok,omitempty"`
@@ -228,7 +228,7 @@ type stored struct {
 	Generation   *int64  `json:"generation,omitempty"`
 	Attempt      bool    `json:"attempt,omitempty"`
 	ClientID     *string `json:"client_id,omitempty"`
-	// SignOutPending are the access tokens that the gateway is still to be told of.
+	// SignOutPending are the access tokens that are still to be signed out at the gateway.
 	SignOutPending []string `json:"sign_out_pending,omitempty"`
 }
 
@@ -244,8 +244,8 @@ func inSeconds(d time.Duration) seconds {
 	return seconds(float64(d.Round(time.Microsecond)/time.Microsecond) / 1e6)
 }
 
-// decode reads JSON of exactly this format: an unknown field is an error, and so is
-// anything behind the value.
+// decode reads JSON of exactly this format: unknown fields and trailing data are
+// errors.
 func decode(data []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
@@ -253,7 +253,7 @@ func decode(data []byte, into any) error {
 		return err
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows the value")
+		return errors.New("data after the value")
 	}
 	return nil
 }

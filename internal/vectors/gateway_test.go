@@ -17,10 +17,10 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// beginning is the instant that a vector's instants count from. It means nothing.
+// beginning is the arbitrary instant from which a vector's instants count.
 var beginning = time.Date(2022, 6, 10, 15, 4, 53, 0, time.UTC)
 
-// What a pair has where its vector does not say otherwise.
+// The usual values of a pair.
 const (
 	usualAccess  = seconds(3600)
 	usualRefresh = seconds(48 * 3600)
@@ -29,22 +29,22 @@ const (
 	usualAccount = "account-1"
 )
 
-// gateway is the scripted other side: the Refresher and the Login. It knows the
-// true time, which no error of the client's clocks changes.
+// gateway is the Refresher and the Login of a vector. It knows the true time, which
+// no error of the client's clocks changes.
 type gateway struct {
 	*scriptedgateway.Gateway
 	clock *clock.Fake
-	usual lives
+	usual lifetimes
 
 	mu       sync.Mutex // guards all below
 	slept    time.Duration
 	end      time.Duration     // of the session, in true time; 0 when it has none
-	minted   int               // pairs that were given a name by their number
-	names    map[string]string // of each token, by its value
+	issued   int               // pairs that were named by their number
+	names    map[string]string // token names by token
 	expiries map[string]time.Time
 }
 
-func newGateway(c *clock.Fake, usual *lives) *gateway {
+func newGateway(c *clock.Fake, usual *lifetimes) *gateway {
 	g := &gateway{Gateway: scriptedgateway.New(c), clock: c, names: map[string]string{}, expiries: map[string]time.Time{}}
 	if usual != nil {
 		g.usual = *usual
@@ -52,14 +52,14 @@ func newGateway(c *clock.Fake, usual *lives) *gateway {
 	return g
 }
 
-// moment is an instant as the client's wall clock and the gateway tell it.
-type moment struct {
-	wall  time.Time
-	truly time.Duration
+// instant is an instant on the client's wall clock and in true time.
+type instant struct {
+	wall     time.Time
+	trueTime time.Duration
 }
 
-func (g *gateway) nowLocked() moment {
-	return moment{wall: g.clock.Now(), truly: g.clock.Elapsed() + g.slept}
+func (g *gateway) nowLocked() instant {
+	return instant{wall: g.clock.Now(), trueTime: g.clock.Elapsed() + g.slept}
 }
 
 func (g *gateway) sleep(d time.Duration) {
@@ -72,7 +72,7 @@ func (g *gateway) sleep(d time.Duration) {
 func (g *gateway) Refresh(ctx context.Context, t *ags.Token) (*ags.Token, error) {
 	g.mu.Lock()
 	sent := g.nowLocked()
-	over := g.end > 0 && sent.truly >= g.end
+	over := g.end > 0 && sent.trueTime >= g.end
 	g.mu.Unlock()
 	r, err := g.Refreshes.Answer(ctx, t)
 	if err != nil {
@@ -82,7 +82,7 @@ func (g *gateway) Refresh(ctx context.Context, t *ags.Token) (*ags.Token, error)
 	if over && granted == nil {
 		return nil, &ags.Error{Op: "refresh", Status: 401}
 	}
-	return g.mint(granted, sent, false), nil
+	return g.issue(granted, sent, false), nil
 }
 
 func (g *gateway) login(ctx context.Context, e *tokensource.LoginRequiredError) (*ags.Token, error) {
@@ -94,7 +94,7 @@ func (g *gateway) login(ctx context.Context, e *tokensource.LoginRequiredError) 
 		return nil, err
 	}
 	granted, _ := r.Data.(*pair)
-	return g.mint(granted, sent, true), nil
+	return g.issue(granted, sent, true), nil
 }
 
 // script sets the answers of the gateway from now on. It returns how many of the
@@ -125,9 +125,9 @@ func replies(op string, all []reply) (scripted []scriptedgateway.Reply) {
 
 var errReset = errors.New("connection reset")
 
-// err returns the error that a reply is, or nil when it grants.
+// err returns the error of a reply, or nil if it grants.
 func (r reply) err(op string) error {
-	// The gateway does not say so, but a proxy's report of its own failure is believed.
+	// A proxy's report of its own failure is well-formed, but not from the gateway.
 	failed := r.Status == http.StatusRequestTimeout || r.Status >= http.StatusInternalServerError
 	e := &ags.Error{
 		Op: op, Status: r.Status, Code: r.Code, RetryAfter: r.RetryAfter.span(),
@@ -162,8 +162,8 @@ func (g *gateway) calls() (refreshes []string, logins []loginCall, signOuts []st
 	return refreshes, logins, signOuts
 }
 
-// mint makes a pair as of sent. began says that a session begins with it.
-func (g *gateway) mint(p *pair, sent moment, began bool) *ags.Token {
+// issue issues a pair as of sent. began tells that it is the first of a session.
+func (g *gateway) issue(p *pair, sent instant, began bool) *ags.Token {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if p == nil {
@@ -171,57 +171,56 @@ func (g *gateway) mint(p *pair, sent moment, began bool) *ags.Token {
 	}
 	issued := sent.wall
 	if p.IssuedAt != nil {
-		issued = at(*p.IssuedAt)
+		issued = atSeconds(*p.IssuedAt)
 	}
 	t := &ags.Token{
 		TokenType: "bearer", IssuedAt: issued,
-		ClientID: or(p.ClientID, usualClient), AccountID: or(p.AccountID, usualAccount),
-		ExpiresAt:        later(issued, or(p.Access, or(g.usual.Access, usualAccess))),
-		RefreshExpiresAt: later(issued, or(p.Refresh, or(g.usual.Refresh, usualRefresh))),
+		ClientID: valueOr(p.ClientID, usualClient), AccountID: valueOr(p.AccountID, usualAccount),
+		ExpiresAt:        after(issued, valueOr(p.Access, valueOr(g.usual.Access, usualAccess))),
+		RefreshExpiresAt: after(issued, valueOr(p.Refresh, valueOr(g.usual.Refresh, usualRefresh))),
 		FixedExpiresAt:   g.fixedLocked(p, issued, sent, began),
 	}
 	if p.IssuedUnknown {
 		t.IssuedAt = time.Time{}
 	}
 	if p.AccessToken == nil {
-		g.minted++
+		g.issued++
 	}
-	name := or(p.AccessToken, fmt.Sprintf("a%d", g.minted))
+	name := valueOr(p.AccessToken, fmt.Sprintf("a%d", g.issued))
 	t.AccessToken = g.secretLocked(name, p.FixedClaimed)
-	// Where one is made twice, the Source may have either.
+	// If a token is issued twice, the Source may have either expiry.
 	if former, twice := g.expiries[t.AccessToken.Reveal()]; !twice || !former.IsZero() && (t.ExpiresAt.IsZero() || t.ExpiresAt.After(former)) {
 		g.expiries[t.AccessToken.Reveal()] = t.ExpiresAt
 	}
-	if refresh := or(p.RefreshToken, "r"+strings.TrimPrefix(name, "a")); refresh != "" {
+	if refresh := valueOr(p.RefreshToken, "r"+strings.TrimPrefix(name, "a")); refresh != "" {
 		t.RefreshToken = g.secretLocked(refresh, false)
 	}
 	return t
 }
 
-// fixedLocked returns the fixed horizon that a pair tells.
-func (g *gateway) fixedLocked(p *pair, issued time.Time, sent moment, began bool) time.Time {
+// fixedLocked returns the fixed expiry of a pair.
+func (g *gateway) fixedLocked(p *pair, issued time.Time, sent instant, began bool) time.Time {
 	fixed := time.Time{}
 	switch {
 	case p.FixedAt != nil:
-		fixed = at(*p.FixedAt)
+		fixed = atSeconds(*p.FixedAt)
 	case p.Fixed != nil:
-		fixed = later(issued, *p.Fixed)
+		fixed = after(issued, *p.Fixed)
 	case began:
-		fixed = later(issued, or(g.usual.Fixed, usualFixed))
+		fixed = after(issued, valueOr(g.usual.Fixed, usualFixed))
 	case g.end > 0:
-		return issued.Add(g.end - sent.truly)
+		return issued.Add(g.end - sent.trueTime)
 	}
 	if began {
 		g.end = 0
 		if !fixed.IsZero() {
-			g.end = sent.truly + fixed.Sub(sent.wall)
+			g.end = sent.trueTime + fixed.Sub(sent.wall)
 		}
 	}
 	return fixed
 }
 
-// secretLocked returns the token of a name: a JWT with a fixed_exp where it claims
-// one.
+// secretLocked returns the token with a name: a JWT with a fixed_exp if claim is set.
 func (g *gateway) secretLocked(name string, claim bool) ags.Secret {
 	value := "secret-" + name + "-token"
 	if claim {
@@ -232,7 +231,7 @@ func (g *gateway) secretLocked(name string, claim bool) ags.Secret {
 	return ags.NewSecret(value)
 }
 
-// leaks reports whether a text has a token in it.
+// leaks reports whether a text contains a token.
 func (g *gateway) leaks(text string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -244,18 +243,18 @@ func (g *gateway) leaks(text string) bool {
 	return false
 }
 
-func at(s seconds) time.Time { return beginning.Add(s.span()) }
+func atSeconds(s seconds) time.Time { return beginning.Add(s.span()) }
 
-// later returns the instant a span after another; a span of zero is not told.
-func later(from time.Time, s seconds) time.Time {
+// after returns the instant a span after another, or zero for a span of zero.
+func after(from time.Time, s seconds) time.Time {
 	if s == 0 {
 		return time.Time{}
 	}
 	return from.Add(s.span())
 }
 
-// or returns what is said, or else what is usual.
-func or[T any](said *T, usual T) T {
+// valueOr returns the value that is set, or the usual one.
+func valueOr[T any](said *T, usual T) T {
 	if said != nil {
 		return *said
 	}

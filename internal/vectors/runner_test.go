@@ -17,110 +17,110 @@ import (
 )
 
 const (
-	// maxFirings is more than any vector of ours needs.
+	// maxFirings is more than any vector needs.
 	maxFirings = 5000
-	// maxClosing is how many timers may have to fire until a Source is closed.
+	// maxClosing is the number of timers that may fire before Close returns.
 	maxClosing = 100
-	// maxCalls is how often the gateway may be asked for one thing while no time
-	// passes: once, again for a lost answer or as a device that is new, and the
-	// same for what was handed in or adopted meanwhile.
+	// maxCalls is how often one operation of the gateway may be called at one
+	// instant: once, again for a lost answer or as a new device, and the same for a
+	// pair that was set or adopted meanwhile.
 	maxCalls = 4
 )
 
-// runner plays one vector, in a synctest bubble: that it is at rest after each
-// step is what the bubble tells.
+// runner runs one vector in a synctest bubble, which tells when a step has come to
+// rest.
 type runner struct {
-	ctx     context.Context //nolint:containedctx // of the test, which the runner is no longer than
-	clock   *clock.Fake
-	gw      *gateway
-	cell    *cell // nil without a store
-	given   *given
-	src     *tokensource.Source
-	callers map[string]*caller
-	firings int      // instants at which timers fired
-	limit   int      // of firings: a vector that needs more is broken off
-	broken  []string // why the vector itself does not work
+	ctx            context.Context //nolint:containedctx // of the test, which outlives the runner
+	clock          *clock.Fake
+	gw             *gateway
+	record         *sharedRecord // nil without a store
+	given          *given
+	src            *tokensource.Source
+	callers        map[string]*caller
+	firings        int      // instants at which timers fired
+	limit          int      // of firings; a vector that needs more is aborted
+	invalidBecause []string // mistakes of the vector itself
 
-	mu      sync.Mutex // guards all below
-	drawn   float64
-	events  []event
-	unsound []string // what must never be, whatever the vector expects
+	mu         sync.Mutex // guards all below
+	drawValue  float64
+	events     []event
+	violations []string // of what must hold in any vector
 }
 
-// caller is a call of the Source that is under way, or was answered.
+// caller is a call of the Source, in flight or answered.
 type caller struct {
 	leave   func()
 	done    chan struct{}
-	told    outcome
-	endless bool // nobody need say what becomes of it
+	outcome outcome
+	endless bool // its result need not be expected
 }
 
-// play runs a vector, and returns what went otherwise than it says. What must
-// hold in any vector, and did not, is in unsound. A vector at which timers fire at
-// more than limit instants is broken off.
-func play(t *testing.T, v *vector, limit int) (otherwise, unsound []string) {
+// runVector runs a vector. It returns the differences from what the vector expects,
+// and the violations of what must hold in any vector. It aborts a vector whose timers
+// fire at more than limit instants.
+func runVector(t *testing.T, v *vector, limit int) (differences, violations []string) {
 	t.Helper()
 	r := newRunner(t.Context(), v, limit)
 	for i := range v.Steps {
 		if r.firings > limit {
-			r.broken = append(r.broken, "too many timers fire")
+			r.invalidBecause = append(r.invalidBecause, "too many timers fire")
 			break
 		}
-		if said := r.step(&v.Steps[i]); said != "" {
-			otherwise = append(otherwise, fmt.Sprintf("step %d: %s", i+1, said))
+		if diff := r.step(&v.Steps[i]); diff != "" {
+			differences = append(differences, fmt.Sprintf("step %d: %s", i+1, diff))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.callers)) {
 		if !r.callers[name].endless {
-			otherwise = append(otherwise, "at the end: nobody says what became of "+name)
+			differences = append(differences, "at the end: no expected result of "+name)
 		}
 	}
 	if n := r.gw.unused(); n > 0 {
-		otherwise = append(otherwise, fmt.Sprintf("at the end: %d answers that nobody has got", n))
+		differences = append(differences, fmt.Sprintf("at the end: %d unused answers", n))
 	}
 	r.end()
-	return append(otherwise, r.broken...), r.unsound
+	return append(differences, r.invalidBecause...), r.violations
 }
 
 func newRunner(ctx context.Context, v *vector, limit int) *runner {
 	c := clock.NewFake(beginning)
 	r := &runner{
 		ctx: ctx, clock: c, gw: newGateway(c, v.Given.Lifetimes), given: &v.Given, limit: limit,
-		callers: map[string]*caller{}, drawn: v.Given.Draw,
+		callers: map[string]*caller{}, drawValue: v.Given.Draw,
 	}
 	if s := v.Given.Store; s != nil {
-		r.cell = &cell{g: r.gw, memory: &store.Memory{}, noLock: s.NoLock, noAside: s.NoSetAside}
+		r.record = &sharedRecord{g: r.gw, memory: &store.Memory{}, noLock: s.NoLock, noSetAside: s.NoSetAside}
 		if s.Record != nil {
-			t := r.gw.mint(s.Record, r.now(), true)
-			r.note(r.cell.save(ctx, recordOf(t, 1, at(or(s.StartedAt, inSeconds(t.IssuedAt.Sub(beginning)))))))
+			t := r.gw.issue(s.Record, r.now(), true)
+			r.invalid(r.record.save(ctx, recordOf(t, 1, atSeconds(valueOr(s.StartedAt, inSeconds(t.IssuedAt.Sub(beginning)))))))
 		}
 	}
 	r.src = r.source(v.Given.Token)
 	return r
 }
 
-// source makes a Source, as a process does that starts.
+// source makes a Source, as a new process does.
 func (r *runner) source(token *pair) *tokensource.Source {
-	cfg := tokensource.Config{Refresher: r.gw, Clock: r.clock, Rand: r.draw, OnEvent: r.hear}
+	cfg := tokensource.Config{Refresher: r.gw, Clock: r.clock, Rand: r.draw, OnEvent: r.onEvent}
 	if token != nil {
-		cfg.Token = r.gw.mint(token, r.now(), true)
+		cfg.Token = r.gw.issue(token, r.now(), true)
 	}
 	if r.given.Login {
 		cfg.Login = r.gw.login
 	}
-	if r.cell != nil {
-		cfg.Store = r.cell.open()
+	if r.record != nil {
+		cfg.Store = r.record.open()
 	}
 	if s := r.given.Settings; s != nil {
 		cfg.RefreshBefore, cfg.WarnBefore = s.RefreshBefore.span(), s.WarnBefore.span()
 		cfg.RefreshTimeout, cfg.LockTimeout, cfg.StoreTimeout = s.RefreshTimeout.span(), s.LockTimeout.span(), s.StoreTimeout.span()
 	}
 	src, err := tokensource.New(cfg)
-	r.note(err)
+	r.invalid(err)
 	return src
 }
 
-func (r *runner) now() moment {
+func (r *runner) now() instant {
 	r.gw.mu.Lock()
 	defer r.gw.mu.Unlock()
 	return r.gw.nowLocked()
@@ -129,43 +129,43 @@ func (r *runner) now() moment {
 func (r *runner) draw() float64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.drawn
+	return r.drawValue
 }
 
-// step plays one step, and returns what of it was otherwise, "" when nothing.
+// step runs one step, and returns the difference from what it expects, "" for none.
 func (r *runner) step(s *step) string {
-	r.forget()
+	r.resetObserved()
 	if s.Answers != nil {
 		if n := r.gw.script(*s.Answers); n > 0 {
-			r.note(fmt.Errorf("%d answers are replaced that nobody has got", n))
+			r.invalid(fmt.Errorf("%d unused answers are replaced", n))
 		}
 	}
 	if s.Draw != nil {
 		r.mu.Lock()
-		r.drawn = *s.Draw
+		r.drawValue = *s.Draw
 		r.mu.Unlock()
 	}
-	r.pass(s.After)
+	r.advance(s.After)
 	name := r.act(s)
 	synctest.Wait()
 	want := s.Expect
 	if want == nil {
 		want = &expectation{}
 	}
-	got := r.see(want, name)
+	got := r.observe(want, name)
 	if s.After == 0 && max(len(got.Refreshes), len(got.Logins)) > maxCalls {
-		r.complain("the gateway is asked again and again")
+		r.violate("the gateway is called in a loop")
 	}
 	mask(reflect.ValueOf(want).Elem(), reflect.ValueOf(got).Elem())
-	if w, g := pretty(want), pretty(got); w != g {
+	if w, g := toJSON(want), toJSON(got); w != g {
 		return fmt.Sprintf("expected %s\n\tgot      %s", w, g)
 	}
 	return ""
 }
 
-// pass lets time pass on both clocks. Each timer fires at its own instant, and
-// what it wakes comes to rest before the next.
-func (r *runner) pass(span seconds) {
+// advance advances both clocks. Each timer fires at its own instant, and the
+// goroutines that it wakes come to rest before the next fires.
+func (r *runner) advance(span seconds) {
 	synctest.Wait()
 	if span <= 0 {
 		return
@@ -188,7 +188,7 @@ func (r *runner) fire() {
 	synctest.Wait()
 }
 
-// act carries a step's action out, and returns the name of the call that it is.
+// act carries out a step's action. It returns the name of the call, "" for none.
 func (r *runner) act(s *step) (name string) {
 	switch {
 	case s.Sleep != nil:
@@ -205,23 +205,23 @@ func (r *runner) act(s *step) (name string) {
 		r.close()
 		r.src = r.source(s.Restart.Token)
 	case s.Store != nil:
-		r.cell.change(*s.Store)
+		r.record.change(*s.Store)
 	case s.Neighbour != nil:
-		r.note(r.cell.act(r.ctx, s.Neighbour))
+		r.invalid(r.record.act(r.ctx, s.Neighbour))
 	default:
 		return r.actByCall(s)
 	}
 	return ""
 }
 
-// close closes the Source, and lets the time pass that this takes.
+// close closes the Source, and advances the clock as far as that takes.
 func (r *runner) close() {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		err := r.src.Close()
-		if err != nil && !strings.Contains(err.Error(), "the session is not saved") { // the store may be away
-			r.complain(err.Error())
+		if err != nil && !strings.Contains(err.Error(), "the session is not saved") { // the store may be unavailable
+			r.violate(err.Error())
 		}
 	}()
 	for range maxClosing {
@@ -233,13 +233,13 @@ func (r *runner) close() {
 			r.fire()
 		}
 	}
-	r.complain("Close does not return")
+	r.violate("Close does not return")
 }
 
-// end leaves nothing behind, and checks that nobody waits for ever.
+// end closes the Source and checks that every call has returned.
 func (r *runner) end() {
-	if r.cell != nil && r.cell.unlock != nil {
-		r.note(r.cell.unlock())
+	if r.record != nil && r.record.unlock != nil {
+		r.invalid(r.record.unlock())
 	}
 	r.close()
 	synctest.Wait()
@@ -247,27 +247,27 @@ func (r *runner) end() {
 		select {
 		case <-c.done:
 		default:
-			r.complain(name + " waits beyond Close")
+			r.violate(name + " waits beyond Close")
 			c.leave()
 		}
 	}
 	if r.gw.Refreshes.MaxInFlight() > 1 {
-		r.complain("two refreshes were in the air at once")
+		r.violate("two refreshes were in flight at once")
 	}
-	if r.cell != nil && r.cell.forgotten {
-		r.complain("the record was deleted")
+	if r.record != nil && r.record.deleted {
+		r.violate("the record was deleted")
 	}
 }
 
-// note keeps an error that says that the vector is wrong.
-func (r *runner) note(err error) {
+// invalid records a mistake of the vector itself.
+func (r *runner) invalid(err error) {
 	if err != nil {
-		r.broken = append(r.broken, "the vector does not work: "+err.Error())
+		r.invalidBecause = append(r.invalidBecause, "invalid vector: "+err.Error())
 	}
 }
 
-func (r *runner) complain(of string) {
+func (r *runner) violate(of string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.unsound = append(r.unsound, of)
+	r.violations = append(r.violations, of)
 }

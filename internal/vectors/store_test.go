@@ -14,44 +14,44 @@ import (
 	"github.com/agsauth/agsauth/store"
 )
 
-var errStore = errors.New("the store is away")
+var errStore = errors.New("the store is unavailable")
 
-// cell is the record that the Source under test shares with a neighbour.
-type cell struct {
-	g         *gateway
-	memory    *store.Memory // a neighbour's
-	noLock    bool
-	noAside   bool
-	unlock    func() error // of the neighbour, while it has the lock
-	mu        sync.Mutex   // guards all below
-	how       behaviour
-	repairs   []error // that the store has made, and not told of
-	forgotten bool    // Delete was called, which no Source does
+// sharedRecord is the record that the Source shares with another process.
+type sharedRecord struct {
+	g          *gateway
+	memory     *store.Memory // of the other process
+	noLock     bool
+	noSetAside bool
+	unlock     func() error // of the other process, while it has the lock
+	mu         sync.Mutex   // guards all below
+	behaviour  behaviour
+	repairs    []error // that Notices has not returned yet
+	deleted    bool    // a Source must not call Delete
 }
 
-// open returns what a Source is given: its own view of the record.
-func (c *cell) open() interface {
+// open returns the record as a Store, as one process sees it.
+func (c *sharedRecord) open() interface {
 	Load(ctx context.Context) ([]byte, error)
 	Save(ctx context.Context, record []byte) error
 	Delete(ctx context.Context) error
 } {
-	shelf := &sharedStore{memory: c.memory.Peer(), cell: c}
-	if c.noAside {
-		return shelf
+	s := &sourceStore{memory: c.memory.Peer(), record: c}
+	if c.noSetAside {
+		return s
 	}
-	return &asideStore{shelf}
+	return &setAsideStore{s}
 }
 
-type sharedStore struct {
+type sourceStore struct {
 	memory *store.Memory
-	cell   *cell
+	record *sharedRecord
 }
 
-// behave lets a call go as the vector says.
-func (s *sharedStore) behave(ctx context.Context, which func(behaviour) string) error {
-	s.cell.mu.Lock()
-	how := which(s.cell.how)
-	s.cell.mu.Unlock()
+// behave waits or fails as the vector says.
+func (s *sourceStore) behave(ctx context.Context, which func(behaviour) string) error {
+	s.record.mu.Lock()
+	how := which(s.record.behaviour)
+	s.record.mu.Unlock()
 	switch how {
 	case "fails":
 		return errStore
@@ -62,28 +62,28 @@ func (s *sharedStore) behave(ctx context.Context, which func(behaviour) string) 
 	return nil
 }
 
-func (s *sharedStore) Load(ctx context.Context) ([]byte, error) {
+func (s *sourceStore) Load(ctx context.Context) ([]byte, error) {
 	if err := s.behave(ctx, func(b behaviour) string { return b.Load }); err != nil {
 		return nil, err
 	}
-	s.cell.mu.Lock()
-	if s.cell.how.Load == "repairs" {
-		s.cell.how.Load, s.cell.repairs = "", append(s.cell.repairs, errors.New("its mode was 0660, and is 0600 again"))
+	s.record.mu.Lock()
+	if s.record.behaviour.Load == "repairs" {
+		s.record.behaviour.Load, s.record.repairs = "", append(s.record.repairs, errors.New("its mode was 0660, and is 0600 again"))
 	}
-	s.cell.mu.Unlock()
+	s.record.mu.Unlock()
 	return s.memory.Load(ctx)
 }
 
-// Notices returns what the store has repaired by itself since it was last asked.
-func (s *sharedStore) Notices() []error {
-	s.cell.mu.Lock()
-	defer s.cell.mu.Unlock()
-	repairs := s.cell.repairs
-	s.cell.repairs = nil
+// Notices returns the repairs since it was last called.
+func (s *sourceStore) Notices() []error {
+	s.record.mu.Lock()
+	defer s.record.mu.Unlock()
+	repairs := s.record.repairs
+	s.record.repairs = nil
 	return repairs
 }
 
-func (s *sharedStore) Save(ctx context.Context, record []byte) error {
+func (s *sourceStore) Save(ctx context.Context, record []byte) error {
 	lost := false
 	err := s.behave(ctx, func(b behaviour) string { lost = b.Save == "lost"; return b.Save })
 	if err != nil {
@@ -95,19 +95,19 @@ func (s *sharedStore) Save(ctx context.Context, record []byte) error {
 	return errStore
 }
 
-func (s *sharedStore) Delete(context.Context) error {
-	s.cell.mu.Lock()
-	defer s.cell.mu.Unlock()
-	s.cell.forgotten = true
+func (s *sourceStore) Delete(context.Context) error {
+	s.record.mu.Lock()
+	defer s.record.mu.Unlock()
+	s.record.deleted = true
 	return nil
 }
 
-func (s *sharedStore) Lock(ctx context.Context) (func() error, error) {
-	s.cell.mu.Lock()
-	unsupported := s.cell.how.Lock == "unsupported"
-	s.cell.mu.Unlock()
+func (s *sourceStore) Lock(ctx context.Context) (func() error, error) {
+	s.record.mu.Lock()
+	unsupported := s.record.behaviour.Lock == "unsupported"
+	s.record.mu.Unlock()
 	switch {
-	case s.cell.noLock:
+	case s.record.noLock:
 		return nil, errors.ErrUnsupported
 	case unsupported:
 		return nil, &fs.PathError{Op: "lock", Path: "session.lock", Err: syscall.EOPNOTSUPP}
@@ -118,19 +118,19 @@ func (s *sharedStore) Lock(ctx context.Context) (func() error, error) {
 	return s.memory.Lock(ctx)
 }
 
-// asideStore can set a damaged record aside as well.
-type asideStore struct{ *sharedStore }
+// setAsideStore can set a damaged record aside, too.
+type setAsideStore struct{ *sourceStore }
 
-func (s *asideStore) SetAside(ctx context.Context, suffix string) error {
+func (s *setAsideStore) SetAside(ctx context.Context, suffix string) error {
 	return s.memory.SetAside(ctx, suffix)
 }
 
-// change sets how the store's calls go from now on.
-func (c *cell) change(to behaviour) {
+// change sets how the store's calls behave from now on.
+func (c *sharedRecord) change(to behaviour) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, f := range []struct{ is, to *string }{
-		{&c.how.Load, &to.Load}, {&c.how.Save, &to.Save}, {&c.how.Lock, &to.Lock},
+		{&c.behaviour.Load, &to.Load}, {&c.behaviour.Save, &to.Save}, {&c.behaviour.Lock, &to.Lock},
 	} {
 		if *f.to != "" {
 			*f.is = *f.to
@@ -138,10 +138,10 @@ func (c *cell) change(to behaviour) {
 	}
 }
 
-// record is a record as it is stored. The format belongs to the contract.
+// record is a stored record, whose format is part of the contract.
 type record map[string]any
 
-func (c *cell) load(ctx context.Context) (record, string) {
+func (c *sharedRecord) load(ctx context.Context) (record, string) {
 	data, err := c.memory.Load(ctx)
 	if err != nil {
 		return nil, ""
@@ -153,7 +153,7 @@ func (c *cell) load(ctx context.Context) (record, string) {
 	return r, string(data)
 }
 
-func (c *cell) save(ctx context.Context, r record) error {
+func (c *sharedRecord) save(ctx context.Context, r record) error {
 	data, err := json.Marshal(r)
 	if err != nil {
 		return err
@@ -171,28 +171,28 @@ func recordOf(t *ags.Token, generation int64, startedAt time.Time) record {
 	}
 }
 
-// number returns a record's generation, 0 of none.
+// number returns a record's generation, 0 for none.
 func (r record) number() int64 {
 	n, _ := r["generation"].(float64)
 	return int64(n)
 }
 
-// act does what a neighbour does.
-func (c *cell) act(ctx context.Context, n *neighbour) error {
+// act carries out the action of another process.
+func (c *sharedRecord) act(ctx context.Context, n *neighbour) error {
 	r, _ := c.load(ctx)
-	generation := or(n.Generation, r.number()+1)
+	generation := valueOr(n.Generation, r.number()+1)
 	c.g.mu.Lock()
 	now := c.g.nowLocked()
 	c.g.mu.Unlock()
 	switch {
 	case n.Rotates != nil:
-		next := recordOf(c.g.mint(n.Rotates, now, false), generation, now.wall)
+		next := recordOf(c.g.issue(n.Rotates, now, false), generation, now.wall)
 		if began, ok := r["started_at"]; ok {
 			next["started_at"] = began
 		}
 		return c.save(ctx, next)
 	case n.LogsIn != nil:
-		return c.save(ctx, recordOf(c.g.mint(n.LogsIn, now, true), generation, now.wall))
+		return c.save(ctx, recordOf(c.g.issue(n.LogsIn, now, true), generation, now.wall))
 	case n.SignsOut:
 		return c.save(ctx, record{
 			"version": 1, "generation": generation, "signed_out_at": now.wall,
@@ -220,11 +220,11 @@ func (c *cell) act(ctx context.Context, n *neighbour) error {
 		c.unlock = nil
 		return err
 	}
-	return errors.New("the neighbour has nothing to do that with")
+	return errors.New("the other process cannot do that now")
 }
 
-// takeLock takes the lock for the neighbour, who does not wait for it.
-func (c *cell) takeLock(ctx context.Context) (err error) {
+// takeLock takes the lock for the other process, without waiting for it.
+func (c *sharedRecord) takeLock(ctx context.Context) (err error) {
 	ctx, leave := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
@@ -237,8 +237,8 @@ func (c *cell) takeLock(ctx context.Context) (err error) {
 	return err
 }
 
-// stored returns what is stored, in the vectors' words.
-func (c *cell) stored(ctx context.Context) *stored {
+// stored returns the content of the store in the vectors' words.
+func (c *sharedRecord) stored(ctx context.Context) *stored {
 	r, raw := c.load(ctx)
 	nameOf := func(value any) string {
 		c.g.mu.Lock()

@@ -46,14 +46,14 @@ func TestVectors(t *testing.T) {
 		t.Run(topic, func(t *testing.T) {
 			seen := map[string]bool{}
 			for _, v := range f.Vectors {
-				assert.False(t, seen[v.Name], "a name is given once")
+				assert.False(t, seen[v.Name], "names are unique")
 				seen[v.Name] = true
 				t.Run(v.Name, func(t *testing.T) {
 					require.NoError(t, v.check())
 					synctest.Test(t, func(t *testing.T) {
-						otherwise, unsound := play(t, &v, maxFirings)
-						for _, said := range append(otherwise, unsound...) {
-							t.Error(said)
+						differences, violations := runVector(t, &v, maxFirings)
+						for _, diff := range append(differences, violations...) {
+							t.Error(diff)
 						}
 						if t.Failed() {
 							t.Log("the rule: " + v.Rule)

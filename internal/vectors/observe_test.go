@@ -10,7 +10,7 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// The vectors' words for what the library tells.
+// The vectors' words for the values of the library.
 
 func reasonOf(r tokensource.Reason) string {
 	switch r {
@@ -60,7 +60,7 @@ func kindOf(k tokensource.Kind) string {
 	return k.String()
 }
 
-// because is the cause of an error, "" of none.
+// because returns the cause of an error, "" for nil.
 func because(err error) string {
 	var e *ags.Error
 	switch {
@@ -93,15 +93,15 @@ func gatewayCause(e *ags.Error) string {
 }
 
 func endedOf(e *tokensource.LoginRequiredError) *ended {
-	at, client, account, cause := instant(e.At), e.ClientID, e.AccountID, because(e.Err)
+	at, client, account, cause := instantOf(e.At), e.ClientID, e.AccountID, because(e.Err)
 	return &ended{
 		Reason: reasonOf(e.Reason), OutcomeUnknown: e.OutcomeUnknown,
 		At: at, ClientID: &client, AccountID: &account, Because: &cause,
 	}
 }
 
-// instant is an instant in seconds from the beginning, nil of none.
-func instant(t time.Time) *seconds {
+// instantOf returns an instant in seconds from the beginning, nil for the zero time.
+func instantOf(t time.Time) *seconds {
 	if t.IsZero() {
 		return nil
 	}
@@ -109,10 +109,10 @@ func instant(t time.Time) *seconds {
 	return &s
 }
 
-// outcomeOf says what a call came to.
+// outcomeOf returns the outcome of a call.
 func (r *runner) outcomeOf(ctx context.Context, served string, err error) outcome {
 	if err != nil && r.gw.leaks(err.Error()) {
-		r.complain("an error has a token in it")
+		r.violate("an error contains a token")
 	}
 	var later *tokensource.UnavailableError
 	var over *tokensource.LoginRequiredError
@@ -121,8 +121,8 @@ func (r *runner) outcomeOf(ctx context.Context, served string, err error) outcom
 	case err == nil:
 		return outcome{Served: served, OK: served == ""}
 	case errors.As(err, &later):
-		next := instant(later.NextAt)
-		return outcome{Unavailable: &unavailable{NextAt: or(next, 0), Because: &cause}}
+		next := instantOf(later.NextAt)
+		return outcome{Unavailable: &unavailable{NextAt: valueOr(next, 0), Because: &cause}}
 	case errors.As(err, &over):
 		return outcome{LoginRequired: endedOf(over)}
 	case errors.Is(err, tokensource.ErrClosed):
@@ -135,19 +135,19 @@ func (r *runner) outcomeOf(ctx context.Context, served string, err error) outcom
 	return outcome{Failed: cause}
 }
 
-// hear is the Source's OnEvent.
-func (r *runner) hear(e tokensource.Event) {
+// onEvent is the Source's OnEvent.
+func (r *runner) onEvent(e tokensource.Event) {
 	if r.gw.leaks(fmt.Sprintf("%+v", e)) {
-		r.complain("an event has a token in it")
+		r.violate("an event contains a token")
 	}
 	cause := because(e.Err)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.events = append(r.events, event{Kind: kindOf(e.Kind), Reason: reasonOf(e.Reason), NextAt: instant(e.NextAt), Because: &cause})
+	r.events = append(r.events, event{Kind: kindOf(e.Kind), Reason: reasonOf(e.Reason), NextAt: instantOf(e.NextAt), Because: &cause})
 }
 
-// forget makes the next step begin with nothing seen.
-func (r *runner) forget() {
+// resetObserved forgets what was observed of the step before.
+func (r *runner) resetObserved() {
 	r.mu.Lock()
 	r.events = nil
 	r.mu.Unlock()
@@ -156,19 +156,19 @@ func (r *runner) forget() {
 	r.gw.SignOuts.Forget()
 }
 
-// see returns what a step has come to. name is the call that the step made.
-func (r *runner) see(want *expectation, name string) *expectation {
+// observe returns what can be observed of a step. name is the call of the step.
+func (r *runner) observe(want *expectation, name string) *expectation {
 	got := &expectation{}
 	if want.Status != nil {
-		// What Status notices counts to this step, and is told before it is over.
+		// The events that Status causes belong to this step.
 		got.Status = statusOf(r.src.Status())
-		r.pass(0)
+		r.advance(0)
 	}
 	for n, c := range r.callers {
-		told := outcome{Waits: true}
+		result := outcome{Waits: true}
 		select {
 		case <-c.done:
-			told = c.told
+			result = c.outcome
 			delete(r.callers, n)
 		default:
 			if n != name {
@@ -176,17 +176,17 @@ func (r *runner) see(want *expectation, name string) *expectation {
 			}
 		}
 		if n == name {
-			got.Answer = &told
+			got.Answer = &result
 			continue
 		}
 		if got.Later == nil {
 			got.Later = map[string]outcome{}
 		}
-		got.Later[n] = told
+		got.Later[n] = result
 	}
-	if r.cell != nil {
-		got.Stored = r.cell.stored(r.ctx)
-		aside := len(r.cell.memory.Aside())
+	if r.record != nil {
+		got.Stored = r.record.stored(r.ctx)
+		aside := len(r.record.memory.Aside())
 		got.SetAside = &aside
 	}
 	signal := isClosed(r.src.LoginRequired())
@@ -201,9 +201,9 @@ func (r *runner) see(want *expectation, name string) *expectation {
 func statusOf(s tokensource.Status) *status {
 	return &status{
 		Phase: s.Phase.String(), Reason: reasonOf(s.Reason),
-		RefreshAt: instant(s.RefreshAt), ExpiresAt: instant(s.ExpiresAt),
-		RefreshExpiresAt: instant(s.RefreshExpiresAt), FixedExpiresAt: instant(s.FixedExpiresAt),
-		NextAt: instant(s.NextAt), Generation: &s.Generation, Busy: &s.Busy, Unsaved: &s.Unsaved,
+		RefreshAt: instantOf(s.RefreshAt), ExpiresAt: instantOf(s.ExpiresAt),
+		RefreshExpiresAt: instantOf(s.RefreshExpiresAt), FixedExpiresAt: instantOf(s.FixedExpiresAt),
+		NextAt: instantOf(s.NextAt), Generation: &s.Generation, Busy: &s.Busy, Unsaved: &s.Unsaved,
 		ClientID: &s.ClientID, AccountID: &s.AccountID,
 	}
 }

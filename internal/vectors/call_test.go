@@ -7,7 +7,7 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// actByCall is act for the actions that may wait.
+// actByCall carries out the actions that may wait.
 func (r *runner) actByCall(s *step) (name string) {
 	src := r.src
 	plain := func(f func(context.Context) error) func(context.Context) (string, error) {
@@ -19,7 +19,7 @@ func (r *runner) actByCall(s *step) (name string) {
 		r.call(name, s.Ask.Deadline, r.ask(src))
 	case s.SetToken != nil:
 		name = "set_token"
-		t := r.gw.mint(s.SetToken, r.now(), true)
+		t := r.gw.issue(s.SetToken, r.now(), true)
 		r.call(name, nil, plain(func(ctx context.Context) error { return src.SetToken(ctx, t) }))
 	case s.SignOut != nil:
 		name = "sign_out"
@@ -38,8 +38,8 @@ func (r *runner) actByCall(s *step) (name string) {
 	return name
 }
 
-// call starts a call. Whoever waits under the same name is replaced: nobody asks
-// for their answer any more.
+// call starts a call. It replaces a waiting call of the same name, whose result is
+// not checked any more.
 func (r *runner) call(name string, deadline *seconds, f func(context.Context) (string, error)) {
 	ctx, cancel := context.WithCancelCause(r.ctx)
 	c := &caller{leave: func() { cancel(context.Canceled) }, done: make(chan struct{})}
@@ -61,12 +61,12 @@ func (r *runner) call(name string, deadline *seconds, f func(context.Context) (s
 	go func() {
 		defer close(c.done)
 		served, err := f(ctx)
-		c.told = r.outcomeOf(ctx, served, err)
+		c.outcome = r.outcomeOf(ctx, served, err)
 		cancel(nil)
 	}()
 }
 
-// ask returns a call for a token, which says the token's name.
+// ask returns a call that asks for a token and returns the token's name.
 func (r *runner) ask(src *tokensource.Source) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		tok, err := src.TokenContext(ctx)
@@ -79,16 +79,16 @@ func (r *runner) ask(src *tokensource.Source) func(context.Context) (string, err
 		name, ours := r.gw.names[tok.AccessToken]
 		expires := r.gw.expiries[tok.AccessToken]
 		if !tok.Expiry.IsZero() && !now.Before(tok.Expiry) || !expires.IsZero() && !now.Before(expires) {
-			r.complain("a dead token was served: " + name)
+			r.violate("an expired token was served: " + name)
 		}
 		if tok.RefreshToken != "" || !ours {
-			r.complain("what was served is no token of ours, or has a refresh token")
+			r.violate("a token was served that the gateway did not issue, or that has a refresh token")
 		}
 		return name, nil
 	}
 }
 
-// valueOf returns the token that has a name, or one that nobody has.
+// valueOf returns the token with a name, or one that was never issued.
 func (r *runner) valueOf(name string) string {
 	r.gw.mu.Lock()
 	defer r.gw.mu.Unlock()
