@@ -16,7 +16,7 @@ import (
 
 var errDiskFull = errors.New("no space left on device")
 
-// refreshUnsaved brings a Source to where it has a pair that the store did not take.
+// refreshUnsaved refreshes while the store does not take the new pair.
 func refreshUnsaved(t *testing.T, f *fixture, fake *lockingStore) {
 	t.Helper()
 	f.want("a1")
@@ -81,16 +81,13 @@ func TestClose_WaitsForTheLockForASecond(t *testing.T) {
 
 func TestClose_WaitsUntilTheAnswerIsSaved(t *testing.T) {
 	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
-		f.want("a1")
-		f.gw.Refreshes.Hold()
-		f.clock.Advance(access)
-		collect := f.startCallers(t.Context(), 1)
+		collect := f.holdRefresh()
 		done := make(chan error, 1)
 		go func() { done <- f.src.Close() }()
 		assert.ErrorIs(t, collect()[0].err, tokensource.ErrClosed)
 		f.gw.Refreshes.Release()
 		require.NoError(t, <-done)
-		assert.Equal(t, "a2 r2", fake.pair(), "it may be the only pair that is good")
+		assert.Equal(t, "a2 r2", fake.pair(), "it may be the only valid pair")
 		require.NoError(t, f.src.Close(), "again")
 	})
 }
@@ -107,7 +104,7 @@ func TestClose_WaitsNoLongerThanTheTimeouts(t *testing.T) {
 		synctest.Wait()
 		f.clock.Advance(61*time.Second - 1)
 		synctest.Wait()
-		assert.Empty(t, done, "for both of them")
+		assert.Empty(t, done, "the sum of both timeouts")
 		f.clock.Advance(1)
 		require.ErrorContains(t, <-done, "under way")
 		close(block)
@@ -123,7 +120,7 @@ func TestClose_AnswersACallerThatWaitsForTheEndEvent(t *testing.T) {
 		asked := make(chan error, 1)
 		go func() { _, err := f.src.TokenContext(t.Context()); asked <- err }()
 		synctest.Wait()
-		require.Empty(t, asked, "who is the first to learn of it finds it told")
+		require.Empty(t, asked, "the caller that ends the session waits for the event")
 		closing := make(chan error, 1)
 		go func() { closing <- f.src.Close() }()
 		synctest.Wait()

@@ -29,6 +29,6 @@ func TestNew_RejectsAnInvalidConfig(t *testing.T) {
 		assert.ErrorContains(t, err, name)
 	}
 	src, err := tokensource.New(good)
-	require.NoError(t, err, "a Refresher is all it takes")
+	require.NoError(t, err, "only a Refresher is required")
 	require.NoError(t, src.Close())
 }

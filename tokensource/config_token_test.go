@@ -21,10 +21,10 @@ func TestConfigToken_AgainstTheStoredRecord(t *testing.T) {
 		{"issued later", func(t *ags.Token) { t.IssuedAt = t.IssuedAt.Add(time.Second) }, "given"},
 		{"issued at the same time", func(*ags.Token) {}, "a1"},
 		{"issued earlier", func(t *ags.Token) { t.IssuedAt = t.IssuedAt.Add(-time.Second) }, "a1"},
-		{"issued nobody knows when", func(t *ags.Token) { t.IssuedAt = time.Time{} }, "a1"},
+		{"issued at an unknown time", func(t *ags.Token) { t.IssuedAt = time.Time{} }, "a1"},
 		{"of another client", func(t *ags.Token) { t.IssuedAt = time.Time{}; t.ClientID = "PUB_1" }, "given"},
 		{"of another account", func(t *ags.Token) { t.IssuedAt = time.Time{}; t.AccountID = "1" }, "given"},
-		{"of nobody in particular", func(t *ags.Token) { t.ClientID, t.AccountID = "", "" }, "a1"},
+		{"without client and account", func(t *ags.Token) { t.ClientID, t.AccountID = "", "" }, "a1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
@@ -50,16 +50,16 @@ func TestConfigToken_AgainstARecordThatIsStoredMeanwhile(t *testing.T) {
 	theirs := fmt.Sprintf(`{"version":1,"generation":2,"access_token":"theirs","refresh_token":"r-theirs",`+
 		`"client_id":"PUB_989","account_id":"1663","issued_at":%q,"expires_at":%q}`,
 		start.Add(time.Second).Format(time.RFC3339), start.Add(access).Format(time.RFC3339))
-	t.Run("a neighbour that was given the same one, and has refreshed it", func(t *testing.T) {
+	t.Run("another process has refreshed the same token", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 			unlock, err := fake.Lock(t.Context())
 			require.NoError(t, err)
-			collect := f.startCallers(t.Context(), 1) // finds nothing stored, and waits for the lock
+			collect := f.startCallers(t.Context(), 1) // finds an empty store and waits for the lock
 			fake.replace(theirs)
-			f.clock.Advance(time.Second) // the lock is not waited for longer
+			f.clock.Advance(time.Second) // ends the wait for the lock
 			assert.Equal(t, answer{token: "a1"}, collect()[0])
 			f.clock.Advance(time.Minute)
-			assert.Equal(t, "theirs r-theirs", fake.pair(), "what is spent is not stored over what is good")
+			assert.Equal(t, "theirs r-theirs", fake.pair(), "a spent pair does not overwrite a valid one")
 			require.NoError(t, unlock())
 			f.clock.Advance(time.Minute)
 			require.NoError(t, f.src.Sync(t.Context()))
@@ -67,10 +67,10 @@ func TestConfigToken_AgainstARecordThatIsStoredMeanwhile(t *testing.T) {
 			assert.Zero(t, f.gw.Refreshes.Count())
 		})
 	})
-	t.Run("somebody who does not lock", func(t *testing.T) {
+	t.Run("another process saves without the lock", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 			fake.saving.hold()
-			collect := f.startCallers(t.Context(), 1) // has found nothing stored, and is about to store its own
+			collect := f.startCallers(t.Context(), 1) // has found an empty store and is saving its own pair
 			fake.replace(theirs)
 			fake.saving.release()
 			assert.Equal(t, answer{token: "theirs"}, collect()[0])
@@ -78,7 +78,7 @@ func TestConfigToken_AgainstARecordThatIsStoredMeanwhile(t *testing.T) {
 			assert.Zero(t, f.gw.Refreshes.Count())
 		})
 	})
-	t.Run("another account's, in a store that was away when it was refreshed", func(t *testing.T) {
+	t.Run("the record is of another account, and the store was unavailable during the refresh", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 			f.want("a1")
 			given := f.gw.signOn()
@@ -99,7 +99,7 @@ func TestConfigToken_AgainstARecordThatIsStoredMeanwhile(t *testing.T) {
 			f.want("a4")
 			assert.Equal(t, "a4 r4", fake.pair())
 			assert.Equal(t, "1664", f.src.Status().AccountID)
-			assert.Equal(t, []string{"r2"}, f.gw.presented(), "the other's session is not touched")
+			assert.Equal(t, []string{"r2"}, f.gw.presented(), "the session of the other account is not refreshed")
 		})
 	})
 }
@@ -110,7 +110,7 @@ func TestConfigToken_OverwritesNothingOnceItHasEnded(t *testing.T) {
 		f.want("a1")
 		f.clock.Advance(sliding)
 		fake.failReads(nil)
-		fake.replace(f.otherSession(1)) // somebody else has signed on
+		fake.replace(f.otherSession(1)) // another process has logged in
 		_, _ = f.ask()
 		f.want("theirs")
 		assert.Equal(t, "theirs r-theirs", fake.pair())

@@ -53,7 +53,7 @@ func TestEvents_TheWarningIsEmittedOnce(t *testing.T) {
 func TestEvents_TheWarningIsEmittedForEachSession(t *testing.T) {
 	scenario(t, func(f *fixture, c *tokensource.Config) {
 		withLogin(f, c)
-		f.gw.access, f.gw.fixed = time.Hour, 30*time.Second // ends that lie close together
+		f.gw.access, f.gw.fixed = time.Hour, 30*time.Second // sessions that end in quick succession
 		c.Token = f.gw.signOn()
 	}, func(t *testing.T, f *fixture) {
 		for range 100 {
@@ -97,27 +97,27 @@ func TestEvents_LevelOfALoggedEnd(t *testing.T) {
 	ended := func(log, level string) int {
 		return lines(log, "level="+level+` msg="agsauth session" event="session ended"`)
 	}
-	t.Run("a program with a Login begins without a session", func(t *testing.T) {
+	t.Run("at the start of a program with a Login", func(t *testing.T) {
 		scenario(t, withLoginOnly, func(t *testing.T, f *fixture) {
 			f.gw.Logins.Fail(errBusy)
 			f.wantEnded(tokensource.NoSession)
-			assert.Equal(t, 1, ended(f.logs.String(), "INFO"), "which is nothing to be warned of")
-			assert.Equal(t, 1, lines(f.logs.String(), `level=WARN msg="agsauth session" event="login failed"`), "but this is")
+			assert.Equal(t, 1, ended(f.logs.String(), "INFO"), "no reason for a warning")
+			assert.Equal(t, 1, lines(f.logs.String(), `level=WARN msg="agsauth session" event="login failed"`), "but this is one")
 			assert.Contains(t, f.logs.String(), `reason="no session"`)
 		})
 	})
-	t.Run("one without needs a human", func(t *testing.T) {
+	t.Run("at the start of a program without a Login", func(t *testing.T) {
 		scenario(t, func(_ *fixture, c *tokensource.Config) { c.Token = nil }, func(t *testing.T, f *fixture) {
 			f.wantEnded(tokensource.NoSession)
 			assert.Equal(t, 1, ended(f.logs.String(), "WARN"))
 		})
 	})
-	t.Run("a session that was there has ended", func(t *testing.T) {
+	t.Run("after a session", func(t *testing.T) {
 		scenario(t, withLogin, func(t *testing.T, f *fixture) {
 			f.clock.Advance(sliding)
 			f.want("a2")
 			assert.Equal(t, 1, ended(f.logs.String(), "WARN"))
-			assert.Equal(t, 1, lines(f.logs.String(), "reason="), "what is no end has no reason")
+			assert.Equal(t, 1, lines(f.logs.String(), "reason="), "only the end has a reason")
 			assert.Contains(t, f.logs.String(), `reason="refresh token expired"`)
 		})
 	})

@@ -44,9 +44,9 @@ func TestEvents_OnEventMayCallTheSourceAndMayPanic(t *testing.T) {
 		c.OnEvent = func(e tokensource.Event) {
 			f.events.add(e)
 			assert.Equal(t, e.Status.Phase, f.src.Status().Phase)
-			_, err := f.src.Token() // published before it is announced
+			_, err := f.src.Token() // the token is published before the event
 			assert.NoError(t, err)
-			panic("what is secret")
+			panic("a secret")
 		}
 	}, func(t *testing.T, f *fixture) {
 		for range 2 {
@@ -57,7 +57,7 @@ func TestEvents_OnEventMayCallTheSourceAndMayPanic(t *testing.T) {
 		assert.Equal(t, []string{"refreshed", "refreshed"}, f.events.kinds())
 		log := f.logs.String()
 		assert.Contains(t, log, "level=ERROR")
-		assert.NotContains(t, log, "what is secret")
+		assert.NotContains(t, log, "a secret")
 	})
 }
 
@@ -76,11 +76,11 @@ func TestEvents_ASlowOnEventDelaysNoCaller(t *testing.T) {
 }
 
 func TestEvents_AreEmittedWithoutALock(t *testing.T) {
-	t.Run("not the store's", func(t *testing.T) {
-		told, held := 0, 0
+	t.Run("of the store", func(t *testing.T) {
+		events, held := 0, 0
 		scenarioWithStore(t, func(_ *fixture, c *tokensource.Config) {
 			fake := c.Store.(*lockingStore)
-			c.OnEvent = func(tokensource.Event) { told++; held += len(fake.locked) }
+			c.OnEvent = func(tokensource.Event) { events++; held += len(fake.locked) }
 		}, func(t *testing.T, f *fixture, fake *lockingStore) {
 			f.want("a1")
 			fake.rotate(t, "theirs", f.clock.Now().Add(2*access))
@@ -88,12 +88,12 @@ func TestEvents_AreEmittedWithoutALock(t *testing.T) {
 			f.want("theirs")
 			f.clock.Advance(access)
 			f.want("a2")
-			assert.Equal(t, 2, told)
+			assert.Equal(t, 2, events)
 			assert.Zero(t, held)
 			assert.Equal(t, 1, f.gw.Refreshes.Count())
 		})
 	})
-	t.Run("nor the turn in this process: SetToken may answer an end", func(t *testing.T) {
+	t.Run("of the Source, so that OnEvent may call SetToken", func(t *testing.T) {
 		scenarioWithStore(t, func(f *fixture, c *tokensource.Config) {
 			c.OnEvent = func(e tokensource.Event) {
 				f.events.add(e)
@@ -105,7 +105,7 @@ func TestEvents_AreEmittedWithoutALock(t *testing.T) {
 			f.want("a1")
 			fake.edit(t, func(record map[string]any) { record["generation"], record["signed_out_at"] = 2, start })
 			f.clock.Advance(access)
-			_, _ = f.ask() // notices the mark
+			_, _ = f.ask() // finds the sign-out mark
 			f.want("a2")
 			assert.Equal(t, []string{"session ended", "token set"}, f.events.kinds())
 			assert.Zero(t, f.gw.Refreshes.Count())
@@ -121,7 +121,7 @@ func TestEvents_AFailedSaveFollowsItsRefresh(t *testing.T) {
 		f.want("a2")
 		require.Equal(t, []string{"refreshed", "store failed"}, f.events.kinds())
 		for _, e := range f.events.all() {
-			assert.Equal(t, start.Add(2*access), e.Status.ExpiresAt, "the session just after")
+			assert.Equal(t, start.Add(2*access), e.Status.ExpiresAt, "the status just after the refresh")
 			assert.False(t, e.Status.Busy)
 			assert.True(t, e.Status.Unsaved)
 		}
@@ -134,7 +134,7 @@ func TestEvents_AFailedSaveFollowsItsRefresh(t *testing.T) {
 	})
 }
 
-// panicky is a slog.Handler that fails whoever logs.
+// panickingHandler is a slog.Handler that panics.
 type panickingHandler struct{ slog.Handler }
 
 func (panickingHandler) Enabled(context.Context, slog.Level) bool  { return true }

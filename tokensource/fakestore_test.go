@@ -18,10 +18,10 @@ import (
 
 var errUnreachable = errors.New("connection refused")
 
-// latch makes calls wait while it is closed.
+// latch makes calls wait while it is held.
 type latch struct {
 	mu       sync.Mutex
-	released chan struct{} // nil while the latch is open
+	released chan struct{} // nil while the latch is not held
 }
 
 func (l *latch) hold() {
@@ -37,7 +37,7 @@ func (l *latch) release() {
 	l.released = nil
 }
 
-// pass waits until the latch is open, or a call is done; nil is never done.
+// wait waits until the latch is released or done is closed.
 func (l *latch) wait(done <-chan struct{}) {
 	l.mu.Lock()
 	opened := l.released
@@ -50,7 +50,7 @@ func (l *latch) wait(done <-chan struct{}) {
 	}
 }
 
-// shelf is a Store of one record without a lock. A test can read the record, change
+// fakeStore is a Store of one record without a lock. A test can read the record, change
 // it as another process would, and make the calls fail or wait.
 type fakeStore struct {
 	t      *testing.T
@@ -61,10 +61,10 @@ type fakeStore struct {
 
 	mu       sync.Mutex // guards all below
 	record   []byte
-	loaded   []byte // what the Source knows
+	loaded   []byte // what the Source has loaded or saved last
 	err      error  // of every Save
 	loadErr  error  // of every Load
-	lost     bool   // saves take effect, and fail
+	lost     bool   // saves take effect, but return an error
 	loads    int
 	saves    []string // the pairs saved, in order
 	attempts int      // the records saved with an attempt mark
@@ -112,7 +112,7 @@ func (s *fakeStore) Save(ctx context.Context, record []byte) error {
 }
 
 func (s *fakeStore) Delete(context.Context) error {
-	s.t.Error("a Source never deletes")
+	s.t.Error("the Source deleted the record")
 	return nil
 }
 
@@ -122,7 +122,7 @@ func (s *fakeStore) called() {
 	}
 }
 
-// fields returns the record as its JSON says. Who calls it holds mu.
+// fields returns the fields of the record. The caller must hold mu.
 func (s *fakeStore) fields() map[string]any {
 	var record map[string]any
 	if err := json.Unmarshal(s.record, &record); err != nil {
@@ -145,7 +145,7 @@ func (s *fakeStore) field(name string) any {
 	return s.fields()[name]
 }
 
-// put stores a record behind the Source's back.
+// replace replaces the record, as another process would; "" removes it.
 func (s *fakeStore) replace(record string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -155,7 +155,7 @@ func (s *fakeStore) replace(record string) {
 	}
 }
 
-// edit changes the stored record behind the Source's back.
+// edit changes the record, as another process would.
 func (s *fakeStore) edit(t *testing.T, change func(map[string]any)) {
 	t.Helper()
 	s.mu.Lock()
@@ -167,7 +167,7 @@ func (s *fakeStore) edit(t *testing.T, change func(map[string]any)) {
 	s.record = data
 }
 
-// rotate plays another process that has got the next generation.
+// rotate stores the next generation, as another process would after a refresh.
 func (s *fakeStore) rotate(t *testing.T, accessToken string, expires time.Time) {
 	t.Helper()
 	s.edit(t, func(record map[string]any) {
@@ -202,14 +202,14 @@ func pairOf(record map[string]any) string {
 	return a + " " + r
 }
 
-// cut makes the loads and the lock fail, and not the saves.
+// failReads makes loads and locks fail, but not saves.
 func (s *lockingStore) failReads(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.loadErr, s.lockErr = err, err
 }
 
-// lockedShelf is a shelf with a lock.
+// lockingStore is a fakeStore with a lock.
 type lockingStore struct {
 	fakeStore
 
@@ -235,7 +235,7 @@ func (s *lockingStore) Lock(ctx context.Context) (func() error, error) {
 	}
 }
 
-// onShelf is a story with a Source on a store that can be locked.
+// scenarioWithStore is a scenario with a lockingStore.
 func scenarioWithStore(t *testing.T, set func(*fixture, *tokensource.Config), body func(*testing.T, *fixture, *lockingStore)) {
 	t.Helper()
 	var fake *lockingStore
@@ -249,7 +249,7 @@ func scenarioWithStore(t *testing.T, set func(*fixture, *tokensource.Config), bo
 	}, func(t *testing.T, f *fixture) { body(t, f, fake) })
 }
 
-// asideShelf is a store that can set a record aside.
+// setAsideStore is a store that can set a record aside.
 type setAsideStore struct {
 	*lockingStore
 	aside []string
@@ -270,7 +270,7 @@ func (s *setAsideStore) SetAside(_ context.Context, suffix string) error {
 	return nil
 }
 
-// sameShelf is another process's view of a shelf.
+// peerStore is the view that another process has of a store.
 type peerStore struct {
 	*lockingStore
 	known string
@@ -293,7 +293,7 @@ func (s *peerStore) Save(ctx context.Context, record []byte) error {
 	return err
 }
 
-// neighbours returns n further Sources on the rig's store, as other processes.
+// otherProcesses returns n further Sources on the fixture's store.
 func (f *fixture) otherProcesses(n int) []*tokensource.Source {
 	f.t.Helper()
 	var sources []*tokensource.Source
@@ -305,7 +305,7 @@ func (f *fixture) otherProcesses(n int) []*tokensource.Source {
 	return sources
 }
 
-// restart makes a Source on the same record, as the next process would.
+// restart replaces the Source by a new one on the same store.
 func (f *fixture) restart(set func(*fixture, *tokensource.Config), fake *lockingStore) {
 	f.t.Helper()
 	require.NoError(f.t, f.src.Close())
@@ -317,7 +317,7 @@ func (f *fixture) restart(set func(*fixture, *tokensource.Config), fake *locking
 	})
 }
 
-// theirs is the record of a session that somebody else has signed on to.
+// otherSession is the record of a session of another process.
 func (f *fixture) otherSession(generation int) string {
 	now := f.clock.Now()
 	return fmt.Sprintf(

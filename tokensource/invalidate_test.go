@@ -18,7 +18,7 @@ func TestInvalidate_AffectsOnlyTheCurrentToken(t *testing.T) {
 		f.want("a1")
 		assert.Zero(t, f.gw.Refreshes.Count())
 		f.src.Invalidate("a1")
-		assert.Zero(t, f.gw.Refreshes.Count(), "Invalidate itself calls nobody")
+		assert.Zero(t, f.gw.Refreshes.Count(), "Invalidate itself makes no call")
 		f.want("a2")
 		f.src.Invalidate("a1") // a late rejection of the old one
 		f.want("a2")
@@ -72,7 +72,7 @@ func TestInvalidate_ServesTheTokenAgainWhenItCannotBeReplaced(t *testing.T) {
 			assert.Zero(t, f.gw.Refreshes.Count())
 		})
 	})
-	t.Run("because somebody hangs with the lock", func(t *testing.T) {
+	t.Run("because another process keeps the lock", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 			f.want("a1")
 			unlock, err := fake.Lock(t.Context())
@@ -82,10 +82,10 @@ func TestInvalidate_ServesTheTokenAgainWhenItCannotBeReplaced(t *testing.T) {
 			f.clock.Advance(30 * time.Second)
 			assert.Equal(t, answer{token: "a1"}, collect()[0], "after LockTimeout")
 			require.NoError(t, unlock())
-			assert.Zero(t, f.gw.Refreshes.Count(), "a live token is not refreshed past the lock")
+			assert.Zero(t, f.gw.Refreshes.Count(), "a live token is not refreshed without the lock")
 		})
 	})
-	t.Run("because the login under way has failed", func(t *testing.T) {
+	t.Run("because the login in flight has failed", func(t *testing.T) {
 		scenario(t, func(f *fixture, c *tokensource.Config) {
 			withLogin(f, c)
 			f.gw.fixed = access
@@ -99,7 +99,7 @@ func TestInvalidate_ServesTheTokenAgainWhenItCannotBeReplaced(t *testing.T) {
 			f.gw.Logins.Release()
 			f.want("a2")
 			assert.Equal(t, 1, f.gw.Logins.Count())
-			assert.Equal(t, 1, f.gw.Refreshes.Count(), "the refresh is made behind the caller")
+			assert.Equal(t, 1, f.gw.Refreshes.Count(), "the refresh is made in the background")
 			f.want("a3")
 		})
 	})

@@ -16,8 +16,8 @@ import (
 
 func TestInvariant12_NothingOutlivesClose(t *testing.T) {
 	scenario(t, func(_ *fixture, c *tokensource.Config) { c.Store = &fakeStore{t: t, unused: true} }, func(t *testing.T, f *fixture) {
-		// Nothing runs before it is asked for: a strict shelf fails the test when
-		// it is touched, and the bubble would not end with a goroutine left.
+		// Nothing runs before the first call: the store fails the test if it is called,
+		// and the bubble does not end while a goroutine is left.
 		assert.Zero(t, f.clock.AdvanceToNext(), "no timer")
 		assert.Equal(t, tokensource.Unknown, f.src.Status().Phase)
 	})
@@ -35,7 +35,7 @@ func TestInvariant12_NothingOutlivesClose(t *testing.T) {
 		}
 		assert.ErrorIs(t, <-ran, tokensource.ErrClosed)
 		synctest.Wait()
-		assert.Empty(t, done, "Close waits for the answer under way")
+		assert.Empty(t, done, "Close waits for the refresh in flight")
 		f.gw.Refreshes.Release()
 		require.NoError(t, <-done)
 		assert.Zero(t, f.clock.AdvanceToNext(), "no timer")
@@ -114,7 +114,7 @@ func TestInvariant14_ARefreshHasALifeOfItsOwn(t *testing.T) {
 		f.clock.Advance(1)
 		synctest.Wait()
 		assert.Error(t, inner.Err(), "two thirds of its own timeout")
-		require.Equal(t, 2, f.gw.Refreshes.Count(), "the answer is taken for lost, and asked for again")
+		require.Equal(t, 2, f.gw.Refreshes.Count(), "the answer counts as lost, and the refresh is repeated")
 		again := f.gw.Refreshes.Context(1)
 		f.clock.Advance(5*time.Second - 1)
 		synctest.Wait()
@@ -155,7 +155,7 @@ func TestInvariant14_ARefresherThatNeverReturnsHangsNobody(t *testing.T) {
 }
 
 func TestInvariant15_UnknownIsSaidToBeUnknown(t *testing.T) {
-	t.Run("a lost answer is asked for again at once", func(t *testing.T) {
+	t.Run("a refresh whose answer is lost is repeated at once", func(t *testing.T) {
 		scenario(t, nil, func(t *testing.T, f *fixture) {
 			f.gw.Refreshes.Fail(errLost)
 			f.clock.Advance(access)
@@ -182,7 +182,7 @@ func TestInvariant15_UnknownIsSaidToBeUnknown(t *testing.T) {
 			assert.Equal(t, 4, f.gw.Refreshes.Count())
 		})
 	})
-	t.Run("known when all was answered, or never sent", func(t *testing.T) {
+	t.Run("known if every request was answered or not sent", func(t *testing.T) {
 		scenario(t, nil, func(t *testing.T, f *fixture) {
 			f.gw.Refreshes.Fail(errBusy, errRefused, errUnauthorized)
 			f.clock.Advance(access)

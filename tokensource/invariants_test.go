@@ -54,7 +54,7 @@ func TestInvariant02_NeverANeedlessWait(t *testing.T) {
 		f.gw.Refreshes.Hold()
 		f.clock.Advance(access - 5*time.Minute)
 		for range 50 {
-			f.want("a1") // a refresh is on its way, and stays there
+			f.want("a1") // the refresh in flight is not answered
 		}
 		assert.Equal(t, 1, f.gw.Refreshes.Count())
 		f.gw.Refreshes.Release()
@@ -85,18 +85,18 @@ func TestInvariant03_OneAtATime(t *testing.T) {
 			c.Store = f.memory
 		}, func(t *testing.T, f *fixture) {
 			f.want("a1")
-			neighbours := f.otherProcesses(4)
+			others := f.otherProcesses(4)
 			for range 20 {
 				f.clock.Advance(access)
-				for _, n := range neighbours {
+				for _, n := range others {
 					go func() { _, _ = n.TokenContext(t.Context()) }()
 				}
 				_, err := f.ask()
 				require.NoError(t, err)
 			}
-			assert.Equal(t, 20, f.gw.Refreshes.Count(), "one refresh a lifetime, whoever asks")
+			assert.Equal(t, 20, f.gw.Refreshes.Count(), "one refresh per lifetime")
 			assert.Equal(t, 1, f.gw.Refreshes.MaxInFlight())
-			for _, n := range neighbours {
+			for _, n := range others {
 				require.NoError(t, n.Close())
 			}
 		})
@@ -112,8 +112,8 @@ func TestInvariant04_AWaitersContextIsItsOwn(t *testing.T) {
 		first := f.startCallers(ctx, 1)
 		second := f.startCallers(t.Context(), 1)
 		cancel(gone)
-		assert.ErrorIs(t, first()[0].err, gone, "the one who leaves is answered at once")
-		assert.NoError(t, f.gw.Refreshes.Context(0).Err(), "and takes nobody's refresh along")
+		assert.ErrorIs(t, first()[0].err, gone, "the caller that cancels is answered at once")
+		assert.NoError(t, f.gw.Refreshes.Context(0).Err(), "the refresh goes on")
 		f.gw.Refreshes.Release()
 		assert.Equal(t, answer{token: "a2"}, second()[0])
 		assert.Equal(t, 1, f.gw.Refreshes.Count())
@@ -128,13 +128,13 @@ func TestInvariant05_BothTokensOrNone(t *testing.T) {
 			fake.saving.hold()
 			f.clock.Advance(access)
 			collect := f.startCallers(t.Context(), 1)
-			assert.Equal(t, "a1 r1", fake.pair(), "the old pair, whole")
+			assert.Equal(t, "a1 r1", fake.pair(), "both tokens of the old pair")
 			fake.saving.release()
 			assert.Equal(t, answer{token: "a2"}, collect()[0])
-			assert.Equal(t, "a2 r2", fake.pair(), "the new pair, whole")
+			assert.Equal(t, "a2 r2", fake.pair(), "both tokens of the new pair")
 		})
 	})
-	t.Run("a failing disk loses nothing in memory, and is tried again", func(t *testing.T) {
+	t.Run("a failed save is retried, and loses nothing in memory", func(t *testing.T) {
 		fake := &fakeStore{}
 		scenario(t, func(_ *fixture, c *tokensource.Config) { c.Store = fake }, func(t *testing.T, f *fixture) {
 			f.want("a1")
@@ -160,7 +160,7 @@ func TestInvariant06_AdoptBeforeYouGiveUp(t *testing.T) {
 		f.want("a1")
 		f.clock.Advance(access)
 		f.gw.Refreshes.Do(func() error {
-			fake.rotate(t, "elsewhere", f.clock.Now().Add(access)) // somebody without our lock
+			fake.rotate(t, "elsewhere", f.clock.Now().Add(access)) // another process, without the lock
 			return errUnauthorized
 		})
 		f.want("elsewhere")
@@ -170,7 +170,7 @@ func TestInvariant06_AdoptBeforeYouGiveUp(t *testing.T) {
 }
 
 func TestInvariant07_TwoClocks(t *testing.T) {
-	t.Run("a laptop that slept serves no dead token", func(t *testing.T) {
+	t.Run("no expired token is served after a suspend", func(t *testing.T) {
 		scenario(t, nil, func(t *testing.T, f *fixture) {
 			f.want("a1")
 			f.clock.Suspend(2 * access)
@@ -178,7 +178,7 @@ func TestInvariant07_TwoClocks(t *testing.T) {
 			assert.Equal(t, 1, f.gw.Refreshes.Count())
 		})
 	})
-	t.Run("a wall clock set back keeps no token alive", func(t *testing.T) {
+	t.Run("setting back the wall clock does not extend a token", func(t *testing.T) {
 		scenario(t, nil, func(t *testing.T, f *fixture) {
 			f.want("a1")
 			f.clock.Suspend(-2 * access)
@@ -187,29 +187,29 @@ func TestInvariant07_TwoClocks(t *testing.T) {
 			assert.Equal(t, 1, f.gw.Refreshes.Count())
 		})
 	})
-	t.Run("a box that boots in 1970 is asked about, not given up", func(t *testing.T) {
+	t.Run("a device that boots in 1970 refreshes instead of ending", func(t *testing.T) {
 		scenario(t, func(f *fixture, c *tokensource.Config) {
 			f.clock.Suspend(time.Unix(0, 0).Sub(start))
 			c.Token = f.gw.signOn()
 		}, func(t *testing.T, f *fixture) {
 			_, err := f.ask()
 			require.NoError(t, err)
-			f.clock.Suspend(52 * 365 * 24 * time.Hour) // the network tells the time
-			f.gw.fixedAt = f.clock.Now().Add(fixed)    // which the gateway knew all along
+			f.clock.Suspend(52 * 365 * 24 * time.Hour) // NTP sets the clock
+			f.gw.fixedAt = f.clock.Now().Add(fixed)    // the gateway's own time was right
 			_, err = f.ask()
 			require.NoError(t, err)
 			assert.Equal(t, 1, f.gw.Refreshes.Count())
 			assert.Zero(t, f.events.count(tokensource.EventEnded))
 		})
 	})
-	t.Run("a session is given up when both clocks say so", func(t *testing.T) {
+	t.Run("the session ends when both clocks have passed its expiry", func(t *testing.T) {
 		scenario(t, nil, func(t *testing.T, f *fixture) {
 			f.clock.Advance(sliding)
 			assert.Equal(t, start.Add(sliding), f.wantEnded(tokensource.RefreshExpired).At)
-			assert.Zero(t, f.gw.Refreshes.Count(), "no call is spent on what is known")
+			assert.Zero(t, f.gw.Refreshes.Count(), "no call is needed")
 		})
 	})
-	t.Run("rejected when one clock says so, the horizon is the reason", func(t *testing.T) {
+	t.Run("a rejection past the expiry on one clock has the expiry as its reason", func(t *testing.T) {
 		scenario(t, nil, func(t *testing.T, f *fixture) {
 			f.clock.Suspend(sliding)
 			f.gw.Refreshes.Fail(errUnauthorized)
@@ -222,7 +222,7 @@ func TestInvariant07_TwoClocks(t *testing.T) {
 
 func TestInvariant08_ARejectionStormIsNotARefreshStorm(t *testing.T) {
 	scenario(t, nil, func(t *testing.T, f *fixture) {
-		for range 600 { // an API that rejects every token, asked ten times a second
+		for range 600 { // ten calls a second to an API that rejects every token
 			tok, err := f.ask()
 			require.NoError(t, err)
 			f.src.Invalidate(tok)

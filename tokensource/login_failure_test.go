@@ -91,7 +91,7 @@ func TestLogin_AnAnswerWithoutALiveTokenIsAFailure(t *testing.T) {
 func TestLogin_ATokenNearItsExpiryCausesNoLoop(t *testing.T) {
 	logins := 0
 	scenario(t, func(_ *fixture, c *tokensource.Config) {
-		// A broker that keeps the refresh token, and hands on what it has cached.
+		// A broker that keeps the refresh token and returns a cached access token.
 		cached := &ags.Token{
 			AccessToken: ags.NewSecret("cached"),
 			IssuedAt:    start.Add(-57 * time.Minute), ExpiresAt: start.Add(3 * time.Minute),
@@ -99,7 +99,7 @@ func TestLogin_ATokenNearItsExpiryCausesNoLoop(t *testing.T) {
 		c.Token = nil
 		c.Login = func(ctx context.Context, _ *tokensource.LoginRequiredError) (*ags.Token, error) {
 			if logins++; logins > 10 {
-				<-ctx.Done() // or a loop would not end
+				<-ctx.Done() // ends a loop
 			}
 			return cached, nil
 		}
@@ -109,7 +109,7 @@ func TestLogin_ATokenNearItsExpiryCausesNoLoop(t *testing.T) {
 		assert.Equal(t, 1, logins)
 		f.clock.Advance(time.Minute)
 		f.want("cached")
-		assert.Equal(t, 2, logins, "it is asked for again after the wait of a refusal")
+		assert.Equal(t, 2, logins, "the login is repeated after the wait for a refusal")
 		cancel()
 		require.ErrorIs(t, <-ran, context.Canceled)
 		assert.Zero(t, f.gw.Refreshes.Count())
@@ -129,8 +129,8 @@ func TestLogin_ItsFailureDelaysNoRefresh(t *testing.T) {
 			f.want("a2")
 			require.Equal(t, i+1, f.gw.Logins.Count())
 		}
-		// No login for another four minutes; but by the wall clock, and by that
-		// alone, all is over, so that the gateway is to be asked.
+		// The next login is due in four minutes. The session has ended by the wall clock
+		// alone, so that a refresh is made.
 		f.clock.Suspend(2 * time.Minute)
 		f.gw.fixedAt = f.clock.Now().Add(fixed)
 		f.want("a3")

@@ -38,10 +38,10 @@ func TestLogin_RunsWithinTheMarginBeforeTheFixedExpiry(t *testing.T) {
 		for range 3 * 60 * 60 {
 			f.clock.Advance(time.Second)
 			_, err := f.ask()
-			require.NoError(t, err, "a service never notices the fixed horizon")
+			require.NoError(t, err, "callers do not notice the fixed expiry")
 		}
 		assert.Equal(t, 3, f.gw.Logins.Count())
-		assert.Zero(t, f.gw.Refreshes.Count(), "a refresh would win nothing")
+		assert.Zero(t, f.gw.Refreshes.Count(), "a refresh would not extend the session")
 		assert.False(t, closed(first), "nothing has ended")
 		asked := f.gw.Logins.Calls()[0]
 		assert.Equal(t, tokensource.FixedExpired, asked.Reason)
@@ -72,7 +72,7 @@ func TestLogin_StartsAtOnceWhenTheRefreshIsRejected(t *testing.T) {
 		f.gw.Logins.Hold()
 		f.clock.Advance(access - 5*time.Minute)
 		f.want("a1")
-		f.want("a1") // served to its end, while the login is under way
+		f.want("a1") // in use until it expires, while the login is in flight
 		assert.Equal(t, 1, f.gw.Logins.Count())
 		assert.ErrorIs(t, f.gw.Logins.Calls()[0], ags.ErrUnauthorized)
 		f.clock.Advance(5 * time.Minute)
@@ -92,7 +92,7 @@ func TestLogin_ItsContextIsMarkedAndIsCancelledByClose(t *testing.T) {
 		collect := f.startCallers(ctx, 1)
 		cancel()
 		collect()
-		assert.NoError(t, f.gw.Logins.Context(0).Err(), "not with the caller's context")
+		assert.NoError(t, f.gw.Logins.Context(0).Err(), "does not end with the caller's context")
 		_, err := f.src.TokenContext(f.gw.Logins.Context(0))
 		assert.ErrorContains(t, err, "Login")
 		assert.ErrorContains(t, f.src.SetToken(f.gw.Logins.Context(0), f.gw.grant()), "Login")
@@ -107,7 +107,7 @@ func TestLogin_IsNotRepeatedDuringSetToken(t *testing.T) {
 	scenario(t, func(f *fixture, c *tokensource.Config) {
 		withLogin(f, c)
 		slow = make(chan struct{})
-		c.Token, c.Rand = nil, func() float64 { <-slow; return 0 } // keeps SetToken half-way
+		c.Token, c.Rand = nil, func() float64 { <-slow; return 0 } // blocks SetToken
 	}, func(t *testing.T, f *fixture) {
 		f.gw.Logins.Hold()
 		collect := f.startCallers(t.Context(), 3)
@@ -132,7 +132,7 @@ func TestLogin_IsSupersededBySetToken(t *testing.T) {
 		require.NoError(t, f.src.SetToken(t.Context(), f.gw.signOn()))
 		assert.Equal(t, answer{token: "a2"}, collect()[0])
 		synctest.Wait()
-		assert.Error(t, f.gw.Logins.Context(0).Err(), "it is of no use any more")
+		assert.Error(t, f.gw.Logins.Context(0).Err(), "the superseded login is cancelled")
 		f.want("a2")
 	})
 }
@@ -158,8 +158,8 @@ func TestLogin_AdoptsTheLoginOfAnotherProcess(t *testing.T) {
 		f.clock.Advance(sliding)
 		require.NoError(t, other.SetToken(t.Context(), f.gw.signOn()))
 		f.want("a3")
-		assert.Zero(t, f.gw.Logins.Count(), "no sign-on is spent")
-		assert.Zero(t, f.events.count(tokensource.EventEnded), "nor an end announced")
+		assert.Zero(t, f.gw.Logins.Count(), "no login is made")
+		assert.Zero(t, f.events.count(tokensource.EventEnded), "no end is emitted")
 		require.NoError(t, other.Close())
 	})
 }

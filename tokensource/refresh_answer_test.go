@@ -27,7 +27,7 @@ func TestRefresh_RefusalsThatDoNotEndTheSession(t *testing.T) {
 				for _, wait := range []time.Duration{time.Minute, 2 * time.Minute, 4 * time.Minute, 5 * time.Minute, 5 * time.Minute} {
 					later := f.wantUnavailable()
 					require.ErrorIs(t, later, refusal)
-					require.Equal(t, f.clock.Now().Add(wait), later.NextAt, "no hammering")
+					require.Equal(t, f.clock.Now().Add(wait), later.NextAt, "the waits double")
 					f.clock.Advance(wait)
 				}
 				assert.Equal(t, 5, f.gw.Refreshes.Count())
@@ -40,10 +40,10 @@ func TestRefresh_RefusalsThatDoNotEndTheSession(t *testing.T) {
 
 func TestRefresh_AnswersNotFromTheGatewayDoNotEndTheSession(t *testing.T) {
 	for name, failure := range map[string]error{
-		"a firewall's page":      &ags.Error{Op: "refresh", Status: 403, Malformed: true},
-		"a proxy's 401":          &ags.Error{Op: "refresh", Status: 401, Malformed: true},
-		"another Refresher's":    errors.New("some error"),
-		"an answer without both": nil,
+		"page of a firewall":             &ags.Error{Op: "refresh", Status: 403, Malformed: true},
+		"401 of a proxy":                 &ags.Error{Op: "refresh", Status: 401, Malformed: true},
+		"error of another Refresher":     errors.New("some error"),
+		"answer without an access token": nil,
 	} {
 		t.Run(name, func(t *testing.T) {
 			scenario(t, nil, func(t *testing.T, f *fixture) {
@@ -69,7 +69,7 @@ func TestRefresh_ARejectionLeavesTheTokenInUseUntilItExpires(t *testing.T) {
 		f.gw.Refreshes.Fail(errUnauthorized)
 		f.clock.Advance(access - 5*time.Minute)
 		f.want("a1")
-		assert.True(t, closed(ended), "announced at once")
+		assert.True(t, closed(ended), "signalled at once")
 		assert.Equal(t, tokensource.RefreshRejected, f.src.Status().Reason)
 		f.clock.Advance(5*time.Minute - time.Second - 1)
 		f.want("a1")
@@ -81,7 +81,7 @@ func TestRefresh_ARejectionLeavesTheTokenInUseUntilItExpires(t *testing.T) {
 		assert.Equal(t, "PUB_989", e.ClientID)
 		assert.Equal(t, "1663", e.AccountID)
 		assert.Equal(t, 1, f.gw.Refreshes.Count(), "a rejected token is not presented again")
-		assert.Equal(t, 1, f.events.count(tokensource.EventEnded), "announced once")
+		assert.Equal(t, 1, f.events.count(tokensource.EventEnded), "emitted once")
 	})
 }
 
@@ -116,11 +116,11 @@ func TestRefresh_AnAnswerThatHasExpiredIsNotServed(t *testing.T) {
 		for range 3 {
 			f.wantUnavailable()
 		}
-		assert.Equal(t, 1, f.gw.Refreshes.Count(), "nor asked for in a loop")
+		assert.Equal(t, 1, f.gw.Refreshes.Count(), "no loop of refreshes")
 		f.gw.edit = nil
 		f.clock.Advance(time.Second)
 		f.want("a3")
-		assert.Equal(t, []string{"r1", "r2"}, f.gw.presented(), "but its refresh token is the one that is good")
+		assert.Equal(t, []string{"r1", "r2"}, f.gw.presented(), "the new refresh token is used")
 	})
 }
 

@@ -21,7 +21,7 @@ func TestRefresh_AMonthOfASession(t *testing.T) {
 			}
 		}
 		assert.Zero(t, failed)
-		// Every 55 minutes, the last one when what it wins is worth it.
+		// Every 55 minutes; the last one only if it extends the session enough.
 		assert.Equal(t, int(fixed/(55*time.Minute)), f.gw.Refreshes.Count())
 		assert.Equal(t, before, time.Now(), "without waiting")
 		f.clock.Advance(time.Minute)
@@ -75,7 +75,7 @@ func TestRefresh_StartsAtOnceForAPairIssuedInTheFuture(t *testing.T) {
 		calls int
 	}{
 		{"by more than a minute", time.Minute + 1, "a3", 1},
-		{"but not by what two clocks may differ", time.Minute, "a2", 0},
+		{"by no more than the tolerated clock difference", time.Minute, "a2", 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			scenario(t, func(f *fixture, c *tokensource.Config) {
@@ -96,14 +96,14 @@ func TestRefresh_IsNotDelayedByAnIssueTimeInThePast(t *testing.T) {
 		f.clock.Advance(access)
 		f.want("a2")
 		f.clock.Advance(access)
-		f.want("a3") // and not only when a quarter of that life has passed
+		f.want("a3") // not delayed by a quarter of the lifetime
 		require.Equal(t, 2, f.gw.Refreshes.Count())
 	})
 }
 
 func TestRefresh_IsNotRepeatedNearTheFixedExpiry(t *testing.T) {
 	scenario(t, func(f *fixture, c *tokensource.Config) {
-		// A gateway that cuts the access token's life at the fixed horizon.
+		// A gateway that limits the access token's lifetime to the fixed expiry.
 		f.gw.fixed = 90 * time.Minute
 		f.gw.edit = func(t *ags.Token) {
 			if t.ExpiresAt.After(t.FixedExpiresAt) {

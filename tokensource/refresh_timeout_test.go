@@ -14,8 +14,8 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// deaf returns a reply that does not heed the end of its context, and comes to err
-// once it is released.
+// ignoringContext returns a reply that ignores its context, and returns err once it is
+// released.
 func ignoringContext(err error) (reply func() error, release func()) {
 	released := make(chan struct{})
 	return func() error { <-released; return err }, func() { close(released) }
@@ -27,7 +27,7 @@ func TestRefresh_ARefresherThatIgnoresItsContextIsNotCalledTwiceAtOnce(t *testin
 		calls int
 		want  answer
 	}{
-		"and grants after all":               {nil, 1, answer{token: "a2"}},
+		"and grants":                         {nil, 1, answer{token: "a2"}},
 		"and has no answer":                  {errLost, 2, answer{token: "a2"}},
 		"and fails with an error of its own": {errors.New("gave up"), 2, answer{token: "a2"}},
 	} {
@@ -42,7 +42,7 @@ func TestRefresh_ARefresherThatIgnoresItsContextIsNotCalledTwiceAtOnce(t *testin
 				require.ErrorIs(t, context.Cause(f.gw.Refreshes.Context(0)), context.DeadlineExceeded)
 				f.clock.Advance(2 * time.Second)
 				synctest.Wait()
-				require.Equal(t, 1, f.gw.Refreshes.Count(), "the first has not returned")
+				require.Equal(t, 1, f.gw.Refreshes.Count(), "the first call has not returned")
 				release()
 				for _, a := range collect() {
 					assert.Equal(t, tt.want, a)
@@ -83,7 +83,7 @@ func TestRefresh_IsNotRepeatedAfterItsTimeout(t *testing.T) {
 		assert.ErrorContains(t, err, "no answer in time")
 		release()
 		synctest.Wait()
-		assert.Equal(t, 1, f.gw.Refreshes.Count(), "nobody waits for it any more")
+		assert.Equal(t, 1, f.gw.Refreshes.Count(), "no caller waits any more")
 	})
 }
 
@@ -97,6 +97,6 @@ func TestRefresh_SetsOneTimerAtATime(t *testing.T) {
 			synctest.Wait()
 		}
 		assert.ErrorIs(t, collect()[0].err, context.DeadlineExceeded)
-		assert.Zero(t, f.clock.AdvanceToNext(), "nothing is left set")
+		assert.Zero(t, f.clock.AdvanceToNext(), "no timer is left")
 	})
 }

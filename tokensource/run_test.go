@@ -21,7 +21,7 @@ func TestRun_KeepsAnIdleSessionAlive(t *testing.T) {
 		assert.ErrorContains(t, f.src.Run(ctx), "Run", "one at a time")
 		for f.clock.Now().Before(start.Add(5 * 24 * time.Hour)) {
 			require.NoError(t, f.clock.BlockUntil(ctx, 1))
-			require.LessOrEqual(t, f.clock.AdvanceToNext(), time.Minute, "it looks at least once a minute")
+			require.LessOrEqual(t, f.clock.AdvanceToNext(), time.Minute, "at least once a minute")
 			synctest.Wait()
 		}
 		assert.InDelta(t, 5*24*60/55, f.gw.Refreshes.Count(), 1)
@@ -79,7 +79,7 @@ func TestRun_ReadsTheStoreOnceAMinuteAfterTheEnd(t *testing.T) {
 			f.clock.Advance(time.Second)
 			synctest.Wait()
 		}
-		assert.InDelta(t, 10, fake.loads-before, 1, "on its tick, not once a second as for who asks")
+		assert.InDelta(t, 10, fake.loads-before, 1, "once a minute, not once a second as for callers")
 		fake.rotate(t, "theirs", f.clock.Now().Add(access))
 		f.clock.Advance(time.Minute)
 		synctest.Wait()

@@ -17,8 +17,7 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// Every secret of these stories has the mark in it: what comes out with the mark
-// has leaked.
+// mark is part of every secret in these tests: text with the mark in it has leaked one.
 const mark = "S3CR3T"
 
 func TestInvariant09_NoTokenInAnythingThatIsPrinted(t *testing.T) {
@@ -92,12 +91,12 @@ func TestInvariant09_NoRefreshTokenIsHandedOut(t *testing.T) {
 	})
 }
 
-// sayer is a testing.T that keeps what is said of a failure.
+// fakeT is a testing.T that keeps the output of a failure.
 type fakeT struct{ output string }
 
 func (s *fakeT) Errorf(format string, args ...any) { s.output += fmt.Sprintf(format, args...) }
 
-// behindFunc is a store that keeps what it has from what prints by reflection.
+// opaqueStore is a store whose record cannot be reached by reflection.
 type opaqueStore struct{ inner func() *lockingStore }
 
 func (s opaqueStore) Load(ctx context.Context) ([]byte, error) { return s.inner().Load(ctx) }
@@ -114,7 +113,7 @@ func newOpaqueStore() opaqueStore {
 	return opaqueStore{func() *lockingStore { return fake }}
 }
 
-// testify prints what differs by reflection, and follows pointers to wherever they lead.
+// testify prints differences by reflection, and follows pointers.
 func TestInvariant09_NoTokenInWhatPrintsByReflection(t *testing.T) {
 	synctest.Test(t, checkPrintedByReflection)
 }
@@ -138,9 +137,9 @@ func checkPrintedByReflection(t *testing.T) {
 		require.NoError(t, err)
 		sources = append(sources, src)
 	}
-	require.Error(t, sources[1].SignOut(t.Context()), "what is to be signed out is kept")
+	require.Error(t, sources[1].SignOut(t.Context()), "the pending sign-out is kept in memory")
 	require.NoError(t, sources[1].SetToken(t.Context(), token()))
-	synctest.Wait() // nothing writes what is read by reflection
+	synctest.Wait() // no goroutine writes during the reflection
 	for name, pair := range map[string][2]any{
 		"Source": {sources[0], sources[1]},
 		"Config": {tokensource.Config{Token: token()}, tokensource.Config{Token: token(), LockTimeout: 1}},

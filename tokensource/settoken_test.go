@@ -20,11 +20,11 @@ func TestSetToken_AnswersWaitersAndSupersedesARefresh(t *testing.T) {
 		collect := f.startCallers(t.Context(), 2)
 		require.NoError(t, f.src.SetToken(t.Context(), f.gw.signOn()))
 		for _, a := range collect() {
-			assert.Equal(t, answer{token: "a2"}, a, "those who wait are served the new one")
+			assert.Equal(t, answer{token: "a2"}, a, "waiters get the new token")
 		}
 		f.gw.Refreshes.Release()
 		synctest.Wait()
-		f.want("a2") // the answer to the former session's refresh, a3, is not used
+		f.want("a2") // a3, the answer to the superseded refresh, is not used
 		assert.Equal(t, 3, f.gw.granted)
 		assert.Equal(t, 1, f.events.count(tokensource.EventTokenSet))
 		assert.Zero(t, f.events.count(tokensource.EventRefreshed))
@@ -49,7 +49,7 @@ func TestSetToken_IsSavedAsANewGeneration(t *testing.T) {
 		f.want("a1")
 		fake.rotate(t, "theirs", f.clock.Now().Add(access))
 		require.NoError(t, f.src.SetToken(t.Context(), f.gw.signOn()))
-		assert.Equal(t, "a2 r2", fake.pair(), "a human's wish goes over what others stored")
+		assert.Equal(t, "a2 r2", fake.pair(), "an explicit SetToken overwrites a newer record")
 		assert.InDelta(t, 3, fake.field("generation"), 0)
 		f.want("a2")
 	})
@@ -79,11 +79,11 @@ func TestSetToken_IsNotReplacedBeforeItIsSaved(t *testing.T) {
 		require.ErrorIs(t, f.setToken()(t.Context()), errUnreachable)
 		f.gw.Refreshes.Do(func() error {
 			fake.failSaves(nil)
-			fake.rotate(t, "theirs", f.clock.Now().Add(access)) // somebody without our lock
+			fake.rotate(t, "theirs", f.clock.Now().Add(access)) // another process, without the lock
 			return nil
 		})
 		f.clock.Advance(access)
-		f.want("a3") // neither before nor after its first refresh
+		f.want("a3") // a2 and a3 are not replaced by the other record
 		assert.Equal(t, "a3 r3", fake.pair())
 		assert.Equal(t, []string{"r2"}, f.gw.presented())
 	})
@@ -106,7 +106,7 @@ func TestSetToken_OverwritesNothingOnceItHasEnded(t *testing.T) {
 			assert.Equal(t, []string{"r2"}, f.gw.presented())
 		})
 	})
-	t.Run("over by time", func(t *testing.T) {
+	t.Run("expired", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 			f.want("a1")
 			fake.failSaves(errUnreachable)
@@ -125,7 +125,7 @@ func TestSetToken_OverwritesNothingOnceItHasEnded(t *testing.T) {
 func TestSetToken_TheSessionThatItReplacedIsNotAdoptedAgain(t *testing.T) {
 	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 		fake.lost = true
-		f.want("a1") // stored, though we do not know
+		f.want("a1") // saved, but the answer is lost
 		require.Equal(t, "a1 r1", fake.pair())
 		fake.lost = false
 		fake.failSaves(errUnreachable)

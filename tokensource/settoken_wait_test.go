@@ -13,39 +13,25 @@ import (
 )
 
 func TestSetToken_WaitsForTheExclusiveSlot(t *testing.T) {
-	// begin starts a refresh that the gateway does not answer yet.
-	begin := func(t *testing.T, f *fixture) func() []answer {
-		t.Helper()
-		f.want("a1")
-		f.gw.Refreshes.Hold()
-		f.clock.Advance(access)
-		return f.startCallers(t.Context(), 1)
-	}
-	t.Run("by SetToken, whose token is saved after all", func(t *testing.T) {
+	t.Run("and saves its token then", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
-			collect := begin(t, f)
-			set := make(chan error, 1)
-			go func() { set <- f.src.SetToken(t.Context(), f.gw.signOn()) }()
-			synctest.Wait()
-			assert.Empty(t, set)
+			collect := f.holdRefresh()
+			_, set := begin(t, f.setToken())
 			f.gw.Refreshes.Release()
 			require.NoError(t, <-set)
 			assert.Equal(t, answer{token: "a2"}, collect()[0])
 			assert.Equal(t, "a2 r2", fake.pair())
 			assert.Equal(t, []string{"a1 r1", "a1 r1", "a3 r3", "a2 r2"}, fake.saves,
-				"until then neighbours find the pair that was granted, not the one that it was granted for")
+				"until then other processes find the refreshed pair, not the spent one")
 		})
 	})
-	t.Run("by SetToken until its context ends", func(t *testing.T) {
+	t.Run("until its context ends", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
-			collect := begin(t, f)
-			ctx, cancel := context.WithCancel(t.Context())
-			set := make(chan error, 1)
-			go func() { set <- f.src.SetToken(ctx, f.gw.signOn()) }()
-			synctest.Wait()
+			collect := f.holdRefresh()
+			cancel, set := begin(t, f.setToken())
 			cancel()
 			require.ErrorIs(t, <-set, context.Canceled)
-			assert.Equal(t, answer{token: "a2"}, collect()[0], "it is in use all the same")
+			assert.Equal(t, answer{token: "a2"}, collect()[0], "the token is in use")
 			f.gw.Refreshes.Release()
 			f.clock.Advance(2 * time.Second)
 			f.want("a2")
@@ -53,14 +39,11 @@ func TestSetToken_WaitsForTheExclusiveSlot(t *testing.T) {
 			assert.Equal(t, "a2 r2", fake.pair())
 		})
 	})
-	t.Run("by SetToken, until another one comes", func(t *testing.T) {
+	t.Run("until another SetToken supersedes it", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
-			collect := begin(t, f)
-			first, second := make(chan error, 1), make(chan error, 1)
-			go func() { first <- f.src.SetToken(t.Context(), f.gw.signOn()) }()
-			synctest.Wait()
-			go func() { second <- f.src.SetToken(t.Context(), f.gw.signOn()) }()
-			synctest.Wait()
+			collect := f.holdRefresh()
+			_, first := begin(t, f.setToken())
+			_, second := begin(t, f.setToken())
 			f.gw.Refreshes.Release()
 			require.ErrorContains(t, <-first, "another")
 			require.NoError(t, <-second)
@@ -68,41 +51,15 @@ func TestSetToken_WaitsForTheExclusiveSlot(t *testing.T) {
 			assert.Equal(t, "a3 r3", fake.pair())
 		})
 	})
-	t.Run("by SignOut, which leaves its mark last", func(t *testing.T) {
-		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
-			collect := begin(t, f)
-			out := make(chan error, 1)
-			go func() { out <- f.src.SignOut(t.Context()) }()
-			assert.ErrorIs(t, collect()[0].err, tokensource.ErrLoginRequired, "the local end is at once")
-			f.gw.Refreshes.Release()
-			require.NoError(t, <-out)
-			assert.NotNil(t, fake.field("signed_out_at"))
-		})
-	})
-	t.Run("by Sync and SignOut until Close", func(t *testing.T) {
-		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, _ *lockingStore) {
-			collect := begin(t, f)
-			synced := make(chan error, 1)
-			go func() { synced <- f.src.Sync(t.Context()) }()
-			synctest.Wait()
-			assert.Empty(t, synced)
-			go func() { _ = f.src.Close() }()
-			assert.ErrorIs(t, <-synced, tokensource.ErrClosed)
-			assert.ErrorIs(t, collect()[0].err, tokensource.ErrClosed)
-		})
-	})
 }
 
 func TestSetToken_StopsWaitingForTheSlotAtClose(t *testing.T) {
 	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, _ *lockingStore) {
-		f.want("a1")
-		f.gw.Refreshes.Hold()
-		f.clock.Advance(access)
-		collect := f.startCallers(t.Context(), 1)
+		collect := f.holdRefresh()
 		_, set := begin(t, f.setToken())
 		closing := make(chan error, 1)
 		go func() { closing <- f.src.Close() }()
-		assert.Equal(t, tokensource.ErrClosed, <-set, "it is not in use")
+		assert.Equal(t, tokensource.ErrClosed, <-set, "the token is not in use")
 		assert.ErrorIs(t, collect()[0].err, tokensource.ErrClosed)
 		f.gw.Refreshes.Release()
 		require.NoError(t, <-closing)
@@ -119,56 +76,33 @@ func TestSetToken_CompletesItsSaveDuringClose(t *testing.T) {
 		go func() { closing <- f.src.Close() }()
 		synctest.Wait()
 		fake.saving.release()
-		require.NoError(t, <-set, "the next process goes on with it")
+		require.NoError(t, <-set, "the next process can use it")
 		require.NoError(t, <-closing)
 		assert.Equal(t, "a2 r2", fake.pair())
 	})
 }
 
+// The superseded refresh blocks in the save of its attempt mark, which is not a save of
+// the new session.
 func TestSetToken_IsNotSavedByALateAttemptMark(t *testing.T) {
-	// The refresh of a former session hangs while it notes that it is made. What a
-	// human wants meanwhile cannot be saved before somebody gives up.
-	t.Run("the token of SetToken is saved later", func(t *testing.T) {
-		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
-			f.want("a1")
-			fake.saving.hold()
-			f.clock.Advance(access)
-			collect := f.startCallers(t.Context(), 1)
-			cancel, came := begin(t, f.setToken())
-			cancel()
-			require.ErrorIs(t, <-came, context.Canceled)
-			require.True(t, f.src.Status().Unsaved)
-			fake.saving.release()
-			assert.Equal(t, answer{token: "a2"}, collect()[0])
-			synctest.Wait()
-			assert.True(t, f.src.Status().Unsaved)
-			assert.Equal(t, "a1 r1", fake.pair())
-			f.clock.Advance(2 * time.Second)
-			f.want("a2")
-			assert.Equal(t, "a2 r2", fake.pair())
-			assert.Zero(t, f.gw.Refreshes.Count())
-		})
-	})
-	t.Run("the mark of SignOut is stored later, and holds over a restart", func(t *testing.T) {
-		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
-			f.want("a1")
-			fake.saving.hold()
-			f.clock.Advance(access)
-			collect := f.startCallers(t.Context(), 1)
-			cancel, came := begin(t, f.src.SignOut)
-			cancel()
-			require.ErrorIs(t, <-came, context.Canceled)
-			fake.saving.release()
-			assert.ErrorIs(t, collect()[0].err, tokensource.ErrLoginRequired)
-			synctest.Wait()
-			assert.Equal(t, "a1 r1", fake.pair())
-			f.clock.Advance(2 * time.Second)
-			f.wantEnded(tokensource.SignedOut)
-			assert.NotNil(t, fake.field("signed_out_at"))
-			f.restart(nil, fake)
-			f.wantEnded(tokensource.SignedOut)
-			assert.Zero(t, f.gw.Refreshes.Count())
-		})
+	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
+		fake.saving.hold()
+		f.clock.Advance(access)
+		collect := f.startCallers(t.Context(), 1)
+		cancel, set := begin(t, f.setToken())
+		cancel()
+		require.ErrorIs(t, <-set, context.Canceled)
+		require.True(t, f.src.Status().Unsaved)
+		fake.saving.release()
+		assert.Equal(t, answer{token: "a2"}, collect()[0])
+		synctest.Wait()
+		assert.True(t, f.src.Status().Unsaved)
+		assert.Equal(t, "a1 r1", fake.pair())
+		f.clock.Advance(2 * time.Second)
+		f.want("a2")
+		assert.Equal(t, "a2 r2", fake.pair())
+		assert.Zero(t, f.gw.Refreshes.Count())
 	})
 }
 
@@ -176,22 +110,22 @@ func TestSetToken_IsNotEndedByALateRejection(t *testing.T) {
 	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 		f.want("a1")
 		f.gw.Refreshes.Do(func() error {
-			fake.setUnavailable(errUnreachable) // so that the rejection is withheld
+			fake.setUnavailable(errUnreachable) // defers the rejection
 			return errUnauthorized
 		})
 		f.gw.Refreshes.Hold()
 		f.clock.Advance(access)
 		collect := f.startCallers(t.Context(), 1)
-		cancel, came := begin(t, f.setToken())
+		cancel, returned := begin(t, f.setToken())
 		cancel()
-		require.ErrorIs(t, <-came, context.Canceled)
+		require.ErrorIs(t, <-returned, context.Canceled)
 		assert.Equal(t, answer{token: "a2"}, collect()[0])
 		f.gw.Refreshes.Release()
 		synctest.Wait()
 		fake.setUnavailable(nil)
 		f.clock.Advance(access)
 		f.want("a3")
-		assert.Equal(t, []string{"r1", "r2"}, f.gw.presented(), "the next session's token is presented for itself")
+		assert.Equal(t, []string{"r1", "r2"}, f.gw.presented(), "the next session is refreshed with its own token")
 		assert.Zero(t, f.events.count(tokensource.EventEnded))
 	})
 }
@@ -204,7 +138,7 @@ func TestSetToken_KeepsItsIdentityDespiteALateLoad(t *testing.T) {
 		f.src = f.source(func(_ *fixture, c *tokensource.Config) { c.Store, c.Token = fake, nil })
 
 		fake.loading.hold()
-		_, signedOut := begin(t, f.src.SignOut) // reads whose session it is
+		_, signedOut := begin(t, f.src.SignOut) // loads the identity of the session
 		cancel, set := begin(t, f.setToken())
 		cancel()
 		require.ErrorIs(t, <-set, context.Canceled)
@@ -219,7 +153,7 @@ func TestSetToken_ASupersededOneKeepsItsGeneration(t *testing.T) {
 	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 		f.want("a1")
 		fake.saving.hold()
-		_, first := begin(t, f.setToken()) // hangs in its save
+		_, first := begin(t, f.setToken()) // blocks in its save
 		fake.mu.Lock()
 		fake.lockErr = errUnreachable
 		fake.mu.Unlock()
@@ -230,13 +164,13 @@ func TestSetToken_ASupersededOneKeepsItsGeneration(t *testing.T) {
 		require.Equal(t, "a2 r2", fake.pair())
 		stored := fake.field("generation")
 
-		// The store cannot be read, nor locked, for so long that it is done without.
+		// The store is unavailable for so long that the Source goes on without it.
 		fake.mu.Lock()
 		fake.loadErr = errUnreachable
 		fake.mu.Unlock()
 		f.clock.Advance(access)
 		f.want("a4")
 		require.Equal(t, "a4 r4", fake.pair())
-		assert.Greater(t, fake.field("generation"), stored, "or a neighbour that has adopted a2 takes a4 for no news")
+		assert.Greater(t, fake.field("generation"), stored, "otherwise a process that has adopted a2 would not adopt a4")
 	})
 }

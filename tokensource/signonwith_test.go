@@ -23,7 +23,7 @@ func TestSignOnWith_SendsTheKnownDevice(t *testing.T) {
 		DeviceInformation: json.RawMessage(`{"name":"test"}`),
 	}
 	login := tokensource.SignOnWith(client, request)
-	// sent returns what the last sign-on said of the device.
+	// sent returns the device that the last sign-on sent.
 	sent := func() (clientID string, described bool) {
 		all := srv.Requests(agstest.SignOn)
 		var body struct {
@@ -38,13 +38,13 @@ func TestSignOnWith_SendsTheKnownDevice(t *testing.T) {
 	require.NoError(t, err)
 	id, described := sent()
 	assert.Empty(t, id)
-	assert.True(t, described, "a new device describes itself")
+	assert.True(t, described, "a new device sends its description")
 
 	_, err = login(t.Context(), &tokensource.LoginRequiredError{Reason: tokensource.FixedExpired, ClientID: first.ClientID})
 	require.NoError(t, err)
 	id, described = sent()
 	assert.Equal(t, first.ClientID, id)
-	assert.False(t, described, "a known one does not, which would make it another")
+	assert.False(t, described, "a known device does not: it would be registered again")
 	assert.Equal(t, 1, srv.Stats().Devices)
 
 	request.ClientID = first.ClientID
@@ -52,14 +52,14 @@ func TestSignOnWith_SendsTheKnownDevice(t *testing.T) {
 	_, err = login(t.Context(), &tokensource.LoginRequiredError{Reason: tokensource.NoSession})
 	require.NoError(t, err)
 	id, _ = sent()
-	assert.Equal(t, first.ClientID, id, "the request's own, when none is known")
+	assert.Equal(t, first.ClientID, id, "the ID of the request, if no other is known")
 
 	require.True(t, srv.DeleteDevice(first.ClientID))
 	deleted := &ags.Error{Op: "sign on", Status: 403, Code: 20003}
 	_, err = login(t.Context(), &tokensource.LoginRequiredError{Reason: tokensource.RefreshRejected, Err: deleted})
 	require.NoError(t, err)
 	id, described = sent()
-	assert.Empty(t, id, "a deleted device is a new one")
+	assert.Empty(t, id, "a deleted device is registered again")
 	assert.True(t, described)
 	assert.Equal(t, 4, srv.Count(agstest.SignOn))
 }
@@ -78,7 +78,7 @@ func TestSignOnWith_ForgetsTheDeviceForEachDeletedCode(t *testing.T) {
 	for _, code := range []int{20003, 20006, 1016, 20004, 20007} {
 		ended := &ags.Error{Op: "refresh", Status: 403, Code: code}
 		again, err := login(t.Context(), &tokensource.LoginRequiredError{
-			Reason: tokensource.RefreshRejected, ClientID: first.ClientID, Err: errors.Join(errors.New("beside it"), ended),
+			Reason: tokensource.RefreshRejected, ClientID: first.ClientID, Err: errors.Join(errors.New("another error"), ended),
 		})
 		require.NoError(t, err)
 		assert.Equal(t, ags.DeviceDeleted(ended), again.ClientID != first.ClientID, "code %d", code)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -33,17 +34,17 @@ func TestSignOut_CoversOperationsInFlight(t *testing.T) {
 			f.gw.Refreshes.Do(func() error { fake.saving.hold(); return nil })
 			f.clock.Advance(access)
 			collect := f.startCallers(t.Context(), 1)
-			_, came := begin(t, f.src.SignOut)
+			_, returned := begin(t, f.src.SignOut)
 			assert.ErrorIs(t, collect()[0].err, tokensource.ErrLoginRequired)
 			fake.saving.release()
-			require.NoError(t, <-came)
+			require.NoError(t, <-returned)
 			synctest.Wait()
 			assert.Equal(t, []string{"a1", "a2"}, f.gw.signedOut())
 			assert.NotNil(t, fake.field("signed_out_at"))
 			assert.Equal(t, 1, f.gw.Refreshes.Count())
 		})
 	})
-	t.Run("a login that was answered already", func(t *testing.T) {
+	t.Run("a login that the gateway has answered", func(t *testing.T) {
 		var answered latch
 		scenario(t, func(f *fixture, c *tokensource.Config) {
 			answered.hold()
@@ -62,43 +63,40 @@ func TestSignOut_CoversOperationsInFlight(t *testing.T) {
 			assert.Equal(t, []string{"a2"}, f.gw.signedOut())
 		})
 	})
-	t.Run("though another session was being handed in", func(t *testing.T) {
+	t.Run("with a SetToken that waits", func(t *testing.T) {
 		scenarioWithStore(t, withSignOut, func(t *testing.T, f *fixture, fake *lockingStore) {
-			f.want("a1")
-			f.gw.Refreshes.Hold()
-			f.clock.Advance(access)
-			collect := f.startCallers(t.Context(), 1)
+			collect := f.holdRefresh()
 			_, set := begin(t, f.setToken())
-			_, setAgain := begin(t, f.setToken()) // both wait for their turn
-			_, came := begin(t, f.src.SignOut)
+			_, setAgain := begin(t, f.setToken()) // both wait for the slot
+			_, returned := begin(t, f.src.SignOut)
 			assert.ErrorIs(t, collect()[0].err, tokensource.ErrLoginRequired)
 			f.gw.Refreshes.Release()
 			require.ErrorContains(t, <-set, "came in between")
 			require.ErrorContains(t, <-setAgain, "came in between")
-			require.NoError(t, <-came)
+			require.NoError(t, <-returned)
 			synctest.Wait()
 			assert.Equal(t, []string{"a1", "a4"}, f.gw.signedOut())
 			assert.NotNil(t, fake.field("signed_out_at"))
 		})
 	})
-	t.Run("a pair that is saved", func(t *testing.T) {
+	t.Run("a pair that has been saved", func(t *testing.T) {
 		scenarioWithStore(t, withSignOut, func(t *testing.T, f *fixture, fake *lockingStore) {
 			f.want("a1")
 			fake.unlocking.hold()
 			f.clock.Advance(access)
 			collect := f.startCallers(t.Context(), 1)
 			require.Equal(t, "a2 r2", fake.pair())
-			f.gw.failSignOutOf("a2", ags.ErrUnauthorized) // a2 was of a1's session, after all
-			_, came := begin(t, f.src.SignOut)
+			f.gw.failSignOutOf("a2", ags.ErrUnauthorized) // a1's sign-out has ended a2, too
+			_, returned := begin(t, f.src.SignOut)
 			collect()
 			fake.unlocking.release()
-			require.NoError(t, <-came)
+			require.NoError(t, <-returned)
 			synctest.Wait()
 			assert.Equal(t, []string{"a1", "a2"}, f.gw.signedOut())
 			assert.NotNil(t, fake.field("signed_out_at"))
 		})
 	})
-	t.Run("a login that is saved", func(t *testing.T) {
+	t.Run("a login that has been saved", func(t *testing.T) {
 		login := func(f *fixture, c *tokensource.Config) {
 			fake := c.Store.(*lockingStore)
 			c.Refresher, c.Token = f.gw, nil
@@ -110,19 +108,19 @@ func TestSignOut_CoversOperationsInFlight(t *testing.T) {
 		scenarioWithStore(t, login, func(t *testing.T, f *fixture, fake *lockingStore) {
 			collect := f.startCallers(t.Context(), 1)
 			require.Equal(t, "a2 r2", fake.pair())
-			_, came := begin(t, f.src.SignOut)
+			_, returned := begin(t, f.src.SignOut)
 			collect()
 			fake.unlocking.release()
-			require.NoError(t, <-came)
+			require.NoError(t, <-returned)
 			assert.Equal(t, []string{"a2"}, f.gw.signedOut())
 			assert.NotNil(t, fake.field("signed_out_at"))
 		})
 	})
-	t.Run("a pair that is saved, and another session was being handed in", func(t *testing.T) {
+	t.Run("a pair that has been saved, with a SetToken that waits", func(t *testing.T) {
 		scenarioWithStore(t, withSignOut, func(t *testing.T, f *fixture, fake *lockingStore) {
 			f.want("a1")
 			f.gw.Refreshes.Do(func() error {
-				fake.loading.hold() // of the SetToken, which has its turn next
+				fake.loading.hold() // of the SetToken, which gets the slot next
 				return nil
 			})
 			f.gw.Refreshes.Hold()
@@ -133,15 +131,15 @@ func TestSignOut_CoversOperationsInFlight(t *testing.T) {
 			synctest.Wait()
 			require.Equal(t, "a3 r3", fake.pair())
 			f.gw.failSignOutOf("a3", errUnreachable)
-			_, came := begin(t, f.src.SignOut)
+			_, returned := begin(t, f.src.SignOut)
 			collect()
 			fake.loading.release()
 			require.ErrorContains(t, <-set, "came in between")
-			require.ErrorIs(t, <-came, errUnreachable)
+			require.ErrorIs(t, <-returned, errUnreachable)
 			assert.Equal(t, []string{"a1", "a3"}, f.gw.signedOut())
 		})
 	})
-	t.Run("though another session was handed in since", func(t *testing.T) {
+	t.Run("despite a later SetToken", func(t *testing.T) {
 		scenario(t, withSignOut, func(t *testing.T, f *fixture) {
 			f.gw.Refreshes.Hold()
 			f.clock.Advance(access)
@@ -155,5 +153,38 @@ func TestSignOut_CoversOperationsInFlight(t *testing.T) {
 			f.want("a2")
 			assert.Equal(t, 1, f.gw.Refreshes.Count())
 		})
+	})
+}
+
+func TestSignOut_WaitsForTheRefreshInFlight(t *testing.T) {
+	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+		collect := f.holdRefresh()
+		_, out := begin(t, f.src.SignOut)
+		assert.ErrorIs(t, collect()[0].err, tokensource.ErrLoginRequired, "the session ends locally at once")
+		f.gw.Refreshes.Release()
+		require.NoError(t, <-out)
+		assert.NotNil(t, fake.field("signed_out_at"))
+	})
+}
+
+func TestSignOut_IsNotSavedByALateAttemptMark(t *testing.T) {
+	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
+		fake.saving.hold()
+		f.clock.Advance(access)
+		collect := f.startCallers(t.Context(), 1)
+		cancel, out := begin(t, f.src.SignOut)
+		cancel()
+		require.ErrorIs(t, <-out, context.Canceled)
+		fake.saving.release()
+		assert.ErrorIs(t, collect()[0].err, tokensource.ErrLoginRequired)
+		synctest.Wait()
+		assert.Equal(t, "a1 r1", fake.pair())
+		f.clock.Advance(2 * time.Second)
+		f.wantEnded(tokensource.SignedOut)
+		assert.NotNil(t, fake.field("signed_out_at"))
+		f.restart(nil, fake)
+		f.wantEnded(tokensource.SignedOut)
+		assert.Zero(t, f.gw.Refreshes.Count())
 	})
 }

@@ -25,7 +25,7 @@ func TestSignOut_EndsTheSessionOfOtherProcesses(t *testing.T) {
 		_, err := other.TokenContext(t.Context())
 		require.NoError(t, err)
 		require.NoError(t, other.SignOut(t.Context()))
-		f.want("a1") // within one access lifetime
+		f.want("a1") // until the access token is refreshed
 		f.clock.Advance(access)
 		f.wantEnded(tokensource.SignedOut)
 		assert.Zero(t, f.gw.Refreshes.Count())
@@ -38,13 +38,13 @@ func TestSignOut_EndsTheSessionOfOtherProcesses(t *testing.T) {
 }
 
 func TestSignOut_InAnotherProcessEndsTheSessionItBelongsTo(t *testing.T) {
-	t.Run("though we do not know that it was saved", func(t *testing.T) {
+	t.Run("when the answer to its save was lost", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 			f.want("a1")
 			fake.lost = true
 			require.ErrorIs(t, f.setToken()(t.Context()), errUnreachable)
 			fake.lost = false
-			fake.edit(t, func(record map[string]any) { // a neighbour has adopted a2, and signs out
+			fake.edit(t, func(record map[string]any) { // another process has adopted a2 and signs out
 				record["generation"], record["signed_out_at"] = 7, f.clock.Now()
 				delete(record, "access_token")
 				delete(record, "refresh_token")
@@ -56,7 +56,7 @@ func TestSignOut_InAnotherProcessEndsTheSessionItBelongsTo(t *testing.T) {
 			assert.Zero(t, f.gw.Refreshes.Count())
 		})
 	})
-	t.Run("as the mark tells", func(t *testing.T) {
+	t.Run("which the mark identifies", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 			f.want("a1")
 			require.NoError(t, f.src.SignOut(t.Context()))
@@ -66,8 +66,8 @@ func TestSignOut_InAnotherProcessEndsTheSessionItBelongsTo(t *testing.T) {
 	})
 }
 
-// The API and the gateway end at once what is signed out, and a neighbour with a Login
-// learns of that before the sign-out has returned.
+// The API and the gateway reject the token at once: another process with a Login sees
+// the rejection before SignOut has returned.
 func TestSignOut_RunsNoLoginInAnotherProcess(t *testing.T) {
 	logins := 0
 	login := func(f *fixture) tokensource.LoginFunc {
@@ -109,7 +109,7 @@ func TestSignOut_RunsNoLoginInAnotherProcess(t *testing.T) {
 	})
 }
 
-// Without a lock a refresh can be under way next door, and come back to a mark.
+// Without a lock, a process can sign out during the refresh of another one.
 func TestSignOut_InAnotherProcessCoversAPairThatIsGrantedMeanwhile(t *testing.T) {
 	fake := &fakeStore{}
 	scenario(t, func(f *fixture, c *tokensource.Config) {
@@ -132,7 +132,7 @@ func TestSignOut_InAnotherProcessCoversAPairThatIsGrantedMeanwhile(t *testing.T)
 		f.wantEnded(tokensource.SignedOut)
 		f.wantEnded(tokensource.SignedOut)
 		synctest.Wait()
-		assert.Equal(t, []string{"a2"}, f.gw.signedOut(), "it is stored nowhere")
+		assert.Equal(t, []string{"a2"}, f.gw.signedOut(), "the granted pair is not stored")
 		assert.NotNil(t, fake.field("signed_out_at"))
 		assert.Nil(t, fake.field("sign_out_pending"))
 	})
@@ -142,18 +142,18 @@ func TestSignOut_InAnotherProcessIsNotUndoneByAnUnsavedLogin(t *testing.T) {
 	scenarioWithStore(t, withLogin, func(t *testing.T, f *fixture, fake *lockingStore) {
 		f.want("a1")
 		f.gw.Refreshes.Fail(errUnauthorized)
-		fake.failSaves(errUnreachable) // no space left, say
+		fake.failSaves(errUnreachable) // for example, the disk is full
 		f.clock.Advance(access)
 		f.want("a2") // logged in, and not saved
 		require.Equal(t, 1, f.gw.Logins.Count())
 		fake.failSaves(nil)
-		fake.edit(t, func(record map[string]any) { // a human signs out next door
+		fake.edit(t, func(record map[string]any) { // another process signs out
 			record["generation"], record["signed_out_at"] = 7, f.clock.Now().Add(time.Second)
 			delete(record, "access_token")
 		})
 		f.clock.Advance(2 * time.Second)
 		_, _ = f.ask()
-		assert.NotNil(t, fake.field("signed_out_at"), "the sign-out is undone by a login of our own")
+		assert.NotNil(t, fake.field("signed_out_at"), "the sign-out was undone by the login")
 		f.wantEnded(tokensource.SignedOut)
 	})
 }

@@ -21,7 +21,7 @@ func TestSignOut_EndsTheSessionAtTheGatewayAndInTheStore(t *testing.T) {
 		assert.Equal(t, "PUB_989", f.wantEnded(tokensource.SignedOut).ClientID)
 		assert.Equal(t, []string{"a1"}, f.gw.signedOut())
 		assert.Empty(t, fake.pair())
-		assert.NotNil(t, fake.field("signed_out_at"), "a mark, for the others")
+		assert.NotNil(t, fake.field("signed_out_at"), "the mark for other processes")
 		assert.Equal(t, "PUB_989", fake.field("client_id"), "the device stays known")
 	})
 }
@@ -42,7 +42,7 @@ func TestSignOut_EndsTheSessionLocallyDespiteErrors(t *testing.T) {
 		f.clock.Advance(2 * time.Second)
 		f.wantEnded(tokensource.SignedOut)
 		f.wantEnded(tokensource.SignedOut)
-		assert.NotNil(t, fake.field("signed_out_at"), "what could not be stored is stored later, and wins")
+		assert.NotNil(t, fake.field("signed_out_at"), "the mark is saved later, and overwrites the newer record")
 	})
 }
 
@@ -101,7 +101,7 @@ func TestSignOut_StoresWhenItWasCalled(t *testing.T) {
 		fake.setUnavailable(nil)
 		f.wantEnded(tokensource.SignedOut)
 		assert.Equal(t, start.Format(time.RFC3339), fake.field("signed_out_at"),
-			"or it would outdate a token that was issued since")
+			"a later time would outdate a token that was issued since")
 		assert.Zero(t, f.gw.Refreshes.Count())
 	})
 }
@@ -125,12 +125,12 @@ func TestSignOut_StoresItsMarkBeforeItCallsTheGateway(t *testing.T) {
 	scenarioWithStore(t, withSignOut, func(t *testing.T, f *fixture, fake *lockingStore) {
 		f.want("a1")
 		f.gw.SignOuts.Always(func(*ags.Token) error {
-			assert.NotNil(t, fake.field("signed_out_at"), "every reader takes it for signed out")
+			assert.NotNil(t, fake.field("signed_out_at"), "other processes see the sign-out")
 			assert.Empty(t, fake.pair())
 			assert.Equal(t, []any{map[string]any{
 				"access_token": "a1", "refresh_token": "r1", "token_type": "bearer", "client_id": "PUB_989", "account_id": "1663",
 				"expires_at": start.Add(access).Format("2006-01-02T15:04:05Z07:00"),
-			}}, fake.field("sign_out_pending"), "after a crash the gateway can still be told")
+			}}, fake.field("sign_out_pending"), "the sign-out can be completed after a crash")
 			assert.Len(t, fake.locked, 1, "the lock is held")
 			return nil
 		})

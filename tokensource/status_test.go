@@ -33,6 +33,6 @@ func TestStatus_FollowsTheSession(t *testing.T) {
 		assert.True(t, closed(ended), "Status notices an end")
 		synctest.Wait()
 		assert.Equal(t, 1, f.events.count(tokensource.EventEnded))
-		assert.Equal(t, 1, f.gw.Refreshes.Count(), "and calls nobody")
+		assert.Equal(t, 1, f.gw.Refreshes.Count(), "Status makes no call")
 	})
 }

@@ -18,20 +18,17 @@ func TestStoreAttempt_IsNotMarkedOnAnAdoptedFreshPair(t *testing.T) {
 		f.clock.Advance(access)
 		fake.rotate(t, "theirs", f.clock.Now().Add(access))
 		f.want("theirs")
-		assert.Nil(t, fake.field("attempt_at"), "or a neighbour's next rejection would be of unknown outcome")
+		assert.Nil(t, fake.field("attempt_at"), "otherwise the next rejection in another process would have an unknown outcome")
 		assert.Zero(t, f.gw.Refreshes.Count())
 	})
 }
 
 func TestStoreAttempt_IsMarkedBeforeTheRefresh(t *testing.T) {
 	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
-		f.want("a1")
-		f.gw.Refreshes.Hold()
-		f.clock.Advance(access)
-		collect := f.startCallers(t.Context(), 1)
+		collect := f.holdRefresh()
 		assert.NotNil(t, fake.field("attempt_at"))
 		assert.Equal(t, "a1 r1", fake.pair())
-		assert.InDelta(t, 1, fake.field("generation"), 0, "no pair, no generation")
+		assert.InDelta(t, 1, fake.field("generation"), 0, "the mark alone is no new generation")
 		f.gw.Refreshes.Release()
 		collect()
 		assert.Nil(t, fake.field("attempt_at"))
@@ -39,8 +36,7 @@ func TestStoreAttempt_IsMarkedBeforeTheRefresh(t *testing.T) {
 	})
 }
 
-// Who finds under the lock that somebody else has refreshed notes no attempt of its
-// own: it makes none.
+// A process that finds a refreshed pair under the lock makes no attempt of its own.
 func TestStoreAttempt_IsNotMarkedWithoutARefresh(t *testing.T) {
 	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 		f.want("a1")
@@ -55,10 +51,10 @@ func TestStoreAttempt_IsNotMarkedWithoutARefresh(t *testing.T) {
 }
 
 func TestStoreAttempt_ARejectionAfterACrashHasAnUnknownOutcome(t *testing.T) {
-	for name, crashed := range map[string]bool{"crashed in the middle": true, "ended well": false} {
+	for name, crashed := range map[string]bool{"after a crash": true, "after a regular end": false} {
 		t.Run(name, func(t *testing.T) {
 			scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
-				f.gw.Refreshes.Fail(errBusy) // after a plain failure the note is taken back
+				f.gw.Refreshes.Fail(errBusy) // a plain failure removes the mark
 				f.want("a1")
 				f.clock.Advance(access)
 				f.wantUnavailable()
@@ -75,7 +71,7 @@ func TestStoreAttempt_ARejectionAfterACrashHasAnUnknownOutcome(t *testing.T) {
 }
 
 func TestStoreAttempt_DecidesWhetherTheOutcomeIsKnown(t *testing.T) {
-	t.Run("a lost answer is not forgotten over what was answered since", func(t *testing.T) {
+	t.Run("a later answer does not remove the mark of a lost one", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 			f.want("a1")
 			f.gw.Refreshes.Fail(errLost, errLost, errBusy, errUnauthorized)
@@ -83,13 +79,13 @@ func TestStoreAttempt_DecidesWhetherTheOutcomeIsKnown(t *testing.T) {
 			f.wantUnavailable()
 			f.clock.Advance(10 * time.Second)
 			f.wantUnavailable()
-			assert.NotNil(t, fake.field("attempt_at"), "the note is not taken back")
+			assert.NotNil(t, fake.field("attempt_at"), "the mark is not removed")
 			f.restart(nil, fake)
 			assert.True(t, f.wantEnded(tokensource.RefreshRejected).OutcomeUnknown)
 			assert.Equal(t, 4, f.gw.Refreshes.Count())
 		})
 	})
-	t.Run("the note of somebody who hangs counts though the lock is passed by", func(t *testing.T) {
+	t.Run("the mark of another process counts even without the lock", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 			f.want("a1")
 			unlock, err := fake.Lock(t.Context())
@@ -102,12 +98,12 @@ func TestStoreAttempt_DecidesWhetherTheOutcomeIsKnown(t *testing.T) {
 			var ended *tokensource.LoginRequiredError
 			require.ErrorAs(t, collect()[0].err, &ended)
 			assert.True(t, ended.OutcomeUnknown)
-			assert.NotNil(t, fake.field("attempt_at"), "it is not ours to take back")
+			assert.NotNil(t, fake.field("attempt_at"), "the mark belongs to the other process")
 			require.NoError(t, unlock())
 			assert.Equal(t, 1, f.gw.Refreshes.Count())
 		})
 	})
-	t.Run("a rejection that was answered is known to the next process too", func(t *testing.T) {
+	t.Run("an answered rejection leaves no mark", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 			f.want("a1")
 			f.gw.Refreshes.FailAlways(errUnauthorized)
@@ -144,7 +140,7 @@ func TestStoreAttempt_AMarkOfAnotherProcessIsNotItsOwn(t *testing.T) {
 		f.gw.Refreshes.Fail(errBusy, errUnauthorized)
 		f.clock.Advance(access)
 		f.wantUnavailable()
-		// Somebody else begins at that very instant, and dies.
+		// Another process marks an attempt at the same instant, and crashes.
 		fake.edit(t, func(record map[string]any) { record["attempt_at"] = f.clock.Now() })
 		f.clock.Advance(time.Second)
 		assert.True(t, f.wantEnded(tokensource.RefreshRejected).OutcomeUnknown)
@@ -160,12 +156,12 @@ func TestStoreAttempt_IsMarkedInAStoreThatIsBack(t *testing.T) {
 			f.clock.Advance(access)
 			f.wantUnavailable()
 			f.clock.Advance(40 * time.Second)
-			noted := fake.attempts
-			collect := f.startCallers(t.Context(), 1) // given up: waits for the random second
+			before := fake.attempts
+			collect := f.startCallers(t.Context(), 1) // the store is given up; waits for a random second
 			fake.failReads(nil)
 			f.clock.Advance(time.Second)
 			assert.Equal(t, answer{token: "a2"}, collect()[0])
-			assert.Equal(t, noted+1, fake.attempts, "under the lock, as ever")
+			assert.Equal(t, before+1, fake.attempts, "under the lock")
 			assert.Equal(t, 1, f.gw.Refreshes.Count())
 		})
 }
@@ -174,20 +170,20 @@ func TestStoreAttempt_IsMarkedUnderTheLockThatIsHeld(t *testing.T) {
 	scenarioWithStore(t, func(_ *fixture, c *tokensource.Config) { c.Rand = func() float64 { return 0.5 } },
 		func(t *testing.T, f *fixture, fake *lockingStore) {
 			f.want("a1")
-			noted := fake.attempts
+			before := fake.attempts
 			load := func(err error) { fake.mu.Lock(); defer fake.mu.Unlock(); fake.loadErr = err }
-			load(errUnreachable) // the lock can be had, and the record cannot be read
+			load(errUnreachable) // the lock works, and loads fail
 			f.clock.Advance(access)
 			f.wantUnavailable()
 			f.clock.Advance(40 * time.Second)
 			ctx, leave := context.WithCancel(t.Context())
-			collect := f.startCallers(ctx, 1) // given up: waits for the random second
+			collect := f.startCallers(ctx, 1) // the store is given up; waits for a random second
 			load(nil)
 			f.clock.Advance(time.Second)
 			synctest.Wait()
 			leave()
 			assert.Equal(t, answer{token: "a2"}, collect()[0])
-			assert.Equal(t, noted+1, fake.attempts, "and the attempt is noted, as ever under the lock")
+			assert.Equal(t, before+1, fake.attempts, "the attempt is marked under the lock")
 			assert.Equal(t, 1, f.gw.Refreshes.Count())
 		})
 }

@@ -30,7 +30,7 @@ func TestStoreLoad_RestoresTheSession(t *testing.T) {
 
 func TestStoreLoad_RestoresTheStartOfTheSession(t *testing.T) {
 	scenarioWithStore(t, func(f *fixture, c *tokensource.Config) {
-		f.gw.fixed = 100 * time.Hour // announced ten hours ahead
+		f.gw.fixed = 100 * time.Hour // the warning is due ten hours before
 		c.Token = f.gw.signOn()
 	}, func(t *testing.T, f *fixture, fake *lockingStore) {
 		for range 80 {
@@ -58,7 +58,7 @@ func TestStoreLoad_TheLoadedTokenIsRefreshed(t *testing.T) {
 	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 		f.want("a1")
 		fake.rotate(t, "theirs", start.Add(access))
-		f.clock.Advance(access) // both are dead
+		f.clock.Advance(access) // both have expired
 		f.want("a2")
 		assert.Equal(t, []string{"r-theirs"}, f.gw.presented())
 		assert.InDelta(t, 3, fake.field("generation"), 0)
@@ -91,7 +91,7 @@ func TestStoreLoad_ARecordOfTheSameGenerationIsNotAdopted(t *testing.T) {
 			assert.Zero(t, f.events.count(tokensource.EventAdopted))
 		})
 	})
-	t.Run("nor when it is found instead of what was loaded", func(t *testing.T) {
+	t.Run("when a save finds it", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 			f.want("a1")
 			f.gw.Refreshes.Do(func() error {
@@ -131,7 +131,7 @@ func TestStoreLoad_ALaterGenerationIsNewerWhateverItsIssueTime(t *testing.T) {
 		fake.lost = true
 		f.want("a1")
 		f.clock.Advance(access)
-		f.want("a2") // and stored, though we do not know: the store is not readable
+		f.want("a2") // saved, but the answer is lost, and loads fail
 		require.Equal(t, "a2 r2", fake.pair())
 		fake.edit(t, func(record map[string]any) {
 			record["generation"] = record["generation"].(float64) + 1
@@ -154,14 +154,14 @@ func TestStoreLoad_IsRepeatedAfterALongWaitForTheLock(t *testing.T) {
 			f.clock.Advance(access)
 			f.wantUnavailable()
 			f.clock.Advance(40 * time.Second)
-			collect := f.startCallers(t.Context(), 1) // given up: waits for the random second
-			fake.failReads(nil)                       // and the store is back, and locked by somebody
+			collect := f.startCallers(t.Context(), 1) // the store is given up; waits for a random second
+			fake.failReads(nil)                       // the store is back, and locked by another process
 			unlock, err := fake.Lock(t.Context())
 			require.NoError(t, err)
 			f.clock.Advance(time.Second)
 			synctest.Wait()
 			fake.rotate(t, "theirs", f.clock.Now().Add(2*access))
-			f.clock.Advance(30 * time.Second) // LockTimeout, and the lock was not had
+			f.clock.Advance(30 * time.Second) // LockTimeout passes without the lock
 			assert.Equal(t, answer{token: "theirs"}, collect()[0])
 			assert.Zero(t, f.gw.Refreshes.Count(), "r1 is spent")
 			require.NoError(t, unlock())

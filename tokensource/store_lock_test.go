@@ -31,7 +31,7 @@ func TestStoreLock_HeldByAnotherProcess(t *testing.T) {
 			assert.Zero(t, f.gw.Refreshes.Count())
 		})
 	})
-	t.Run("is waited for when there is none", func(t *testing.T) {
+	t.Run("is waited for without a live token", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 			f.want("a1")
 			unlock, err := fake.Lock(t.Context())
@@ -48,7 +48,7 @@ func TestStoreLock_HeldByAnotherProcess(t *testing.T) {
 			assert.Zero(t, f.gw.Refreshes.Count())
 		})
 	})
-	t.Run("by somebody who hangs is passed by in the end", func(t *testing.T) {
+	t.Run("is given up after LockTimeout", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 			f.want("a1")
 			unlock, err := fake.Lock(t.Context())
@@ -64,7 +64,7 @@ func TestStoreLock_HeldByAnotherProcess(t *testing.T) {
 			require.NoError(t, unlock())
 		})
 	})
-	t.Run("a login waits for it, and spends no sign-on", func(t *testing.T) {
+	t.Run("delays a login", func(t *testing.T) {
 		scenarioWithStore(t, withLoginOnly, func(t *testing.T, f *fixture, fake *lockingStore) {
 			unlock, err := fake.Lock(t.Context())
 			require.NoError(t, err)
@@ -84,11 +84,11 @@ func TestStoreLock_HeldByAnotherProcess(t *testing.T) {
 func TestStoreLock_IsStillWaitedForWhenTheTokenExpires(t *testing.T) {
 	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 		f.want("a1")
-		unlock, err := fake.Lock(t.Context()) // a neighbour refreshes, which takes three seconds
+		unlock, err := fake.Lock(t.Context()) // another process refreshes for three seconds
 		require.NoError(t, err)
 		f.clock.Advance(access - 1500*time.Millisecond)
 		f.want("a1")                 // a refresh is due, and waits for a second
-		f.clock.Advance(time.Second) // in which the token dies
+		f.clock.Advance(time.Second) // the token expires meanwhile
 		collect := f.startCallers(t.Context(), 1)
 		f.clock.Advance(2 * time.Second)
 		synctest.Wait()
@@ -101,8 +101,8 @@ func TestStoreLock_IsStillWaitedForWhenTheTokenExpires(t *testing.T) {
 	})
 }
 
-// Where the file system says that there is no locking, nobody waits for it, in any
-// process of many that live for a moment each.
+// If the file system does not support locks, no process waits for one, however short
+// it lives.
 func TestStoreLock_UnsupportedLockingDelaysNothing(t *testing.T) {
 	none := &fs.PathError{Op: "open", Path: "session.lock", Err: syscall.EOPNOTSUPP}
 	scenarioWithStore(t, func(_ *fixture, c *tokensource.Config) {
@@ -114,7 +114,7 @@ func TestStoreLock_UnsupportedLockingDelaysNothing(t *testing.T) {
 		f.clock.Advance(access)
 		f.want("a3")
 		assert.Equal(t, []string{"r1", "r2"}, f.gw.presented())
-		assert.Equal(t, 1, f.events.count(tokensource.EventUnlocked), "it is announced once")
+		assert.Equal(t, 1, f.events.count(tokensource.EventUnlocked), "emitted once")
 	})
 }
 
@@ -142,15 +142,15 @@ func TestStoreLock_WithoutItOnlyAnExpiredTokenIsRefreshed(t *testing.T) {
 			require.NoError(t, err)
 			f.clock.Advance(access)
 			collect := f.startCallers(t.Context(), 1)
-			f.clock.Advance(30 * time.Second) // LockTimeout; then a random wait
+			f.clock.Advance(30 * time.Second) // LockTimeout; a random wait follows
 			synctest.Wait()
 			require.Zero(t, f.gw.Refreshes.Count())
-			// The clock of the one who rotates is ahead: it is due for refresh as it comes.
+			// The clock of the other process is ahead: its pair is due for refresh at once.
 			fake.rotate(t, "theirs", f.clock.Now().Add(access+2*time.Minute))
 			f.clock.Advance(time.Second)
 			assert.Equal(t, answer{token: "theirs"}, collect()[0])
 			synctest.Wait()
-			assert.Zero(t, f.gw.Refreshes.Count(), "it lives: its refresh can wait for the lock")
+			assert.Zero(t, f.gw.Refreshes.Count(), "it has not expired, so that its refresh waits for the lock")
 			require.NoError(t, unlock())
 		})
 }
@@ -164,14 +164,14 @@ func TestStoreLock_IsTakenWhenTheStoreIsBack(t *testing.T) {
 			f.clock.Advance(access)
 			f.wantUnavailable()
 			f.clock.Advance(40 * time.Second)
-			collect := f.startCallers(t.Context(), 1) // given up: waits for the random second
-			fake.setUnavailable(nil)                  // and it is back, and a neighbour refreshes
+			collect := f.startCallers(t.Context(), 1) // the store is given up; waits for a random second
+			fake.setUnavailable(nil)                  // the store is back, and another process refreshes
 			fake.lockErr = nil
 			unlock, err := fake.Lock(t.Context())
 			require.NoError(t, err)
 			f.clock.Advance(time.Second)
 			synctest.Wait()
-			assert.Zero(t, f.gw.Refreshes.Count(), "the store can be reached, and is not locked")
+			assert.Zero(t, f.gw.Refreshes.Count(), "no refresh without the lock of a store that is back")
 			fake.rotate(t, "theirs", f.clock.Now().Add(access))
 			require.NoError(t, unlock())
 			assert.Equal(t, answer{token: "theirs"}, collect()[0])
@@ -179,7 +179,7 @@ func TestStoreLock_IsTakenWhenTheStoreIsBack(t *testing.T) {
 }
 
 func TestStoreLock_AnUnlockThatHangs(t *testing.T) {
-	t.Run("keeps nobody from what was adopted", func(t *testing.T) {
+	t.Run("does not delay callers of an adopted token", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 			f.want("a1")
 			f.clock.Advance(access)
@@ -190,13 +190,13 @@ func TestStoreLock_AnUnlockThatHangs(t *testing.T) {
 			assert.Zero(t, f.gw.Refreshes.Count())
 		})
 	})
-	t.Run("lets nobody have what was signed out", func(t *testing.T) {
+	t.Run("does not delay the end after a sign-out", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 			f.want("a1")
 			fake.edit(t, func(record map[string]any) { record["generation"], record["signed_out_at"] = 2, start })
 			fake.unlocking.hold()
 			f.clock.Advance(access - 5*time.Minute)
-			f.want("a1") // and behind it the mark is found
+			f.want("a1") // the mark is found in the background
 			assert.Equal(t, tokensource.Ended, f.src.Status().Phase)
 			f.wantEnded(tokensource.SignedOut)
 			fake.unlocking.release()

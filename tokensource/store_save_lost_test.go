@@ -17,8 +17,8 @@ func TestStoreSave_OfSetTokenWithALostAnswer(t *testing.T) {
 		fake.rotate(t, "theirs", start.Add(2*access))
 		f.clock.Advance(access)
 		f.want("theirs")
-		assert.Empty(t, f.gw.presented(), "r2 is spent: a neighbour has refreshed it")
-		assert.Equal(t, "theirs r-theirs", fake.pair(), "the only pair that is good was overwritten with a spent one")
+		assert.Empty(t, f.gw.presented(), "r2 is spent: another process has refreshed it")
+		assert.Equal(t, "theirs r-theirs", fake.pair(), "the only valid pair was overwritten by a spent one")
 	})
 }
 
@@ -56,16 +56,16 @@ func TestStoreSave_AGenerationIsNotUsedTwice(t *testing.T) {
 		fake.failSaves(errUnreachable)
 		require.ErrorIs(t, f.setToken()(t.Context()), errUnreachable)
 		fake.failSaves(nil)
-		fake.lost = true // the note of the attempt is stored, unanswered, with the pair
-		var noted any
+		fake.lost = true // the attempt mark is saved with the pair, and the answer is lost
+		var marked any
 		f.gw.Refreshes.Do(func() error {
 			require.Equal(t, "a2 r2", fake.pair())
-			noted, fake.lost = fake.field("generation"), false
+			marked, fake.lost = fake.field("generation"), false
 			return nil
 		})
 		f.clock.Advance(access)
 		f.want("a3")
 		require.Equal(t, "a3 r3", fake.pair())
-		assert.Greater(t, fake.field("generation"), noted, "or a neighbour that has adopted a2 r2 takes a3 r3 for no news")
+		assert.Greater(t, fake.field("generation"), marked, "otherwise a process that has adopted a2 would not adopt a3")
 	})
 }

@@ -34,7 +34,7 @@ func TestStoreSave_AdoptsARecordThatWasSavedWithoutTheLock(t *testing.T) {
 			return nil
 		})
 		f.clock.Advance(access)
-		f.want("theirs") // read and adopted, not overwritten
+		f.want("theirs") // adopted, not overwritten
 		assert.Equal(t, "theirs r-theirs", fake.pair())
 	})
 }
@@ -51,7 +51,7 @@ func TestStoreSave_AnUnsavedRefreshIsReplacedByANewerRecord(t *testing.T) {
 		}
 		require.GreaterOrEqual(t, f.events.count(tokensource.EventStoreFailed), 3)
 		fake.failSaves(nil)
-		fake.replace(f.otherSession(7)) // no wish of a human went before it
+		fake.replace(f.otherSession(7)) // the unsaved pair is not from SetToken
 		f.clock.Advance(time.Minute)
 		_, _ = f.ask()
 		f.want("theirs")
@@ -66,10 +66,10 @@ func TestStoreSave_ThatHangsIsGivenUp(t *testing.T) {
 		fake.saving.hold()
 		f.clock.Advance(access)
 		collect := f.startCallers(t.Context(), 3)
-		f.clock.Advance(5 * time.Second) // the note of the attempt is given up
+		f.clock.Advance(5 * time.Second) // StoreTimeout ends the save of the attempt mark
 		synctest.Wait()
 		assert.Equal(t, 1, f.gw.Refreshes.Count())
-		f.clock.Advance(5 * time.Second) // and the save
+		f.clock.Advance(5 * time.Second) // and the save of the pair
 		for _, a := range collect() {
 			assert.Equal(t, answer{token: "a2"}, a)
 		}
@@ -81,7 +81,7 @@ func TestStoreSave_ThatHangsIsGivenUp(t *testing.T) {
 }
 
 func TestStoreSave_ASpentPairIsNotAdopted(t *testing.T) {
-	t.Run("stored by a note of ours that went unanswered", func(t *testing.T) {
+	t.Run("saved with an attempt mark whose answer was lost", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 			f.want("a1")
 			fake.failSaves(errUnreachable)
@@ -89,7 +89,7 @@ func TestStoreSave_ASpentPairIsNotAdopted(t *testing.T) {
 			fake.failSaves(nil)
 			fake.lost = true
 			f.gw.Refreshes.Do(func() error {
-				require.Equal(t, "a2 r2", fake.pair(), "the note took effect")
+				require.Equal(t, "a2 r2", fake.pair(), "the mark was saved")
 				fake.lost = false
 				fake.failSaves(errUnreachable)
 				return nil
@@ -99,11 +99,11 @@ func TestStoreSave_ASpentPairIsNotAdopted(t *testing.T) {
 			fake.failSaves(nil)
 			f.clock.Advance(2 * time.Second)
 			f.want("a3")
-			assert.Equal(t, "a3 r3", fake.pair(), "the only pair that is good was given up for the one it was got for")
+			assert.Equal(t, "a3 r3", fake.pair(), "the only valid pair was replaced by the spent one")
 			assert.Equal(t, []string{"r2"}, f.gw.presented())
 		})
 	})
-	t.Run("stored anew by somebody without our lock, who does not know", func(t *testing.T) {
+	t.Run("saved again by another process without the lock", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 			f.want("a1")
 			f.gw.Refreshes.Do(func() error {

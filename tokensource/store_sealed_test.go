@@ -15,14 +15,14 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// vault is a record that is sealed, and the ways to it.
+// sealedRecord is a record that is stored sealed.
 type sealedRecord struct {
 	t       *testing.T
 	inner   store.Memory
-	loadErr error // of every Load of what open returns
+	loadErr error // of every Load through open
 }
 
-// open returns a store of the record, as a process with these keys has it.
+// open returns the Store of a process with these keys.
 func (sealed *sealedRecord) open(keys ...byte) *store.Sealed {
 	sealed.t.Helper()
 	s := &store.Sealed{Store: &sealedRecordStore{sealed.inner.Peer(), sealed}, Name: "dave"}
@@ -42,7 +42,7 @@ func (sealed *sealedRecord) sealed() string {
 	return string(data)
 }
 
-// resealed seals the record with the first of some keys.
+// reseal opens the record with some keys, and seals it with the first.
 func (sealed *sealedRecord) reseal(keys ...byte) {
 	sealed.t.Helper()
 	s := sealed.open(keys...)
@@ -63,8 +63,7 @@ func (s *sealedRecordStore) Load(ctx context.Context) ([]byte, error) {
 	return s.Memory.Load(ctx)
 }
 
-// atTheVault is a story with a Source that has key 1 and a Login, and that has
-// stored the session it was handed.
+// scenarioSealed is a scenario with a Login, and with the first pair saved under key 1.
 func scenarioSealed(t *testing.T, body func(t *testing.T, f *fixture, sealed *sealedRecord)) {
 	t.Helper()
 	sealed := &sealedRecord{t: t}
@@ -85,7 +84,7 @@ func TestStoreSealed_SurvivesARestart(t *testing.T) {
 		f.restartSealed(sealed, nil, 2, 1)
 		f.want("a2")
 		f.clock.Advance(access)
-		f.want("a4") // the rig grants one for each Source that it makes
+		f.want("a4") // the fixture grants a pair for each Source
 		f.restartSealed(sealed, nil, 2)
 		f.want("a4")
 		assert.NotContains(t, sealed.sealed(), "access_token")
@@ -94,7 +93,6 @@ func TestStoreSealed_SurvivesARestart(t *testing.T) {
 	})
 }
 
-// A process without the key does not take the sealed session for none.
 func TestStoreSealed_WithoutTheKeyIsNotTakenForEmpty(t *testing.T) {
 	scenarioSealed(t, func(_ *testing.T, f *fixture, sealed *sealedRecord) {
 		f.restartSealed(sealed, nil, 2)
@@ -104,7 +102,6 @@ func TestStoreSealed_WithoutTheKeyIsNotTakenForEmpty(t *testing.T) {
 	})
 }
 
-// Nor does one that knows of no sealing, which would be no less of a loss.
 func TestStoreSealed_WithoutSealedIsNotTakenForEmpty(t *testing.T) {
 	scenarioSealed(t, func(t *testing.T, f *fixture, sealed *sealedRecord) {
 		require.NoError(t, f.src.Close())
@@ -119,12 +116,11 @@ func TestStoreSealed_WithoutSealedIsNotTakenForEmpty(t *testing.T) {
 	})
 }
 
-// Nor does it put what it was handed in its place.
 func TestStoreSealed_WithoutTheKeyAConfigTokenOverwritesNothing(t *testing.T) {
 	scenarioSealed(t, func(t *testing.T, f *fixture, sealed *sealedRecord) {
 		given, before := f.gw.signOn(), sealed.sealed()
 		f.restartSealed(sealed, given, 2)
-		f.want("a2") // it lives
+		f.want("a2") // not expired
 		assert.Equal(t, before, sealed.sealed())
 		f.clock.Advance(access)
 		f.wantNothingDone(sealed)
@@ -134,19 +130,19 @@ func TestStoreSealed_WithoutTheKeyAConfigTokenOverwritesNothing(t *testing.T) {
 	})
 }
 
-// A neighbour has sealed the session with a key that this process does not have,
-// and goes on with it: this one must not spend the refresh token that both have.
+// Another process goes on with the session under a new key: a process without that key
+// must not redeem the refresh token that both have.
 func TestStoreSealed_WithAKeyOnlyAnotherProcessHas(t *testing.T) {
 	scenarioSealed(t, func(t *testing.T, f *fixture, sealed *sealedRecord) {
 		sealed.reseal(2, 1)
 		f.clock.Advance(access - 4*time.Minute)
-		f.want("a1") // lives, and cannot be refreshed
+		f.want("a1") // not expired, but it cannot be refreshed
 		assert.Zero(t, f.gw.Refreshes.Count())
 		f.clock.Advance(4 * time.Minute)
 		f.wantNothingDone(sealed)
-		assert.Equal(t, 1, f.events.count(tokensource.EventStoreFailed), "announced once")
+		assert.Equal(t, 1, f.events.count(tokensource.EventStoreFailed), "emitted once")
 
-		sealed.reseal(1, 2) // the right key is back
+		sealed.reseal(1, 2) // back to a known key
 		f.clock.Advance(10 * time.Second)
 		f.want("a2")
 		assert.Equal(t, []string{"r1"}, f.gw.presented())
@@ -156,8 +152,6 @@ func TestStoreSealed_WithAKeyOnlyAnotherProcessHas(t *testing.T) {
 	})
 }
 
-// That the store is away besides makes no difference: what was last seen of it was
-// somebody's session.
 func TestStoreSealed_NotOpenedThenUnavailable(t *testing.T) {
 	scenarioSealed(t, func(t *testing.T, f *fixture, sealed *sealedRecord) {
 		sealed.reseal(2, 1)
@@ -178,8 +172,8 @@ func TestStoreSealed_NotOpenedThenUnavailable(t *testing.T) {
 	})
 }
 
-// Nor does it matter that the store has been away for so long that the session goes
-// on without it: it is looked at once more before.
+// Even after a long outage of the store, the record is read once more before a refresh
+// without the lock.
 func TestStoreSealed_UnavailableThenNotOpened(t *testing.T) {
 	scenarioSealed(t, func(t *testing.T, f *fixture, sealed *sealedRecord) {
 		sealed.reseal(2, 1)
@@ -187,20 +181,19 @@ func TestStoreSealed_UnavailableThenNotOpened(t *testing.T) {
 		f.clock.Advance(access)
 		require.ErrorIs(t, f.wantUnavailable(), sealed.loadErr)
 		f.clock.Advance(40 * time.Second)
-		collect := f.startCallers(t.Context(), 3) // they wait for a second, since others may do the same
+		collect := f.startCallers(t.Context(), 3) // wait for a random second
 		sealed.loadErr = nil
 		f.clock.Advance(time.Second)
 		for _, a := range collect() {
 			require.ErrorIs(t, a.err, store.ErrNotOpened)
 		}
-		synctest.Wait() // it is told once those who waited are
-		assert.Equal(t, 1, f.events.count(tokensource.EventUnlocked), "it was about to")
+		synctest.Wait() // the event follows the answers
+		assert.Equal(t, 1, f.events.count(tokensource.EventUnlocked), "the refresh was about to start")
 		assert.Zero(t, f.gw.Refreshes.Count())
 		assert.Zero(t, f.gw.Logins.Count())
 	})
 }
 
-// A lock that is held for good is passed by, but not that.
 func TestStoreSealed_NotOpenedWhileTheLockIsHeld(t *testing.T) {
 	scenarioSealed(t, func(t *testing.T, f *fixture, sealed *sealedRecord) {
 		sealed.reseal(2, 1)
@@ -217,7 +210,6 @@ func TestStoreSealed_NotOpenedWhileTheLockIsHeld(t *testing.T) {
 	})
 }
 
-// What a human asks for is done in memory, and said not to be saved.
 func TestStoreSealed_NotOpenedSetTokenAndSignOutAreNotSaved(t *testing.T) {
 	scenarioSealed(t, func(t *testing.T, f *fixture, sealed *sealedRecord) {
 		sealed.reseal(2, 1)
@@ -231,7 +223,6 @@ func TestStoreSealed_NotOpenedSetTokenAndSignOutAreNotSaved(t *testing.T) {
 	})
 }
 
-// Damage inside of the seal is what it is without: the record is set aside, sealed.
 func TestStoreSealed_ADamagedRecordIsSetAside(t *testing.T) {
 	scenarioSealed(t, func(t *testing.T, f *fixture, sealed *sealedRecord) {
 		s := sealed.open(1)
@@ -246,8 +237,8 @@ func TestStoreSealed_ADamagedRecordIsSetAside(t *testing.T) {
 	})
 }
 
-// wantLeftAlone asserts that for ten minutes, which is longer than any store is
-// waited for, callers are told why there is nothing for them, and nothing is done.
+// wantNothingDone asserts that callers fail for ten minutes, which is longer than any
+// wait for a store, and that nothing is saved, refreshed or logged in.
 func (f *fixture) wantNothingDone(sealed *sealedRecord) {
 	f.t.Helper()
 	before, calls, signOns := sealed.sealed(), f.gw.Refreshes.Count(), f.gw.Logins.Count()
@@ -256,12 +247,12 @@ func (f *fixture) wantNothingDone(sealed *sealedRecord) {
 		f.clock.Advance(10 * time.Second)
 	}
 	assert.Equal(f.t, before, sealed.sealed(), "nothing is saved")
-	assert.Equal(f.t, calls, f.gw.Refreshes.Count(), "no token is spent")
-	assert.Equal(f.t, signOns, f.gw.Logins.Count(), "no sign-on is spent")
+	assert.Equal(f.t, calls, f.gw.Refreshes.Count(), "no refresh is made")
+	assert.Equal(f.t, signOns, f.gw.Logins.Count(), "no login is made")
 	assert.Zero(f.t, f.events.count(tokensource.EventUnlocked))
 }
 
-// next makes the Source of a process that is started with these keys.
+// restartSealed replaces the Source by one with these keys.
 func (f *fixture) restartSealed(sealed *sealedRecord, given *ags.Token, keys ...byte) {
 	f.t.Helper()
 	require.NoError(f.t, f.src.Close())

@@ -14,20 +14,20 @@ import (
 )
 
 func TestStoreUnavailable_AtTheStart(t *testing.T) {
-	t.Run("a live token is served, and stored when it can be", func(t *testing.T) {
+	t.Run("a live token is served, and saved later", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 			fake.setUnavailable(errUnreachable)
 			f.want("a1")
 			f.clock.Advance(time.Minute)
 			f.want("a1")
-			assert.Equal(t, 1, f.events.count(tokensource.EventStoreFailed), "announced once")
+			assert.Equal(t, 1, f.events.count(tokensource.EventStoreFailed), "emitted once")
 			fake.setUnavailable(nil)
 			f.clock.Advance(time.Minute)
 			f.want("a1")
 			assert.Equal(t, "a1 r1", fake.pair())
 		})
 	})
-	t.Run("a dead one is refreshed when the store stays away", func(t *testing.T) {
+	t.Run("an expired token is refreshed in the end", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 			f.clock.Advance(access)
 			fake.setUnavailable(errUnreachable)
@@ -54,10 +54,10 @@ func TestStoreUnavailable_Later(t *testing.T) {
 				f.want("a1") // a live token is served
 				f.clock.Advance(time.Second)
 			}
-			assert.Zero(t, f.gw.Refreshes.Count(), "and not refreshed past the others")
-			collect := f.startCallers(t.Context(), 10) // it is dead, and the store has been away for long
+			assert.Zero(t, f.gw.Refreshes.Count(), "and not refreshed without the lock")
+			collect := f.startCallers(t.Context(), 10) // it has expired, and the store is given up
 			assert.Zero(t, f.gw.Refreshes.Count())
-			f.clock.Advance(time.Second) // half of the random two
+			f.clock.Advance(time.Second) // the random wait: half of two seconds
 			for _, a := range collect() {
 				assert.Equal(t, answer{token: "a2"}, a)
 			}
@@ -71,12 +71,12 @@ func TestStoreUnavailable_Later(t *testing.T) {
 			fake.mu.Unlock()
 			f.clock.Advance(2 * time.Minute)
 			f.want("a2")
-			assert.Equal(t, "a2 r2", fake.pair(), "the save is made up for")
+			assert.Equal(t, "a2 r2", fake.pair(), "the save is retried")
 		})
 }
 
 func TestStoreUnavailable_ARejectionIsDeferred(t *testing.T) {
-	for name, rotated := range map[string]bool{"and then ends the session": false, "and then was somebody else's refresh": true} {
+	for name, rotated := range map[string]bool{"until it ends the session": false, "until another process's refresh is found": true} {
 		t.Run(name, func(t *testing.T) {
 			scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 				f.want("a1")
@@ -97,7 +97,7 @@ func TestStoreUnavailable_ARejectionIsDeferred(t *testing.T) {
 				} else {
 					f.wantEnded(tokensource.RefreshRejected)
 				}
-				assert.Equal(t, 1, f.gw.Refreshes.Count(), "the gateway is not asked twice")
+				assert.Equal(t, 1, f.gw.Refreshes.Count(), "the token is not presented twice")
 			})
 		})
 	}
@@ -118,7 +118,7 @@ func TestStoreUnavailable_ARejectedTokenIsNotPresentedAgain(t *testing.T) {
 			f.clock.Advance(10 * time.Second)
 			_, _ = f.ask()
 		}
-		assert.Equal(t, 1, f.gw.Refreshes.Count(), "a token that the gateway has rejected is presented again")
+		assert.Equal(t, 1, f.gw.Refreshes.Count(), "the rejected token is not presented again")
 	})
 }
 
@@ -136,7 +136,7 @@ func TestStoreUnavailable_PanicsBlockNoCaller(t *testing.T) {
 	}
 }
 
-// hostile is a store whose every method panics, or ends its goroutine.
+// panickingStore is a store whose methods panic, or end their goroutine.
 type panickingStore struct{ exit bool }
 
 func (h panickingStore) panicOrExit() {

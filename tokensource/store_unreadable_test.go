@@ -22,15 +22,15 @@ func TestStoreUnreadable_IsNotOverwritten(t *testing.T) {
 		"an unreadable expiry": `{"version":1,"generation":1,"access_token":"a1","expires_at":"tomorrow"}`,
 	} {
 		t.Run("damaged: "+name, func(t *testing.T) {
-			// A store that cannot set it aside is not overwritten.
+			// The store cannot set the record aside.
 			scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 				fake.replace(record)
-				f.want("a1") // what was handed in is good meanwhile
+				f.want("a1") // the Config's token is used
 				require.Equal(t, 1, f.events.count(tokensource.EventStoreFailed))
 				assert.ErrorContains(t, f.events.all()[0].Err, "damaged")
 				assert.True(t, f.src.Status().Unsaved)
 				f.clock.Advance(access)
-				f.want("a2") // and goes on in memory
+				f.want("a2") // the session goes on in memory
 				assert.Empty(t, fake.saves)
 			})
 		})
@@ -46,7 +46,7 @@ func TestStoreUnreadable_IsNotOverwritten(t *testing.T) {
 				assert.ErrorContains(t, f.wantUnavailable(), "newer version")
 				f.clock.Advance(10 * time.Second)
 			}
-			assert.Zero(t, f.gw.Logins.Count(), "no sign-on is spent")
+			assert.Zero(t, f.gw.Logins.Count(), "no login is made")
 			assert.Zero(t, f.gw.Refreshes.Count())
 		})
 	})
@@ -66,14 +66,14 @@ func TestStoreUnreadable_IsSetAside(t *testing.T) {
 		fake.replace("damaged")
 		c.Store = fake
 	}
-	t.Run("and what was handed in is stored", func(t *testing.T) {
+	t.Run("and the Config's token is saved", func(t *testing.T) {
 		scenario(t, set, func(t *testing.T, f *fixture) {
 			f.want("a1")
 			assert.Equal(t, []string{"damaged"}, fake.aside)
 			assert.Equal(t, "a1 r1", fake.pair())
 		})
 	})
-	t.Run("in the middle of a session too", func(t *testing.T) {
+	t.Run("during a session", func(t *testing.T) {
 		scenario(t, set, func(t *testing.T, f *fixture) {
 			f.want("a1")
 			fake.replace("damaged again")
@@ -83,7 +83,7 @@ func TestStoreUnreadable_IsSetAside(t *testing.T) {
 			assert.Equal(t, "a2 r2", fake.pair())
 		})
 	})
-	t.Run("and when it cannot be, it stays and the session goes on", func(t *testing.T) {
+	t.Run("later, if that fails at first", func(t *testing.T) {
 		scenario(t, set, func(t *testing.T, f *fixture) {
 			f.want("a1")
 			fake.replace("damaged again")
@@ -98,7 +98,7 @@ func TestStoreUnreadable_IsSetAside(t *testing.T) {
 			assert.Equal(t, "a2 r2", fake.pair())
 		})
 	})
-	t.Run("nothing left is no session", func(t *testing.T) {
+	t.Run("without a token there is no session left", func(t *testing.T) {
 		scenario(t, func(f *fixture, c *tokensource.Config) { set(f, c); c.Token = nil }, func(_ *testing.T, f *fixture) {
 			f.wantEnded(tokensource.NoSession)
 		})
@@ -106,7 +106,7 @@ func TestStoreUnreadable_IsSetAside(t *testing.T) {
 }
 
 func TestStoreUnreadable_TheSessionGoesOnInMemory(t *testing.T) {
-	t.Run("a session ends as any other", func(t *testing.T) {
+	t.Run("until it ends", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 			fake.replace("damaged")
 			f.want("a1")
@@ -117,7 +117,7 @@ func TestStoreUnreadable_TheSessionGoesOnInMemory(t *testing.T) {
 			assert.Equal(t, 1, f.gw.Refreshes.Count())
 		})
 	})
-	t.Run("a rejection is withheld", func(t *testing.T) {
+	t.Run("with a rejection deferred", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 			f.want("a1")
 			fake.replace("damaged")
@@ -127,7 +127,7 @@ func TestStoreUnreadable_TheSessionGoesOnInMemory(t *testing.T) {
 				assert.ErrorIs(t, f.wantUnavailable(), ags.ErrUnauthorized)
 				f.clock.Advance(10 * time.Second)
 			}
-			assert.Equal(t, 1, f.gw.Refreshes.Count(), "nor is the token presented again")
+			assert.Equal(t, 1, f.gw.Refreshes.Count(), "the token is not presented again")
 			assert.Zero(t, f.events.count(tokensource.EventEnded))
 		})
 	})

@@ -19,7 +19,7 @@ func TestSync_AdoptsAndDoesNotCallTheGateway(t *testing.T) {
 		f.want("a1")
 		require.NoError(t, f.src.Sync(t.Context()))
 		f.want("theirs")
-		require.NoError(t, f.src.Sync(t.Context()), "nothing newer is nothing wrong")
+		require.NoError(t, f.src.Sync(t.Context()), "no newer record is no error")
 		f.clock.Advance(access)
 		require.NoError(t, f.src.Sync(t.Context()))
 		away := errUnreachable
@@ -32,7 +32,7 @@ func TestSync_AdoptsAndDoesNotCallTheGateway(t *testing.T) {
 }
 
 func TestSync_AdoptsForOperationsThatWaitForTheSlot(t *testing.T) {
-	t.Run("it is not refreshed", func(t *testing.T) {
+	t.Run("a refresh", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 			f.want("a1")
 			f.clock.Advance(access)
@@ -47,7 +47,7 @@ func TestSync_AdoptsForOperationsThatWaitForTheSlot(t *testing.T) {
 			assert.Zero(t, f.gw.Refreshes.Count())
 		})
 	})
-	t.Run("it is not replaced by a login", func(t *testing.T) {
+	t.Run("a login", func(t *testing.T) {
 		scenarioWithStore(t, withLogin, func(t *testing.T, f *fixture, fake *lockingStore) {
 			f.want("a1")
 			f.gw.Refreshes.Fail(errUnauthorized)
@@ -76,14 +76,14 @@ func TestSync_CancellationIsNoStoreFailure(t *testing.T) {
 		fake.loading.hold()
 		cancel, synced := begin(t, f.src.Sync)
 		cancel()
-		assert.Equal(t, context.Canceled, <-synced, "what the caller did is returned as it is")
+		assert.Equal(t, context.Canceled, <-synced, "the error is not wrapped")
 		fake.loading.release()
 		synctest.Wait()
 		assert.Zero(t, f.events.count(tokensource.EventStoreFailed))
 		fake.setUnavailable(errUnreachable)
 		err := f.src.Sync(t.Context())
 		require.ErrorIs(t, err, errUnreachable)
-		assert.ErrorContains(t, err, "tokensource: sync: ", "what failed is named")
+		assert.ErrorContains(t, err, "tokensource: sync: ", "the error names the operation")
 	})
 }
 
@@ -110,18 +110,28 @@ func TestSync_CancelsASaveThatIsNoLongerNeeded(t *testing.T) {
 		f.clock.Advance(access)
 		f.want("a2") // not saved
 		fake.failSaves(nil)
-		fake.edit(t, func(record map[string]any) { // somebody signs out
+		fake.edit(t, func(record map[string]any) { // another process signs out
 			record["generation"], record["signed_out_at"] = 7, f.clock.Now()
 			delete(record, "access_token")
 		})
 		f.clock.Advance(2 * time.Second)
 		fake.loading.hold()
 		_, synced := begin(t, f.src.Sync)
-		f.want("a2") // and the save that is due waits for its turn
+		f.want("a2") // the save that is due waits for the slot
 		fake.loading.release()
 		require.NoError(t, <-synced)
 		f.wantEnded(tokensource.SignedOut)
 		assert.EqualValues(t, 7, fake.field("generation"))
 		assert.Equal(t, 1, f.gw.Refreshes.Count())
+	})
+}
+
+func TestSync_WaitsForTheSlotUntilClose(t *testing.T) {
+	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, _ *lockingStore) {
+		collect := f.holdRefresh()
+		_, synced := begin(t, f.src.Sync)
+		go func() { _ = f.src.Close() }()
+		assert.ErrorIs(t, <-synced, tokensource.ErrClosed)
+		assert.ErrorIs(t, collect()[0].err, tokensource.ErrClosed)
 	})
 }

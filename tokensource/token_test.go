@@ -61,13 +61,13 @@ func TestTokenContext_ServesALiveTokenWhenTheClockIsSetBack(t *testing.T) {
 	scenario(t, nil, func(t *testing.T, f *fixture) {
 		f.gw.Refreshes.Hold()
 		f.clock.Suspend(access)
-		_, err := f.ask() // and leaves
+		_, err := f.ask() // and cancels
 		require.ErrorIs(t, err, context.Canceled)
 		f.clock.Suspend(-2 * time.Second)
 		f.want("a1")
 		f.clock.Suspend(2 * time.Second)
 		_, err = f.ask()
-		require.ErrorIs(t, err, context.Canceled, "no longer")
+		require.ErrorIs(t, err, context.Canceled, "a1 has expired again")
 		f.gw.Refreshes.Release()
 		f.want("a2")
 		assert.Equal(t, 1, f.gw.Refreshes.Count())
@@ -109,10 +109,10 @@ func TestTokenContext_WithoutARefreshTokenEndsWithTheAccessToken(t *testing.T) {
 	}, func(t *testing.T, f *fixture) {
 		f.clock.Advance(access - 2*time.Second)
 		f.want("a2")
-		assert.Equal(t, 1, f.events.count(tokensource.EventEnding), "announced ahead of time")
+		assert.Equal(t, 1, f.events.count(tokensource.EventEnding), "the warning")
 		f.clock.Advance(time.Second)
 		ended := f.wantEnded(tokensource.RefreshExpired)
-		assert.Equal(t, start.Add(access), ended.At, "whatever is told of a refresh token that is not there")
+		assert.Equal(t, start.Add(access), ended.At, "the expiry of the missing refresh token does not count")
 		assert.Zero(t, f.gw.Refreshes.Count())
 	})
 }

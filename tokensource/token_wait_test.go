@@ -13,8 +13,7 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// onHeldTurn is a story in which a Sync has the turn, and does not give it back
-// until the store answers. The store is waited for for a day.
+// scenarioWithSlotHeld is a scenario in which a Sync holds the exclusive slot.
 func scenarioWithSlotHeld(t *testing.T, body func(*testing.T, *fixture)) {
 	t.Helper()
 	set := func(_ *fixture, c *tokensource.Config) { c.StoreTimeout = 24 * time.Hour }
@@ -30,7 +29,7 @@ func scenarioWithSlotHeld(t *testing.T, body func(*testing.T, *fixture)) {
 }
 
 func TestTokenContext_WaitsForTheExclusiveSlot(t *testing.T) {
-	t.Run("is no failure while there is a live token", func(t *testing.T) {
+	t.Run("in the background while the token is live", func(t *testing.T) {
 		scenarioWithSlotHeld(t, func(t *testing.T, f *fixture) {
 			f.clock.Advance(access - 5*time.Minute)
 			for range 10 {
@@ -42,7 +41,7 @@ func TestTokenContext_WaitsForTheExclusiveSlot(t *testing.T) {
 			assert.Zero(t, f.gw.Refreshes.Count())
 		})
 	})
-	t.Run("is one when there is none, after LockTimeout", func(t *testing.T) {
+	t.Run("for LockTimeout without a live token", func(t *testing.T) {
 		scenarioWithSlotHeld(t, func(t *testing.T, f *fixture) {
 			f.clock.Advance(access)
 			collect := f.startCallers(t.Context(), 2)
@@ -62,8 +61,8 @@ func TestTokenContext_WaitsForTheExclusiveSlot(t *testing.T) {
 
 var errNoLock = errors.New("permission denied")
 
-// A one-shot command asks once, and has a minute: it gets its token though the lock
-// cannot be had, as soon as the store is given up for it.
+// A command that asks once gets its token even without the lock, as soon as the store is
+// given up.
 func TestTokenContext_WithADeadlineWaitsForTheStore(t *testing.T) {
 	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 		f.want("a1")
@@ -103,7 +102,7 @@ func TestTokenContext_StopsWaitingForTheStoreAtItsDeadline(t *testing.T) {
 		defer cancel()
 		_, err := f.src.TokenContext(ctx) // the Source's clock stands still
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
-		assert.ErrorIs(t, err, errNoLock, "it says what was waited for")
+		assert.ErrorIs(t, err, errNoLock, "the error names the reason for the wait")
 		assert.Zero(t, f.gw.Refreshes.Count())
 	})
 }

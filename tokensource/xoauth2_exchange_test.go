@@ -27,7 +27,7 @@ func TestTokenRefreshRequest(t *testing.T) {
 	})
 }
 
-// There a password is exchanged for a token; here a sign-on is made with it.
+// In x/oauth2 a password is exchanged for a token; here it is the parameter of a sign-on.
 func TestPasswordCredentialsTokenRequest(t *testing.T) {
 	const token = "90d64460d14870c08c81352a05dedd3465940a7c"
 	e := &httpGateway{status: http.StatusCreated, answers: []string{`{"access_token":"` + token + `","token_type":"bearer","expires_in":60}`}}
@@ -71,7 +71,7 @@ func TestExchangeRequest_JSONResponse(t *testing.T) {
 func TestExchangeRequest_JSONResponse_Expiry(t *testing.T) {
 	for name, tt := range map[string]struct {
 		expires string
-		want    time.Duration // 0 for an expiry that is not known
+		want    time.Duration // 0 for an unknown expiry
 		wrong   bool
 	}{
 		"normal":      {`"expires_in": 86400`, 24 * time.Hour, false},
@@ -101,7 +101,7 @@ func TestExchangeRequest_JSONResponse_Expiry(t *testing.T) {
 	}
 }
 
-// There what is too long is cut down to what an int32 holds; here it is no answer.
+// x/oauth2 limits a long lifetime to what an int32 holds; here it is a malformed answer.
 func TestExpiresInUpperBound(t *testing.T) {
 	for expires, good := range map[string]bool{"315360000": true, "315360001": false, "2147483648": false, "1e300": false} {
 		t.Run(expires, func(t *testing.T) {
@@ -145,7 +145,7 @@ func TestTokenRetrieveError(t *testing.T) {
 	})
 }
 
-// Some servers say with a 200 that there was an error.
+// Some servers report an error with status 200.
 func TestTokenRetrieveError200(t *testing.T) {
 	e := &httpGateway{answers: []string{`{"error": "invalid_grant"}`}}
 	scenarioExpired(t, e, func(t *testing.T, f *fixture) {
@@ -172,13 +172,13 @@ func TestRefreshToken_RefreshTokenPreservation(t *testing.T) {
 	e := &httpGateway{answers: []string{kept, `{"access_token":"NEXT_ACCESS_TOKEN"}`}}
 	scenarioExpired(t, e, func(t *testing.T, f *fixture) {
 		f.want("ACCESS_TOKEN")
-		assert.Equal(t, start.Add(sliding), f.src.Status().RefreshExpiresAt, "with the horizon that it has")
+		assert.Equal(t, start.Add(sliding), f.src.Status().RefreshExpiresAt, "with its expiry")
 		f.clock.Advance(access)
 		f.want("NEXT_ACCESS_TOKEN")
 		assert.Equal(t, []string{"Bearer r1", "Bearer r1"}, e.presented())
 	})
 
-	// A refresh token that was just taken is good, whatever our clock thinks of it.
+	// The gateway has accepted the refresh token, although it has expired by the clock.
 	e = &httpGateway{answers: []string{kept, `{"access_token":"NEXT_ACCESS_TOKEN"}`}}
 	scenarioExpired(t, e, func(t *testing.T, f *fixture) {
 		f.clock.Suspend(sliding)

@@ -19,8 +19,8 @@ import (
 	"github.com/agsauth/agsauth/transport"
 )
 
-// endpoint is the gateway's end of the wire, in memory: it gives each request the
-// next of its answers, and keeps the request.
+// httpGateway is the HTTP side of a gateway: it gives each request the next of its
+// answers, and records the request.
 type httpGateway struct {
 	mu       sync.Mutex // guards all below
 	answers  []string   // bodies, sent with the status
@@ -57,7 +57,7 @@ func (e *httpGateway) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(answer))}, nil
 }
 
-// client returns a client of the gateway that the endpoint is of.
+// client returns a client of the gateway.
 func (e *httpGateway) client(f *fixture) *ags.Client {
 	f.t.Helper()
 	c, err := ags.New(ags.Config{
@@ -69,7 +69,7 @@ func (e *httpGateway) client(f *fixture) *ags.Client {
 	return c
 }
 
-// presented returns the Authorizations of the refreshes so far.
+// presented returns the Authorization headers of the requests so far.
 func (e *httpGateway) presented() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -84,8 +84,8 @@ type request struct {
 	path, authorization, contentType, body string
 }
 
-// exchange tells a story of a Source whose access token has just expired, so that
-// the next caller is answered with what e answers to the refresh.
+// scenarioExpired is a scenario whose access token has just expired, so that the next
+// caller gets what e answers to the refresh.
 func scenarioExpired(t *testing.T, e *httpGateway, body func(*testing.T, *fixture)) {
 	t.Helper()
 	scenario(t, func(f *fixture, c *tokensource.Config) { c.Refresher = e.client(f) }, func(t *testing.T, f *fixture) {
@@ -94,7 +94,7 @@ func scenarioExpired(t *testing.T, e *httpGateway, body func(*testing.T, *fixtur
 	})
 }
 
-// api is what a token opens. It keeps the Authorization of each request.
+// fakeAPI records the Authorization header of each request.
 type fakeAPI struct{ seen []string }
 
 func (a *fakeAPI) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -131,19 +131,19 @@ func TestExpiredWithExpiry(t *testing.T) {
 		c.Token.ExpiresAt = start.Add(-5 * time.Hour)
 		f.gw.Refreshes.FailAlways(errBusy)
 	}, func(_ *testing.T, f *fixture) {
-		f.wantUnavailable() // and not an expired token
+		f.wantUnavailable() // no expired token is served
 		f.gw.Refreshes.FailAlways(nil)
 		f.clock.Advance(10 * time.Second)
 		f.want("a2")
 	})
 }
 
-// There a token has expired ten seconds, or so long as is configured, before its
-// expiry; here a second before, or a tenth of its life. That it is refreshed earlier
-// still is another matter, and the one that is configured.
+// In x/oauth2 a token expires ten seconds, or a configured time, before its expiry; here
+// it expires a second before, or a tenth of its lifetime. RefreshBefore only configures
+// when it is refreshed.
 func TestTokenExpiry(t *testing.T) {
 	for name, tt := range map[string]struct {
-		life, before time.Duration // before is what is configured
+		life, before time.Duration // before is RefreshBefore
 		left         time.Duration
 		expired      bool
 	}{
@@ -209,13 +209,13 @@ func TestFetchWithNoRefreshToken(t *testing.T) {
 	})
 }
 
-// There a token is retrieved under the context that it was asked for with; here that
-// bounds the wait of who asks, and the refresh goes on for the next.
+// In x/oauth2 the context of the caller bounds the request; here it bounds only the wait
+// of that caller, and the refresh goes on.
 func TestRetrieveTokenWithContexts(t *testing.T) {
 	scenario(t, nil, func(t *testing.T, f *fixture) {
 		f.clock.Advance(access)
 		f.gw.Refreshes.Hold()
-		gone := errors.New("gone home")
+		gone := errors.New("gone")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		collect := f.startCallers(ctx, 1)
 		cancel(gone)
