@@ -249,50 +249,6 @@ func scenarioWithStore(t *testing.T, set func(*fixture, *tokensource.Config), bo
 	}, func(t *testing.T, f *fixture) { body(t, f, fake) })
 }
 
-// setAsideStore is a store that can set a record aside.
-type setAsideStore struct {
-	*lockingStore
-	aside []string
-	err   error
-}
-
-func (s *setAsideStore) SetAside(_ context.Context, suffix string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.err != nil {
-		return s.err
-	}
-	if len(s.locked) == 0 {
-		return errors.New("set aside without the lock")
-	}
-	s.aside = append(s.aside, suffix)
-	s.record = nil
-	return nil
-}
-
-// peerStore is the view that another process has of a store.
-type peerStore struct {
-	*lockingStore
-	known string
-}
-
-func (s *peerStore) Load(ctx context.Context) ([]byte, error) {
-	data, err := s.lockingStore.Load(ctx)
-	s.known = string(data)
-	return data, err
-}
-
-func (s *peerStore) Save(ctx context.Context, record []byte) error {
-	s.mu.Lock()
-	s.loaded = []byte(s.known)
-	s.mu.Unlock()
-	err := s.lockingStore.Save(ctx, record)
-	if err == nil {
-		s.known = string(record)
-	}
-	return err
-}
-
 // otherProcesses returns n further Sources on the fixture's store.
 func (f *fixture) otherProcesses(n int) []*tokensource.Source {
 	f.t.Helper()

@@ -145,11 +145,12 @@ func scenario(t *testing.T, set func(*fixture, *tokensource.Config), body func(*
 	})
 }
 
-// withLogin, withLoginOnly and withSignOut change the Config of a scenario: a Login, a
-// Login and no token, a gateway that supports sign-out.
-func withLogin(f *fixture, c *tokensource.Config)     { c.Login = f.gw.login }
-func withLoginOnly(f *fixture, c *tokensource.Config) { c.Login, c.Token = f.gw.login, nil }
-func withSignOut(f *fixture, c *tokensource.Config)   { c.Refresher = f.gw }
+// These change the Config of a scenario: a Login, a Login and no token, a gateway that
+// supports sign-out, random numbers of 0.5 instead of 0.
+func withLogin(f *fixture, c *tokensource.Config)      { c.Login = f.gw.login }
+func withLoginOnly(f *fixture, c *tokensource.Config)  { c.Login, c.Token = f.gw.login, nil }
+func withSignOut(f *fixture, c *tokensource.Config)    { c.Refresher = f.gw }
+func withMedianRand(_ *fixture, c *tokensource.Config) { c.Rand = func() float64 { return 0.5 } }
 
 // closeSource closes a Source. The only error that is allowed is that of an unsaved
 // session.

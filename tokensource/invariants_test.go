@@ -16,6 +16,9 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
+// The numbered promises of the package, in the order of its documentation. Package
+// transport has the tests of those about requests.
+
 func TestInvariant01_NeverADeadToken(t *testing.T) {
 	for seed := range uint64(20) {
 		scenario(t, func(f *fixture, c *tokensource.Config) {

@@ -125,7 +125,7 @@ func TestRefresh_AnAnswerThatHasExpiredIsNotServed(t *testing.T) {
 }
 
 func TestRefresh_AnswersThatHaveExpiredAreOnTheBackoff(t *testing.T) {
-	scenario(t, func(_ *fixture, c *tokensource.Config) { c.Rand = func() float64 { return 0.5 } }, func(t *testing.T, f *fixture) {
+	scenario(t, withMedianRand, func(t *testing.T, f *fixture) {
 		f.gw.edit = func(t *ags.Token) { t.ExpiresAt = t.IssuedAt }
 		f.clock.Advance(access)
 		for range 600 { // a minute

@@ -14,6 +14,9 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
+// A request has two thirds of RefreshTimeout; then its answer counts as lost. The vectors
+// in lost.json cover Refreshers that respect their context.
+
 // ignoringContext returns a reply that ignores its context, and returns err once it is
 // released.
 func ignoringContext(err error) (reply func() error, release func()) {

@@ -157,3 +157,26 @@ func TestSignOut_InAnotherProcessIsNotUndoneByAnUnsavedLogin(t *testing.T) {
 		f.wantEnded(tokensource.SignedOut)
 	})
 }
+
+// peerStore is the view that another process has of a store.
+type peerStore struct {
+	*lockingStore
+	known string
+}
+
+func (s *peerStore) Load(ctx context.Context) ([]byte, error) {
+	data, err := s.lockingStore.Load(ctx)
+	s.known = string(data)
+	return data, err
+}
+
+func (s *peerStore) Save(ctx context.Context, record []byte) error {
+	s.mu.Lock()
+	s.loaded = []byte(s.known)
+	s.mu.Unlock()
+	err := s.lockingStore.Save(ctx, record)
+	if err == nil {
+		s.known = string(record)
+	}
+	return err
+}

@@ -12,17 +12,6 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-func TestStoreAttempt_IsNotMarkedOnAnAdoptedFreshPair(t *testing.T) {
-	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
-		f.want("a1")
-		f.clock.Advance(access)
-		fake.rotate(t, "theirs", f.clock.Now().Add(access))
-		f.want("theirs")
-		assert.Nil(t, fake.field("attempt_at"), "otherwise the next rejection in another process would have an unknown outcome")
-		assert.Zero(t, f.gw.Refreshes.Count())
-	})
-}
-
 func TestStoreAttempt_IsMarkedBeforeTheRefresh(t *testing.T) {
 	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 		collect := f.holdRefresh()
@@ -44,7 +33,7 @@ func TestStoreAttempt_IsNotMarkedWithoutARefresh(t *testing.T) {
 		fake.rotate(t, "theirs", f.clock.Now().Add(access))
 		saves := len(fake.saves)
 		f.want("theirs")
-		assert.Nil(t, fake.field("attempt_at"))
+		assert.Nil(t, fake.field("attempt_at"), "otherwise the next rejection in another process would have an unknown outcome")
 		assert.Len(t, fake.saves, saves)
 		assert.Zero(t, f.gw.Refreshes.Count())
 	})
@@ -149,41 +138,39 @@ func TestStoreAttempt_AMarkOfAnotherProcessIsNotItsOwn(t *testing.T) {
 }
 
 func TestStoreAttempt_IsMarkedInAStoreThatIsBack(t *testing.T) {
-	scenarioWithStore(t, func(_ *fixture, c *tokensource.Config) { c.Rand = func() float64 { return 0.5 } },
-		func(t *testing.T, f *fixture, fake *lockingStore) {
-			f.want("a1")
-			fake.failReads(errUnreachable)
-			f.clock.Advance(access)
-			f.wantUnavailable()
-			f.clock.Advance(40 * time.Second)
-			before := fake.attempts
-			collect := f.startCallers(t.Context(), 1) // the store is given up; waits for a random second
-			fake.failReads(nil)
-			f.clock.Advance(time.Second)
-			assert.Equal(t, answer{token: "a2"}, collect()[0])
-			assert.Equal(t, before+1, fake.attempts, "under the lock")
-			assert.Equal(t, 1, f.gw.Refreshes.Count())
-		})
+	scenarioWithStore(t, withMedianRand, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
+		fake.failReads(errUnreachable)
+		f.clock.Advance(access)
+		f.wantUnavailable()
+		f.clock.Advance(40 * time.Second)
+		before := fake.attempts
+		collect := f.startCallers(t.Context(), 1) // the store is given up; waits for a random second
+		fake.failReads(nil)
+		f.clock.Advance(time.Second)
+		assert.Equal(t, answer{token: "a2"}, collect()[0])
+		assert.Equal(t, before+1, fake.attempts, "under the lock")
+		assert.Equal(t, 1, f.gw.Refreshes.Count())
+	})
 }
 
 func TestStoreAttempt_IsMarkedUnderTheLockThatIsHeld(t *testing.T) {
-	scenarioWithStore(t, func(_ *fixture, c *tokensource.Config) { c.Rand = func() float64 { return 0.5 } },
-		func(t *testing.T, f *fixture, fake *lockingStore) {
-			f.want("a1")
-			before := fake.attempts
-			load := func(err error) { fake.mu.Lock(); defer fake.mu.Unlock(); fake.loadErr = err }
-			load(errUnreachable) // the lock works, and loads fail
-			f.clock.Advance(access)
-			f.wantUnavailable()
-			f.clock.Advance(40 * time.Second)
-			ctx, leave := context.WithCancel(t.Context())
-			collect := f.startCallers(ctx, 1) // the store is given up; waits for a random second
-			load(nil)
-			f.clock.Advance(time.Second)
-			synctest.Wait()
-			leave()
-			assert.Equal(t, answer{token: "a2"}, collect()[0])
-			assert.Equal(t, before+1, fake.attempts, "the attempt is marked under the lock")
-			assert.Equal(t, 1, f.gw.Refreshes.Count())
-		})
+	scenarioWithStore(t, withMedianRand, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
+		before := fake.attempts
+		load := func(err error) { fake.mu.Lock(); defer fake.mu.Unlock(); fake.loadErr = err }
+		load(errUnreachable) // the lock works, and loads fail
+		f.clock.Advance(access)
+		f.wantUnavailable()
+		f.clock.Advance(40 * time.Second)
+		ctx, leave := context.WithCancel(t.Context())
+		collect := f.startCallers(ctx, 1) // the store is given up; waits for a random second
+		load(nil)
+		f.clock.Advance(time.Second)
+		synctest.Wait()
+		leave()
+		assert.Equal(t, answer{token: "a2"}, collect()[0])
+		assert.Equal(t, before+1, fake.attempts, "the attempt is marked under the lock")
+		assert.Equal(t, 1, f.gw.Refreshes.Count())
+	})
 }

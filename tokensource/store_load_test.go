@@ -147,25 +147,24 @@ func TestStoreLoad_ALaterGenerationIsNewerWhateverItsIssueTime(t *testing.T) {
 }
 
 func TestStoreLoad_IsRepeatedAfterALongWaitForTheLock(t *testing.T) {
-	scenarioWithStore(t, func(_ *fixture, c *tokensource.Config) { c.Rand = func() float64 { return 0.5 } },
-		func(t *testing.T, f *fixture, fake *lockingStore) {
-			f.want("a1")
-			fake.failReads(errUnreachable)
-			f.clock.Advance(access)
-			f.wantUnavailable()
-			f.clock.Advance(40 * time.Second)
-			collect := f.startCallers(t.Context(), 1) // the store is given up; waits for a random second
-			fake.failReads(nil)                       // the store is back, and locked by another process
-			unlock, err := fake.Lock(t.Context())
-			require.NoError(t, err)
-			f.clock.Advance(time.Second)
-			synctest.Wait()
-			fake.rotate(t, "theirs", f.clock.Now().Add(2*access))
-			f.clock.Advance(30 * time.Second) // LockTimeout passes without the lock
-			assert.Equal(t, answer{token: "theirs"}, collect()[0])
-			assert.Zero(t, f.gw.Refreshes.Count(), "r1 is spent")
-			require.NoError(t, unlock())
-		})
+	scenarioWithStore(t, withMedianRand, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
+		fake.failReads(errUnreachable)
+		f.clock.Advance(access)
+		f.wantUnavailable()
+		f.clock.Advance(40 * time.Second)
+		collect := f.startCallers(t.Context(), 1) // the store is given up; waits for a random second
+		fake.failReads(nil)                       // the store is back, and locked by another process
+		unlock, err := fake.Lock(t.Context())
+		require.NoError(t, err)
+		f.clock.Advance(time.Second)
+		synctest.Wait()
+		fake.rotate(t, "theirs", f.clock.Now().Add(2*access))
+		f.clock.Advance(30 * time.Second) // LockTimeout passes without the lock
+		assert.Equal(t, answer{token: "theirs"}, collect()[0])
+		assert.Zero(t, f.gw.Refreshes.Count(), "r1 is spent")
+		require.NoError(t, unlock())
+	})
 }
 
 func TestStoreLoad_ItsOwnPairIsNotAdopted(t *testing.T) {

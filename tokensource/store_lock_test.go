@@ -135,47 +135,45 @@ func TestStoreLock_AnEmptyStoreIsRefilledWithoutIt(t *testing.T) {
 }
 
 func TestStoreLock_WithoutItOnlyAnExpiredTokenIsRefreshed(t *testing.T) {
-	scenarioWithStore(t, func(_ *fixture, c *tokensource.Config) { c.Rand = func() float64 { return 0.5 } },
-		func(t *testing.T, f *fixture, fake *lockingStore) {
-			f.want("a1")
-			unlock, err := fake.Lock(t.Context())
-			require.NoError(t, err)
-			f.clock.Advance(access)
-			collect := f.startCallers(t.Context(), 1)
-			f.clock.Advance(30 * time.Second) // LockTimeout; a random wait follows
-			synctest.Wait()
-			require.Zero(t, f.gw.Refreshes.Count())
-			// The clock of the other process is ahead: its pair is due for refresh at once.
-			fake.rotate(t, "theirs", f.clock.Now().Add(access+2*time.Minute))
-			f.clock.Advance(time.Second)
-			assert.Equal(t, answer{token: "theirs"}, collect()[0])
-			synctest.Wait()
-			assert.Zero(t, f.gw.Refreshes.Count(), "it has not expired, so that its refresh waits for the lock")
-			require.NoError(t, unlock())
-		})
+	scenarioWithStore(t, withMedianRand, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
+		unlock, err := fake.Lock(t.Context())
+		require.NoError(t, err)
+		f.clock.Advance(access)
+		collect := f.startCallers(t.Context(), 1)
+		f.clock.Advance(30 * time.Second) // LockTimeout; a random wait follows
+		synctest.Wait()
+		require.Zero(t, f.gw.Refreshes.Count())
+		// The clock of the other process is ahead: its pair is due for refresh at once.
+		fake.rotate(t, "theirs", f.clock.Now().Add(access+2*time.Minute))
+		f.clock.Advance(time.Second)
+		assert.Equal(t, answer{token: "theirs"}, collect()[0])
+		synctest.Wait()
+		assert.Zero(t, f.gw.Refreshes.Count(), "it has not expired, so that its refresh waits for the lock")
+		require.NoError(t, unlock())
+	})
 }
 
 func TestStoreLock_IsTakenWhenTheStoreIsBack(t *testing.T) {
-	scenarioWithStore(t, func(_ *fixture, c *tokensource.Config) { c.Rand = func() float64 { return 0.5 } },
-		func(t *testing.T, f *fixture, fake *lockingStore) {
-			f.want("a1")
-			fake.setUnavailable(errUnreachable)
-			fake.lockErr = errUnreachable
-			f.clock.Advance(access)
-			f.wantUnavailable()
-			f.clock.Advance(40 * time.Second)
-			collect := f.startCallers(t.Context(), 1) // the store is given up; waits for a random second
-			fake.setUnavailable(nil)                  // the store is back, and another process refreshes
-			fake.lockErr = nil
-			unlock, err := fake.Lock(t.Context())
-			require.NoError(t, err)
-			f.clock.Advance(time.Second)
-			synctest.Wait()
-			assert.Zero(t, f.gw.Refreshes.Count(), "no refresh without the lock of a store that is back")
-			fake.rotate(t, "theirs", f.clock.Now().Add(access))
-			require.NoError(t, unlock())
-			assert.Equal(t, answer{token: "theirs"}, collect()[0])
-		})
+	scenarioWithStore(t, withMedianRand, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
+		fake.setUnavailable(errUnreachable)
+		fake.lockErr = errUnreachable
+		f.clock.Advance(access)
+		f.wantUnavailable()
+		f.clock.Advance(40 * time.Second)
+		collect := f.startCallers(t.Context(), 1) // the store is given up; waits for a random second
+		fake.setUnavailable(nil)                  // the store is back, and another process refreshes
+		fake.lockErr = nil
+		unlock, err := fake.Lock(t.Context())
+		require.NoError(t, err)
+		f.clock.Advance(time.Second)
+		synctest.Wait()
+		assert.Zero(t, f.gw.Refreshes.Count(), "no refresh without the lock of a store that is back")
+		fake.rotate(t, "theirs", f.clock.Now().Add(access))
+		require.NoError(t, unlock())
+		assert.Equal(t, answer{token: "theirs"}, collect()[0])
+	})
 }
 
 func TestStoreLock_AnUnlockThatHangs(t *testing.T) {

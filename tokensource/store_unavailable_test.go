@@ -44,35 +44,34 @@ func TestStoreUnavailable_AtTheStart(t *testing.T) {
 }
 
 func TestStoreUnavailable_Later(t *testing.T) {
-	scenarioWithStore(t, func(_ *fixture, c *tokensource.Config) { c.Rand = func() float64 { return 0.5 } },
-		func(t *testing.T, f *fixture, fake *lockingStore) {
-			f.want("a1")
-			fake.setUnavailable(errUnreachable)
-			fake.lockErr = errUnreachable
-			f.clock.Advance(56 * time.Minute)
-			for range 4*60 - 1 {
-				f.want("a1") // a live token is served
-				f.clock.Advance(time.Second)
-			}
-			assert.Zero(t, f.gw.Refreshes.Count(), "and not refreshed without the lock")
-			collect := f.startCallers(t.Context(), 10) // it has expired, and the store is given up
-			assert.Zero(t, f.gw.Refreshes.Count())
-			f.clock.Advance(time.Second) // the random wait: half of two seconds
-			for _, a := range collect() {
-				assert.Equal(t, answer{token: "a2"}, a)
-			}
-			assert.Equal(t, 1, f.gw.Refreshes.Count())
-			synctest.Wait()
-			assert.Equal(t, 1, f.events.count(tokensource.EventUnlocked))
-			assert.Equal(t, "a1 r1", fake.pair())
-			fake.setUnavailable(nil)
-			fake.mu.Lock()
-			fake.lockErr = nil
-			fake.mu.Unlock()
-			f.clock.Advance(2 * time.Minute)
-			f.want("a2")
-			assert.Equal(t, "a2 r2", fake.pair(), "the save is retried")
-		})
+	scenarioWithStore(t, withMedianRand, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
+		fake.setUnavailable(errUnreachable)
+		fake.lockErr = errUnreachable
+		f.clock.Advance(56 * time.Minute)
+		for range 4*60 - 1 {
+			f.want("a1") // a live token is served
+			f.clock.Advance(time.Second)
+		}
+		assert.Zero(t, f.gw.Refreshes.Count(), "and not refreshed without the lock")
+		collect := f.startCallers(t.Context(), 10) // it has expired, and the store is given up
+		assert.Zero(t, f.gw.Refreshes.Count())
+		f.clock.Advance(time.Second) // the random wait: half of two seconds
+		for _, a := range collect() {
+			assert.Equal(t, answer{token: "a2"}, a)
+		}
+		assert.Equal(t, 1, f.gw.Refreshes.Count())
+		synctest.Wait()
+		assert.Equal(t, 1, f.events.count(tokensource.EventUnlocked))
+		assert.Equal(t, "a1 r1", fake.pair())
+		fake.setUnavailable(nil)
+		fake.mu.Lock()
+		fake.lockErr = nil
+		fake.mu.Unlock()
+		f.clock.Advance(2 * time.Minute)
+		f.want("a2")
+		assert.Equal(t, "a2 r2", fake.pair(), "the save is retried")
+	})
 }
 
 func TestStoreUnavailable_ARejectionIsDeferred(t *testing.T) {

@@ -1,6 +1,7 @@
 package tokensource_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -146,4 +147,25 @@ func TestStoreUnreadable_ANewerVersionIsKeptWhenTheStoreFails(t *testing.T) {
 		assert.Zero(t, f.gw.Refreshes.Count())
 		assert.EqualValues(t, 99, fake.field("version"))
 	})
+}
+
+// setAsideStore is a store that can set a record aside.
+type setAsideStore struct {
+	*lockingStore
+	aside []string
+	err   error
+}
+
+func (s *setAsideStore) SetAside(_ context.Context, suffix string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return s.err
+	}
+	if len(s.locked) == 0 {
+		return errors.New("set aside without the lock")
+	}
+	s.aside = append(s.aside, suffix)
+	s.record = nil
+	return nil
 }

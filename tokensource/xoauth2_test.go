@@ -1,5 +1,9 @@
 package tokensource_test
 
+// The tests of xoauth2_test.go and xoauth2_exchange_test.go have the names of the tests of
+// golang.org/x/oauth2, and check what those check of its token sources. Package transport
+// has the tests of the Transport.
+
 import (
 	"context"
 	"errors"
