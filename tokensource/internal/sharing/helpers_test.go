@@ -1,0 +1,144 @@
+package sharing_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/store"
+	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
+	"github.com/agsauth/agsauth/tokensource/internal/sharing"
+	"github.com/agsauth/agsauth/tokensource/internal/task"
+)
+
+const giveUpAfter = 30 * time.Second
+
+var (
+	base     = time.Date(2022, 6, 10, 15, 4, 53, 0, time.UTC)
+	errBoom  = errors.New("boom")
+	errEnded = errors.New("ended by the test")
+)
+
+// fakeStore is a Memory whose calls can be made to fail.
+type fakeStore struct {
+	*store.Memory
+
+	loadErr, saveErr, asideErr, unlockErr error
+	onSave                                func() // before each call of Save
+	notices                               []error
+}
+
+func (s *fakeStore) Load(ctx context.Context) ([]byte, error) {
+	if s.loadErr != nil {
+		return nil, s.loadErr
+	}
+	return s.Memory.Load(ctx)
+}
+
+func (s *fakeStore) Save(ctx context.Context, data []byte) error {
+	if s.onSave != nil {
+		s.onSave()
+	}
+	if s.saveErr != nil {
+		return s.saveErr
+	}
+	return s.Memory.Save(ctx, data)
+}
+
+func (s *fakeStore) SetAside(ctx context.Context, suffix string) error {
+	if s.asideErr != nil {
+		return s.asideErr
+	}
+	return s.Memory.SetAside(ctx, suffix)
+}
+
+func (s *fakeStore) Lock(ctx context.Context) (func() error, error) {
+	unlock, err := s.Memory.Lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return func() error { return errors.Join(unlock(), s.unlockErr) }, nil
+}
+
+func (s *fakeStore) Notices() []error {
+	notices := s.notices
+	s.notices = nil
+	return notices
+}
+
+// plainStore has none of the optional methods of a store.
+type plainStore struct{ sharing.Store }
+
+// lockStore is a plainStore with this lock.
+type lockStore struct {
+	plainStore
+
+	lock func(context.Context) (func() error, error)
+}
+
+func (s lockStore) Lock(ctx context.Context) (func() error, error) { return s.lock(ctx) }
+
+// participant is a Protocol, and what it has announced.
+type participant struct {
+	*sharing.Protocol
+
+	announced []notice
+}
+
+type notice struct {
+	kind sharing.Notice
+	text string
+}
+
+func newParticipant(s sharing.Store) *participant {
+	p, reader := &participant{}, dualclock.NewReader(nil)
+	p.Protocol = sharing.New(sharing.Config{
+		Store:       s,
+		Caller:      task.Caller{Clock: &reader, Start: func(f func()) { go f() }},
+		CallTimeout: 5 * time.Second, GiveUpAfter: giveUpAfter,
+		Announce: func(n sharing.Notice, err error) { p.announced = append(p.announced, notice{n, err.Error()}) },
+	})
+	return p
+}
+
+// inBubble runs a test with a participant of its own. Time is that of the bubble.
+func inBubble(t *testing.T, test func(t *testing.T, s *fakeStore, p *participant)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		s := &fakeStore{Memory: &store.Memory{}}
+		test(t, s, newParticipant(s))
+	})
+}
+
+// peer returns another participant of the session in s.
+func peer(s *fakeStore) *participant { return newParticipant(s.Peer()) }
+
+// put stores a record as another participant would.
+func put(t *testing.T, s *fakeStore, rec *sharing.Record) *participant {
+	t.Helper()
+	p := peer(s)
+	_, err := p.Load(t.Context())
+	require.NoError(t, err)
+	_, err = p.Commit(t.Context(), rec, nil)
+	require.NoError(t, err)
+	return p
+}
+
+// load loads the record that is stored.
+func load(t *testing.T, p *participant) *sharing.Record {
+	t.Helper()
+	rec, err := p.Load(t.Context())
+	require.NoError(t, err)
+	return rec
+}
+
+func token(access string) *ags.Token {
+	return &ags.Token{AccessToken: ags.NewSecret(access), IssuedAt: base, ExpiresAt: base.Add(time.Hour)}
+}
+
+func record(access string) *sharing.Record { return sharing.NewRecord(token(access), base) }
