@@ -1,0 +1,137 @@
+package lifecycle
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
+)
+
+func TestProperty_AnyOutcomes(t *testing.T) {
+	holds(t, 2000, func(rt *rapid.T) {
+		var pair *Pair
+		if aCoin(rt, "a pair") {
+			pair = aPair(rt, at(0), HandedIn, nil)
+		}
+		s, now := NewState(pair, aCoin(rt, "login"), aCoin(rt, "store")), at(0)
+		for range rapid.IntRange(1, 12).Draw(rt, "outcomes") {
+			step := aSpan(rt, "after", anyOf(rt, "limit", time.Minute, time.Hour))
+			now = dualclock.Instant{Wall: now.Wall.Add(step), Mono: now.Mono + step}
+			if isRare(rt, 8, "clock set") {
+				now.Wall = now.Wall.Add(aSpan(rt, "by", 4*time.Hour) - time.Hour)
+			}
+			o := anOutcome(rt, &s, now)
+			before := copyOf(s)
+			next, events := s.Apply(o, now)
+			require.Equal(rt, before, s, "the state that %T was applied to has changed", o)
+
+			around := aSurrounding(rt)
+			requirePromises(rt, &next, around, now)
+			requireNoChangeBeforeNext(rt, &next, around, now)
+			requireEventsFit(rt, s, next, events)
+			s = next
+		}
+	})
+}
+
+// requireEventsFit requires that the end of each session is announced once.
+func requireEventsFit(rt *rapid.T, s, next State, events []Event) {
+	of := func(kind Kind) (n int) {
+		for _, e := range events {
+			if e.Kind == kind {
+				n++
+			}
+		}
+		return n
+	}
+	want := 0
+	if s.end == nil && next.end != nil {
+		want = 1
+	}
+	require.Equal(rt, want, of(EventEnded), "announced: %v", events)
+	want = 0
+	if !s.warned && next.warned {
+		want = 1
+	}
+	require.Equal(rt, want, of(EventEnding), "announced: %v", events)
+	replaced := of(EventRefreshed) + of(EventAdopted) + of(EventTokenSet) + of(EventLoggedIn)
+	require.Equal(rt, replaced == 1, next.pair != nil && next.pair != s.pair, "announced: %v", events)
+}
+
+// anOutcome draws an outcome that may come to a session in this state.
+func anOutcome(rt *rapid.T, s *State, now dualclock.Instant) Outcome {
+	draw := aNumber(rt)
+	cause := Cause{Err: errors.New("boom"), Class: anyOf(rt, "class", Transient, Refused), RetryAfter: anyOf(rt, "retry after", 0, time.Minute)}
+	save := SaveResult{Generation: s.Generation() + 1, Overwrite: aCoin(rt, "overwrite")}
+	if aCoin(rt, "save fails") {
+		save.Err = cause.Err
+	}
+	handedIn := aPair(rt, now, HandedIn, nil)
+	outcomes := []Outcome{
+		LoginFailed{cause, draw},
+		DeviceForgotten{},
+		SignedOutHere{},
+		TimePassed{aSurrounding(rt)},
+		Invalidated{},
+		TokenSet{handedIn, save},
+		LoggedIn{Pair: handedIn, Save: save, Draw: draw},
+		OverwriteDropped{},
+		RefreshFailed{Cause: cause, DueAtExpiry: aCoin(rt, "due at expiry"), Draw: draw},
+	}
+	if p := s.pair; p != nil {
+		outcomes = append(outcomes, AnswerLost{}, PairRedeemed{p}, Rejected{Cause: cause, Pair: p, DeviceDeleted: aCoin(rt, "deleted"), Draw: draw},
+			Refreshed{Pair: aPair(rt, now, FromGateway, p), Save: save, Draw: draw})
+	}
+	if s.store != nil {
+		r := &Stored{Generation: rapid.Int64Range(1, 9).Draw(rt, "generation"), StartedAt: handedIn.StartedAt(), Device: handedIn.Device}
+		if aCoin(rt, "mark") {
+			r.SignedOutAt = now.Wall
+		} else {
+			r.Pair = handedIn
+		}
+		outcomes = append(outcomes, Found{r}, Found{}, Adopted{r}, NothingNew{aCoin(rt, "empty")}, Saved{save}, MarkSaved{save},
+			ConfigTokenSaved{save}, MarkReplaces{Device{"PUB_1", "1"}}, LoggedIn{Pair: handedIn, Newer: r, Draw: draw},
+			RefreshFailed{Cause: cause, Deferred: &cause, Draw: draw}, LoadFailed{cause, aCoin(rt, "abandon"), draw})
+	}
+	return anyOf(rt, "outcome", outcomes...)
+}
+
+// copyOf returns a deep copy of a state. What it has of interfaces is shared.
+func copyOf(s State) State {
+	if s.pair != nil {
+		s.pair = new(*s.pair)
+	}
+	if s.end != nil {
+		s.end = new(*s.end)
+	}
+	s.failure = copyOfFailure(s.failure)
+	if s.pacing != nil {
+		s.pacing = new(*s.pacing)
+		if r := s.pacing.rejections; r != nil {
+			s.pacing.rejections = new(*r)
+		}
+		if l := s.pacing.logins; l != nil {
+			s.pacing.logins = &logins{copyOfFailure(l.failure), l.last, l.next}
+		}
+	}
+	if s.store != nil {
+		s.store = new(*s.store)
+		s.store.superseded = slices.Clone(s.store.superseded)
+		if s.store.deferred != nil {
+			s.store.deferred = new(*s.store.deferred)
+		}
+	}
+	return s
+}
+
+func copyOfFailure(f *Failure) *Failure {
+	if f == nil {
+		return nil
+	}
+	return new(*f)
+}
