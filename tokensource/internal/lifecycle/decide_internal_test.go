@@ -13,16 +13,11 @@ import (
 )
 
 func TestProperty_Decisions(t *testing.T) {
-	holds(t, 5000, func(rt *rapid.T) {
+	holds(t, 10_000, func(rt *rapid.T) {
 		s, now := aState(rt)
-		requirePromises(rt, &s, aSurrounding(rt), now)
-	})
-}
-
-func TestProperty_NothingChangesBeforeNextChange(t *testing.T) {
-	holds(t, 5000, func(rt *rapid.T) {
-		s, now := aState(rt)
-		requireNoChangeBeforeNext(rt, &s, aSurrounding(rt), now)
+		around := aSurrounding(rt)
+		requirePromises(rt, &s, around, now)
+		requireNoChangeBeforeNext(rt, &s, around, now)
 	})
 }
 
@@ -73,6 +68,11 @@ func requirePromises(rt *rapid.T, s *State, around Surroundings, now dualclock.I
 		require.Equal(rt, ended, d.End, "an end is not undone by time")
 	} else if d.End != NotEnded {
 		requireOver(rt, s, d.End, now)
+	}
+	if !s.isUnread() {
+		noted, events := s.Apply(TimePassed{around}, now)
+		require.Equal(rt, d.HasNews(s), !assert.ObjectsAreEqual(*s, noted))
+		require.False(rt, d.IsSettled(s) && len(events) > 0)
 	}
 	require.False(rt, around.Running != Nothing && d.Act != Nothing, "one operation at a time")
 	requireActPermitted(rt, s, around, d, now)

@@ -2,6 +2,8 @@ package lifecycle_test
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,6 +22,7 @@ var (
 	boom    = lc.Cause{Err: errBoom}
 	refused = lc.Cause{Err: errBoom, Class: lc.Refused}
 	dead    = lc.Cause{Err: errBoom, Class: lc.Terminal}
+	idle    = lc.Surroundings{SignOutAt: dualclock.Never()}
 	device  = lc.Device{ClientID: "PUB_989", AccountID: "1663"}
 )
 
@@ -102,45 +105,60 @@ func after(s lc.State, now time.Duration, outcomes ...lc.Outcome) lc.State {
 	return s
 }
 
-// seen is a state as its accessors show it.
-type seen struct {
-	pair       string
-	phase      lc.Phase
-	act        lc.Action
-	end        lc.Reason
-	pending    lc.PendingSave
-	generation int64
-	retryIn    time.Duration
-	failed     string // the error of the last failure
-	notes      []string
-}
-
-func look(s lc.State, now dualclock.Instant) seen {
-	d := lc.Decide(&s, lc.Surroundings{SignOutAt: dualclock.Never()}, now)
-	v := seen{phase: d.Phase, act: d.Act, pending: s.Pending(), generation: s.Generation(), retryIn: max(0, s.RetryIn(now))}
+// look describes a state by what its accessors return, as far as that is not zero.
+func look(s lc.State, now dualclock.Instant) string {
+	d := lc.Decide(&s, idle, now)
+	words := []string{"none", phases[d.Phase]}
 	if p := s.Pair(); p != nil {
-		v.pair = string(p.Tokens.(named))
+		words[0] = string(p.Tokens.(named))
 	}
-	if s.End() != nil {
-		v.end = s.End().Reason
-	}
-	if f := s.LastFailure(); f != nil {
-		v.failed = f.Err.Error()
-	}
-	for _, note := range []struct {
-		name string
-		is   bool
-	}{
-		{"invalidated", s.IsInvalidated()},
-		{"outcome unknown", s.IsOutcomeUnknown()},
-		{"deferred", s.DeferredRejection() != nil},
-		{"superseded", s.IsSuperseded(named("a").Fingerprint())},
-		{"withheld", s.HasLiveToken(now) && !d.Serve},
-		{"no client", s.Device().ClientID == ""},
-	} {
-		if note.is {
-			v.notes = append(v.notes, note.name)
+	note := func(is bool, word ...any) {
+		if is {
+			words = append(words, fmt.Sprint(word...))
 		}
 	}
-	return v
+	if e := s.End(); e != nil {
+		note(true, "end=", reasons[e.Reason])
+	}
+	note(d.Act != lc.Nothing, "act=", actions[d.Act])
+	note(s.Pending() != lc.SaveNothing, "pending=", pendings[s.Pending()])
+	note(s.IsWorthSaving(), "worthSaving")
+	note(s.Generation() != 0, "gen=", s.Generation())
+	note(s.RetryIn(now) > 0, "retry=", s.RetryIn(now))
+	note(s.IsInvalidated(), "invalidated")
+	note(s.HasLiveToken(now) && !d.Serve, "withheld")
+	note(s.IsOutcomeUnknown(), "outcomeUnknown")
+	note(s.DeferredRejection() != nil, "deferred")
+	note(s.IsSuperseded(named("a").Fingerprint()), "superseded")
+	note(s.Device().ClientID == "", "noClient")
+	if f := s.LastFailure(); f != nil {
+		note(true, "failed: ", f.Err)
+	}
+	return strings.Join(words, " ")
+}
+
+var (
+	phases   = [...]string{"unknown", "fresh", "ageing", "expired", "ended"}
+	actions  = [...]string{"", "load", "refresh", "login", "save", "signOut"}
+	pendings = [...]string{"", "retry", "overwrite"}
+	reasons  = [...]string{"", "noSession", "refreshExpired", "fixedExpired", "rejected", "signedOut"}
+	kinds    = [...]string{"", "refreshed", "refreshFailed", "adopted", "tokenSet", "loggedIn", "loginFailed", "ending", "ended", "storeFailed", "saved"}
+)
+
+// tell describes events: their kinds, reasons, errors, and how long it is until NextAt.
+func tell(events []lc.Event, now dualclock.Instant) string {
+	all := make([]string, len(events))
+	for i, e := range events {
+		all[i] = kinds[e.Kind]
+		if e.Reason != lc.NotEnded {
+			all[i] += " " + reasons[e.Reason]
+		}
+		if e.Err != nil {
+			all[i] += " " + e.Err.Error()
+		}
+		if !e.NextAt.IsZero() {
+			all[i] += " " + e.NextAt.Sub(now.Wall).String()
+		}
+	}
+	return strings.Join(all, ", ")
 }

@@ -106,18 +106,13 @@ func TestRejections_AreSpaced(t *testing.T) {
 }
 
 func TestRejections_TheFirstInterval(t *testing.T) {
-	for name, tt := range map[string]struct{ life, want time.Duration }{
-		"ten seconds":                   {time.Hour, 10 * time.Second},
-		"at most half of a life":        {6 * time.Second, 3 * time.Second},
-		"ten seconds of a life unknown": {0, 10 * time.Second},
-	} {
-		p := pairOf(lives(base, tt.life, 0, 0), FromGateway, at(0), nil)
+	for life, want := range map[time.Duration]time.Duration{time.Hour: 10 * time.Second, 6 * time.Second: 3 * time.Second, 0: 10 * time.Second} {
+		p := pairOf(lives(base, life, 0, 0), FromGateway, at(0), nil)
 		first, ok := (*rejections)(nil).admit(p, at(0))
 		require.True(t, ok)
-		_, ok = first.admit(p, at(tt.want-1))
-		assert.False(t, ok, name)
-		_, ok = first.admit(p, at(tt.want))
-		assert.True(t, ok, name)
+		_, early := first.admit(p, at(want-1))
+		_, inTime := first.admit(p, at(want))
+		assert.Equal(t, []bool{false, true}, []bool{early, inTime}, "a life of %s", life)
 	}
 }
 

@@ -5,90 +5,67 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 	lc "github.com/agsauth/agsauth/tokensource/internal/lifecycle"
 )
 
 func TestTimePassed_AnnouncesAnEndOnce(t *testing.T) {
-	s, announced := alone.state(), []lc.Event(nil)
-	pass := func(now dualclock.Instant) {
-		next, events := s.Apply(lc.TimePassed{}, now)
-		s, announced = next, append(announced, events...)
-	}
-	s = after(s, 0, lc.TokenSet{Pair: granted("b", 0, func(a *lc.Arrival) { a.RefreshExpiresAt = time.Time{} })})
-	near := lc.Event{Kind: lc.EventEnding, Reason: lc.FixedExpired, NextAt: in(30 * day)}
-	pass(at(29*day - time.Second))
-	require.Empty(t, announced)
-	pass(at(29 * day))
-	pass(at(29*day + time.Hour))
-	require.Equal(t, events(near), announced, "a day before the end")
+	s := after(alone.state(), 0, lc.TokenSet{Pair: granted("b", 0, func(a *lc.Arrival) { a.RefreshExpiresAt = time.Time{} })})
 	setBack := func(by time.Duration) dualclock.Instant {
 		return dualclock.Instant{Wall: in(29*day - by), Mono: 28 * day}
 	}
-	pass(setBack(time.Minute))
-	pass(at(29 * day))
-	require.Len(t, announced, 1, "a clock was corrected by a minute")
-	pass(setBack(time.Minute + 1))
-	pass(at(29 * day))
-	require.Equal(t, events(near, near), announced, "it was set back by more")
-	pass(at(30 * day))
-	pass(at(31 * day))
-	require.Equal(t, events(near, near, lc.Event{Kind: lc.EventEnded, Reason: lc.FixedExpired}), announced)
+	for _, tt := range []struct {
+		name string
+		now  dualclock.Instant
+		want string
+	}{
+		{"it is not near", at(29*day - time.Second), ""},
+		{"it is near", at(29 * day), "ending fixedExpired 24h0m0s"},
+		{"it was announced", at(29*day + time.Hour), ""},
+		{"the clock is corrected by a minute", setBack(time.Minute), ""},
+		{"it is near again", at(29 * day), ""},
+		{"the clock is set back by more", setBack(time.Minute + 1), ""},
+		{"it is near for the second time", at(29 * day), "ending fixedExpired 24h0m0s"},
+		{"it has come", at(30 * day), "ended fixedExpired"},
+		{"it was announced, too", at(31 * day), ""},
+	} {
+		next, events := s.Apply(lc.TimePassed{}, tt.now)
+		s = next
+		assert.Equal(t, tt.want, tell(events, tt.now), tt.name)
+	}
 	assert.Equal(t, &lc.End{Reason: lc.FixedExpired, At: in(30 * day)}, s.End())
 }
 
-func TestDecision_IsSettledAndHasNews(t *testing.T) {
-	for name, tt := range map[string]struct {
-		start         start
-		at            time.Duration
-		settled, news bool
-	}{
-		"fresh":              {alone, 0, true, false},
-		"due":                {alone, due, false, false},
-		"ended, not noticed": {alone, 31 * day, false, true},
-	} {
-		s := tt.start.state()
-		d := lc.Decide(&s, lc.Surroundings{SignOutAt: dualclock.Never()}, at(tt.at))
-		assert.Equal(t, [2]bool{tt.settled, tt.news}, [2]bool{d.IsSettled(&s), d.HasNews(&s)}, name)
-	}
-}
-
 func TestDecide_TheStoreIsReadBeforeAnEndTakesEffect(t *testing.T) {
-	s := inStore.state()
-	d := lc.Decide(&s, lc.Surroundings{SignOutAt: dualclock.Never()}, at(31*day))
-	assert.Equal(t, lc.Decision{Phase: lc.Ended, Act: lc.Load}, d)
-	d = lc.Decide(&s, lc.Surroundings{SignOutAt: dualclock.Never(), WithoutReread: true}, at(31*day))
-	assert.Equal(t, lc.Decision{Phase: lc.Ended, End: lc.FixedExpired}, d)
+	s, end := inStore.state(), at(31*day)
+	assert.Equal(t, lc.Decision{Phase: lc.Ended, Act: lc.Load}, lc.Decide(&s, idle, end))
+	assert.Equal(t, lc.Decision{Phase: lc.Ended, End: lc.FixedExpired}, lc.Decide(&s, lc.Surroundings{SignOutAt: dualclock.Never(), WithoutReread: true}, end))
 	s = after(s, 31*day, lc.NothingNew{})
-	d = lc.Decide(&s, lc.Surroundings{SignOutAt: dualclock.Never()}, at(31*day))
-	assert.Equal(t, lc.FixedExpired, d.End)
-	assert.Equal(t, time.Second, lc.NextWake(&s, lc.Surroundings{SignOutAt: dualclock.Never()}, at(31*day), time.Minute), "until it is read again")
+	assert.Equal(t, lc.Decision{Phase: lc.Ended, End: lc.FixedExpired}, lc.Decide(&s, idle, end))
+	assert.Equal(t, time.Second, lc.NextWake(&s, idle, end, time.Minute), "until it is read again")
 	s = after(s, 31*day, lc.TimePassed{})
-	assert.Equal(t, time.Minute, lc.NextWake(&s, lc.Surroundings{SignOutAt: dualclock.Never()}, at(31*day), time.Minute), "then a caller must ask")
+	assert.Equal(t, time.Minute, lc.NextWake(&s, idle, end, time.Minute), "from now on a caller must ask")
 }
 
 func TestState_HowLongThingsTake(t *testing.T) {
 	s, none := alone.state(), empty.state()
-	assert.Equal(t, time.Hour-time.Second, s.LiveFor(at(0)))
-	assert.Equal(t, 15*time.Minute, s.SpacingLeft(at(0)), "a quarter of its life")
+	const served = time.Hour - time.Second
+	assert.Equal(t, served, s.LiveFor(at(0)))
 	assert.Zero(t, none.LiveFor(at(0)))
+	assert.Equal(t, 15*time.Minute, s.SpacingLeft(at(0)), "a quarter of its life")
 	assert.Zero(t, none.SpacingLeft(at(0)))
-	rejectedByAPI := after(s, 0, lc.Invalidated{})
-	assert.Zero(t, rejectedByAPI.SpacingLeft(at(0)), "an invalidation has its own")
-
 	assert.True(t, s.IsServing(at(0)))
-	assert.False(t, rejectedByAPI.IsServing(at(0)))
-	assert.False(t, s.IsServing(at(time.Hour-time.Second)))
-	ended := after(s, 0, rejected)
-	assert.True(t, ended.IsServing(at(2*time.Hour)), "callers have their answer")
-
-	last := time.Hour - time.Second - 30*time.Second
-	assert.False(t, s.IsLastChance(15*time.Second, at(last-1)))
-	assert.True(t, s.IsLastChance(15*time.Second, at(last)))
-	assert.True(t, s.IsLastChance(time.Hour, at(time.Hour-time.Second-150*time.Second)), "at most half of the margin")
+	assert.False(t, s.IsServing(at(served)))
+	assert.False(t, s.IsLastChance(15*time.Second, at(served-30*time.Second-1)))
+	assert.True(t, s.IsLastChance(15*time.Second, at(served-30*time.Second)))
+	assert.True(t, s.IsLastChance(time.Hour, at(served-150*time.Second)), "at most half of the margin")
 	assert.False(t, none.IsLastChance(time.Hour, at(0)))
+
+	ended, invalidated := after(s, 0, rejected), after(s, 0, lc.Invalidated{})
+	assert.True(t, ended.IsServing(at(2*time.Hour)), "callers have their answer")
+	assert.False(t, invalidated.IsServing(at(0)))
+	assert.Zero(t, invalidated.SpacingLeft(at(0)), "invalidations have a spacing of their own")
 }
 
 func TestState_NextSignOnEnd(t *testing.T) {
@@ -101,36 +78,14 @@ func TestState_NextSignOnEnd(t *testing.T) {
 	assert.Equal(t, lc.End{Reason: lc.RefreshRejected, At: in(ten), Err: errBoom}, s.NextSignOnEnd(at(0)))
 }
 
-func TestState_IsWorthSaving(t *testing.T) {
-	for name, tt := range map[string]struct {
-		start    start
-		outcomes []lc.Outcome
-		want     bool
-	}{
-		"saved":                        {inStore, nil, false},
-		"not saved":                    {inStore, outcomes(failedSet), true},
-		"ended, and not saved":         {inStore, outcomes(failedSet, rejected), false},
-		"signed out, and not saved":    {inStore, outcomes(lc.SignedOutHere{}), true},
-		"signed out without the store": {alone, outcomes(lc.SignedOutHere{}), false},
-	} {
-		s := after(tt.start.state(), 0, tt.outcomes...)
-		assert.Equal(t, tt.want, s.IsWorthSaving(), name)
-	}
-}
-
-func TestState_Adopts(t *testing.T) {
-	s := inStore.state()
-	assert.True(t, s.IsNews(stored(2, granted("c", 0))))
-	assert.True(t, s.Adopts(stored(2, granted("c", 0)), at(0)))
-	assert.False(t, s.Adopts(stored(1, granted("c", 0)), at(0)), "not newer")
-	assert.False(t, s.Adopts(stored(2, granted("a", 0)), at(0)), "its own pair")
-	assert.False(t, s.Adopts(nil, at(0)))
-	assert.False(t, s.PrefersConfigToken(nil, at(0)), "not at the first load")
-	first := unread.state()
+func TestState_PrefersConfigTokenAtTheFirstLoadOnly(t *testing.T) {
+	first, later := unread.state(), inStore.state()
 	assert.True(t, first.PrefersConfigToken(nil, at(0)))
-	assert.False(t, first.PrefersConfigToken(stored(1, granted("c", 0, ofTheFirstSession)), at(0)), "the generation tells within a session")
-	assumed := lc.NewState(lc.NewPair(lc.Arrival{Tokens: named("a"), Origin: lc.HandedIn, At: at(ten), Grant: lc.Grant{Device: device}}), false, true)
-	assert.False(t, assumed.PrefersConfigToken(stored(1, granted("c", 0)), at(ten)), "nobody knows when it was issued")
+	assert.False(t, later.PrefersConfigToken(nil, at(0)))
+	assert.False(t, later.Adopts(nil, at(0)))
+	assert.False(t, first.PrefersConfigToken(stored(1, granted("z", -time.Minute, ofTheFirstSession)), at(0)), "the generation decides within a session")
+	first = lc.NewState(lc.NewPair(lc.Arrival{Tokens: named("a"), Origin: lc.HandedIn, At: at(ten), Grant: lc.Grant{Device: device}}), false, true)
+	assert.False(t, first.PrefersConfigToken(stored(1, granted("c", 0)), at(ten)), "it is unknown when it was issued")
 }
 
 func TestLogins_ASessionThatDoesNotLastIsARefusedLogin(t *testing.T) {
@@ -165,26 +120,21 @@ func TestLogins_ASessionThatDoesNotLastIsARefusedLogin(t *testing.T) {
 
 func TestNewPair_WhatAnAnswerDoesNotSayIsKept(t *testing.T) {
 	former := granted("a", 0)
-	answer := func(change ...func(*lc.Arrival)) *lc.Pair {
-		return granted("b", time.Hour, append([]func(*lc.Arrival){withoutRefresh, func(a *lc.Arrival) {
-			a.Former, a.Device, a.RefreshExpiresAt = former, lc.Device{}, time.Time{}
-		}}, change...)...)
+	answer := func(device lc.Device, refreshExpiresAt time.Time) *lc.Pair {
+		return granted("b", time.Hour, withoutRefresh, func(a *lc.Arrival) { a.Former, a.Device, a.RefreshExpiresAt = former, device, refreshExpiresAt })
 	}
-	next := answer()
-	assert.Equal(t, device, next.Device)
+	next := answer(lc.Device{}, time.Time{})
 	assert.True(t, next.HasRefreshToken)
-	assert.Equal(t, in(2*day), next.RefreshExpiresAt)
-	assert.Equal(t, in(30*day), next.FixedExpiresAt)
-	assert.Equal(t, base, next.StartedAt().UTC())
-	next = answer(func(a *lc.Arrival) { a.ClientID, a.RefreshExpiresAt = "PUB_1", in(3*day) })
+	assert.Equal(t, device, next.Device)
+	assert.Equal(t, [3]time.Time{base, in(2 * day), in(30 * day)}, [3]time.Time{next.StartedAt(), next.RefreshExpiresAt, next.FixedExpiresAt})
+	next = answer(lc.Device{ClientID: "PUB_1"}, in(3*day))
 	assert.Equal(t, lc.Device{ClientID: "PUB_1", AccountID: device.AccountID}, next.Device)
 	assert.Equal(t, in(3*day), next.RefreshExpiresAt, "a new expiry of the refresh token that is kept")
+	assert.Equal(t, "1", answer(lc.Device{AccountID: "1"}, time.Time{}).AccountID)
 
-	const jump = 50 * 365 * day // the clock is set by the network
-	next = lc.NewPair(lc.Arrival{Tokens: named("b"), Former: former, At: dualclock.Instant{Wall: in(jump), Mono: time.Minute}})
-	s := lc.NewState(next, false, false)
-	d := lc.Decide(&s, lc.Surroundings{SignOutAt: dualclock.Never()}, dualclock.Instant{Wall: in(jump), Mono: time.Minute})
-	assert.Equal(t, lc.NotEnded, d.End, "the gateway has just taken the refresh token")
+	jumped := dualclock.Instant{Wall: in(50 * 365 * day), Mono: time.Minute} // the clock is set by the network
+	s := lc.NewState(lc.NewPair(lc.Arrival{Tokens: named("b"), Former: former, At: jumped}), false, false)
+	assert.Equal(t, lc.NotEnded, lc.Decide(&s, idle, jumped).End, "the gateway has just taken the refresh token")
 }
 
 func TestNewPair_AHorizonFarAheadDoesNotOverflow(t *testing.T) {
@@ -193,8 +143,7 @@ func TestNewPair_AHorizonFarAheadDoesNotOverflow(t *testing.T) {
 		p := granted("a", time.Hour, func(a *lc.Arrival) { a.Origin, a.RefreshExpiresAt, a.FixedExpiresAt = origin, far, far })
 		assert.Equal(t, at(2*time.Hour-time.Second).Deadline(), p.ServeUntil())
 		assert.Equal(t, far, p.FixedExpiresAt)
-		s := lc.NewState(p, false, false)
-		assert.Equal(t, lc.NotEnded, look(s, at(time.Hour)).end)
+		assert.Equal(t, "a fresh", look(lc.NewState(p, false, false), at(time.Hour)))
 	}
 }
 
@@ -227,12 +176,12 @@ func TestPair_WhenItEndsAndUntilWhenItIsServed(t *testing.T) {
 			})
 			assert.Equal(t, end(tt.expiry), p.Expiry())
 			assert.Equal(t, tt.expiry != 0, p.RefreshAt().Known())
-			_, announced := lc.NewState(p, false, false).Apply(lc.TimePassed{}, at(tt.end-2*time.Second))
-			for _, e := range announced {
-				assert.Equal(t, lc.EventEnding, e.Kind)
-				assert.Equal(t, end(tt.end), e.NextAt)
+			now, want := at(tt.end-2*time.Second), ""
+			if tt.end != 0 {
+				want = "ending " + map[bool]string{true: "fixedExpired", false: "refreshExpired"}[tt.hasRefreshToken] + " 2s"
 			}
-			assert.Equal(t, tt.end != 0, len(announced) == 1, "announced: %v", announced)
+			_, announced := lc.NewState(p, false, false).Apply(lc.TimePassed{}, now)
+			assert.Equal(t, want, tell(announced, now))
 		})
 	}
 }
