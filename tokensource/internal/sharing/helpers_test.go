@@ -10,11 +10,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/internal/leak"
 	"github.com/agsauth/agsauth/store"
 	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 	"github.com/agsauth/agsauth/tokensource/internal/sharing"
 	"github.com/agsauth/agsauth/tokensource/internal/task"
 )
+
+func TestMain(m *testing.M) { leak.Main(m) }
 
 const giveUpAfter = 30 * time.Second
 
@@ -28,9 +31,10 @@ var (
 type fakeStore struct {
 	*store.Memory
 
-	loadErr, saveErr, asideErr, unlockErr error
-	onSave                                func() // before each call of Save
-	notices                               []error
+	loadErr, saveErr, asideErr error
+	onSave                     func()                                      // before each call of Save
+	onLock                     func(context.Context) (func() error, error) // instead of Lock
+	notices                    []error
 }
 
 func (s *fakeStore) Load(ctx context.Context) ([]byte, error) {
@@ -58,30 +62,16 @@ func (s *fakeStore) SetAside(ctx context.Context, suffix string) error {
 }
 
 func (s *fakeStore) Lock(ctx context.Context) (func() error, error) {
-	unlock, err := s.Memory.Lock(ctx)
-	if err != nil {
-		return nil, err
+	if s.onLock != nil {
+		return s.onLock(ctx)
 	}
-	return func() error { return errors.Join(unlock(), s.unlockErr) }, nil
+	return s.Memory.Lock(ctx)
 }
 
-func (s *fakeStore) Notices() []error {
-	notices := s.notices
-	s.notices = nil
-	return notices
-}
+func (s *fakeStore) Notices() []error { return s.notices }
 
 // plainStore has none of the optional methods of a store.
 type plainStore struct{ sharing.Store }
-
-// lockStore is a plainStore with this lock.
-type lockStore struct {
-	plainStore
-
-	lock func(context.Context) (func() error, error)
-}
-
-func (s lockStore) Lock(ctx context.Context) (func() error, error) { return s.lock(ctx) }
 
 // participant is a Protocol, and what it has announced.
 type participant struct {
@@ -98,9 +88,7 @@ type notice struct {
 func newParticipant(s sharing.Store) *participant {
 	p, reader := &participant{}, dualclock.NewReader(nil)
 	p.Protocol = sharing.New(sharing.Config{
-		Store:       s,
-		Caller:      task.Caller{Clock: &reader, Start: func(f func()) { go f() }},
-		CallTimeout: 5 * time.Second, GiveUpAfter: giveUpAfter,
+		Store: s, Caller: task.Caller{Clock: &reader, Start: func(f func()) { go f() }}, CallTimeout: 5 * time.Second, GiveUpAfter: giveUpAfter,
 		Announce: func(n sharing.Notice, err error) { p.announced = append(p.announced, notice{n, err.Error()}) },
 	})
 	return p
@@ -118,18 +106,15 @@ func inBubble(t *testing.T, test func(t *testing.T, s *fakeStore, p *participant
 // peer returns another participant of the session in s.
 func peer(s *fakeStore) *participant { return newParticipant(s.Peer()) }
 
-// put stores a record as another participant would.
-func put(t *testing.T, s *fakeStore, rec *sharing.Record) *participant {
+// put stores a record as another participant does.
+func put(t *testing.T, s *fakeStore, rec *sharing.Record) {
 	t.Helper()
 	p := peer(s)
-	_, err := p.Load(t.Context())
+	load(t, p)
+	_, err := p.Commit(t.Context(), rec, nil)
 	require.NoError(t, err)
-	_, err = p.Commit(t.Context(), rec, nil)
-	require.NoError(t, err)
-	return p
 }
 
-// load loads the record that is stored.
 func load(t *testing.T, p *participant) *sharing.Record {
 	t.Helper()
 	rec, err := p.Load(t.Context())

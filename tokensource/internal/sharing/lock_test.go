@@ -12,112 +12,97 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/agsauth/agsauth/store"
 	"github.com/agsauth/agsauth/tokensource/internal/sharing"
 )
 
-func TestLock_IsHeldByOneAtATime(t *testing.T) {
+func TestLock_IsWaitedForWithinLimits(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *fakeStore, p *participant) {
-		unlock, err := p.Lock(t.Context(), time.Second)
-		require.NoError(t, err)
-		_, err = peer(s).Lock(t.Context(), time.Second)
-		assert.Equal(t, sharing.ErrLockHeld, err)
-		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errEnded)
-		defer cancel()
-		_, err = peer(s).Lock(ctx, time.Minute)
-		assert.Equal(t, errEnded, err)
-
-		s.unlockErr = errBoom
-		unlock(t.Context())
-		assert.Equal(t, []notice{{sharing.StoreFailed, "unlock the session: boom"}}, p.announced)
-		_, err = peer(s).Lock(t.Context(), time.Second)
-		require.NoError(t, err)
-	})
-}
-
-func TestLock_OneThatComesTooLateIsReleased(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
 		released := 0
-		p := newParticipant(lockStore{lock: func(context.Context) (func() error, error) {
+		s.onLock = func(context.Context) (func() error, error) {
 			time.Sleep(time.Minute)
 			return func() error { released++; return nil }, nil
-		}})
-		unlock, err := p.Lock(t.Context(), time.Second)
-		require.ErrorIs(t, err, sharing.ErrLockHeld)
-		unlock(t.Context())
+		}
+		ctx, cancel := context.WithTimeoutCause(t.Context(), 2*time.Second, errEnded)
+		defer cancel()
+		_, err := p.Lock(ctx, time.Second)
+		assert.Equal(t, sharing.ErrLockHeld, err)
+		_, err = p.Lock(ctx, time.Minute)
+		assert.Equal(t, errEnded, err)
+		_, err = p.Load(ctx)
+		assert.Equal(t, errEnded, err)
 		assert.Zero(t, released)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		assert.Equal(t, 1, released)
+		assert.Equal(t, 2, released, "a lock that comes too late")
+		assert.Empty(t, p.announced)
 	})
 }
 
-func TestLock_AStoreWithoutALock(t *testing.T) {
+// unsupported is the error of an operating system that cannot lock a file.
+type unsupported struct{}
+
+func (unsupported) Error() string        { return "no flock here" }
+func (unsupported) Is(target error) bool { return target == errors.ErrUnsupported }
+
+func TestLock_Failures(t *testing.T) {
 	for name, tt := range map[string]struct {
-		err     error // of Lock
-		notices []notice
+		lockErr, unlockErr error
+		failed             bool
+		notices            []notice // of two calls
 	}{
-		"by its nature":            {errors.ErrUnsupported, nil},
-		"by its nature, wrapped":   {fmt.Errorf("wrapped: %w", errors.ErrUnsupported), nil},
-		"on this file system":      {fs.ErrInvalid, []notice{{sharing.StoreFailed, "lock the session: invalid argument"}}},
-		"on this operating system": {unsupported{}, []notice{{sharing.WithoutLock, "lock the session: no flock here"}}},
+		"a store without a lock":             {errors.ErrUnsupported, nil, false, nil},
+		"a store without a lock, wrapped":    {fmt.Errorf("wrapped: %w", errors.ErrUnsupported), nil, false, nil},
+		"an operating system without a lock": {unsupported{}, nil, false, []notice{{sharing.WithoutLock, "lock the session: no flock here"}}},
+		"the lock fails":                     {fs.ErrInvalid, nil, true, []notice{{sharing.StoreFailed, "lock the session: invalid argument"}}},
+		"the unlock fails":                   {nil, errBoom, false, []notice{{sharing.StoreFailed, "unlock the session: boom"}, {sharing.StoreFailed, "unlock the session: boom"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				p := newParticipant(lockStore{lock: func(context.Context) (func() error, error) { return nil, tt.err }})
-				for range 2 { // it is announced once
+			inBubble(t, func(t *testing.T, s *fakeStore, p *participant) {
+				s.onLock = func(context.Context) (func() error, error) { return func() error { return tt.unlockErr }, tt.lockErr }
+				for range 2 {
 					unlock, err := p.Lock(t.Context(), time.Second)
-					assert.Equal(t, errors.Is(tt.err, fs.ErrInvalid), err != nil)
-					assert.Equal(t, err != nil, sharing.FailedTo("lock", err))
+					assert.Equal(t, tt.failed, sharing.FailedTo("lock", err))
+					assert.Equal(t, tt.failed, err != nil)
 					unlock(t.Context())
 				}
 				assert.Equal(t, tt.notices, p.announced)
 			})
 		})
 	}
-	p := newParticipant(plainStore{&store.Memory{}})
-	unlock, err := p.Lock(t.Context(), time.Second)
+	unlock, err := newParticipant(plainStore{}).Lock(t.Context(), time.Second)
 	require.NoError(t, err, "a store that has no method Lock")
 	unlock(t.Context())
 }
 
-// unsupported is the error of an operating system that has no lock for a file.
-type unsupported struct{}
-
-func (unsupported) Error() string        { return "no flock here" }
-func (unsupported) Is(target error) bool { return target == errors.ErrUnsupported }
-
 func TestIsGivenUp(t *testing.T) {
-	try := func(t *testing.T, p *participant) {
-		_, _ = p.Load(t.Context())
-		_, _ = p.Commit(t.Context(), record("a"), nil)
-	}
+	leaveAlone := says{leaveAlone: true}
 	for name, tt := range map[string]struct {
-		loadErr, saveErr, repaired error
-		want                       bool
-		notices                    int
+		loadErr, saveErr, later error // later is of Load at the end
+		want                    bool
+		notices                 int
 	}{
-		"a load that fails on and on":            {errBoom, nil, errBoom, true, 1},
-		"a save that fails on and on":            {nil, errBoom, nil, true, 0}, // the caller announces it
-		"both":                                   {errBoom, errBoom, errBoom, true, 1},
-		"a load that works again":                {errBoom, nil, nil, false, 1},
-		"a record that must be left alone":       {says{leaveAlone: true}, nil, says{leaveAlone: true}, false, 1},
-		"one that follows another kind of error": {errBoom, nil, says{leaveAlone: true}, false, 1},
+		"a load that fails on and on":       {errBoom, nil, errBoom, true, 1},
+		"a save that fails on and on":       {nil, errBoom, nil, true, 0}, // the caller announces it
+		"both":                              {errBoom, errBoom, errBoom, true, 1},
+		"a load that works again":           {errBoom, nil, nil, false, 1},
+		"a record that must be left alone":  {leaveAlone, nil, leaveAlone, false, 1},
+		"such a record after another error": {errBoom, nil, leaveAlone, false, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, s *fakeStore, p *participant) {
-				s.loadErr, s.saveErr = tt.loadErr, tt.saveErr
-				try(t, p)
+				try := func(loadErr, saveErr error) {
+					s.loadErr, s.saveErr = loadErr, saveErr
+					_, _ = p.Load(t.Context())
+					_, _ = p.Commit(t.Context(), record("a"), nil)
+				}
+				try(tt.loadErr, tt.saveErr)
 				time.Sleep(giveUpAfter - time.Nanosecond)
 				assert.False(t, p.IsGivenUp(), "too early")
-				s.loadErr = tt.repaired
-				try(t, p)
+				try(tt.later, tt.saveErr)
 				time.Sleep(time.Nanosecond)
 				assert.Equal(t, tt.want, p.IsGivenUp())
 				assert.Len(t, p.announced, tt.notices)
-				s.loadErr, s.saveErr = nil, nil
-				load(t, p)
-				try(t, p)
+				try(nil, nil)
 				assert.False(t, p.IsGivenUp(), "it works again")
 			})
 		})

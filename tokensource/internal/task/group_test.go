@@ -56,49 +56,40 @@ func TestGroup_KnowsWhatIsUnderWay(t *testing.T) {
 func TestGroup_WaitsForGoroutinesAndCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var g task.Group
-		end, waited := make(chan struct{}), make(chan struct{})
+		end, waited := make(chan struct{}), false
 		g.GoDetached(func() { <-end }, func() {})
 		_, leave := g.Enter(t.Context())
 		go func() {
 			g.Wait()
-			close(waited)
+			waited = true
 		}()
-		isWaiting := func() bool {
-			synctest.Wait()
-			select {
-			case <-waited:
-				return false
-			default:
-				return true
-			}
-		}
-		assert.True(t, isWaiting())
+		synctest.Wait()
+		assert.False(t, waited)
 		close(end)
-		assert.True(t, isWaiting(), "for the call")
+		synctest.Wait()
+		assert.False(t, waited, "the call has not ended")
 		leave()
-		assert.False(t, isWaiting())
+		synctest.Wait()
+		assert.True(t, waited)
 	})
 }
 
 func TestGroup_CancelEndsTheContextsOfCalls(t *testing.T) {
 	var g task.Group
 	g.Cancel(errBoom) // of no call
+	ctx, cancel := context.WithCancelCause(t.Context())
 	first, leaveFirst := g.Enter(t.Context())
 	second, leaveSecond := g.Enter(t.Context())
-	leaveFirst()
-	require.ErrorIs(t, context.Cause(first), context.Canceled, "a call that has left ends by itself")
-	require.NoError(t, second.Err())
-	assert.True(t, g.Active())
-	g.Cancel(errEnded)
-	require.ErrorIs(t, context.Cause(second), errEnded)
-	assert.True(t, g.Active(), "until it leaves")
-	leaveSecond()
-	assert.True(t, g.Idle())
-
-	ctx, cancel := context.WithCancelCause(t.Context())
 	third, leaveThird := g.Enter(ctx)
+	leaveFirst()
 	cancel(errBoom)
-	require.ErrorIs(t, context.Cause(third), errBoom)
+	require.NoError(t, second.Err())
+	g.Cancel(errEnded)
+	for want, ctx := range map[error]context.Context{context.Canceled: first, errEnded: second, errBoom: third} {
+		require.ErrorIs(t, context.Cause(ctx), want)
+	}
+	leaveSecond()
+	assert.True(t, g.Active(), "until the last call leaves")
 	leaveThird()
-	g.Wait()
+	assert.True(t, g.Idle())
 }

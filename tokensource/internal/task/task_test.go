@@ -13,9 +13,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/agsauth/agsauth/clock"
+	"github.com/agsauth/agsauth/internal/leak"
 	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 	"github.com/agsauth/agsauth/tokensource/internal/task"
 )
+
+func TestMain(m *testing.M) { leak.Main(m) }
 
 var (
 	errBoom  = errors.New("boom")
@@ -97,37 +100,24 @@ func TestCall_ReturnsTheFirstOfResultLimitAndEnd(t *testing.T) {
 	}
 }
 
-func TestCall_TheContextOfTheCallEndsWithTheWait(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bubble) {
-		var cause error
-		_, err := task.Call(t.Context(), b.Caller, task.Limit{Whole: time.Minute}, "call", func(ctx context.Context) (int, error) {
-			<-ctx.Done()
-			cause = context.Cause(ctx)
-			return 0, cause
-		}, nil)
-		require.ErrorIs(t, err, task.ErrTimeout)
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		synctest.Wait()
-		assert.Equal(t, context.DeadlineExceeded, cause)
-	})
-}
-
-func TestCall_LateValuesAreHandedOver(t *testing.T) {
+func TestCall_ACallThatIsLeftBehind(t *testing.T) {
 	for name, tt := range map[string]struct {
 		err  error
 		want []string
-	}{"a value": {nil, []string{"late"}}, "an error": {errBoom, nil}} {
+	}{"succeeds": {nil, []string{"late"}}, "fails": {errBoom, nil}} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, b *bubble) {
-				var got []string
+				var cause error
+				var handedOver []string
 				_, err := task.Call(t.Context(), b.Caller, task.Limit{Whole: time.Minute}, "call", func(ctx context.Context) (string, error) {
-					_, _ = b.deaf(time.Hour)(ctx)
+					<-ctx.Done()
+					cause = context.Cause(ctx)
 					return "late", tt.err
-				}, func(v string) { got = append(got, v) })
-				require.ErrorIs(t, err, task.ErrTimeout)
-				require.NoError(t, task.Pause(t.Context(), b.Clock, time.Hour))
+				}, func(v string) { handedOver = append(handedOver, v) })
+				require.ErrorIs(t, err, context.DeadlineExceeded)
 				synctest.Wait()
-				assert.Equal(t, tt.want, got)
+				assert.Equal(t, context.DeadlineExceeded, cause)
+				assert.Equal(t, tt.want, handedOver)
 			})
 		})
 	}
@@ -196,10 +186,25 @@ func TestCall_ACallThatDoesNotReturnIsAnError(t *testing.T) {
 
 func TestDo(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bubble) {
-		require.NoError(t, task.Do(t.Context(), b.Caller, time.Minute, "call", func(context.Context) error { return nil }))
-		require.ErrorIs(t, task.Do(t.Context(), b.Caller, time.Minute, "call", func(context.Context) error { return errBoom }), errBoom)
-		err := task.Do(t.Context(), b.Caller, time.Minute, "call", func(ctx context.Context) error { return task.Pause(ctx, b.Clock, time.Hour) })
-		require.ErrorIs(t, err, task.ErrTimeout)
+		for want, f := range map[error]func(context.Context) error{
+			nil: func(context.Context) error { return nil }, errBoom: func(context.Context) error { return errBoom },
+			task.ErrTimeout: func(ctx context.Context) error { return task.Pause(ctx, b.Clock, time.Hour) },
+		} {
+			require.ErrorIs(t, task.Do(t.Context(), b.Caller, time.Minute, "call", f), want)
+		}
+	})
+}
+
+func TestPause(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bubble) {
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute+time.Second, errEnded)
+		defer cancel()
+		require.NoError(t, task.Pause(ctx, b.Clock, -time.Second))
+		require.NoError(t, task.Pause(ctx, b.Clock, time.Minute))
+		assert.Equal(t, time.Minute, b.elapsed())
+		require.ErrorIs(t, task.Pause(ctx, b.Clock, time.Hour), errEnded)
+		assert.Equal(t, time.Minute+time.Second, b.elapsed())
+		require.ErrorIs(t, task.Pause(ctx, b.Clock, 0), errEnded)
 	})
 }
 
@@ -214,21 +219,8 @@ func (c timerless) NewTimer(d time.Duration) clock.Timer {
 	return c.Fake.NewTimer(d)
 }
 
-func TestPause(t *testing.T) {
-	inBubble(t, func(t *testing.T, b *bubble) {
-		require.NoError(t, task.Pause(t.Context(), b.Clock, time.Minute))
-		assert.Equal(t, time.Minute, b.elapsed())
-		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errEnded)
-		defer cancel()
-		require.ErrorIs(t, task.Pause(ctx, b.Clock, time.Hour), errEnded)
-		assert.Equal(t, time.Minute+time.Second, b.elapsed())
-	})
-	t.Run("of nothing takes no timer", func(t *testing.T) {
-		reader := dualclock.NewReader(timerless{clock.NewFake(time.Unix(0, 0)), t})
-		ctx, cancel := context.WithCancelCause(t.Context())
-		require.NoError(t, task.Pause(ctx, &reader, 0))
-		require.NoError(t, task.Pause(ctx, &reader, -time.Second))
-		cancel(errEnded)
-		require.ErrorIs(t, task.Pause(ctx, &reader, 0), errEnded)
-	})
+func TestNoTimerIsMadeForWhatTakesNoTime(t *testing.T) {
+	reader := dualclock.NewReader(timerless{clock.NewFake(time.Unix(0, 0)), t})
+	require.NoError(t, task.Pause(t.Context(), &reader, 0))
+	require.NoError(t, task.NewSlot().Acquire(t.Context(), &reader, time.Minute))
 }
