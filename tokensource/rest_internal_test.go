@@ -87,26 +87,27 @@ func TestSource_NoCallerJoinsTheWaitForASupersededOperation(t *testing.T) {
 		s, err := New(Config{Refresher: granter(time.Minute), RefreshTimeout: time.Hour, Token: pairOf("a", time.Now().Add(-time.Hour))})
 		require.NoError(t, err)
 		answered := make(chan error, 2)
-		ask := func() {
-			_, err := s.TokenContext(t.Context())
-			answered <- err
+		var found *snapshot
+		for i := range 2 {
+			go func() {
+				_, err := s.TokenContext(t.Context())
+				answered <- err
+			}()
+			synctest.Wait()
+			if i == 0 {
+				found = s.snapshot.Load()
+			}
 		}
-		go ask()
-		synctest.Wait()
-		found := s.snapshot.Load()
 		require.NotNil(t, found)
 		require.NotNil(t, found.wait)
-		go ask()
-		synctest.Wait()
 		assert.Same(t, found, s.snapshot.Load(), "another caller joins without the lock")
 		s.mu.Lock()
 		s.supersedeLocked(errSuperseded)
 		s.mu.Unlock()
 		assert.Nil(t, s.snapshot.Load())
 		require.NoError(t, s.SetToken(t.Context(), pairOf("c", time.Now())))
-		for range 2 {
-			assert.NoError(t, <-answered)
-		}
+		assert.NoError(t, <-answered)
+		assert.NoError(t, <-answered)
 		require.NoError(t, s.Close())
 	})
 }

@@ -68,16 +68,6 @@ func TestState_HowLongThingsTake(t *testing.T) {
 	assert.Zero(t, invalidated.SpacingLeft(at(0)), "invalidations have a spacing of their own")
 }
 
-func TestState_NextSignOnEnd(t *testing.T) {
-	s, none := alone.state(), empty.state()
-	assert.Equal(t, lc.End{Reason: lc.FixedExpired, At: in(30 * day)}, s.NextSignOnEnd(at(0)))
-	assert.Equal(t, lc.End{Reason: lc.FixedExpired, At: in(0)}, none.NextSignOnEnd(at(0)))
-	s = after(s, 0, lc.TokenSet{Pair: granted("b", 0, withoutRefresh)})
-	assert.Equal(t, lc.End{Reason: lc.RefreshExpired, At: in(time.Hour)}, s.NextSignOnEnd(at(0)))
-	s = after(s, ten, rejected)
-	assert.Equal(t, lc.End{Reason: lc.RefreshRejected, At: in(ten), Err: errBoom}, s.NextSignOnEnd(at(0)))
-}
-
 func TestState_PrefersConfigTokenAtTheFirstLoadOnly(t *testing.T) {
 	first, later := unread.state(), inStore.state()
 	assert.True(t, first.PrefersConfigToken(nil, at(0)))
@@ -149,39 +139,35 @@ func TestNewPair_AHorizonFarAheadDoesNotOverflow(t *testing.T) {
 
 func TestPair_WhenItEndsAndUntilWhenItIsServed(t *testing.T) {
 	const hour = time.Hour
-	for _, tt := range []struct {
-		name            string
-		access, fixed   time.Duration
+	for name, tt := range map[string]struct {
+		access, fixed   time.Duration // zero is unknown
 		hasRefreshToken bool
-		end, expiry     time.Duration
+		expiry          time.Duration
+		announced       string // two seconds before the end
+		end             time.Duration
 	}{
-		{"refreshable, to the fixed horizon", hour, day, true, day, hour},
-		{"refreshable, without one", hour, 0, true, 0, hour},
-		{"refreshable, beyond it", day, hour, true, hour, hour},
-		{"not refreshable, to its expiry", hour, day, false, hour, hour},
-		{"not refreshable, without a fixed horizon", hour, 0, false, hour, hour},
-		{"not refreshable, beyond it", day, hour, false, hour, hour},
-		{"not refreshable, without an expiry", 0, day, false, day, day},
-		{"of no known end", 0, 0, true, 0, 0},
+		"refreshable, to the fixed horizon":        {hour, day, true, hour, "ending fixedExpired 2s", day},
+		"refreshable, without one":                 {hour, 0, true, hour, "", 0},
+		"refreshable, beyond it":                   {day, hour, true, hour, "ending fixedExpired 2s", hour},
+		"not refreshable, to its expiry":           {hour, day, false, hour, "ending refreshExpired 2s", hour},
+		"not refreshable, without a fixed horizon": {hour, 0, false, hour, "ending refreshExpired 2s", hour},
+		"not refreshable, beyond it":               {day, hour, false, hour, "ending refreshExpired 2s", hour},
+		"not refreshable, without an expiry":       {0, day, false, day, "ending refreshExpired 2s", day},
+		"of no known end":                          {0, 0, true, 0, "", 0},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			end := func(d time.Duration) (at time.Time) {
-				if d != 0 {
-					at = in(d)
-				}
-				return at
+		end := func(d time.Duration) (at time.Time) {
+			if d != 0 {
+				at = in(d)
 			}
-			p := granted("a", 0, func(a *lc.Arrival) {
-				a.ExpiresAt, a.RefreshExpiresAt, a.FixedExpiresAt, a.HasRefreshToken = end(tt.access), time.Time{}, end(tt.fixed), tt.hasRefreshToken
-			})
-			assert.Equal(t, end(tt.expiry), p.Expiry())
-			assert.Equal(t, tt.expiry != 0, p.RefreshAt().Known())
-			now, want := at(tt.end-2*time.Second), ""
-			if tt.end != 0 {
-				want = "ending " + map[bool]string{true: "fixedExpired", false: "refreshExpired"}[tt.hasRefreshToken] + " 2s"
-			}
-			_, announced := lc.NewState(p, false, false).Apply(lc.TimePassed{}, now)
-			assert.Equal(t, want, tell(announced, now))
+			return at
+		}
+		p := granted("a", 0, func(a *lc.Arrival) {
+			a.ExpiresAt, a.RefreshExpiresAt, a.FixedExpiresAt, a.HasRefreshToken = end(tt.access), time.Time{}, end(tt.fixed), tt.hasRefreshToken
 		})
+		assert.Equal(t, end(tt.expiry), p.Expiry(), name)
+		assert.Equal(t, tt.expiry != 0, p.RefreshAt().Known(), name)
+		now := at(tt.end - 2*time.Second)
+		_, events := lc.NewState(p, false, false).Apply(lc.TimePassed{}, now)
+		assert.Equal(t, tt.announced, tell(events, now), name)
 	}
 }
