@@ -58,7 +58,7 @@ func TestDocs_NamedTestsExist(t *testing.T) {
 	require.Len(t, named.FindAllString(read(t, readme), -1), 16)
 	for _, page := range pages(t) {
 		for _, name := range named.FindAllStringSubmatch(read(t, page), -1) {
-			assert.Contains(t, tests, name[1], page)
+			assert.True(t, tests[name[1]], "%s names %s", page, name[1])
 		}
 	}
 }
