@@ -16,9 +16,9 @@ type absurdity struct {
 	err                    error
 	none                   bool           // it returns nothing at all
 	issued                 time.Duration  // when the pair was issued, from now
-	access, refresh, fixed *time.Duration // the horizons, from now; nil is not told
-	noRefreshToken         bool           // there is no refresh token
-	again                  bool           // the tokens are those of the answer before
+	access, refresh, fixed *time.Duration // the expiries, from now; nil is omitted
+	noRefreshToken         bool           // without a refresh token
+	again                  bool           // with the tokens of the answer before
 }
 
 func (a absurdity) String() string {
@@ -45,7 +45,7 @@ func drawAbsurdity(rt *rapid.T) absurdity {
 	span := func(name string) *time.Duration {
 		d := rapid.SampledFrom([]time.Duration{
 			-50 * year, -time.Hour, -1, 0, 1, time.Millisecond, 200 * time.Millisecond, 300 * time.Millisecond, time.Second, 1500 * time.Millisecond, 5 * time.Second,
-			15 * time.Second, time.Minute, time.Hour, 90 * year, -2, // the last is not told
+			15 * time.Second, time.Minute, time.Hour, 90 * year, -2, // the last is omitted
 		}).Draw(rt, name)
 		if d == -2 {
 			return nil
@@ -86,7 +86,7 @@ func (a absurdity) token(now time.Time, n int) *ags.Token {
 	return t
 }
 
-// left is how long a horizon of the answer is away by the clock that is there first.
+// left is the time until an expiry of the answer, by the clock that reaches it first.
 func (a absurdity) left(h *time.Duration) time.Duration {
 	if h == nil {
 		return 1 << 62
@@ -94,24 +94,24 @@ func (a absurdity) left(h *time.Duration) time.Duration {
 	return min(*h, *h-a.issued)
 }
 
-// good reports whether a pair can be served, or its session be kept, for d.
+// good reports whether no expiry of the answer passes within d.
 func (a absurdity) good(d time.Duration) bool {
 	return a.err == nil && !a.none && min(a.left(a.access), a.left(a.refresh), a.left(a.fixed)) >= d
 }
 
-// pacer answers the calls of one kind, and checks that none comes too soon after an
-// answer.
-type pacer struct {
+// pacedScript answers the calls of one operation, and checks that none follows an
+// answer too soon.
+type pacedScript struct {
 	what   string
 	script []absurdity
-	calls  int           // those that repeat the last one at once do not count
-	next   int           // of the script
+	calls  int           // without immediate repetitions
+	next   int           // index in the script
 	at     time.Duration // of the last answer
 	last   absurdity
-	repeat bool // the next call may repeat this one at once
+	repeat bool // the next call may be an immediate repetition
 }
 
-func (p *pacer) answer(now time.Duration, again bool) (a absurdity, wrong string) {
+func (p *pacedScript) answer(now time.Duration, again bool) (a absurdity, wrong string) {
 	gone := now - p.at
 	if gone > 0 || !p.repeat || !again {
 		p.calls++
@@ -125,9 +125,9 @@ func (p *pacer) answer(now time.Duration, again bool) (a absurdity, wrong string
 	return a, wrong
 }
 
-// least is how long after the last answer the next call is at least: as after the
-// first failure, or longer.
-func (p *pacer) least() time.Duration {
+// least is the least time between the last answer and the next call: the wait after a
+// first failure, or more.
+func (p *pacedScript) least() time.Duration {
 	const first = 187500 * time.Microsecond
 	switch {
 	case p.what == "refresh" && errors.Is(p.last.err, errSuspended):

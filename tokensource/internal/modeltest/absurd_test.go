@@ -21,26 +21,24 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// No answer makes for more calls than the back-off allows: an hour with a gateway and a
-// Login that answer whatever they like.
-
-// absurdHour is the gateway and the Login of one hour.
+// absurdHour is the gateway and the Login of one process for an hour. They may answer
+// anything, but are not called more often than the backoff allows.
 type absurdHour struct {
 	clock    *clock.Fake
-	sessions *atomic.Int64 // that were begun, by any process
+	sessions *atomic.Int64 // begun by any process
 
 	mu             sync.Mutex // guards all below
-	refresh, login pacer
+	refresh, login pacedScript
 	pairs          int
-	session        int64 // that was refreshed last
-	wrong          []string
+	session        int64 // of the last refresh
+	broken         []string
 }
 
 func (h *absurdHour) Refresh(context.Context, *ags.Token) (*ags.Token, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	session := h.sessions.Load()
-	another := session != h.session // has refreshes of its own
+	another := session != h.session // with a backoff of its own
 	h.session = session
 	a, wrong := h.refresh.answer(h.clock.Elapsed(), true)
 	if another {
@@ -61,10 +59,10 @@ func (h *absurdHour) signOn(_ context.Context, ended *tokensource.LoginRequiredE
 
 func (h *absurdHour) answerLocked(a absurdity, wrong string) (*ags.Token, error) {
 	if wrong != "" {
-		h.wrong = append(h.wrong, wrong)
+		h.broken = append(h.broken, wrong)
 	}
-	if len(h.wrong) > 10 {
-		return nil, errSuspended // or time would not go on
+	if len(h.broken) > 10 {
+		return nil, errSuspended // ends a loop that time does not pass in
 	}
 	if a.err != nil || a.none {
 		return nil, a.err
@@ -75,16 +73,16 @@ func (h *absurdHour) answerLocked(a absurdity, wrong string) (*ags.Token, error)
 	return a.token(h.clock.Now(), h.pairs), nil
 }
 
-// observed is how much of the hour is looked at: not what happens at its very end.
+// observed is the part of the hour that is checked.
 const observed = 59 * time.Minute
 
-// absurdPlan is what is drawn for an hour.
+// absurdPlan is what is drawn for one hour.
 type absurdPlan struct {
 	refresh, login []absurdity
 	noLogin, store bool
-	neighbour      bool // a second process on the same store
+	secondProcess  bool // a second process on the same store
 	run            bool
-	every          time.Duration // a caller comes; 0 is never
+	every          time.Duration // between two callers; 0 for none
 }
 
 func drawAbsurdPlan(rt *rapid.T) *absurdPlan {
@@ -95,17 +93,17 @@ func drawAbsurdPlan(rt *rapid.T) *absurdPlan {
 		every: rapid.SampledFrom([]time.Duration{700 * time.Millisecond, 7 * time.Second, time.Minute, 0}).Draw(rt, "every"),
 	}
 	p.run = p.run || p.every == 0
-	p.neighbour = p.store && rapid.Bool().Draw(rt, "neighbour")
+	p.secondProcess = p.store && rapid.Bool().Draw(rt, "second process")
 	return p
 }
 
 func (p *absurdPlan) String() string {
-	return fmt.Sprintf("refreshes %q, logins %q, none %t, store %t, neighbour %t, run %t, every %s", p.refresh, p.login, p.noLogin, p.store, p.neighbour, p.run, p.every)
+	return fmt.Sprintf("refreshes %q, logins %q, none %t, store %t, second process %t, run %t, every %s", p.refresh, p.login, p.noLogin, p.store, p.secondProcess, p.run, p.every)
 }
 
-// most is how many calls the back-off allows at most in the hour: one per 7.5 s once it
-// is at its cap, and seven more for each time that it begins anew, which it does with
-// each login. Nothing is said of pairs that can be served for longer than the first wait.
+// most is the number of refreshes that the backoff allows in the hour: one per 7.5 s at
+// its cap, and seven more for each reset, which a login causes. It is unlimited for pairs
+// that live for longer than the first wait.
 func (p *absurdPlan) most(logins int) (refreshes int, limited bool) {
 	limited = true
 	for _, a := range p.refresh {
@@ -114,16 +112,16 @@ func (p *absurdPlan) most(logins int) (refreshes int, limited bool) {
 	return 480 + 8*(logins+1), limited
 }
 
-// play lets the hour pass. It returns what each process has seen of it.
+// play runs the hour. It returns the calls of each process.
 func (p *absurdPlan) play(t *testing.T) []*absurdHour {
 	t.Helper()
 	c, shared, sessions := clock.NewFake(start), &store.Memory{}, &atomic.Int64{}
 	ctx, cancel := context.WithCancel(t.Context())
 	var hours []*absurdHour
 	var sources []*tokensource.Source
-	for len(sources) == 0 || p.neighbour && len(sources) == 1 {
+	for len(sources) == 0 || p.secondProcess && len(sources) == 1 {
 		h := &absurdHour{
-			clock: c, sessions: sessions, refresh: pacer{what: "refresh", script: p.refresh}, login: pacer{what: "login", script: p.login},
+			clock: c, sessions: sessions, refresh: pacedScript{what: "refresh", script: p.refresh}, login: pacedScript{what: "login", script: p.login},
 		}
 		src := p.source(t, h, shared)
 		hours, sources = append(hours, h), append(sources, src)
@@ -168,7 +166,7 @@ func (p *absurdPlan) source(t *testing.T, h *absurdHour, shared *store.Memory) *
 	return src
 }
 
-// advanceTo lets time pass until a timer fires, from one timer to the next.
+// advanceTo advances the clock from timer to timer, until end fires.
 func advanceTo(c *clock.Fake, end clock.Timer) {
 	for {
 		synctest.Wait()
@@ -189,8 +187,8 @@ func TestAbsurdAnswers_MakeForNoMoreCallsThanTheBackOffAllows(t *testing.T) {
 		var hours []*absurdHour
 		synctest.Test(t, func(t *testing.T) { hours = p.play(t) })
 		for _, h := range hours {
-			if len(h.wrong) > 0 {
-				rt.Fatalf("%s", strings.Join(h.wrong, "\n"))
+			if len(h.broken) > 0 {
+				rt.Fatalf("%s", strings.Join(h.broken, "\n"))
 			}
 			if most, limited := p.most(h.login.calls); limited && h.refresh.calls > most {
 				rt.Fatalf("%d refreshes in an hour, with %d logins", h.refresh.calls, h.login.calls)
@@ -199,7 +197,7 @@ func TestAbsurdAnswers_MakeForNoMoreCallsThanTheBackOffAllows(t *testing.T) {
 	})
 }
 
-// What was seen in the field, and its like, with exact numbers.
+// Known answers of this kind, with exact numbers.
 func TestAbsurdAnswers_OfALoginCountAsRefused(t *testing.T) {
 	span := func(d time.Duration) *time.Duration { return &d }
 	hour, day := span(time.Hour), span(24*time.Hour)
@@ -212,7 +210,7 @@ func TestAbsurdAnswers_OfALoginCountAsRefused(t *testing.T) {
 		"a refresh token of a tenth of a millisecond": {absurdity{access: day, refresh: span(100 * time.Microsecond)}, 7},
 		"a fixed end a second ahead":                  {absurdity{access: hour, fixed: span(time.Second)}, 7},
 		"a fixed end that has passed":                 {absurdity{access: hour, fixed: span(-time.Hour)}, 7},
-		"an access token that is dead":                {absurdity{access: span(-1), refresh: hour}, 7},
+		"an access token that has expired":            {absurdity{access: span(-1), refresh: hour}, 7},
 		"an access token of a second, and no more":    {absurdity{access: span(time.Second), noRefreshToken: true}, 7},
 		"no token":                        {absurdity{none: true}, 7},
 		"a fixed end half a minute ahead": {absurdity{access: hour, fixed: span(30 * time.Second)}, 0},
@@ -226,7 +224,7 @@ func TestAbsurdAnswers_OfALoginCountAsRefused(t *testing.T) {
 							refresh: []absurdity{tt.answer}, login: []absurdity{tt.answer}, store: stored, run: every == 0, every: every,
 						}
 						h := p.play(t)[0]
-						require.Empty(t, h.wrong)
+						require.Empty(t, h.broken)
 						if tt.logins > 0 {
 							require.Equal(t, tt.logins, h.login.calls)
 						}

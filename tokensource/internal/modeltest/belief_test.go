@@ -8,16 +8,13 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// What a process may believe of a pair, worked out from the documents and not from
-// the code.
-
-// moment is one instant by both clocks of a process.
+// instant is one instant on both clocks of a process.
 type instant struct {
 	wall time.Time
 	mono time.Duration
 }
 
-// deadline is a horizon by both clocks; one that is not known never passes.
+// deadline is an instant that may be unknown. An unknown deadline never passes.
 type deadline struct {
 	instant
 	known bool
@@ -49,22 +46,23 @@ func earlier(a, b deadline) deadline {
 	return a
 }
 
-// arrival is how a pair came to a process.
+// origin is how a process obtained a pair.
 type origin struct {
-	at            instant // when it was asked for, when granted, or came
-	stored        bool    // loaded, adopted or handed in
-	refreshedFrom *belief // what it was refreshed from
+	at            instant // of the request if it was granted, else of the arrival
+	stored        bool    // loaded, adopted or set
+	refreshedFrom *belief // nil if it was not refreshed
 }
 
-// belief is what a process believes of a pair, by how it came to it.
+// belief is what a process may believe of a pair of one origin. It is derived from the
+// documentation, not from the code.
 type belief struct {
 	pair                               *pair
 	origin                             origin
-	life                               time.Duration // 0: no horizon is known
+	life                               time.Duration // 0 if no expiry is known
 	access, serveUntil, refresh, fixed deadline
-	first                              deadline // the earliest horizon
-	refreshExtends                     bool     // a refresh can win time
-	issuedInFuture                     bool     // it was issued in the future
+	first                              deadline // the earliest expiry
+	refreshExtends                     bool     // a refresh can extend the session
+	issuedInFuture                     bool     // by the clock of the process
 	refreshBefore                      time.Duration
 	refreshable                        bool
 }
@@ -107,9 +105,9 @@ func (m *model) newBelief(pr *pair, t *ags.Token, a origin) *belief {
 	return b
 }
 
-// fixedAfter is the fixed horizon after a refresh: as the tokens claim it; else
-// the earliest that was told; but as told now when a clock says that it has passed,
-// for the grant has just proved that wrong.
+// fixedAfter is the fixed expiry after a refresh: the claim of the tokens, or the
+// earliest so far. If that has passed on a clock, the grant has proved it wrong, and the
+// new one counts.
 func (b *belief) fixedAfter(former deadline, claimed bool) deadline {
 	at := b.origin.at
 	wall, mono := former.on(at)
@@ -128,7 +126,7 @@ func (b *belief) fixedAfter(former deadline, claimed bool) deadline {
 	}
 }
 
-// due is from when the pair may be refreshed; draw, from 0 to 1, is of the margin.
+// due is when the refresh of the pair is due; draw, from 0 to 1, varies the margin.
 func (b *belief) due(draw float64) deadline {
 	if !b.first.known {
 		return deadline{}
@@ -148,44 +146,44 @@ func (b *belief) due(draw float64) deadline {
 	return d
 }
 
-// spaced is before when a pair that was granted is not refreshed.
+// earliestRefresh is when a granted pair may be refreshed at the earliest.
 func (b *belief) earliestRefresh() deadline {
 	return deadline{b.origin.at, true}.add(max(250*time.Millisecond, b.life/4))
 }
 
-// over reports whether time alone has ended the session by this belief.
+// expired reports whether time alone has ended the session by this belief.
 func (b *belief) expired(at instant) bool {
 	return b.fixed.both(at) || b.refresh.both(at) || !b.refreshable && b.serveUntil.either(at) || !b.refreshExtends && b.serveUntil.both(at)
 }
 
-// arrivedLocked notes that a pair came to the process. A pair that it has already
-// is no news, unless it was given up for a sign-out.
+// obtainedLocked records that the process obtained a pair. The current pair changes
+// nothing, unless the session was signed out.
 func (p *process) obtainedLocked(pr *pair, t *ags.Token, a origin) {
 	if p.current == pr && p.ended != tokensource.SignedOut {
 		return
 	}
-	p.beliefs[pr] = append(p.beliefs[pr], p.w.newBelief(pr, t, a))
+	p.beliefs[pr] = append(p.beliefs[pr], p.model.newBelief(pr, t, a))
 }
 
-// seenLocked notes which pair the process goes by.
+// becameCurrentLocked records the current pair of the process.
 func (p *process) becameCurrentLocked(pr *pair) {
 	if pr != nil && p.current != pr {
 		p.current, p.wasCurrent[pr] = pr, true
 	}
 }
 
-// anyLocked reports whether something is true of a pair, however it came.
+// anyLocked reports whether a condition holds by some belief of a pair.
 func (p *process) anyLocked(pr *pair, is func(*belief) bool) bool {
 	return slices.ContainsFunc(p.beliefs[pr], is)
 }
 
-// allLocked reports whether it is true of it by all that is known.
+// allLocked reports whether a condition holds by all beliefs of a pair.
 func (p *process) allLocked(pr *pair, is func(*belief) bool) bool {
 	return len(p.beliefs[pr]) > 0 && !p.anyLocked(pr, func(b *belief) bool { return !is(b) })
 }
 
-// left is how long until the first clock of the process reaches a deadline of its
-// pair, or its next attempt when of is nil.
+// untilDeadline is the time until a clock of the process reaches a deadline of its pair,
+// or its next attempt when of is nil.
 func (m *model) untilDeadline(p *process, of func(*belief) deadline) (time.Duration, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

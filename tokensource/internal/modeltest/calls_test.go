@@ -8,23 +8,23 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// caller is somebody who asks for a token.
+// caller is a call for a token.
 type caller struct {
 	p           *process
 	begun       time.Duration
-	limit       time.Duration // 0 is none
+	limit       time.Duration // 0 for none
 	cancel      context.CancelCauseFunc
 	cancelled   bool
 	done        bool
-	clockJumped bool          // the clock was set while it waited, perhaps to when there was a live token
-	restartedAt time.Duration // when a login was last under way, which may take as long as it likes
+	clockJumped bool          // during its wait, perhaps to when a token was live
+	restartedAt time.Duration // the end of the last login, whose duration is unlimited
 }
 
-// call is any other call of a Source that may wait.
+// call is another call of a Source that may wait.
 type call struct {
 	p         *process
 	name      string
-	action    int // the number of the process's last
+	action    int // the number of the last userAction
 	begun     time.Duration
 	cancel    context.CancelCauseFunc
 	cancelled bool
@@ -32,8 +32,7 @@ type call struct {
 	err       error
 }
 
-// ask has n callers ask for a token, who wait for limit at most. A negative one is
-// of those who have left already.
+// ask starts n callers that wait for limit at most. A negative limit has passed already.
 func (m *model) ask(p *process, n int, limit time.Duration) {
 	if p == nil {
 		return
@@ -59,7 +58,7 @@ func (m *model) ask(p *process, n int, limit time.Duration) {
 	}
 }
 
-// waiting returns those who wait for a token.
+// waiting returns the callers that wait.
 func (m *model) waiting() []*caller {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -80,7 +79,7 @@ func (m *model) cancel(c *caller) {
 	c.cancel(errLeft)
 }
 
-// leave has the caller leave who has waited longest.
+// leave cancels the caller that has waited longest.
 func (m *model) leave(p *process) {
 	for _, c := range m.waiting() {
 		if c.p == p && !c.cancelled {
@@ -90,7 +89,7 @@ func (m *model) leave(p *process) {
 	}
 }
 
-// begin makes a call that may wait.
+// startCall starts a call that may wait.
 func (m *model) startCall(p *process, name string, do func(context.Context) error) {
 	ctx, cancel := p.context()
 	m.mu.Lock()
@@ -145,7 +144,7 @@ func (m *model) run(p *process) {
 	m.startCall(p, name, p.src.Run)
 }
 
-// breakOff ends the longest call of a process, which may be its Run.
+// cancelCall cancels the longest call of a process, which may be its Run.
 func (m *model) cancelCall(p *process) {
 	m.mu.Lock()
 	var found *call
@@ -180,7 +179,7 @@ func (m *model) invalidate(p *process, now bool) {
 		return
 	}
 	if now {
-		// The first one of all is followed for sure, where a refresh can be made.
+		// The first Invalidate causes a refresh for certain, if one can be made.
 		p.mustNotServe = nil
 		first := len(p.rejections) == 0 && !p.failure.next.known && p.shortLived != pr && p.ended == 0 && !p.busyLocked()
 		if first && (p.store == nil || p.store.clean && p.store.failingSince == 0) && p.allLocked(pr, func(b *belief) bool { return b.refreshable }) {
@@ -198,12 +197,12 @@ func (m *model) status(p *process) {
 	defer m.mu.Unlock()
 	m.printedLocked(st)
 	if n := p.host.set(p); !st.Busy && !p.busyLocked() && (n > 1 || n > 0 && !p.running) {
-		m.failLocked("12: %s: %d timers at rest", p.name, n)
+		m.failLocked("12: %s: %d timers while idle", p.name, n)
 	}
 	m.logLocked("  %s: %s %v, busy %t, unsaved %t", p.name, st.Phase, st.Reason, st.Busy, st.Unsaved)
 }
 
-// close ends a process: in good order, or at once, with all that it does lost.
+// close ends a process with Close, or in a crash that loses its calls in flight.
 func (m *model) close(p *process, crash bool) {
 	for i := range m.procs {
 		if m.procs[i] == p {
@@ -222,13 +221,13 @@ func (m *model) close(p *process, crash bool) {
 	m.startCall(p, "close", func(context.Context) error { return p.src.Close() })
 }
 
-// cameLocked checks what a call came to.
+// returnedLocked checks the result of a call.
 func (p *process) returnedLocked(c *call) {
-	m := p.w
+	m := p.model
 	switch {
 	case p.crashed:
 	case c.name == "close":
-		p.closed = c.err == nil // or what is left ends by itself
+		p.closed = c.err == nil // otherwise a call in flight ends later
 		if n := p.host.set(p); n > 0 && c.err == nil {
 			m.failLocked("12: %s: %d timers outlive Close", p.name, n)
 		}
@@ -249,6 +248,6 @@ func (p *process) returnedLocked(c *call) {
 		m.failLocked("3: %s: two Runs at once", p.name)
 	}
 	if c.name == "sign out" && c.err == nil && p.lastAction.signOut && p.lastAction.unsaved && c.action == p.lastAction.n {
-		m.failLocked("5: %s: a sign-out was stored nowhere, and nobody is told", p.name)
+		m.failLocked("5: %s: a sign-out was not saved, and returned no error", p.name)
 	}
 }

@@ -8,17 +8,16 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// What must hold whenever nothing happens any more without time, and in the end.
-
-// The longest waits that there are: a call for a token waits for its turn, the
-// lock, the store's calls and the gateway; and for a human, without limit.
+// The longest waits. A caller waits for the slot, the lock, the store and the gateway,
+// and without limit for a login.
 const (
 	longestWait  = 4 * time.Minute
 	closeTimeout = 20 * time.Second
-	oneRefresh   = 15 * time.Second // its repetition after a lost answer included
-	firstTry     = 10 * time.Second // after which its answer is a lost one
+	oneRefresh   = 15 * time.Second // with the repetition after a lost answer
+	firstTry     = 10 * time.Second // then its answer counts as lost
 )
 
+// check checks what must hold when all goroutines have come to rest.
 func (m *model) check() {
 	waiting := m.waiting()
 	seen := map[*process]tokensource.Status{}
@@ -60,18 +59,18 @@ func (m *model) check() {
 	}
 }
 
-// idleLocked checks a process in which nothing is under way but Run, perhaps.
+// idleLocked checks a process without a call in flight, except for Run.
 func (p *process) idleLocked(required bool) {
-	m, now := p.w, p.now()
+	m, now := p.model, p.now()
 	if required != (p.ended != 0) {
-		m.failLocked("15: %s: the channel of LoginRequired is closed: %t, and the end was announced: %t", p.name, required, p.ended != 0)
+		m.failLocked("15: %s: the channel of LoginRequired is closed: %t, and the end was emitted: %t", p.name, required, p.ended != 0)
 	}
 	due := p.ended == 0 && p.shortLived != p.current && (p.store == nil || p.store.clean && p.store.failingSince == 0) && p.allLocked(p.current, func(b *belief) bool {
 		ageing := b.due(0).either(now) && b.refreshExtends && (b.origin.stored || b.earliestRefresh().either(now))
 		return b.refreshable && (ageing || p.unrefreshed[p.current])
 	}) && (!p.failure.next.known || p.failure.next.either(now))
 	if due && p.lastServed == p.current && p.outgoing == 0 {
-		m.failLocked("2: %s: %s is ageing, and asking for it brings no refresh", p.name, p.current)
+		m.failLocked("2: %s: %s is ageing, and a caller starts no refresh", p.name, p.current)
 	}
 	switch {
 	case !due || !p.running || p.outgoing > 0:
@@ -79,27 +78,27 @@ func (p *process) idleLocked(required bool) {
 	case p.overdue == 0:
 		p.overdue = now.mono
 	case now.mono-p.overdue > time.Minute:
-		m.failLocked("2: %s: %s is ageing, and Run lets it", p.name, p.current)
+		m.failLocked("2: %s: %s is ageing, and Run starts no refresh", p.name, p.current)
 	}
 }
 
-// checkLocked checks that a caller waits for good reason.
+// checkLocked checks that a caller has a reason to wait.
 func (c *caller) checkLocked(now time.Duration, st tokensource.Status) {
-	p, m := c.p, c.p.w
+	p, m := c.p, c.p.model
 	if of := m.gw.issued[st.IssuedAt.UnixNano()]; !st.IssuedAt.IsZero() && st.Phase != tokensource.Unknown && st.Phase != tokensource.Ended {
 		p.becameCurrentLocked(of)
 		if p.servableLocked() && !c.clockJumped {
-			m.failLocked("2: %s: a caller waits though %s lives", p.name, of)
+			m.failLocked("2: %s: a caller waits although %s is live", p.name, of)
 		}
 	}
-	human := slices.ContainsFunc(p.inFlight, func(f *gatewayCall) bool { return f.pair == nil })
+	loggingIn := slices.ContainsFunc(p.inFlight, func(f *gatewayCall) bool { return f.pair == nil })
 	spacing := p.anyLocked(p.current, func(b *belief) bool { return !b.origin.stored && !b.earliestRefresh().either(p.now()) })
-	if human || spacing {
+	if loggingIn || spacing {
 		c.restartedAt = now
 	}
 	switch {
 	case c.cancelled:
-		m.failLocked("4: %s: a caller has left, and is not answered", p.name)
+		m.failLocked("4: %s: a cancelled caller is not answered", p.name)
 	case p.closing:
 		m.failLocked("12: %s: a caller waits after Close has begun", p.name)
 	case !st.Busy && !p.busyLocked():
@@ -109,21 +108,21 @@ func (c *caller) checkLocked(now time.Duration, st tokensource.Status) {
 	}
 }
 
-// engagedLocked reports whether something is under way that is not for the session
-// of now: what SetToken or SignOut has overtaken, or one of these.
+// busyLocked reports whether a call is in flight, including what SetToken or SignOut has
+// superseded.
 func (p *process) busyLocked() bool {
 	return len(p.inFlight) > 0 || p.store != nil && len(p.store.calls) > 0 ||
-		slices.ContainsFunc(p.w.calls, func(c *call) bool { return c.p == p && !c.done && c.name != "run" })
+		slices.ContainsFunc(p.model.calls, func(c *call) bool { return c.p == p && !c.done && c.name != "run" })
 }
 
 func (c *call) checkLocked(now time.Duration) {
-	m := c.p.w
+	m := c.p.model
 	switch {
 	case c.name == "run" && !c.cancelled && !c.p.closing:
 	case c.name == "close" && now-c.begun < closeTimeout:
 	case c.cancelled && c.name != "close" && !c.p.crashed:
 		if now-c.begun > longestWait {
-			m.failLocked("4: %s: %s was broken off, and goes on", c.p.name, c.name)
+			m.failLocked("4: %s: %s was cancelled, and goes on", c.p.name, c.name)
 		}
 	case c.name == "another run" && c.p.running:
 		m.failLocked("3: %s: two Runs at once", c.p.name)
@@ -132,13 +131,13 @@ func (c *call) checkLocked(now time.Duration) {
 	}
 }
 
-// checkLocked checks the calls of the gateway that are under way.
+// checkLocked checks the calls of the gateway that are in flight.
 func (p *process) checkLocked(now time.Duration) {
 	for pr := range p.owesSignOut {
-		p.w.failLocked("12: %s: %s came after its sign-out, and is not signed out", p.name, pr)
+		p.model.failLocked("12: %s: %s came after its sign-out, and is not signed out", p.name, pr)
 	}
 	if p.lost != nil && p.lostAt == now && len(p.inFlight) == 0 {
-		p.w.failLocked("15: %s: the answer about %s was lost, and is not asked for again", p.name, p.lost.pair)
+		p.model.failLocked("15: %s: the answer for %s was lost, and the refresh is not repeated", p.name, p.lost.pair)
 	}
 	for _, f := range p.inFlight {
 		flown, limit := now-f.first.mono, firstTry
@@ -148,19 +147,20 @@ func (p *process) checkLocked(now time.Duration) {
 		switch ended := f.ctx.Err() != nil; {
 		case f.pair == nil:
 			if p.closing && !ended {
-				p.w.failLocked("12: %s: a login goes on after Close", p.name)
+				p.model.failLocked("12: %s: a login goes on after Close", p.name)
 			}
 		case ended && flown < limit:
-			p.w.failLocked("14: %s: a refresh of %s is broken off", p.name, f.pair)
+			p.model.failLocked("14: %s: a refresh of %s is cancelled early", p.name, f.pair)
 		case !ended && flown > limit:
-			p.w.failLocked("14: %s: a refresh of %s goes on for %s", p.name, f.pair, flown)
+			p.model.failLocked("14: %s: a refresh of %s goes on for %s", p.name, f.pair, flown)
 		}
 	}
 }
 
-// heal lets all faults stop and time pass: who can live, lives again.
+// restoreService ends all faults and lets time pass. Every session that can live must be
+// served then.
 func (m *model) restoreService() {
-	m.logf("all is well again")
+	m.logf("all faults end")
 	m.mu.Lock()
 	m.gw.refresh, m.gw.login, m.shared.faults, m.shared.unavailable = nil, nil, nil, false
 	m.mu.Unlock()
@@ -168,9 +168,9 @@ func (m *model) restoreService() {
 	m.release()
 	m.settle()
 	m.removeDamaged()
-	for who := range m.procs {
-		if m.procs[who] == nil && (who == 0 || m.settings.secondProcess) {
-			m.start(who)
+	for index := range m.procs {
+		if m.procs[index] == nil && (index == 0 || m.settings.secondProcess) {
+			m.start(index)
 		}
 	}
 	for range 12 {
@@ -186,11 +186,10 @@ func (m *model) restoreService() {
 		m.advance(2 * time.Minute)
 		m.advance(time.Second)
 	}
-	m.fail("13: all has been well for long, and a session that can live is not served")
+	m.fail("13: long after all faults, a session that can live is not served")
 }
 
-// lives asks a process for a token, and reports whether the answer is one that can
-// stay.
+// isServed asks a process for a token, and reports whether the answer is final.
 func (m *model) isServed(p *process) bool {
 	m.ask(p, 1, 0)
 	m.settle()
@@ -207,8 +206,8 @@ func (m *model) isServed(p *process) bool {
 		return true
 	case st.Phase == tokensource.Ended:
 		if m.settings.withLogin {
-			// Where clocks differ by more than a session lives, each host takes what the
-			// other has for over. It logs in every 10 seconds, and no more often.
+			// If clocks differ by more than a session lasts, each host considers the session of
+			// the other as expired. It logs in every 10 seconds at most.
 			return (m.settings.clockOffset != 0 || m.clockSet) && p.loggedIn > 0 && now.mono-p.loggedIn < 10*time.Second
 		}
 		return !m.couldLiveLocked(p)
@@ -216,8 +215,8 @@ func (m *model) isServed(p *process) bool {
 	return of != nil && p.anyLocked(of, func(b *belief) bool { return !b.serveUntil.either(now) })
 }
 
-// couldLiveLocked reports whether the gateway would grant a refresh of what the
-// process has, or of what is stored.
+// couldLiveLocked reports whether the gateway would grant a refresh of the pair of the
+// process, or of the stored one.
 func (m *model) couldLiveLocked(p *process) bool {
 	over := func(pr *pair) bool {
 		now := p.now()
@@ -237,12 +236,12 @@ func (m *model) couldLiveLocked(p *process) bool {
 	return !over(held) && !b.expired(p.now()) && !b.fixed.either(p.now()) && !b.refresh.either(p.now())
 }
 
-// goodLocked reports whether the gateway would take a pair's refresh token.
+// goodLocked reports whether the gateway would accept a pair's refresh token.
 func (m *model) goodLocked(pr *pair) bool {
 	return pr != nil && !pr.redeemed && !pr.session.ended && (pr.refreshExpires == 0 || m.true() < pr.refreshExpires) && (pr.session.end == 0 || m.true() < pr.session.end)
 }
 
-// end ends the story: all processes are closed, and all that hangs is answered.
+// end ends the scenario: it closes all processes and releases all calls.
 func (m *model) end() {
 	for _, p := range m.procs {
 		if p != nil {

@@ -13,12 +13,13 @@ import (
 	"github.com/agsauth/agsauth/store"
 )
 
-// world is everything around the Sources of a story.
+// model is the state of a scenario: the processes, their clocks, the gateway and the
+// store.
 type model struct {
 	settings settings
 	fake     *clock.Fake
-	procs    [2]*process // those that are running
-	past     []*process  // those that were closed, or crashed
+	procs    [2]*process // running
+	past     []*process  // closed or crashed
 
 	mu       sync.Mutex // guards all below, and all of the processes; never held across a call of a Source
 	trace    []string
@@ -29,19 +30,19 @@ type model struct {
 	shared   *sharedStore
 	callers  []*caller
 	calls    []*call
-	clockSet bool // a wall clock was set to what it is not
+	clockSet bool // a wall clock was set wrong
 }
 
-// newWorld makes what a bubble need not have made.
+// newModel makes what need not be made in the bubble.
 func newModel(p *plan) *model {
 	return &model{settings: p.settings, fake: clock.NewFake(start)}
 }
 
-// open begins the story, in its bubble.
+// begin begins the scenario, in its bubble.
 func (m *model) begin() {
-	m.gw = &gateway{w: m, pairs: map[string]*pair{}, issued: map[int64]*pair{}, released: make(chan struct{})}
+	m.gw = &gateway{model: m, pairs: map[string]*pair{}, issued: map[int64]*pair{}, released: make(chan struct{})}
 	m.shared = newSharedStore(m)
-	m.hosts = [2]*host{{w: m}, {w: m, off: m.settings.clockOffset}}
+	m.hosts = [2]*host{{model: m}, {model: m, off: m.settings.clockOffset}}
 	m.start(0)
 	if m.settings.secondProcess {
 		m.start(1)
@@ -49,11 +50,10 @@ func (m *model) begin() {
 	m.settle()
 }
 
-// true is the time that the gateway goes by.
+// true is the time of the gateway.
 func (m *model) true() time.Duration { return m.fake.Elapsed() + m.slept }
 
-// settle waits until nothing happens any more without time, and looks whether all
-// promises hold.
+// settle waits until all goroutines have come to rest, and checks all promises.
 func (m *model) settle() {
 	synctest.Wait()
 	m.check()
@@ -64,12 +64,10 @@ func (m *model) settle() {
 	}
 }
 
-// maxEvents is how many instants one advance goes through: a day of a session that
-// lives for seconds is not looked at to its end.
+// maxEvents limits the instants of one advance, for sessions that live for seconds.
 const maxEvents = 200
 
-// advance moves both clocks, from one instant at which something is due to the
-// next.
+// advance advances both clocks, from timer to timer.
 func (m *model) advance(d time.Duration) {
 	end := m.fake.Elapsed() + d
 	for range maxEvents {
@@ -95,7 +93,7 @@ func (m *model) advance(d time.Duration) {
 	}
 }
 
-// sleep is a machine that sleeps: its monotonic clock stands still.
+// suspend suspends the machines: their monotonic clocks stand still.
 func (m *model) suspend(d time.Duration) {
 	m.mu.Lock()
 	m.slept += d
@@ -103,14 +101,14 @@ func (m *model) suspend(d time.Duration) {
 	m.fake.Suspend(d)
 }
 
-func (m *model) setClock(who int, d time.Duration) {
+func (m *model) setClock(index int, d time.Duration) {
 	m.mu.Lock()
 	m.clockSet = true
 	for _, c := range m.callers {
 		c.clockJumped = true
 	}
 	m.mu.Unlock()
-	h := m.hosts[who]
+	h := m.hosts[index]
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.off += d
@@ -125,27 +123,27 @@ func (m *model) release() {
 	m.shared.released = make(chan struct{})
 }
 
-// host is a machine with clocks of its own.
+// host is a machine with its own clocks.
 type host struct {
-	w *model
+	model *model
 
 	mu     sync.Mutex // guards all below; taken last
 	off    time.Duration
 	timers []*hostTimer
-	made   int // timers since the last rest
+	made   int // timers since the last settle
 }
 
 func (h *host) now() time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.w.fake.Now().Add(h.off)
+	return h.model.fake.Now().Add(h.off)
 }
 
-// nextDue is when the first timer fires.
+// nextDue is when the next timer fires.
 func (h *host) nextDue() time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	next, now := time.Duration(1<<63-1), h.w.fake.Elapsed()
+	next, now := time.Duration(1<<63-1), h.model.fake.Elapsed()
 	h.timers = slices.DeleteFunc(h.timers, func(t *hostTimer) bool { return t.due <= now })
 	for _, t := range h.timers {
 		next = min(next, t.due)
@@ -153,11 +151,11 @@ func (h *host) nextDue() time.Duration {
 	return next
 }
 
-// set counts the timers that a process has set.
+// set returns the number of timers of a process.
 func (h *host) set(p *process) (n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	now := h.w.fake.Elapsed()
+	now := h.model.fake.Elapsed()
 	for _, t := range h.timers {
 		if t.of == p && t.due > now {
 			n++
@@ -170,12 +168,12 @@ func (h *host) newTimer(d time.Duration, of *process) clock.Timer {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.made++; h.made > 2000 {
-		d = 1 << 62 // or a loop would never come to rest
+		d = 1 << 62 // ends a loop that never comes to rest
 	}
 	if h.made == 2001 {
-		go h.w.fail("8: a loop that waits for nothing")
+		go h.model.fail("8: an endless loop")
 	}
-	t := &hostTimer{Timer: h.w.fake.NewTimer(d), host: h, due: h.w.fake.Elapsed() + d, of: of}
+	t := &hostTimer{Timer: h.model.fake.NewTimer(d), host: h, due: h.model.fake.Elapsed() + d, of: of}
 	h.timers = append(h.timers, t)
 	return t
 }
@@ -194,21 +192,21 @@ func (t *hostTimer) Stop() bool {
 	return t.Timer.Stop()
 }
 
-// ticker is the clock of one process: that of its host.
+// processClock is the clock of one process, which is that of its host.
 type processClock struct{ p *process }
 
 func (t processClock) Now() time.Time                       { return t.p.host.now() }
-func (t processClock) Elapsed() time.Duration               { return t.p.w.fake.Elapsed() }
+func (t processClock) Elapsed() time.Duration               { return t.p.model.fake.Elapsed() }
 func (t processClock) NewTimer(d time.Duration) clock.Timer { return t.p.host.newTimer(d, t.p) }
 func (p *process) random() func() float64 {
-	return rand.New(rand.NewPCG(p.w.settings.seed, uint64(p.n))).Float64
+	return rand.New(rand.NewPCG(p.model.settings.seed, uint64(p.n))).Float64
 }
 func (m *model) peer() *store.Memory { return m.shared.memory.Peer() }
 func (p *process) context() (context.Context, context.CancelCauseFunc) {
 	return context.WithCancelCause(context.WithValue(context.Background(), valueKey{}, p.name))
 }
 
-// valueKey is of a value that every caller's context has.
+// valueKey is the key of a value in every caller's context.
 type valueKey struct{}
 
-var errLeft = errors.New("the caller has left")
+var errLeft = errors.New("cancelled by the caller")

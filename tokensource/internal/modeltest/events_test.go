@@ -9,9 +9,9 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// told is an OnEvent.
+// onEvent is the OnEvent of the process.
 func (p *process) onEvent(e tokensource.Event) {
-	m := p.w
+	m := p.model
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if p.crashed {
@@ -35,16 +35,16 @@ func (p *process) onEvent(e tokensource.Event) {
 			break
 		}
 		former, again := p.warned[of.session]
-		// A grant may have moved it; and seen through clocks that differ, it moves by itself.
+		// A grant may move the end, and so do clocks that differ.
 		if again && !m.clockSet && m.settings.clockOffset.Abs() <= time.Minute && e.NextAt.Sub(former).Abs() <= time.Minute {
-			m.failLocked("7: %s: the end of a session is announced twice ahead of time", p.name)
+			m.failLocked("7: %s: the warning is emitted twice", p.name)
 		}
 		p.warned[of.session] = e.NextAt
 	case tokensource.EventStoreFailed, tokensource.EventSaved, tokensource.EventUnlocked:
 		p.failure.count = 0 // it may have been forgotten
 		p.lastAction.unsaved = p.lastAction.unsaved && e.Kind != tokensource.EventSaved
 	case tokensource.EventStoreRepaired:
-		m.failLocked("5: %s: a store that repairs nothing is said to have done so", p.name)
+		m.failLocked("5: %s: a repair is emitted for a store that repairs nothing", p.name)
 	}
 	if p.closed {
 		m.failLocked("12: %s: an event after Close", p.name)
@@ -52,36 +52,36 @@ func (p *process) onEvent(e tokensource.Event) {
 }
 
 func (p *process) sessionChangedLocked(e tokensource.Event, of *pair) {
-	m := p.w
+	m := p.model
 	if of == nil {
-		m.failLocked("5: %s: %s, and it is nobody's pair", p.name, e.Kind)
+		m.failLocked("5: %s: %s, and the pair was never issued", p.name, e.Kind)
 		return
 	}
 	if e.Kind == tokensource.EventAdopted {
 		foreign := p.lastAction.session != nil && p.lastAction.session != of.session
 		if p.lastAction.unsaved && (p.lastAction.signOut || foreign) && !p.hasPendingAction() {
-			m.failLocked("6: %s: %s is adopted, and what a human wants is not saved yet", p.name, of)
+			m.failLocked("6: %s: %s is adopted before an explicit SetToken or SignOut is saved", p.name, of)
 		}
 	}
 	if p.store != nil && e.Kind != tokensource.EventAdopted && !p.tried[of] && !e.Status.Unsaved {
 		m.failLocked("5: %s: %s is used before it is saved", p.name, of)
 	}
 	if e.Kind == tokensource.EventTokenSet && p.lastAction.session == of.session {
-		p.obtainedLocked(of, p.lastAction.token, origin{at: p.now(), stored: true}) // it counts from here
+		p.obtainedLocked(of, p.lastAction.token, origin{at: p.now(), stored: true}) // its lifetime counts from here
 	}
 	if p.current != nil && p.current != of {
 		delete(p.invalidated, p.current)
 		delete(p.unrefreshed, p.current)
 	}
 	p.ended, p.endedPair, p.failure = 0, nil, failureMemory{}
-	// Replaced by a login, or known to have been saved as a neighbour goes on with it.
+	// A login replaces it. Adoption proves that it was saved.
 	p.lastAction.unsaved = p.lastAction.unsaved && e.Kind != tokensource.EventLoggedIn && (e.Kind != tokensource.EventAdopted || p.lastAction.session != of.session)
 	if e.Kind == tokensource.EventLoggedIn {
 		p.loggedIn = p.now().mono
 	}
 	p.client = e.Status.ClientID
 	p.becameCurrentLocked(of)
-	// Good for less than 250 ms when it came: it counts as a failure, if one of ours.
+	// A granted pair that lives for less than 250 ms counts as a failure.
 	soon := p.now()
 	soon.wall, soon.mono = soon.wall.Add(250*time.Millisecond), soon.mono+250*time.Millisecond
 	p.shortLived = nil
@@ -90,17 +90,17 @@ func (p *process) sessionChangedLocked(e tokensource.Event, of *pair) {
 	}
 }
 
-// wishing reports whether a call with a wish has not returned yet. The world is
-// locked.
+// hasPendingAction reports whether a SetToken or SignOut is in flight. The caller must
+// hold the model's mutex.
 func (p *process) hasPendingAction() bool {
-	return slices.ContainsFunc(p.w.calls, func(c *call) bool {
+	return slices.ContainsFunc(p.model.calls, func(c *call) bool {
 		return c.p == p && !c.done && (c.name == "set token" || c.name == "sign out")
 	})
 }
 
-// failedLocked checks the memory of a failure.
+// failedLocked checks the event of a failure.
 func (p *process) failedLocked(e tokensource.Event, of *pair) {
-	m := p.w
+	m := p.model
 	login := e.Kind == tokensource.EventLoginFailed
 	wait := e.NextAt.Sub(e.At)
 	var gw *ags.Error
@@ -122,13 +122,13 @@ func (p *process) failedLocked(e tokensource.Event, of *pair) {
 	}
 	count := p.failure.count + 1
 	now := p.now()
-	if dead := p.allLocked(of, func(b *belief) bool { return b.serveUntil.either(now) }); dead && !refused && !login {
+	if expired := p.allLocked(of, func(b *belief) bool { return b.serveUntil.either(now) }); expired && !refused && !login {
 		least = max(least, 3*min(10*time.Second, 250*time.Millisecond<<min(count-1, 10))/4)
 	}
 	if held := of != nil && !asked && !login; held && p.allLocked(of, func(b *belief) bool {
 		return !b.serveUntil.either(now) && b.serveUntil.either(instant{now.wall.Add(wait), now.mono + wait})
 	}) {
-		least = 0 // what the store holds up is due when the token is dead
+		least = 0 // an attempt that the store delays is due when the token expires
 	}
 	if wait < least || wait > most {
 		m.failLocked("13: %s: the next attempt is due in %s, which is not between %s and %s", p.name, wait, least, most)
@@ -143,11 +143,11 @@ func (p *process) failedLocked(e tokensource.Event, of *pair) {
 	}
 }
 
-// endLocked checks that a session may be given up.
+// endLocked checks that a session may end.
 func (p *process) endLocked(e tokensource.Event, of *pair) {
-	m, now := p.w, p.now()
+	m, now := p.model, p.now()
 	if p.ended != 0 {
-		m.failLocked("7: %s: an end is announced twice", p.name)
+		m.failLocked("7: %s: an end is emitted twice", p.name)
 	}
 	rejected := errors.Is(e.Err, ags.ErrUnauthorized)
 	switch e.Reason {
@@ -161,11 +161,11 @@ func (p *process) endLocked(e tokensource.Event, of *pair) {
 		case !rejected && e.Reason == tokensource.RefreshRejected:
 			m.failLocked("6: %s: ended as rejected, by %v", p.name, e.Err)
 		case !rejected && !p.anyLocked(of, func(b *belief) bool { return b.expired(now) }):
-			m.failLocked("7: %s: %s is given up (%s) though a clock says that it lives", p.name, of, e.Reason)
+			m.failLocked("7: %s: %s has ended (%s) although it is live by a clock", p.name, of, e.Reason)
 		case rejected && p.store != nil && p.store.loaded == p.loadsAtRejection:
-			m.failLocked("6: %s: given up for a rejection, and the store was not read again", p.name)
+			m.failLocked("6: %s: ended by a rejection before the store was read again", p.name)
 		case rejected && p.store != nil && p.store.newest > e.Status.Generation && !of.follows(p.store.found) && !p.wasCurrent[p.store.found]:
-			m.failLocked("6: %s: given up for a rejection, though a newer pair is stored", p.name)
+			m.failLocked("6: %s: ended by a rejection although a newer pair is stored", p.name)
 		}
 	}
 	if e.Reason != tokensource.SignedOut && of != p.current && of != nil {

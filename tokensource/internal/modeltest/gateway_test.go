@@ -13,10 +13,10 @@ import (
 	"github.com/agsauth/agsauth/ags"
 )
 
-// account is a session as the gateway knows it.
+// session is a session at the gateway.
 type session struct {
 	n      int
-	end    time.Duration // the fixed end, in true time; 0 is none
+	end    time.Duration // the fixed expiry, in true time; 0 for none
 	ended  bool          // revoked, or signed out
 	client string
 }
@@ -26,9 +26,9 @@ type pair struct {
 	n                             int
 	session                       *session
 	access, refresh               string
-	accessExpires, refreshExpires time.Duration // in true time: when the access and the refresh token expire; 0 is never
+	accessExpires, refreshExpires time.Duration // in true time; 0 for never
 	redeemed                      bool
-	next                          *pair // what it was spent for
+	next                          *pair // the pair it was redeemed for
 }
 
 func (p *pair) String() string {
@@ -38,32 +38,31 @@ func (p *pair) String() string {
 	return fmt.Sprintf("%d/%d", p.session.n, p.n)
 }
 
-// follows reports whether p was got for former, or for what was got for that.
+// follows reports whether p was issued after former in the same session.
 func (p *pair) follows(former *pair) bool {
 	return p != nil && former != nil && p.session == former.session && p.n > former.n
 }
 
-// issuer is the gateway. It takes each refresh token once, and knows who presents
-// what, and when.
+// gateway is the gateway. It accepts each refresh token once.
 type gateway struct {
-	w        *model
+	model    *model
 	pairs    map[string]*pair // by access token
-	issued   map[int64]*pair  // by the instant of issue, which no two have in common
+	issued   map[int64]*pair  // by the instant of issue, which is unique
 	sessions int
-	refresh  []reply // the next refreshes; then they are granted
+	refresh  []reply // of the next refreshes; later ones are granted
 	login    []reply
-	released chan struct{} // closed, and replaced, when what hangs is answered
+	released chan struct{} // closed and replaced to release the calls that hang
 }
 
-// verdict is how one call is answered.
+// reply is the answer to one call.
 type reply struct {
 	what           string
 	err            *ags.Error
 	late           time.Duration
-	hangs          bool // until it is released
-	ignoresContext bool // to the end of its context
-	worksEarly     bool // does its work before it is late, and not after
-	lost           bool // does its work, and has no answer
+	hangs          bool // until released
+	ignoresContext bool // while it hangs
+	worksEarly     bool // takes effect before the delay
+	lost           bool // takes effect, but has no answer
 }
 
 func (r reply) String() string {
@@ -83,7 +82,7 @@ func (r reply) String() string {
 	return b.String()
 }
 
-// The answers of a gateway but for the good one.
+// The failures of a gateway.
 var refusals = map[string]ags.Error{
 	"busy": {Status: 503}, "many": {Status: 429}, "broken": {Status: 500}, "unreached": {NotSent: true}, "unanswered": {},
 	"lost by a proxy": {Status: 502}, "a proxy's page": {Status: 503, NotFromGateway: true}, "timed out": {Status: 408}, "refused": {Status: 400}, "not found": {Status: 404}, "suspended": {Status: 403, Code: 20002},
@@ -130,7 +129,7 @@ func drawLogins(a drawArgs) (string, func(*model)) {
 	}
 }
 
-// pop takes the next reply of a script.
+// pop removes the next reply of a script.
 func pop(script *[]reply) reply {
 	if len(*script) == 0 {
 		return reply{what: "grants"}
@@ -140,7 +139,7 @@ func pop(script *[]reply) reply {
 	return r
 }
 
-// play answers a call: work does what is asked, with the world locked.
+// answer answers a call. work carries it out, with the model locked.
 func (g *gateway) answer(ctx context.Context, p *process, r reply, work func() (*ags.Token, error)) (*ags.Token, error) {
 	var answer *ags.Token
 	var err error
@@ -156,7 +155,7 @@ func (g *gateway) answer(ctx context.Context, p *process, r reply, work func() (
 	}
 	switch {
 	case r.err != nil && r.lost && err != nil:
-		return nil, err // there was nothing to lose
+		return nil, err // there is no answer to lose
 	case r.err != nil:
 		e := *r.err
 		return nil, &e
@@ -173,8 +172,8 @@ func (g *gateway) answer(ctx context.Context, p *process, r reply, work func() (
 }
 
 func (g *gateway) locked(work func() (*ags.Token, error)) (*ags.Token, error) {
-	g.w.mu.Lock()
-	defer g.w.mu.Unlock()
+	g.model.mu.Lock()
+	defer g.model.mu.Unlock()
 	return work()
 }
 
@@ -183,9 +182,9 @@ func (g *gateway) wait(ctx context.Context, p *process, r reply) error {
 	if r.ignoresContext {
 		ended = nil
 	}
-	g.w.mu.Lock()
+	g.model.mu.Lock()
 	released := g.released
-	g.w.mu.Unlock()
+	g.model.mu.Unlock()
 	switch {
 	case r.hangs:
 		select {
@@ -206,24 +205,24 @@ func (g *gateway) wait(ctx context.Context, p *process, r reply) error {
 	return nil
 }
 
-// errPanicked stands for a call that does not return.
+// errPanicked stands for the result of a call that does not return.
 var errPanicked = errors.New("panic")
 
 var errRejected = &ags.Error{Op: "refresh", Status: 401, Message: "unauthorised"}
 
-// spendLocked takes a refresh token and gives the next pair, as of now.
+// redeemLocked redeems a refresh token for the next pair.
 func (g *gateway) redeemLocked(p *process, of *pair) (*ags.Token, error) {
-	now := g.w.true()
+	now := g.model.true()
 	switch {
 	case of.session.ended, of.refreshExpires > 0 && now >= of.refreshExpires, of.session.end > 0 && now >= of.session.end:
 		return nil, errRejected
-	case of.redeemed && g.w.settings.grace && !of.next.redeemed:
+	case of.redeemed && g.model.settings.grace && !of.next.redeemed:
 		return g.tokenLocked(p, of.next, false), nil
 	case of.redeemed:
 		return nil, errRejected
 	}
 	next := g.issueLocked(of.session)
-	if g.w.settings.keepsRefreshToken {
+	if g.model.settings.keepsRefreshToken {
 		next.refresh, next.refreshExpires = of.refresh, of.refreshExpires
 	} else {
 		of.redeemed, of.next = true, next
@@ -231,38 +230,38 @@ func (g *gateway) redeemLocked(p *process, of *pair) (*ags.Token, error) {
 	return g.tokenLocked(p, next, false), nil
 }
 
-// signOnLocked begins a session, and gives its first pair.
+// signOnLocked begins a session and issues its first pair.
 func (g *gateway) signOnLocked(p *process, client string) (*pair, *ags.Token) {
 	g.sessions++
 	a := &session{n: g.sessions, client: client}
-	if g.w.settings.fixed > 0 {
-		a.end = g.w.true() + g.w.settings.fixed
+	if g.model.settings.fixed > 0 {
+		a.end = g.model.true() + g.model.settings.fixed
 	}
 	first := g.issueLocked(a)
 	return first, g.tokenLocked(p, first, true)
 }
 
-// claim is the head of a JWT that claims a fixed horizon.
+// claim is the head of a JWT that claims a fixed expiry.
 const claim = "eyJhbGciOiJIUzI1NiJ9.eyJmaXhlZF9leHAiOjF9."
 
 func (g *gateway) issueLocked(a *session) *pair {
 	n := len(g.pairs) + 1
 	pr := &pair{n: n, session: a, access: fmt.Sprintf("%s-a%04d", mark, n), refresh: fmt.Sprintf("%s-r%04d", mark, n)}
-	if g.w.settings.claims {
+	if g.model.settings.claims {
 		pr.access = claim + pr.access
 	}
-	if g.w.settings.access > 0 {
-		pr.accessExpires = g.w.true() + g.w.settings.access
+	if g.model.settings.access > 0 {
+		pr.accessExpires = g.model.true() + g.model.settings.access
 	}
-	if g.w.settings.sliding > 0 {
-		pr.refreshExpires = g.w.true() + g.w.settings.sliding
+	if g.model.settings.sliding > 0 {
+		pr.refreshExpires = g.model.true() + g.model.settings.sliding
 	}
 	g.pairs[pr.access] = pr
 	return pr
 }
 
-// tellLocked is the answer with a pair in it, with instants by the clock of the
-// process that asks, as the client of the wire makes them.
+// tokenLocked is a pair as the client of the gateway returns it: with instants on the
+// clock of the process.
 func (g *gateway) tokenLocked(p *process, pr *pair, first bool) *ags.Token {
 	issued := p.host.now()
 	for g.issued[issued.UnixNano()] != nil {
@@ -273,20 +272,20 @@ func (g *gateway) tokenLocked(p *process, pr *pair, first bool) *ags.Token {
 		if end == 0 {
 			return time.Time{}
 		}
-		return issued.Add(end - g.w.true())
+		return issued.Add(end - g.model.true())
 	}
 	t := &ags.Token{
 		AccessToken: ags.NewSecret(pr.access), RefreshToken: ags.NewSecret(pr.refresh), TokenType: "bearer",
 		ClientID: pr.session.client, AccountID: "1663", IssuedAt: issued,
 		ExpiresAt: in(pr.accessExpires), RefreshExpiresAt: in(pr.refreshExpires), FixedExpiresAt: in(pr.session.end),
 	}
-	if g.w.settings.repeatsFixed && g.w.settings.fixed > 0 {
-		t.FixedExpiresAt = issued.Add(g.w.settings.fixed)
+	if g.model.settings.repeatsFixed && g.model.settings.fixed > 0 {
+		t.FixedExpiresAt = issued.Add(g.model.settings.fixed)
 	}
-	if !first && g.w.settings.omitsIdentity {
+	if !first && g.model.settings.omitsIdentity {
 		t.ClientID, t.AccountID = "", ""
 	}
-	if !first && g.w.settings.keepsRefreshToken {
+	if !first && g.model.settings.keepsRefreshToken {
 		t.RefreshToken, t.RefreshExpiresAt = ags.Secret{}, time.Time{}
 	}
 	return t

@@ -11,23 +11,22 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestModel plays random stories with whole Sources in them: callers who come and
-// go, two clocks that jump, a gateway, a store and an API that fail in every way,
-// neighbours in other processes, humans who sign on and off, and programs that
-// close, crash and start again. What is promised must hold after every step.
+// TestModel runs random scenarios with whole Sources: callers that cancel, clocks that
+// jump, a gateway, a store and an API that fail in every way, other processes, logins and
+// sign-outs, and processes that close, crash and restart. All promises must hold after
+// every step.
 //
-// A story is drawn first, as a list of steps, and then played: in a bubble, one
-// event at a time, so that it takes the same course each time it is played, and the
-// shortest one that fails can be looked for. To look longer:
+// A scenario is drawn as a list of steps, and then run in a bubble, one event at a time:
+// so every run takes the same course, and rapid can shrink one that fails. For more:
 //
 //	go test ./tokensource/internal/modeltest -run TestModel -rapid.checks=100000
 func TestModel(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // the same order of goroutines each time
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // for the same order of goroutines in every run
 	for _, set := range []struct{ name, value string }{{"rapid.checks", "500"}, {"rapid.nofailfile", "true"}} {
 		defer byDefault(set.name, set.value)()
 	}
 	rapid.Check(t, func(rt *rapid.T) {
-		p := rapid.Custom(drawPlan).Draw(rt, "story")
+		p := rapid.Custom(drawPlan).Draw(rt, "scenario")
 		m := runTwice(t, p)
 		if m.broken != "" {
 			rt.Logf("\n%s", strings.Join(m.trace, "\n"))
@@ -36,9 +35,9 @@ func TestModel(t *testing.T) {
 	})
 }
 
-// playAgain plays a story, and once more if it has failed: on a busy machine the
-// runtime may stop a goroutine between an answer and the look at it, and let another
-// run. The story has then taken another course than the one that was to be looked at.
+// runTwice runs a scenario, and again if it has failed. On a busy machine the runtime may
+// preempt a goroutine between an answer and its check, so that the run takes another
+// course.
 func runTwice(t *testing.T, p *plan) *model {
 	t.Helper()
 	m := runPlan(t, p)
@@ -47,28 +46,26 @@ func runTwice(t *testing.T, p *plan) *model {
 	}
 	again := runPlan(t, p)
 	if again.broken == "" {
-		t.Logf("once, and not again: %s\n%s", m.broken, strings.Join(m.trace, "\n"))
+		t.Logf("failed once, but not again: %s\n%s", m.broken, strings.Join(m.trace, "\n"))
 	}
 	return again
 }
 
-// byDefault gives a flag a value unless the command line has, and returns how that
-// is undone.
+// byDefault sets a flag unless the command line sets it. It returns how to undo that.
 func byDefault(name, value string) (undo func()) {
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == name })
 	if given {
 		return func() {}
 	}
-	// Set on the value, so that the flag does not count as given.
+	// Setting the value directly does not mark the flag as set.
 	v := flag.Lookup(name).Value
 	former := v.String()
 	_ = v.Set(value)
 	return func() { _ = v.Set(former) }
 }
 
-// play plays a story in a bubble. A goroutine that does not end, or a wait that
-// nothing ends, is a panic of the bubble.
+// runPlan runs a scenario in a bubble, which panics if a goroutine or a wait does not end.
 func runPlan(t *testing.T, p *plan) (m *model) {
 	t.Helper()
 	defer func() {
@@ -96,7 +93,7 @@ func runPlan(t *testing.T, p *plan) (m *model) {
 	return m
 }
 
-// step is one thing that happens in a story.
+// step is one step of a scenario.
 type step struct {
 	text string
 	do   func(*model)
@@ -104,7 +101,7 @@ type step struct {
 
 func (s step) String() string { return s.text }
 
-// fail notes that a promise was broken. The first one counts.
+// fail records that a promise is broken. The first one counts.
 func (m *model) fail(format string, args ...any) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -124,7 +121,7 @@ func (m *model) failed() bool {
 	return m.broken != ""
 }
 
-// say adds a line to what is printed when the story fails.
+// logf adds a line to the trace, which is printed if the scenario fails.
 func (m *model) logf(format string, args ...any) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

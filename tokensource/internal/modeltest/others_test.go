@@ -6,15 +6,13 @@ import (
 	"time"
 )
 
-// What others do to the store, and what may be written into it.
-
-// tombstone stands for a mark of a sign-out.
+// tombstone stands for a sign-out mark.
 var tombstone = &pair{session: &session{}}
 
-// savedLocked checks what has just been stored: now, which has the pair of, over
-// former, which had the pair held.
+// savedLocked checks a save: record now with pair of replaces record former with pair
+// held.
 func (s *processStore) savedLocked(former *record, held *pair, now *record, of *pair) {
-	p, m := s.p, s.p.w
+	p, m := s.p, s.p.model
 	d := m.shared
 	if former == nil {
 		former = &record{}
@@ -25,30 +23,30 @@ func (s *processStore) savedLocked(former *record, held *pair, now *record, of *
 	}
 	switch other := d.numbers[now.Generation]; {
 	case other != nil && other != of && !d.tampered:
-		m.failLocked("6: %s: generation %d is given to two pairs, of which one is no news", p.name, now.Generation)
+		m.failLocked("6: %s: generation %d has two pairs, of which one will not be adopted", p.name, now.Generation)
 	case of == tombstone && (now.AccessToken != "" || now.RefreshToken != "" || now.SignedOutAt.IsZero()):
-		m.failLocked("5: %s: tokens in a mark of a sign-out, or of nobody", p.name)
+		m.failLocked("5: %s: tokens in a sign-out mark, or tokens never issued", p.name)
 	case of == tombstone && !p.lastAction.signOut && (former.SignedOutAt.IsZero() || now.Generation != former.Generation):
-		m.failLocked("5: %s: stores that somebody has signed out, and nobody has", p.name)
+		m.failLocked("5: %s: stores a sign-out mark without a sign-out", p.name)
 	case of == tombstone && former.ClientID != "" && now.ClientID == "":
 		m.failLocked("5: %s: a sign-out forgets the device", p.name)
 	case of != tombstone && now.RefreshToken != of.refresh:
 		m.failLocked("5: %s: an access and a refresh token that are no pair are stored", p.name)
 	case held.follows(of) && !d.tampered && !m.settings.keepsRefreshToken:
-		m.failLocked("5: %s: stores %s over %s, for which it was spent", p.name, of, held)
+		m.failLocked("5: %s: stores the spent %s over %s", p.name, of, held)
 	case p.ended != 0 && p.endedPair == of && held != nil && held.session != of.session && m.goodLocked(held) && !p.wasCurrent[held] && !p.comparedWithStore[of] && !d.tampered:
-		m.failLocked("6: %s: stores %s, which has ended, over %s, which lives", p.name, of, held)
+		m.failLocked("6: %s: stores %s, which has ended, over %s, which is live", p.name, of, held)
 	case !former.SignedOutAt.IsZero() && d.signedOut[of.session] && !d.tampered:
 		m.failLocked("6: %s: stores %s, and so undoes a sign-out", p.name, of)
 	}
 	for _, pending := range former.SignOutPending {
 		if pr := m.gw.pairs[pending.AccessToken]; pr != nil && !pr.session.ended && !now.hasPending(pending.AccessToken) {
-			m.failLocked("5: %s: the gateway is not told to sign out %s, nor will it be", p.name, pr)
+			m.failLocked("5: %s: the pending sign-out of %s is lost", p.name, pr)
 		}
 	}
 	for _, other := range m.procs {
 		if other != nil && other != p && d.numbers[now.Generation] != of {
-			delete(other.answered, of) // whoever adopts it anew cannot know better
+			delete(other.answered, of) // a process that adopts it cannot know that
 		}
 	}
 	d.numbers[now.Generation] = of
@@ -65,7 +63,7 @@ func (m *model) setUnavailable(away bool) {
 	m.shared.unavailable = away
 }
 
-// outsideLock is a process without a Source that takes the lock and keeps it.
+// outsideLock takes the lock for a process without a Source.
 func (m *model) outsideLock() {
 	if m.shared.outside != nil || !m.settings.locks {
 		return
@@ -77,7 +75,7 @@ func (m *model) outsideLock() {
 	}
 }
 
-// tryLock takes the lock if nobody has it.
+// tryLock takes the lock if it is free.
 func (m *model) tryLock(context.Context) (func() error, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -99,7 +97,7 @@ func (m *model) outsideUnlock() {
 	}
 }
 
-// neighbourly does something under the lock, as a neighbour that keeps the rules.
+// asOtherProcess stores a record under the lock, as another process would.
 func (m *model) asOtherProcess(do func(former *record, held *pair) *record) {
 	if !m.settings.withStore {
 		return
@@ -119,13 +117,13 @@ func (m *model) asOtherProcess(do func(former *record, held *pair) *record) {
 		peer := m.peer()
 		_, _ = peer.Load(context.Background())
 		if err != nil || peer.Save(context.Background(), data) != nil {
-			panic("the record of a neighbour cannot be stored")
+			panic("the record of another process cannot be stored")
 		}
 		m.shared.numbers[r.Generation] = m.gw.pairs[r.AccessToken]
 		if r.AccessToken == "" {
 			m.shared.numbers[r.Generation] = tombstone
 		}
-		m.logLocked("  somebody stores %s as %d", m.gw.pairs[r.AccessToken], r.Generation)
+		m.logLocked("  another process stores %s as %d", m.gw.pairs[r.AccessToken], r.Generation)
 	}
 	m.mu.Unlock()
 	_ = unlock()
@@ -138,8 +136,8 @@ func (m *model) highestLocked() (highest int64) {
 	return highest
 }
 
-// outsider is a process on the first host that has no Source.
-func (m *model) outsider() *process { return &process{w: m, host: m.hosts[0]} }
+// outsider is a process without a Source on the first host.
+func (m *model) outsider() *process { return &process{model: m, host: m.hosts[0]} }
 
 func (m *model) rotate() {
 	m.asOtherProcess(func(former *record, held *pair) *record {
@@ -185,7 +183,7 @@ func (m *model) signOutOutside() {
 	})
 }
 
-// tamper puts something else in the place of the record: nothing, when that is empty.
+// tamper replaces the record, or removes it if with is empty.
 func (m *model) tamper(with string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -196,10 +194,10 @@ func (m *model) tamper(with string) {
 	}
 }
 
-// tamperedLocked reports whether something was put in the place of the record.
+// tamperedLocked reports whether the record was tampered with.
 func (m *model) tamperedLocked() bool { return m.shared.tampered }
 
-// mend removes a record that nobody can read, as an operator would.
+// removeDamaged removes an unreadable record, as an operator would.
 func (m *model) removeDamaged() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -12,10 +12,8 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// What was promised, looked at when a caller is answered, and when the gateway is
-// called. What is broken is told with the number of the promise.
-
-// printedLocked looks for secrets in what may be printed.
+// printedLocked checks that a value prints no secret. Every failure begins with the number
+// of the promise that is broken.
 func (m *model) printedLocked(v any) {
 	if v == nil {
 		return
@@ -27,9 +25,9 @@ func (m *model) printedLocked(v any) {
 	}
 }
 
-// servedLocked checks what a caller was given.
+// servedLocked checks the token that a caller got.
 func (p *process) servedLocked(t *oauth2.Token) {
-	m := p.w
+	m := p.model
 	if p.crashed {
 		return
 	}
@@ -42,15 +40,15 @@ func (p *process) servedLocked(t *oauth2.Token) {
 	case t.RefreshToken != "":
 		m.failLocked("9: %s: a refresh token is handed out", p.name)
 	case p.mustNotServe == pr && p.invalidated[pr]:
-		m.failLocked("8: %s: %s is served, which an API has rejected", p.name, pr)
+		m.failLocked("8: %s: %s is served after Invalidate", p.name, pr)
 	case p.closed:
 		m.failLocked("12: %s: served after Close", p.name)
 	case p.signedOut[pr.session] && !m.tamperedLocked():
 		m.failLocked("1: %s: a token of a session that was signed out", p.name)
 	case !p.anyLocked(pr, func(b *belief) bool { return !b.serveUntil.either(now) }):
-		m.failLocked("1: %s: %s is dead, and served", p.name, pr)
+		m.failLocked("1: %s: %s is served after its expiry", p.name, pr)
 	case !m.clockSet && m.settings.clockOffset == 0 && pr.accessExpires > 0 && m.true() >= pr.accessExpires:
-		m.failLocked("1: %s: %s is dead in truth, and served", p.name, pr)
+		m.failLocked("1: %s: %s is served after its true expiry", p.name, pr)
 	case !p.anyLocked(pr, func(b *belief) bool { return t.Expiry.Equal(expiryOf(b)) }):
 		m.failLocked("1: %s: the Expiry of %s is %s, not %s", p.name, pr, t.Expiry, expiryOf(p.beliefs[pr][0]))
 	}
@@ -68,42 +66,42 @@ func expiryOf(b *belief) time.Time {
 	return time.Time{}
 }
 
-// refusedLocked checks what a caller was told who got no token.
+// refusedLocked checks the error that a caller got.
 func (p *process) refusedLocked(c *caller, err error) {
-	m := p.w
+	m := p.model
 	if p.crashed {
 		return
 	}
 	m.printedLocked(err)
-	m.logLocked("  %s: a caller is told %v", p.name, err)
+	m.logLocked("  %s: a caller gets %v", p.name, err)
 	var ended *tokensource.LoginRequiredError
 	var later *tokensource.UnavailableError
 	switch {
 	case errors.Is(err, tokensource.ErrClosed):
 		if !p.closing {
-			m.failLocked("12: %s: closed, and nobody has closed it", p.name)
+			m.failLocked("12: %s: ErrClosed without Close", p.name)
 		}
 	case errors.Is(err, errLeft):
 		if !c.cancelled {
-			m.failLocked("4: %s: a caller is told that it has left", p.name)
+			m.failLocked("4: %s: a caller gets the cancellation of another", p.name)
 		}
 	case errors.As(err, &ended):
 		p.endedLocked(ended)
 	case errors.As(err, &later):
 		if p.servableLocked() {
-			m.failLocked("2: %s: a passing failure is seen by a caller who could be served %s", p.name, p.current)
+			m.failLocked("2: %s: a caller gets a transient failure although %s can be served", p.name, p.current)
 		}
 		if later.Err == nil || !m.clockSet && m.slept == 0 && !later.NextAt.After(p.host.now()) {
 			m.failLocked("13: %s: a failure without a cause, or without a time for the next attempt", p.name)
 		}
 	default:
-		m.failLocked("13: %s: an error of no kind: %T %v", p.name, err, err)
+		m.failLocked("13: %s: an unknown error: %T %v", p.name, err, err)
 	}
 }
 
-// endedLocked checks what a caller is told of an end.
+// endedLocked checks the LoginRequiredError that a caller got.
 func (p *process) endedLocked(ended *tokensource.LoginRequiredError) {
-	m := p.w
+	m := p.model
 	switch {
 	case !errors.Is(ended, tokensource.ErrLoginRequired):
 		m.failLocked("15: %s: an end that is not ErrLoginRequired", p.name)
@@ -111,17 +109,17 @@ func (p *process) endedLocked(ended *tokensource.LoginRequiredError) {
 		m.failLocked("15: %s: an end without a reason", p.name)
 	case ended.Reason == tokensource.SignedOut, ended.Reason == tokensource.FixedExpired:
 	case p.servableLocked():
-		m.failLocked("2: %s: told of an end (%s) though %s lives", p.name, ended.Reason, p.current)
+		m.failLocked("2: %s: a caller gets the end (%s) although %s is live", p.name, ended.Reason, p.current)
 	case ended.Reason == tokensource.RefreshRejected && p.unknown[p.endedPair] && !ended.OutcomeUnknown:
-		m.failLocked("15: %s: %s was spent without an answer, and the rejection does not say so", p.name, p.endedPair)
+		m.failLocked("15: %s: %s was redeemed without an answer, and OutcomeUnknown is false", p.name, p.endedPair)
 	}
 }
 
-// servableLocked reports whether there is a token that must be served.
+// servableLocked reports whether the current token must be served.
 func (p *process) servableLocked() bool {
 	now := p.now()
 	if _, rejected := p.unrefreshed[p.current]; rejected && p.ended == tokensource.RefreshRejected {
-		return false // an API and the gateway agree
+		return false // the API and the gateway agree
 	}
 	return p.current != nil && p.ended != tokensource.SignedOut && !p.invalidated[p.current] && !p.signedOut[p.current.session] &&
 		p.allLocked(p.current, func(b *belief) bool { return !b.serveUntil.either(now) && !b.fixed.both(now) })
@@ -129,11 +127,11 @@ func (p *process) servableLocked() bool {
 
 // refreshesLocked checks that a refresh may be made now.
 func (p *process) refreshesLocked(f *gatewayCall) {
-	m, pr := p.w, f.pair
+	m, pr := p.model, f.pair
 	p.outgoingLocked("a refresh")
 	p.calledLocked(f)
 	if f.repeats {
-		return // of an answer that was lost: asked for at once, under the same time limit
+		return // the repetition is immediate, within the same timeout
 	}
 	switch {
 	case p.closing:
@@ -141,11 +139,11 @@ func (p *process) refreshesLocked(f *gatewayCall) {
 	case p.signedOut[pr.session] && !m.tamperedLocked():
 		m.failLocked("12: %s: a refresh of %s, which was signed out", p.name, pr)
 	case p.answered[pr] && !m.tamperedLocked():
-		m.failLocked("5: %s: presents %s again, which the gateway has answered for good", p.name, pr)
+		m.failLocked("5: %s: presents %s again after a final answer", p.name, pr)
 	case p.ended != 0 && p.endedPair == pr && p.current == pr:
 		m.failLocked("6: %s: a refresh of %s, which has ended", p.name, pr)
 	case p.failure.pair == pr && !p.failure.login && p.failure.next.known && !p.failure.next.either(f.at):
-		m.failLocked("13: %s: a refresh of %s within its back-off", p.name, pr)
+		m.failLocked("13: %s: a refresh of %s within its backoff", p.name, pr)
 	}
 	if p.store != nil {
 		p.lockedRefreshLocked(pr)
@@ -153,29 +151,29 @@ func (p *process) refreshesLocked(f *gatewayCall) {
 	p.dueLocked(pr, f.at)
 }
 
-// calledLocked checks what holds of any call of the gateway.
+// calledLocked checks what holds for all calls of the gateway.
 func (p *process) calledLocked(f *gatewayCall) {
 	for _, o := range p.inFlight {
-		// A first request that does not heed its end is waited for, as long as there is time.
+		// A request that ignores its context counts until the end of the timeout.
 		if o.ctx.Err() == nil || o.pair != nil && f.at.mono-o.first.mono < oneRefresh {
-			p.w.failLocked("3: %s: the gateway is called during another call", p.name)
+			p.model.failLocked("3: %s: the gateway is called during another call", p.name)
 		}
 	}
 	if _, has := f.ctx.Deadline(); has || f.ctx.Err() != nil {
-		p.w.failLocked("14: %s: the gateway is called with a caller's deadline", p.name)
+		p.model.failLocked("14: %s: the gateway is called with a caller's deadline", p.name)
 	}
 	if f.ctx.Value(valueKey{}) == nil {
-		p.w.failLocked("14: %s: the gateway is called without the caller's values", p.name)
+		p.model.failLocked("14: %s: the gateway is called without the caller's values", p.name)
 	}
 }
 
-// lockedRefreshLocked checks a refresh against what is stored.
+// lockedRefreshLocked checks a refresh against the stored record.
 func (p *process) lockedRefreshLocked(pr *pair) {
-	m, s := p.w, p.store
+	m, s := p.model, p.store
 	if m.settings.locks && (s.held == nil || s.held.releasing || s.failingSince > 0) {
 		m.shared.unlocked = true
 		now := p.now()
-		dead := p.anyLocked(pr, func(b *belief) bool { return b.serveUntil.either(now) })
+		expired := p.anyLocked(pr, func(b *belief) bool { return b.serveUntil.either(now) })
 		since := s.failingSince
 		if s.failedBefore > 0 && s.recoveredAt == now.mono {
 			since = s.failedBefore
@@ -183,43 +181,43 @@ func (p *process) lockedRefreshLocked(pr *pair) {
 		away := since > 0 && now.mono+1-since >= 30*time.Second || s.lockedIn >= 30*time.Second ||
 			s.lockBegan > 0 && now.mono+1-s.lockBegan >= 30*time.Second
 		switch {
-		case !dead && !m.clockSet:
-			m.failLocked("3: %s: a refresh without the lock, while %s lives", p.name, pr)
+		case !expired && !m.clockSet:
+			m.failLocked("3: %s: a refresh without the lock, while %s is live", p.name, pr)
 		case !away && !m.clockSet && m.slept == 0:
-			m.failLocked("3: %s: a refresh without the lock, though the store can be reached", p.name)
+			m.failLocked("3: %s: a refresh without the lock, although the store is available", p.name)
 		}
 		return
 	}
 	switch r, held := m.shared.storedLocked(); {
 	case held.follows(pr) && !m.shared.tampered && !m.shared.unlocked && !m.settings.keepsRefreshToken:
-		m.failLocked("6: %s: presents %s, and %s is stored", p.name, pr, held)
+		m.failLocked("6: %s: presents %s while %s is stored", p.name, pr, held)
 	case held == pr && r.AttemptAt.IsZero() && !s.unwritten && !m.shared.unlocked:
-		m.failLocked("15: %s: presents %s, and has not noted so", p.name, pr)
+		m.failLocked("15: %s: presents %s without an attempt mark", p.name, pr)
 	}
 }
 
 // dueLocked checks that a pair is due for refresh.
 func (p *process) dueLocked(pr *pair, now instant) {
-	m := p.w
-	dead := p.anyLocked(pr, func(b *belief) bool { return b.serveUntil.either(now) })
+	m := p.model
+	expired := p.anyLocked(pr, func(b *belief) bool { return b.serveUntil.either(now) })
 	_, owed := p.unrefreshed[pr]
-	if p.invalidated[pr] && !owed && !dead && !p.anyLocked(pr, func(b *belief) bool { return b.due(1).either(now) }) {
+	if p.invalidated[pr] && !owed && !expired && !p.anyLocked(pr, func(b *belief) bool { return b.due(1).either(now) }) {
 		p.forcedLocked(pr)
 		return
 	}
 	switch {
 	case p.invalidated[pr], owed:
-	case !dead && !p.anyLocked(pr, func(b *belief) bool { return b.due(1).either(now) || b.issuedInFuture }):
+	case !expired && !p.anyLocked(pr, func(b *belief) bool { return b.due(1).either(now) || b.issuedInFuture }):
 		m.failLocked("8: %s: %s is refreshed before it is due", p.name, pr)
-	case !dead && !p.anyLocked(pr, func(b *belief) bool { return b.refreshExtends }):
-		m.failLocked("8: %s: %s is refreshed though nothing is won by it", p.name, pr)
+	case !expired && !p.anyLocked(pr, func(b *belief) bool { return b.refreshExtends }):
+		m.failLocked("8: %s: %s is refreshed although that does not extend the session", p.name, pr)
 	case !p.anyLocked(pr, func(b *belief) bool { return b.origin.stored || b.earliestRefresh().either(now) }):
 		m.failLocked("8: %s: %s is refreshed too soon after the last refresh", p.name, pr)
 	}
 }
 
-// forcedLocked checks a refresh for the sake of an API's rejection: one of those
-// that were told must have come long enough after the last that was followed.
+// forcedLocked checks a refresh that Invalidate caused: one Invalidate must be long enough
+// after the one that caused the last forced refresh.
 func (p *process) forcedLocked(pr *pair) {
 	least := 10 * time.Second
 	for _, b := range p.beliefs[pr] {
@@ -227,32 +225,32 @@ func (p *process) forcedLocked(pr *pair) {
 			least = min(least, b.life/2)
 		}
 	}
-	for _, told := range p.rejections[pr] {
-		if p.lastForced.wall.IsZero() || (deadline{p.lastForced, true}).add(least).either(told) {
-			p.lastForced = told
+	for _, invalidatedAt := range p.rejections[pr] {
+		if p.lastForced.wall.IsZero() || (deadline{p.lastForced, true}).add(least).either(invalidatedAt) {
+			p.lastForced = invalidatedAt
 			return
 		}
 	}
-	p.w.failLocked("8: %s: %s is refreshed for a second rejection within %s", p.name, pr, least)
+	p.model.failLocked("8: %s: %s is refreshed for a second Invalidate within %s", p.name, pr, least)
 }
 
 // logsInLocked checks that a login may be made now.
 func (p *process) logsInLocked(f *gatewayCall, ended *tokensource.LoginRequiredError) {
-	m := p.w
+	m := p.model
 	p.outgoingLocked("a login")
 	p.calledLocked(f)
 	m.printedLocked(ended)
 	now := f.at
-	again := ags.DeviceDeleted(ended.Err) && ended.ClientID == "" // at once, as another device
+	again := ags.DeviceDeleted(ended.Err) && ended.ClientID == "" // at once, as a new device
 	switch {
 	case p.closing:
 		m.failLocked("12: %s: a login begins after Close has", p.name)
 	case ended.Reason == tokensource.SignedOut, p.lastAction.signOut && p.current != nil && p.signedOut[p.current.session]:
 		m.failLocked("12: %s: a sign-out is undone by a login", p.name)
 	case p.failure.login && p.failure.next.known && !p.failure.next.either(now) && !again:
-		m.failLocked("13: %s: a login within the back-off of the last", p.name)
+		m.failLocked("13: %s: a login within the backoff of the last", p.name)
 	case p.client != "" && ended.ClientID == "" && !p.deleted:
-		m.failLocked("15: %s: a login as a new device, though one is known", p.name)
+		m.failLocked("15: %s: a login as a new device, although one is known", p.name)
 	case p.store != nil && m.settings.locks && p.store.held == nil && !again:
 		m.failLocked("3: %s: a login without the lock", p.name)
 	}
@@ -262,7 +260,7 @@ func (p *process) logsInLocked(f *gatewayCall, ended *tokensource.LoginRequiredE
 	switch ended.Reason {
 	case tokensource.FixedExpired, tokensource.RefreshExpired:
 		if ended.Err == nil && p.current != nil && p.ended == 0 && !p.anyLocked(p.current, near) {
-			m.failLocked("7: %s: a login for %s, though a clock says that %s lives", p.name, ended.Reason, p.current)
+			m.failLocked("7: %s: a login for %s, although %s is live by a clock", p.name, ended.Reason, p.current)
 		}
 	case tokensource.NoSession, tokensource.RefreshRejected, tokensource.SignedOut:
 	}

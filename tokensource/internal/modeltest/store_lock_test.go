@@ -2,17 +2,17 @@ package modeltest_test
 
 import "context"
 
-// lockingDrawer is a drawer with a lock.
+// lockingStore is a processStore with a lock.
 type lockingStore struct{ *processStore }
 
-// hold is a lock that a process has.
+// heldLock is a lock that a process holds.
 type heldLock struct {
 	unlock    func() error
 	releasing bool
 }
 
 func (s lockingStore) Lock(ctx context.Context) (func() error, error) {
-	m, begun, before := s.p.w, s.p.w.fake.Elapsed(), s.answered()
+	m, begun, before := s.p.model, s.p.model.fake.Elapsed(), s.answered()
 	m.mu.Lock()
 	s.lockedIn, s.lockBegan = 0, begun+1
 	s.lockCalls++
@@ -30,12 +30,12 @@ func (s lockingStore) Lock(ctx context.Context) (func() error, error) {
 	})
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if latest == s.lockCalls { // and not one that was given up, and that another has followed
+	if latest == s.lockCalls { // otherwise a later call has followed
 		s.lockedIn, s.lockBegan = m.fake.Elapsed()-begun, 0
 	}
 	if err != nil {
 		s.failedLocked(before)
-		s.releaseLocked(h) // it may have been had, and said not to be
+		s.releaseLocked(h) // it may be held despite the error
 		return nil, err
 	}
 	s.held = h
@@ -46,7 +46,7 @@ func (s lockingStore) Lock(ctx context.Context) (func() error, error) {
 		err := s.call(context.WithoutCancel(ctx), "unlock", func() error { return nil })
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		s.releaseLocked(h) // sooner or later
+		s.releaseLocked(h) // the store releases it in the end
 		return err
 	}, nil
 }

@@ -2,7 +2,6 @@ package modeltest_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,37 +10,36 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/agsauth/agsauth/ags"
 	"github.com/agsauth/agsauth/store"
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// disk is what the processes share, and all that happens to it.
+// sharedStore is the store that the processes share.
 type sharedStore struct {
-	w           *model
+	model       *model
 	memory      *store.Memory
 	unavailable bool
 	faults      []fault
 	released    chan struct{}
-	tampered    bool // records were lost, damaged or replaced: what follows from that is nobody's fault
+	tampered    bool // records were lost, damaged or replaced, which excuses some violations
 	unlocked    bool // a refresh was made without the lock, or there is none
 	numbers     map[int64]*pair
-	signedOut   map[*session]bool // those for which a mark of a sign-out was stored
-	outside     func() error      // gives back the lock that somebody outside has
+	signedOut   map[*session]bool // with a saved sign-out mark
+	outside     func() error      // releases the lock of a process without a Source
 }
 
 func newSharedStore(m *model) *sharedStore {
 	return &sharedStore{
-		w: m, memory: &store.Memory{}, released: make(chan struct{}), unlocked: !m.settings.locks,
+		model: m, memory: &store.Memory{}, released: make(chan struct{}), unlocked: !m.settings.locks,
 		numbers: map[int64]*pair{}, signedOut: map[*session]bool{},
 	}
 }
 
-// fault is what happens to one call of a store.
+// fault is a fault of one call of a store.
 type fault struct {
 	op                    string
 	hangs, ignoresContext bool
-	effect                bool // it takes effect, and fails all the same
+	effect                bool // it takes effect, but fails
 }
 
 func (f fault) String() string {
@@ -64,96 +62,35 @@ func drawFaults(a drawArgs) (string, func(*model)) {
 	}
 }
 
-// record is a stored session, as the format is written down.
-type record struct {
-	Version          int       `json:"version"`
-	Generation       int64     `json:"generation"`
-	AccessToken      string    `json:"access_token,omitempty"`
-	RefreshToken     string    `json:"refresh_token,omitempty"`
-	TokenType        string    `json:"token_type,omitempty"`
-	ClientID         string    `json:"client_id,omitempty"`
-	AccountID        string    `json:"account_id,omitempty"`
-	IssuedAt         time.Time `json:"issued_at,omitzero"`
-	ExpiresAt        time.Time `json:"expires_at,omitzero"`
-	RefreshExpiresAt time.Time `json:"refresh_expires_at,omitzero"`
-	FixedExpiresAt   time.Time `json:"fixed_expires_at,omitzero"`
-	StartedAt        time.Time `json:"started_at,omitzero"`
-	AttemptAt        time.Time `json:"attempt_at,omitzero"`
-	SignedOutAt      time.Time `json:"signed_out_at,omitzero"`
-	SignOutPending   []struct {
-		AccessToken string `json:"access_token"`
-	} `json:"sign_out_pending,omitempty"`
-}
-
-// hasPending reports whether the gateway is still to be told to sign out a pair.
-func (r *record) hasPending(accessToken string) bool {
-	for _, p := range r.SignOutPending {
-		if p.AccessToken == accessToken {
-			return true
-		}
-	}
-	return false
-}
-
-func (r *record) token() *ags.Token {
-	return &ags.Token{
-		AccessToken: ags.NewSecret(r.AccessToken), RefreshToken: ags.NewSecret(r.RefreshToken), TokenType: r.TokenType,
-		ClientID: r.ClientID, AccountID: r.AccountID, IssuedAt: r.IssuedAt, ExpiresAt: r.ExpiresAt,
-		RefreshExpiresAt: r.RefreshExpiresAt, FixedExpiresAt: r.FixedExpiresAt,
-	}
-}
-
-// parse reads a record; nil is none, or one that cannot be read.
-func parse(data []byte) *record {
-	var r record
-	if json.Unmarshal(data, &r) != nil || r.Version != 1 {
-		return nil
-	}
-	return &r
-}
-
-// storedLocked is what is stored now, and whose pair that is.
-func (d *sharedStore) storedLocked() (*record, *pair) {
-	data, err := d.memory.Peer().Load(context.Background())
-	if err != nil {
-		return nil, nil
-	}
-	r := parse(data)
-	if r == nil {
-		return nil, nil
-	}
-	return r, d.w.gw.pairs[r.AccessToken]
-}
-
 var (
 	errStore   = errors.New("input/output error")
-	errCrashed = errors.New("the process is gone")
+	errCrashed = errors.New("the process has crashed")
 )
 
-// drawer is the store as one process has it.
+// processStore is the store of one process.
 type processStore struct {
 	p         *process
 	memory    *store.Memory
-	held      *heldLock                  // the lock, nil when the process does not have it
-	taken     map[*heldLock]bool         // the locks that it has, whether it was told so or not
-	calls     map[context.Context]string // that are under way
-	loaded    int                        // loads that were answered
+	held      *heldLock                  // nil without the lock
+	taken     map[*heldLock]bool         // including those whose Lock has failed
+	calls     map[context.Context]string // in flight
+	loaded    int                        // loads without an error
 	unwritten bool                       // the last save failed
-	clean     bool                       // the last load found nothing, or what can be read
+	clean     bool                       // the last load found nothing, or a readable record
 
-	loadedAt                  time.Duration // of the last of these
-	newest                    int64         // the generation that it found
-	found                     *pair         // and its pair
-	failingSince              time.Duration // since when lock and load have failed; 0 is not
-	failedBefore, recoveredAt time.Duration // since when they had, and until when
-	lockCalls                 int           // how often it was asked for
-	lockBegan                 time.Duration // since when the lock is waited for; 0 is not
-	lockedIn                  time.Duration // how long the last wait for the lock was
+	loadedAt                  time.Duration // of the last load without an error
+	newest                    int64         // its generation
+	found                     *pair         // its pair
+	failingSince              time.Duration // since when locks and loads fail; 0 if they do not
+	failedBefore, recoveredAt time.Duration // the failing period before
+	lockCalls                 int           // the number of calls of Lock
+	lockBegan                 time.Duration // since when Lock waits; 0 if it does not
+	lockedIn                  time.Duration // the duration of the last Lock
 }
 
-// call makes one call of the store, with what happens to it.
+// call makes one call of the store, with its fault.
 func (s *processStore) call(ctx context.Context, op string, effect func() error) error {
-	m := s.p.w
+	m := s.p.model
 	m.mu.Lock()
 	if s.p.crashed {
 		m.mu.Unlock()
@@ -161,11 +98,11 @@ func (s *processStore) call(ctx context.Context, op string, effect func() error)
 	}
 	s.p.outgoingLocked("the store's " + op)
 	for other, of := range s.calls {
-		if other.Err() == nil && op != "unlock" { // of a lock that came too late, perhaps
+		if other.Err() == nil && op != "unlock" { // perhaps of a lock that was abandoned
 			m.failLocked("3: %s: the store is called to %s during its %s", s.p.name, op, of)
 		}
 	}
-	if op != "unlock" { // which has no context to end
+	if op != "unlock" { // which has no context of its own
 		s.calls[ctx] = op
 	}
 	f, away, released := s.faultLocked(op), m.shared.unavailable, m.shared.released
@@ -186,7 +123,7 @@ func (s *processStore) call(ctx context.Context, op string, effect func() error)
 		if f.ignoresContext {
 			ended = nil
 			m.mu.Lock()
-			if s.failingSince == 0 && op == "load" { // for the one who calls it has failed by then
+			if s.failingSince == 0 && op == "load" { // its caller gives up then
 				s.failingSince = m.fake.Elapsed() + 5*time.Second + 1
 			}
 			m.mu.Unlock()
@@ -206,12 +143,12 @@ func (s *processStore) call(ctx context.Context, op string, effect func() error)
 }
 
 func (s *processStore) faultLocked(op string) *fault {
-	i := slices.IndexFunc(s.p.w.shared.faults, func(f fault) bool { return f.op == op })
+	i := slices.IndexFunc(s.p.model.shared.faults, func(f fault) bool { return f.op == op })
 	if i < 0 {
 		return nil
 	}
-	f := s.p.w.shared.faults[i]
-	s.p.w.shared.faults = slices.Delete(s.p.w.shared.faults, i, i+1)
+	f := s.p.model.shared.faults[i]
+	s.p.model.shared.faults = slices.Delete(s.p.model.shared.faults, i, i+1)
 	return &f
 }
 
@@ -221,7 +158,7 @@ func (s *processStore) Load(ctx context.Context) (data []byte, err error) {
 		data, err = s.memory.Load(ctx)
 		return err
 	})
-	m := s.p.w
+	m := s.p.model
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -229,7 +166,7 @@ func (s *processStore) Load(ctx context.Context) (data []byte, err error) {
 		return nil, err
 	}
 	if now := m.fake.Elapsed(); s.failingSince > 0 {
-		if s.failedBefore == 0 || s.recoveredAt < now { // else it came, and went, and came
+		if s.failedBefore == 0 || s.recoveredAt < now { // otherwise it was short
 			s.failedBefore = s.failingSince
 		}
 		s.recoveredAt = now
@@ -249,31 +186,31 @@ func (s *processStore) Load(ctx context.Context) (data []byte, err error) {
 	return data, err
 }
 
-// answered counts the loads that were answered.
+// answered returns the number of loads without an error.
 func (s *processStore) answered() int {
-	s.p.w.mu.Lock()
-	defer s.p.w.mu.Unlock()
+	s.p.model.mu.Lock()
+	defer s.p.model.mu.Unlock()
 	return s.loaded
 }
 
-// troubleLocked notes a call that failed, and began after so many loads. One that
-// fails after another was answered was left behind, and says nothing.
+// failedLocked records a call that failed. before is the number of loads when it began:
+// a call that was abandoned says nothing about the store.
 func (s *processStore) failedLocked(before int) {
 	if s.loaded > before {
 		return
 	}
 	s.clean = false
 	if s.failingSince == 0 {
-		s.failingSince = s.p.w.fake.Elapsed() + 1
+		s.failingSince = s.p.model.fake.Elapsed() + 1
 	}
 }
 
 func (s *processStore) Save(ctx context.Context, data []byte) error {
-	m, r := s.p.w, parse(data)
+	m, r := s.p.model, parse(data)
 	m.mu.Lock()
 	if r == nil {
 		r = &record{}
-		m.failLocked("5: %s: a record that nobody can read", s.p.name)
+		m.failLocked("5: %s: an unreadable record", s.p.name)
 	}
 	of := m.gw.pairs[r.AccessToken]
 	s.p.tried[of], s.unwritten = true, true
@@ -305,7 +242,7 @@ func (s *processStore) Save(ctx context.Context, data []byte) error {
 }
 
 func (s *processStore) Delete(context.Context) error {
-	s.p.w.fail("5: a Source has deleted the record")
+	s.p.model.fail("5: a Source has deleted the record")
 	return nil
 }
 
