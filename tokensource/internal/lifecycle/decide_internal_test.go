@@ -28,7 +28,7 @@ func TestDecide_EveryKindOfDecisionIsDrawn(t *testing.T) {
 		d := Decide(&s, aSurrounding(rt), now)
 		return Decision{Phase: d.Phase, Serve: d.Serve, Act: d.Act}
 	})
-	for seed := range 10_000 {
+	for seed := range 3000 {
 		seen[decision.Example(seed)]++
 	}
 	for phase, actions := range map[Phase][]Action{
@@ -37,7 +37,7 @@ func TestDecide_EveryKindOfDecisionIsDrawn(t *testing.T) {
 	} {
 		for _, act := range actions {
 			d := Decision{Phase: phase, Serve: phase == Fresh || phase == Ageing, Act: act}
-			assert.Greater(t, seen[d], 20, "%+v", d)
+			assert.Greater(t, seen[d], 5, "%+v", d)
 		}
 	}
 }

@@ -74,6 +74,8 @@ func TestState_PrefersConfigTokenAtTheFirstLoadOnly(t *testing.T) {
 	assert.False(t, later.PrefersConfigToken(nil, at(0)))
 	assert.False(t, later.Adopts(nil, at(0)))
 	assert.False(t, first.PrefersConfigToken(stored(1, granted("z", -time.Minute, ofTheFirstSession)), at(0)), "the generation decides within a session")
+	first = lc.NewState(granted("a", 0, handedIn), false, true)
+	assert.True(t, first.PrefersConfigToken(stored(1, granted("z", -time.Minute)), at(0)), "it was issued later")
 	first = lc.NewState(lc.NewPair(lc.Arrival{Tokens: named("a"), Origin: lc.HandedIn, At: at(ten), Grant: lc.Grant{Device: device}}), false, true)
 	assert.False(t, first.PrefersConfigToken(stored(1, granted("c", 0)), at(ten)), "it is unknown when it was issued")
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,10 +18,10 @@ import (
 
 func TestLock_IsWaitedForWithinLimits(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *fakeStore, p *participant) {
-		released := 0
+		var released atomic.Int32
 		s.onLock = func(context.Context) (func() error, error) {
 			time.Sleep(time.Minute)
-			return func() error { released++; return nil }, nil
+			return func() error { released.Add(1); return nil }, nil
 		}
 		ctx, cancel := context.WithTimeoutCause(t.Context(), 2*time.Second, errEnded)
 		defer cancel()
@@ -30,10 +31,10 @@ func TestLock_IsWaitedForWithinLimits(t *testing.T) {
 		assert.Equal(t, errEnded, err)
 		_, err = p.Load(ctx)
 		assert.Equal(t, errEnded, err)
-		assert.Zero(t, released)
+		assert.Zero(t, released.Load())
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		assert.Equal(t, 2, released, "a lock that comes too late")
+		assert.Equal(t, int32(2), released.Load(), "a lock that comes too late")
 		assert.Empty(t, p.announced)
 	})
 }

@@ -41,6 +41,7 @@ func TestLoad_WhatItsErrorsMean(t *testing.T) {
 		damaged, leaveAlone, storeError bool
 	}{
 		"no record":                        {stored: "S3CR3T", damaged: true},
+		"a record without a version":       {stored: `{"generation":1,"access_token":"S3CR3T"}`, damaged: true},
 		"a record without a token":         {stored: `{"version":1,"generation":1}`, damaged: true},
 		"damaged, says the store":          {err: fmt.Errorf("wrapped: %w", says{damaged: true}), damaged: true},
 		"of a newer version":               {stored: `{"version":2}`, leaveAlone: true},

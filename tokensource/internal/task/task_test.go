@@ -154,6 +154,7 @@ func TestCall_ALateTimerOfTheFirstPartShortensTheRest(t *testing.T) {
 		c := clock.NewFake(time.Unix(0, 0))
 		reader := dualclock.NewReader(c)
 		caller := task.Caller{Clock: &reader, Start: func(f func()) { go f() }}
+		c.Advance(time.Hour) // before the call
 		result := make(chan error)
 		go func() {
 			limit := task.Limit{Whole: time.Minute, First: time.Second, Expire: func() {}}
