@@ -1,20 +1,72 @@
-// Agsauth shows and uses the library of the same name, which keeps one sign-on
-// to an Authentication Gateway Service alive.
+// Agsauth shows and uses the library of the same name, which keeps one sign-on to
+// an Authentication Gateway Service alive.
 //
-//	agsauth demo    shows, within a minute, what the library does
-//	agsauth help    tells of all commands
+//	agsauth demo    shows within a minute what the library does
+//	agsauth help    lists all commands
 package main
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
+
+	"github.com/agsauth/agsauth/cmd/agsauth/internal/demo"
 )
+
+const usage = `Agsauth keeps one sign-on to an Authentication Gateway Service alive.
+
+Usage:
+
+    agsauth demo [--fast]   show how the library gets workers through a gateway's
+                            faults, in 45 seconds, or in 9 with --fast; see
+                            agsauth demo --help
+    agsauth version         print the version
+    agsauth help            print this text
+`
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The first Ctrl-C ends what runs in good order, the second one at once.
+	// The first Ctrl-C ends the command in good order, the second one at once.
 	context.AfterFunc(ctx, stop)
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run executes a command line, without the program's name, and returns the exit
+// status. The end of ctx interrupts it.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if len(args) == 0 {
+		fmt.Fprint(stderr, usage)
+		return demo.ExitMisuse
+	}
+	switch args[0] {
+	case "demo":
+		return demo.Command{In: os.Stdin, Out: stdout, Err: stderr}.Run(ctx, args[1:])
+	case "version", "--version":
+		if len(args) == 1 {
+			fmt.Fprintln(stdout, version())
+			return demo.ExitOK
+		}
+		fmt.Fprintln(stderr, "agsauth: version takes no arguments; see agsauth help")
+	case "help", "-h", "-help", "--help":
+		fmt.Fprint(stdout, usage)
+		return demo.ExitOK
+	default:
+		fmt.Fprintf(stderr, "agsauth: there is no command %q; see agsauth help\n", args[0])
+	}
+	return demo.ExitMisuse
+}
+
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	switch {
+	case !ok:
+		return "agsauth (devel)"
+	case info.Main.Version == "":
+		return "agsauth (devel) " + info.GoVersion
+	}
+	return "agsauth " + info.Main.Version + " " + info.GoVersion
 }

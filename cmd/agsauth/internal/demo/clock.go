@@ -7,29 +7,27 @@ import (
 	"github.com/agsauth/agsauth/clock"
 )
 
-// lidClock is the clock of a machine whose lid can be closed: the system's, but
-// for what its wall side has gained meanwhile. It is the one clock of all that
-// takes part, the gateway included. Safe for concurrent use.
-type lidClock struct {
+// suspendClock is the system's clock on a machine that can be suspended. A suspend
+// moves the wall clock on, but neither the monotonic clock nor any timer. All parts
+// of the demo share it, including the gateway. It is safe for concurrent use.
+type suspendClock struct {
 	clock.Real
 
-	began time.Time
-	slept atomic.Int64 // nanoseconds
+	start     time.Time
+	suspended atomic.Int64 // nanoseconds
 }
 
-func newLidClock() *lidClock { return &lidClock{began: time.Now()} }
+func newSuspendClock() *suspendClock { return &suspendClock{start: time.Now()} }
 
-// Now implements [clock.Clock]. The instant has no monotonic reading, which would
-// know nothing of the sleep.
-func (c *lidClock) Now() time.Time {
-	return time.Now().Round(0).Add(time.Duration(c.slept.Load()))
+// Now implements [clock.Clock]. Its result has no monotonic reading, which would
+// not include the suspended time.
+func (c *suspendClock) Now() time.Time {
+	return time.Now().Round(0).Add(time.Duration(c.suspended.Load()))
 }
 
-// Elapsed implements [clock.Monotonic]: the time since the demo began, awake.
-func (c *lidClock) Elapsed() time.Duration { return time.Since(c.began) }
+// Elapsed implements [clock.Monotonic]: the time since the start of the demo.
+func (c *suspendClock) Elapsed() time.Duration { return time.Since(c.start) }
 
-// until returns what is left until t by the wall clock.
-func (c *lidClock) until(t time.Time) time.Duration { return t.Sub(c.Now()) }
+func (c *suspendClock) until(t time.Time) time.Duration { return t.Sub(c.Now()) }
 
-// sleep is a sleep of d that has just ended. Timers do not notice it.
-func (c *lidClock) sleep(d time.Duration) { c.slept.Add(int64(d)) }
+func (c *suspendClock) suspend(d time.Duration) { c.suspended.Add(int64(d)) }

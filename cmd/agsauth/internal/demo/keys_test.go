@@ -3,7 +3,6 @@ package demo_test
 import (
 	"context"
 	"math/rand/v2"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,159 +12,145 @@ import (
 
 	"github.com/agsauth/agsauth/agstest"
 	"github.com/agsauth/agsauth/cmd/agsauth/internal/demo"
+	"github.com/agsauth/agsauth/tokensource"
 )
 
-// press is a key at its time.
+// press is a fault by key at a time.
 type press struct {
 	at  time.Duration
-	key func(*demo.Show)
+	key func(context.Context, *recording)
 }
 
-// meddle is perform with keys pressed meanwhile.
-func meddle(t *testing.T, plan demo.Plan, presses ...press) *performance {
+func outage(_ context.Context, r *recording)   { r.Outage() }
+func reject(ctx context.Context, r *recording) { r.Reject(ctx) }
+func suspend(_ context.Context, r *recording)  { r.Suspend() }
+func pressNone(context.Context, *recording)    {}
+
+// runWith runs a plan while keys are pressed.
+func runWith(t *testing.T, plan demo.Plan, presses ...press) *recording {
 	t.Helper()
-	var p performance
-	plan.InMemory, plan.Pause = true, 200*time.Millisecond
-	plan.Prepare = func(srv *agstest.Server) { p.server = srv }
-	show := demo.New(plan, func(m demo.Moment) { p.moments = append(p.moments, m) })
-	begun := time.Now()
-	done := make(chan error)
-	go func() {
-		var err error
-		p.report, err = show.Run(t.Context())
-		done <- err
-	}()
-	for _, pr := range presses {
-		time.Sleep(time.Until(begun.Add(pr.at)))
-		pr.key(show)
+	ctx, cancel := context.WithCancel(t.Context())
+	r := record(plan, nil)
+	for _, p := range presses {
+		timer := time.AfterFunc(p.at, func() { p.key(ctx, r) })
+		defer timer.Stop()
 	}
-	require.NoError(t, <-done)
-	return &p
+	defer cancel()
+	return r.run(t.Context(), t)
 }
 
-func TestShow_OutageWithinTheMarginIsNotNoticed(t *testing.T) {
+func TestKeys_OutageWithinTheMarginIsNotNoticed(t *testing.T) {
 	for range 3 {
 		synctest.Test(t, func(t *testing.T) {
-			p := meddle(t, demo.Normal(), press{17 * time.Second, (*demo.Show).Outage}, press{26 * time.Second, (*demo.Show).Outage})
-			assert.True(t, p.report.OK(), "%+v", p.report)
-			assert.Empty(t, p.report.Waived)
-			assert.Zero(t, p.report.ByHand)
-			assert.Equal(t, demo.Faults{Outages: 2}, p.report.Hand)
-			assert.Len(t, p.of(demo.GatewayOut), 2)
-			assert.GreaterOrEqual(t, p.server.Count(agstest.Refresh), p.report.Refreshes+4)
+			r := runWith(t, demo.Normal(), press{17 * time.Second, outage}, press{26 * time.Second, outage})
+			assert.True(t, r.report.OK(), "%+v", r.report)
+			assert.Empty(t, r.report.Excused)
+			assert.Zero(t, r.report.FailedByKeys)
+			assert.Equal(t, demo.Keys{Outages: 2}, r.report.Keys)
+			assert.Len(t, r.find(`you: stop the gateway`), 2)
+			assert.GreaterOrEqual(t, r.server.Count(agstest.Refresh), r.report.Refreshes+4)
 		})
 	}
 }
 
-// Nobody is told that an outage which lasts longer than a token does no harm.
-func TestShow_OutagePastTheExpiryIsNamed(t *testing.T) {
+// Failures are not hidden when an outage lasts longer than the token.
+func TestKeys_OutagePastTheExpiryIsNamed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var presses []press
 		for at := time.Second; at < 10*time.Second; at += time.Second {
-			presses = append(presses, press{at, (*demo.Show).Outage})
+			presses = append(presses, press{at, outage})
 		}
-		p := meddle(t, demo.Normal(), presses...)
-		assert.False(t, p.report.OK())
-		assert.Positive(t, p.report.Failed)
-		assert.Equal(t, p.report.Failed, p.report.ByHand)
-		assert.Empty(t, p.report.Missing)
-		assert.Empty(t, p.of(demo.RequestFailed))
-		told := p.of(demo.RequestFailedByHand)
-		require.Len(t, told, 1, "the first")
-		assert.Less(t, told[0].At, 10*time.Second)
-		assert.ErrorContains(t, told[0].Err, "503")
+		r := runWith(t, demo.Normal(), presses...)
+		assert.False(t, r.report.OK())
+		assert.Positive(t, r.report.Failed)
+		assert.Equal(t, r.report.Failed, r.report.FailedByKeys)
+		assert.Empty(t, r.report.Missing)
+		assert.Empty(t, r.find(`workers: have a FAILED`))
+		failed := r.find(`workers: have FAILED requests because of your keys: no token is available`)
+		require.Len(t, failed, 1, "only the first is logged")
+		assert.Less(t, failed[0].At, 10*time.Second)
 	})
 }
 
-func TestShow_RejectionIsReplaced(t *testing.T) {
+func TestKeys_RejectionIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := meddle(t, demo.Normal(),
-			press{1 * time.Second, (*demo.Show).Reject},
-			press{2 * time.Second, (*demo.Show).Reject},
-			press{26 * time.Second, (*demo.Show).Reject})
-		assert.True(t, p.report.OK(), "%+v", p.report)
-		assert.Empty(t, p.report.Waived)
-		assert.Equal(t, demo.Faults{Rejections: 2}, p.report.Hand)
-		assert.Equal(t, p.report.Rejected, p.report.Replaced)
-		assert.Len(t, p.of(demo.TokenReplaced), 2)
-		require.Len(t, p.of(demo.RejectionRefused), 1, "the library would take no notice")
-		assert.InDelta(t, 2, p.of(demo.RejectionRefused)[0].In.Seconds(), 0.01)
-		assert.Empty(t, p.of(demo.TokenRejected), "the plan's own has been made by hand")
+		r := runWith(t, demo.Normal(),
+			press{1 * time.Second, reject},
+			press{2 * time.Second, reject},
+			press{26 * time.Second, reject})
+		assert.True(t, r.report.OK(), "%+v", r.report)
+		assert.Empty(t, r.report.Excused)
+		assert.Equal(t, demo.Keys{Rejections: 2}, r.report.Keys)
+		assert.Equal(t, r.report.Rejected, r.report.Repeated)
+		assert.Len(t, r.find(`API: rejected (\d+)`), 2)
+		require.Len(t, r.find(`you: can reject a token again in (.*):`), 1, "the library would ignore it")
+		assert.InDelta(t, 2, r.find(`you: can reject a token again in (.*):`)[0].duration(t, 0).Seconds(), 0.01)
+		assert.Empty(t, r.find(`demo: makes the API reject`), "the key has replaced that of the script")
 	})
 }
 
-// What is on its way as replaced is not said to be replaced.
-func TestShow_ReplacedIsCountedWhenItIs(t *testing.T) {
+// A rejected request counts as repeated only after it has succeeded.
+func TestKeys_RepeatedIsCountedAfterwards(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		plan := demo.Normal()
 		plan.InMemory = true
-		show := demo.New(plan, func(demo.Moment) {})
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan demo.Report)
-		go func() {
-			report, _ := show.Run(ctx)
-			done <- report
-		}()
-		time.Sleep(4500 * time.Millisecond) // the next refresh is slow
-		show.Reject()
-		time.Sleep(time.Second)
-		assert.Zero(t, show.Glance().Replaced)
-		cancel()
-		report := <-done
-		assert.Positive(t, report.Rejected)
-		assert.Zero(t, report.Replaced)
+		r := record(plan, nil)
+		ctx, cancel := context.WithTimeout(t.Context(), 5500*time.Millisecond)
+		defer cancel()
+		time.AfterFunc(4500*time.Millisecond, func() { r.Reject(ctx) }) // the next refresh is slow
+		time.AfterFunc(5400*time.Millisecond, func() { assert.Zero(t, r.Snapshot().Repeated) })
+		r.run(ctx, t)
+		assert.Positive(t, r.report.Rejected)
+		assert.Zero(t, r.report.Repeated)
 	})
 }
 
-// The workers wait for a refresh that is on its way if the token in hand is no
-// good, and the demo says so.
-func TestShow_PendingRefreshSaysWhatTheTokenIsWorth(t *testing.T) {
-	for name, fault := range map[string]func(*demo.Show){"rejected": (*demo.Show).Reject, "asleep": (*demo.Show).Sleep, "none": func(*demo.Show) {}} {
+// A slow refresh says whether the workers have to wait for it.
+func TestKeys_RefreshInProgress(t *testing.T) {
+	for name, fault := range map[string]func(context.Context, *recording){"rejected": reject, "suspended": suspend, "none": pressNone} {
 		synctest.Test(t, func(t *testing.T) {
-			p := meddle(t, demo.Normal(), press{4500 * time.Millisecond, fault})
-			pending := p.of(demo.RefreshPending)
+			r := runWith(t, demo.Normal(), press{4500 * time.Millisecond, fault})
+			pending := r.find(`refresh (\d+): is in progress; (\w+)`)
 			require.Len(t, pending, 1, name)
-			assert.Equal(t, name == "none", pending[0].Left > 0, "%s: %s", name, pending[0].Left)
+			assert.Equal(t, name == "none", pending[0].sub[1] == "nobody", "%s: %s", name, pending[0].What)
 		})
 	}
 }
 
-func TestShow_AfterASleepTheTokenIsReplacedAndNotServed(t *testing.T) {
+func TestKeys_AfterASuspendTheTokenIsReplacedAndNotServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		plan := demo.Normal()
-		p := meddle(t, plan, press{17 * time.Second, (*demo.Show).Sleep})
-		assert.True(t, p.report.OK(), "%+v", p.report)
-		slept := p.of(demo.MachineSlept)
-		require.Len(t, slept, 1)
-		assert.Negative(t, slept[0].Left)
-		assert.Zero(t, p.report.Rejected-p.of(demo.TokenReplaced)[0].N, "no dead token was sent")
-		var next demo.Moment
-		for _, m := range p.of(demo.Refreshed) {
-			if m.At > slept[0].At {
-				next = m
+		r := runWith(t, plan, press{17 * time.Second, suspend})
+		assert.True(t, r.report.OK(), "%+v", r.report)
+		suspended := r.find(`you: suspend the machine for 7.0 s; token expired`)
+		require.Len(t, suspended, 1)
+		rejected := r.find(`API: rejected (\d+)`)
+		require.Len(t, rejected, 1)
+		assert.Equal(t, r.report.Rejected, rejected[0].number(t, 0), "no expired token was sent")
+		for _, m := range r.find(`refresh \d+: took .*; (.*)`) {
+			if m.At > suspended[0].At {
+				assert.Regexp(t, "^(all workers|[1-4] requests?) ", m.sub[0], "requests in progress aside, all waited")
 				break
 			}
 		}
-		assert.Less(t, next.Served, 5, "all but those on their way already waited for the refresh")
-		assert.Less(t, p.report.Took, 40*time.Second, "the session ends by the wall clock")
+		assert.Less(t, r.report.Took, 40*time.Second, "the session ends by the wall clock")
 	})
 }
 
-// Asleep over the session's end, nobody can log in ahead of it.
-func TestShow_SleptThroughLoginIsWaived(t *testing.T) {
+// During a suspend nobody can log in before the session ends.
+func TestKeys_SuspendedOverTheLoginIsExcused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := meddle(t, demo.Normal(), press{32 * time.Second, (*demo.Show).Sleep})
-		assert.True(t, p.report.OK(), "%+v", p.report)
-		assert.Equal(t, []string{"a re-login ahead of the end: it came too late"}, p.report.Waived)
-		assert.Empty(t, p.report.Missing)
-		assert.Equal(t, 2, p.report.Logins)
+		r := runWith(t, demo.Normal(), press{32 * time.Second, suspend})
+		assert.True(t, r.report.OK(), "%+v", r.report)
+		assert.Equal(t, []string{"a login before the session's end: it came too late"}, r.report.Excused)
+		assert.Empty(t, r.report.Missing)
+		assert.Equal(t, 2, r.report.Logins)
 	})
 }
 
-// Whatever is pressed, no failure is anybody else's, and nothing is said to be
-// missing.
-func TestShow_KeysPressedAtRandom(t *testing.T) {
-	keys := []func(*demo.Show){(*demo.Show).Outage, (*demo.Show).Reject, (*demo.Show).Sleep}
+// All failures are attributed to the keys, and no step is missing.
+func TestKeys_KeysPressedAtRandom(t *testing.T) {
+	keys := []func(context.Context, *recording){outage, reject, suspend}
 	for seed := range uint64(4) {
 		synctest.Test(t, func(t *testing.T) {
 			draw := rand.New(rand.NewPCG(seed, 0))
@@ -175,71 +160,58 @@ func TestShow_KeysPressedAtRandom(t *testing.T) {
 				at += time.Duration(draw.Int64N(int64(4 * time.Second)))
 				presses = append(presses, press{at, keys[draw.IntN(len(keys))]})
 			}
-			p := meddle(t, plan, presses...)
-			assert.Equal(t, p.report.ByHand, p.report.Failed, "seed %d: %+v", seed, p.of(demo.RequestFailed))
-			assert.Empty(t, p.report.Missing, "seed %d", seed)
-			assert.LessOrEqual(t, p.report.AtATime, 1)
-			assert.LessOrEqual(t, p.report.Took, plan.Limit+2*time.Second)
+			r := runWith(t, plan, presses...)
+			assert.Equal(t, r.report.FailedByKeys, r.report.Failed, "seed %d: %+v", seed, r.find(`workers: have a FAILED`))
+			assert.Empty(t, r.report.Missing, "seed %d", seed)
+			assert.Empty(t, r.find(`.*eyJ`), "a token in an event")
+			assert.LessOrEqual(t, r.report.MaxRefreshes, 1)
+			assert.LessOrEqual(t, r.report.Took, plan.Limit+2*time.Second)
 		})
 	}
 }
 
-func TestShow_GlanceTellsHowItStands(t *testing.T) {
+func TestSnapshot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		plan := demo.Normal()
-		plan.InMemory = true
-		show := demo.New(plan, func(demo.Moment) {})
-		assert.Zero(t, show.Glance())
-		show.Outage() // of nothing
+		r := record(plan, nil)
+		assert.Zero(t, r.Snapshot())
+		r.Outage() // no effect before the start
 		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan demo.Report)
+		done := make(chan struct{})
 		go func() {
-			report, _ := show.Run(ctx)
-			done <- report
+			r.run(ctx, t)
+			close(done)
 		}()
-		at := func(d time.Duration) demo.Glance {
-			time.Sleep(d - show.Glance().At)
+		at := func(d time.Duration) demo.Snapshot {
+			time.Sleep(d - r.Snapshot().At)
 			synctest.Wait()
-			return show.Glance()
+			return r.Snapshot()
 		}
-		g := at(time.Second)
-		assert.Equal(t, demo.Healthy, g.Weather)
-		assert.Equal(t, demo.Horizon{Left: 5 * time.Second, Whole: plan.Access}, g.Access)
-		assert.Equal(t, plan.Session, g.Session.Whole)
-		assert.Equal(t, 1, g.Logins)
-		assert.Positive(t, g.Requests)
-		assert.False(t, g.Due || g.Dead)
+		s := at(time.Second)
+		assert.Equal(t, demo.Healthy, s.Condition)
+		assert.Equal(t, 5*time.Second, s.Status.ExpiresAt.Sub(s.Now))
+		assert.Equal(t, 1, s.Logins)
+		assert.Positive(t, s.Requests)
+		assert.Equal(t, tokensource.Fresh, s.Status.Phase)
 
-		assert.Equal(t, demo.Slow, at(5*time.Second).Weather)
-		assert.Equal(t, demo.Failing, at(11500*time.Millisecond).Weather)
-		show.Outage()
-		g = at(12 * time.Second)
-		assert.Equal(t, demo.Out, g.Weather)
-		assert.Equal(t, time.Second, g.OutFor)
+		assert.Equal(t, demo.Slow, at(5*time.Second).Condition)
+		assert.Equal(t, demo.Failing, at(11500*time.Millisecond).Condition)
+		r.Outage()
+		s = at(12 * time.Second)
+		assert.Equal(t, demo.Out, s.Condition)
+		assert.Equal(t, time.Second, s.OutageLeft)
 		at(17 * time.Second)
-		show.Reject()
-		assert.Equal(t, demo.Rejecting, at(17100*time.Millisecond).Weather)
+		r.Reject(ctx)
+		assert.Equal(t, demo.Rejecting, at(17100*time.Millisecond).Condition)
 		at(18 * time.Second)
-		show.Sleep()
-		assert.True(t, at(18100*time.Millisecond).Dead)
+		r.Suspend()
+		assert.Equal(t, tokensource.Expired, at(18100*time.Millisecond).Status.Phase)
 
 		cancel()
-		report := <-done
-		assert.True(t, report.Interrupted)
-		assert.Equal(t, report.Requests, show.Glance().Requests, "the last glance is kept")
-		show.Sleep()
-		assert.Equal(t, 1, report.Hand.Sleeps)
-	})
-}
-
-func TestShow_SilentAboutSecrets(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := meddle(t, demo.Fast(), press{0, (*demo.Show).Reject}, press{time.Second, (*demo.Show).Reject}, press{2 * time.Second, (*demo.Show).Sleep})
-		for _, m := range p.moments {
-			if m.Err != nil {
-				assert.False(t, strings.Contains(m.Err.Error(), "eyJ"), m.Err)
-			}
-		}
-		assert.Positive(t, p.server.Count(agstest.API))
+		<-done
+		assert.True(t, r.report.Interrupted)
+		assert.Equal(t, r.report.Requests, r.Snapshot().Requests)
+		r.Suspend() // no effect after the end
+		assert.Equal(t, demo.Keys{Outages: 1, Rejections: 1, Suspends: 1}, r.Snapshot().Keys)
 	})
 }

@@ -1,145 +1,115 @@
 package demo
 
 import (
-	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
-	"sync/atomic"
+	"time"
 
 	"github.com/agsauth/agsauth/ags"
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// signedOn begins the chronicle of the first session.
-func (c *chronicle) signedOn(token *ags.Token) {
-	c.succeeded()
-	c.say(Moment{Kind: SessionBegun, N: 1, Device: token.ClientID, In: c.clock.until(token.FixedExpiresAt)})
-	c.note(func(f *facts) {
-		f.logins++
-		f.goodUntil, f.endsAt = token.ExpiresAt, token.FixedExpiresAt
+// roundTripFunc is a function that implements [http.RoundTripper].
+type roundTripFunc func(*http.Request) (*http.Response, error)
+
+// RoundTrip implements [http.RoundTripper].
+func (f roundTripFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// gatewayTransport sends the calls of the gateway, counts them, and logs lost responses.
+func (d *Demo) gatewayTransport() http.RoundTripper {
+	base := d.server.Client().Transport
+	return roundTripFunc(func(req *http.Request) (*http.Response, error) {
+		d.update(func(s *state) {
+			s.GatewayCalls++
+			if s.attempt.calls == 0 {
+				s.attempt.start, s.attempt.before = time.Now(), s.Totals
+			}
+			s.attempt.calls++
+		})
+		resp, err := base.RoundTrip(req)
+		if err != nil && strings.HasSuffix(req.URL.Path, "/refresh") {
+			s := d.read()
+			d.log(nth("refresh", s.Refreshes+1), "lost a response; retries at once, %s", validity(d.clock.until(s.tokenExpiresAt)))
+			d.update(func(s *state) { s.lost++ })
+		}
+		return resp, err
 	})
 }
 
-// event takes down what the Source tells.
-func (c *chronicle) event(e tokensource.Event) {
+// signedOn records the first session.
+func (d *Demo) signedOn(token *ags.Token) {
+	d.log("session 1", "starts with a sign-on as device %s and lasts %s", token.ClientID, span(d.clock.until(token.FixedExpiresAt)))
+	d.update(func(s *state) {
+		s.Logins++
+		s.attempt.calls = 0
+		s.tokenExpiresAt, s.sessionEndsAt = token.ExpiresAt, token.FixedExpiresAt
+	})
+}
+
+// sourceEvent logs and records what the Source reports.
+func (d *Demo) sourceEvent(e tokensource.Event) {
+	s := d.read()
+	refresh, session := nth("refresh", s.Refreshes+1), nth("session", s.Logins)
 	switch e.Kind {
 	case tokensource.EventRefreshed:
-		c.refreshed(e)
+		took := span(time.Since(s.attempt.start))
+		if s.attempt.calls > 1 {
+			took += fmt.Sprintf(", %d calls", s.attempt.calls)
+		}
+		d.log(refresh, "took %s; %s", took, s.since(s.attempt.before))
+		d.granted(e, func(s *state) { s.Refreshes++ })
 	case tokensource.EventRefreshFailed:
-		m := failure(e.Err)
-		m.Kind, m.N = RefreshFailed, c.known().refreshes+1
-		m.In, m.Left = e.NextAt.Sub(e.At), e.Status.ExpiresAt.Sub(e.At)
-		c.say(m)
-		c.note(func(f *facts) { f.refused++ })
+		d.log(refresh, "was refused (%s); retry in %s, %s",
+			reason(e.Err), span(e.NextAt.Sub(e.At)), validity(e.Status.ExpiresAt.Sub(e.At)))
 	case tokensource.EventEnding:
-		c.say(Moment{Kind: SessionEnding, N: c.known().logins, In: e.NextAt.Sub(e.At)})
-		c.note(func(f *facts) { f.announced = true })
+		d.log(session, "will end in %s, whatever is refreshed", span(e.NextAt.Sub(e.At)))
+		d.update(func(s *state) { s.announced = true })
 	case tokensource.EventLoggedIn:
-		c.loggedIn(e)
+		early := "too late"
+		if left := s.sessionEndsAt.Sub(e.At); left > 0 {
+			early = span(left) + " early"
+		}
+		d.log(nth("session", s.Logins+1), "logs in %s; %s", early, s.since(s.attempt.before))
+		d.granted(e, func(s *state) { s.Logins++ })
 	case tokensource.EventLoginFailed:
-		m := failure(e.Err)
-		m.Kind = LoginFailed
-		c.say(m)
+		d.log("login", "FAILED: %s", reason(e.Err))
 	case tokensource.EventEnded:
-		c.say(Moment{Kind: SessionLost, N: c.known().logins})
-		c.note(func(f *facts) { f.ended = true })
+		d.log(session, "has ENDED before the next login")
+		d.update(func(s *state) { s.sessionLost = true })
 	case tokensource.EventAdopted, tokensource.EventTokenSet, tokensource.EventStoreFailed,
 		tokensource.EventSaved, tokensource.EventUnlocked, tokensource.EventStoreRepaired:
-		// These tell of a store, and of a human. There is neither.
+		// These concern a store or a call of SetToken. The demo has neither.
 	}
 }
 
-func (c *chronicle) refreshed(e tokensource.Event) {
-	m := c.succeeded()
-	m.Kind, m.N = Refreshed, c.known().refreshes+1
-	c.say(m)
-	c.note(func(f *facts) {
-		f.refreshes++
-		f.granted(alive(e))
-		f.goodUntil = e.Status.ExpiresAt
+// granted records a new token pair. It replaces a rejected token.
+func (d *Demo) granted(e tokensource.Event, count func(*state)) {
+	s := d.read()
+	if n := s.Rejected - s.rejectedBefore; !s.rejectedAt.IsZero() && n > 0 {
+		d.log("API", "rejected %s: repeated with a new token after %s", requests(n), span(time.Since(s.rejectedAt)))
+	}
+	// A pair that was requested before a suspend may have expired by now.
+	usable := e.Status.Phase == tokensource.Fresh || e.Status.Phase == tokensource.Ageing
+	d.update(func(s *state) {
+		count(s)
+		s.attempt.calls = 0
+		s.rejectedAt = time.Time{}
+		s.tokenExpiresAt = e.Status.ExpiresAt
+		if usable {
+			s.faultByKey, s.keyFailureLogged = false, false
+		}
 	})
 }
 
-func (c *chronicle) loggedIn(e tokensource.Event) {
-	m, known := c.succeeded(), c.known()
-	m.Kind, m.N = LoggedIn, known.logins+1
-	m.Device, m.In = e.Status.ClientID, known.endsAt.Sub(e.At)
-	c.say(m)
-	c.note(func(f *facts) {
-		f.logins++
-		f.granted(alive(e))
-		f.goodUntil = e.Status.ExpiresAt
-	})
-}
+func nth(what string, n int) string { return fmt.Sprintf("%s %d", what, n) }
 
-// alive reports whether the pair that an event tells of can be used. One that was
-// on its way while the machine slept cannot.
-func alive(e tokensource.Event) bool {
-	return e.Status.Phase == tokensource.Fresh || e.Status.Phase == tokensource.Ageing
-}
-
-// failure is the moment of something that failed, but for its kind.
-func failure(err error) Moment {
+// reason returns why a call of the gateway failed: the status, or the error.
+func reason(err error) string {
 	if e, ok := errors.AsType[*ags.Error](err); ok && e.Status != 0 {
-		return Moment{Status: e.Status}
+		return strconv.Itoa(e.Status)
 	}
-	return Moment{Err: err}
-}
-
-// gatewayWatch is the way to the gateway. The chronicle learns of every call.
-type gatewayWatch struct {
-	base      http.RoundTripper
-	chronicle *chronicle
-}
-
-// RoundTrip implements [http.RoundTripper].
-func (w *gatewayWatch) RoundTrip(req *http.Request) (*http.Response, error) {
-	w.chronicle.called()
-	resp, err := w.base.RoundTrip(req)
-	if err != nil && strings.HasSuffix(req.URL.Path, "/refresh") {
-		known := w.chronicle.known()
-		w.chronicle.say(Moment{Kind: AnswerLost, N: known.refreshes + 1, Left: w.chronicle.clock.until(known.goodUntil)})
-		w.chronicle.note(func(f *facts) {
-			f.lost++
-			f.pairsAtLoss = f.pairs()
-		})
-	}
-	return resp, err
-}
-
-// apiWatch is the way to the API, below the transport that sends a request once
-// more: it sees the rejections that no worker sees.
-type apiWatch struct {
-	base     http.RoundTripper
-	rejected atomic.Int64
-	// replaced is how often a request that was rejected was then answered.
-	replaced atomic.Int64
-}
-
-// trials is the key of what a context knows of the request it is for: whether it
-// was rejected.
-type trials struct{}
-
-// withTrials returns a context for one request of a worker's, however often it is
-// sent.
-func withTrials(ctx context.Context) context.Context {
-	return context.WithValue(ctx, trials{}, new(atomic.Bool))
-}
-
-// RoundTrip implements [http.RoundTripper].
-func (w *apiWatch) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := w.base.RoundTrip(req)
-	if err != nil {
-		return nil, err
-	}
-	before, _ := req.Context().Value(trials{}).(*atomic.Bool)
-	switch {
-	case resp.StatusCode == http.StatusForbidden:
-		w.rejected.Add(1)
-		before.Store(true)
-	case before.Load():
-		w.replaced.Add(1)
-	}
-	return resp, nil
+	return oneLine(err)
 }

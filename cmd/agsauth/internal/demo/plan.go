@@ -6,52 +6,39 @@ import (
 	"github.com/agsauth/agsauth/agstest"
 )
 
-// Plan is what is played, and how fast. The lifetimes are whole seconds, as the
-// wire has them.
+// Plan says how fast the demo runs. Token lifetimes must be whole seconds.
 type Plan struct {
-	// Access, Refresh and Session are the lifetimes of an access token, of a
-	// refresh token, and of the session as a whole.
-	Access, Refresh, Session time.Duration
-	// RefreshBefore and WarnBefore are how long before the token's end it is
-	// refreshed, and before the session's end that is announced.
-	RefreshBefore, WarnBefore time.Duration
+	Access, Refresh, Session time.Duration // lifetimes of the tokens and of the session
+	RefreshBefore            time.Duration // how long before its expiry a token is refreshed
+	WarnBefore               time.Duration // how long before its end a session's end is announced
 
-	// Workers is how many call the API, each again Pause after an answer.
-	Workers int
-	Pause   time.Duration
+	Workers int           // that call the API
+	Pause   time.Duration // of a worker between two requests
 
-	// Latency is what the gateway takes for an answer, and SlowFor how much more
-	// when it is slow.
-	Latency, SlowFor time.Duration
-	// Refusals is how many refreshes are answered with 503 when it fails.
+	Latency time.Duration // of the gateway
+	SlowFor time.Duration // added to the latency of the slow refresh
+	// Refusals is how many refreshes a failing gateway refuses.
 	Refusals int
 
-	// SlowAt, FailAt and RejectAt are when the acts begin, at the earliest: each
-	// waits for the end of the one before it.
+	// SlowAt, FailAt and RejectAt are when these steps of the script start; each also
+	// waits for the end of the step before.
 	SlowAt, FailAt, RejectAt time.Duration
-	// Tail is how long it goes on after the end of the first session.
-	Tail time.Duration
-	// Limit is when it ends at the latest, whatever has not happened by then.
-	Limit time.Duration
+	Tail                     time.Duration // after the end of the first session
+	Limit                    time.Duration // for the whole script
 
-	// OutFor is how long the gateway is out when it is broken by hand, and SleepFor
-	// how long the machine sleeps when it is sent to sleep.
-	OutFor, SleepFor time.Duration
+	OutageFor, SuspendFor time.Duration // of a fault by key
 
-	// InMemory is for tests in a bubble of testing/synctest: the server is then
-	// reached without a socket.
+	// InMemory and Prepare are for tests: a server without a socket, and changes to
+	// the server before the sign-on.
 	InMemory bool
-	// Prepare, if given, may do to the server what it likes before anybody calls
-	// it: for a test of what happens when requests do fail.
-	Prepare func(*agstest.Server)
+	Prepare  func(*agstest.Server)
 }
 
-// Normal is the demo at a pace at which it can be read: about 45 seconds.
+// Normal returns a plan that takes about 45 seconds, slow enough to read along.
 //
-// A token is refreshed in the middle of its 6 seconds, so that for 2.4 seconds
-// at the least a refresh may fail, or take its time. What is done to a refresh
-// takes up to 1.8 of these, with every wait at its longest, and an outage by hand
-// with the waits behind it no more than 2.2; both together may take too long.
+// A token lives for 6 seconds and is refreshed in the middle, so at least 2.4
+// seconds remain for a refresh. The script's faults take at most 1.8 of these and an
+// outage by key at most 2.2, including retries; both together may take too long.
 func Normal() Plan {
 	return Plan{
 		Access: 6 * time.Second, Refresh: 30 * time.Second, Session: 38 * time.Second,
@@ -60,12 +47,12 @@ func Normal() Plan {
 		Latency: 250 * time.Millisecond, SlowFor: 1500 * time.Millisecond, Refusals: 3,
 		SlowAt: 4 * time.Second, FailAt: 11 * time.Second, RejectAt: 20 * time.Second,
 		Tail: 6 * time.Second, Limit: 50 * time.Second,
-		OutFor: 1500 * time.Millisecond, SleepFor: 7 * time.Second,
+		OutageFor: 1500 * time.Millisecond, SuspendFor: 7 * time.Second,
 	}
 }
 
-// Fast is the same in less than 9 seconds. Of a token's 3 seconds at least 1.2
-// are for a refresh, and what is done to one takes up to 0.75 of these.
+// Fast returns a plan that takes less than 9 seconds. At least 1.2 of a token's 3
+// seconds remain for a refresh, and the script's faults take at most 0.75 of these.
 func Fast() Plan {
 	return Plan{
 		Access: 3 * time.Second, Refresh: 10 * time.Second, Session: 8 * time.Second,
@@ -73,6 +60,6 @@ func Fast() Plan {
 		Workers: 8, Pause: 20 * time.Millisecond,
 		Latency: 100 * time.Millisecond, SlowFor: 600 * time.Millisecond, Refusals: 2,
 		Tail: 500 * time.Millisecond, Limit: 9500 * time.Millisecond,
-		OutFor: 600 * time.Millisecond, SleepFor: 4 * time.Second,
+		OutageFor: 600 * time.Millisecond, SuspendFor: 4 * time.Second,
 	}
 }

@@ -1,101 +1,116 @@
 package demo
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/agsauth/agsauth/agstest"
 )
 
-// Report is the sums of a run.
+// Report is the result of a run.
 type Report struct {
-	Took    time.Duration
-	Workers int
+	Totals
 
-	// Requests is how many requests the workers made, and Failed how many of them
-	// had another outcome than the right one.
-	Requests, Failed int
-	// Median, Percentile99 and Slowest are how long requests took.
-	Median, Percentile99, Slowest time.Duration
+	Took, Median, Percentile99, Slowest time.Duration // the last three of requests
 
-	// Refreshes is how many were granted. GatewayFailures is how many calls for
-	// one were refused, or left without an answer, on purpose.
-	Refreshes, GatewayFailures int
-	// Rejected is how often the API rejected the token of a request, and Replaced
-	// how often it then took the request with another one, without the worker
-	// learning of it.
-	Rejected, Replaced int
-	// Logins is how many sessions were begun, and GatewayCalls how many calls
-	// there were in all. AtATime is the most calls for a refresh at one time.
-	Logins, GatewayCalls, AtATime int
+	Workers         int
+	GatewayFailures int // refreshes that the gateway refused or left without a response
+	MaxRefreshes    int // at the same time
 
-	// ByHand is how many of those that failed did so for want of a token, while what
-	// was done by hand had its effect: it began since the last pair was granted.
-	ByHand int
-	// Hand is what was done by hand.
-	Hand Faults
-
-	// Missing are the acts that did not take place, and why. Waived are those that
-	// are not held against the run: a fault by hand came before they were over.
-	Missing, Waived []string
-	// Interrupted says that it was not played to its end.
-	Interrupted bool
+	// Missing are the steps of the script that did not happen as they should, with
+	// the reason. Excused are those after a fault by key.
+	Missing, Excused []string
+	Interrupted      bool
 }
 
-// Faults counts what was done by hand.
-type Faults struct{ Outages, Rejections, Sleeps int }
-
-// Any reports whether anything was done by hand.
-func (f Faults) Any() bool { return f != Faults{} }
-
-// OK reports whether all of the story has happened, but for what is waived, and no
-// request has failed, by hand or otherwise.
-func (r Report) OK() bool {
-	return !r.Interrupted && r.Failed == 0 && r.Requests > 0 && len(r.Missing) == 0
-}
-
-func (s *stage) report(missing, waived []string, interrupted bool) Report {
-	facts := s.chronicle.known()
-	took := s.ledger.sorted()
-	sums := s.ledger.sums()
-	return Report{
-		Took:            s.clock.Elapsed(),
-		Workers:         s.plan.Workers,
-		Requests:        len(took),
-		Failed:          sums.failed,
-		Median:          percentile(took, 50),
-		Percentile99:    percentile(took, 99),
-		Slowest:         percentile(took, 100),
-		Refreshes:       facts.refreshes,
-		GatewayFailures: s.failuresServed(),
-		Rejected:        int(s.api.rejected.Load()),
-		Replaced:        int(s.api.replaced.Load()),
-		Logins:          facts.logins,
-		GatewayCalls:    facts.calls,
-		AtATime:         s.server.MaxInFlight(agstest.Refresh),
-		ByHand:          sums.byHand,
-		Hand:            s.hand.done(),
-		Missing:         missing,
-		Waived:          waived,
-		Interrupted:     interrupted,
+func (d *Demo) report(missing, excused []string, interrupted bool) Report {
+	s := d.read()
+	latencies := slices.Sorted(slices.Values(s.latencies))
+	r := Report{
+		Totals:       s.Totals,
+		Took:         d.clock.Elapsed(),
+		Median:       percentile(latencies, 50),
+		Percentile99: percentile(latencies, 99),
+		Slowest:      percentile(latencies, 100),
+		Workers:      d.plan.Workers,
+		MaxRefreshes: d.server.MaxInFlight(agstest.Refresh),
+		Missing:      missing,
+		Excused:      excused,
+		Interrupted:  interrupted,
 	}
-}
-
-// failuresServed counts the refreshes that the server did not grant.
-func (s *stage) failuresServed() int {
-	n := 0
-	for _, rq := range s.server.Requests(agstest.Refresh) {
+	for _, rq := range d.server.Requests(agstest.Refresh) {
 		if rq.Fault != "" && rq.Fault != "delay" {
-			n++
+			r.GatewayFailures++
 		}
 	}
-	return n
+	return r
 }
 
-// percentile returns the smallest duration that p hundredths of sorted do not
-// exceed, zero if there are none.
+// percentile returns the smallest duration that p percent of sorted do not exceed.
 func percentile(sorted []time.Duration, p int) time.Duration {
 	if len(sorted) == 0 {
 		return 0
 	}
 	return sorted[max(0, (len(sorted)*p+99)/100-1)]
+}
+
+// OK reports whether every step happened or is excused, and no request failed.
+func (r Report) OK() bool {
+	return !r.Interrupted && r.Failed == 0 && r.Requests > 0 && len(r.Missing) == 0
+}
+
+// String returns a table of the totals and the verdict.
+func (r Report) String() string {
+	var b strings.Builder
+	row := func(name string, value any, format string, args ...any) {
+		line := fmt.Sprintf("  %-22s %9v   %s", name, value, fmt.Sprintf(format, args...))
+		fmt.Fprintln(&b, strings.TrimRight(line, " "))
+	}
+	fmt.Fprintln(&b)
+	row("requests", r.Requests, "by %d workers in %s", r.Workers, span(r.Took))
+	byKeys := ""
+	if r.FailedByKeys > 0 {
+		byKeys = fmt.Sprintf("%d of them because of your keys", r.FailedByKeys)
+	}
+	row("  failed", r.Failed, "%s", byKeys)
+	row("  median", span(r.Median), "")
+	row("  99th percentile", span(r.Percentile99), "")
+	row("  slowest", span(r.Slowest), "")
+	row("refreshes", r.Refreshes, "at most %d at a time", r.MaxRefreshes)
+	row("gateway failures", r.GatewayFailures, "on purpose")
+	if k := r.Keys; k != (Keys{}) {
+		row("faults by key", k.Outages+k.Rejections+k.Suspends, "outages %d, rejections %d, suspends %d", k.Outages, k.Rejections, k.Suspends)
+	}
+	row("rejected and repeated", r.Repeated, "of %d rejected", r.Rejected)
+	row("logins", r.Logins, "including the first sign-on")
+	row("gateway calls", r.GatewayCalls, "in total")
+	return b.String() + "\n" + r.verdict()
+}
+
+func (r Report) verdict() string {
+	switch {
+	case r.Interrupted:
+		return "Interrupted.\n"
+	case r.OK() && len(r.Excused) == 0:
+		return "Every step happened, and no request failed.\n"
+	}
+	var b strings.Builder
+	if other := r.Failed - r.FailedByKeys; other > 0 {
+		fmt.Fprintf(&b, "FAILED: %s.\n", requests(other))
+	}
+	if r.FailedByKeys > 0 {
+		fmt.Fprintf(&b, "FAILED because of your keys: %s without a usable token.\n", requests(r.FailedByKeys))
+	}
+	if r.Failed == 0 && len(r.Excused) > 0 {
+		b.WriteString("No request failed.\n")
+	}
+	for _, step := range r.Excused {
+		fmt.Fprintf(&b, "EXCUSED because of your keys: %s.\n", step)
+	}
+	for _, step := range r.Missing {
+		fmt.Fprintf(&b, "MISSING: %s.\n", step)
+	}
+	return b.String()
 }

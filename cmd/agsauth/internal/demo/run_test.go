@@ -2,7 +2,10 @@ package demo_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"regexp"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,46 +17,79 @@ import (
 	"github.com/agsauth/agsauth/cmd/agsauth/internal/demo"
 )
 
-// performance is a run of the demo in a bubble, its workers not very busy, and
-// all that it told.
-type performance struct {
-	server  *agstest.Server
-	report  demo.Report
-	moments []demo.Moment
+// recording is a run in a synctest bubble, with workers that make few requests.
+type recording struct {
+	*demo.Demo
+
+	server *agstest.Server
+	events []demo.Event
+	report demo.Report
 }
 
-func perform(ctx context.Context, plan demo.Plan, prepare func(*agstest.Server)) (*performance, error) {
-	var p performance
+func record(plan demo.Plan, prepare func(*agstest.Server)) *recording {
+	var r recording
 	plan.InMemory, plan.Pause = true, 200*time.Millisecond
 	plan.Prepare = func(srv *agstest.Server) {
-		p.server = srv
+		r.server = srv
 		if prepare != nil {
 			prepare(srv)
 		}
 	}
-	var err error
-	p.report, err = demo.Run(ctx, plan, func(m demo.Moment) { p.moments = append(p.moments, m) })
-	return &p, err
+	r.Demo = demo.New(plan, func(e demo.Event) { r.events = append(r.events, e) })
+	return &r
 }
 
-// of returns what was told of one kind.
-func (p *performance) of(kind demo.Kind) []demo.Moment {
-	var found []demo.Moment
-	for _, m := range p.moments {
-		if m.Kind == kind {
-			found = append(found, m)
+func (r *recording) run(ctx context.Context, t *testing.T) *recording {
+	t.Helper()
+	var err error
+	r.report, err = r.Run(ctx)
+	require.NoError(t, err)
+	return r
+}
+
+// match is an event that matches a pattern, and the submatches.
+type match struct {
+	demo.Event
+
+	sub []string
+}
+
+func (m match) number(t *testing.T, i int) int {
+	t.Helper()
+	n, err := strconv.Atoi(m.sub[i])
+	require.NoError(t, err)
+	return n
+}
+
+// duration parses a submatch such as "1.5 s" or "250 ms".
+func (m match) duration(t *testing.T, i int) time.Duration {
+	t.Helper()
+	var n float64
+	var unit string
+	_, err := fmt.Sscan(m.sub[i], &n, &unit)
+	require.NoError(t, err)
+	d, err := time.ParseDuration(fmt.Sprint(n) + unit)
+	require.NoError(t, err)
+	return d
+}
+
+// find returns the events that match a pattern of "who: what".
+func (r *recording) find(pattern string) (found []match) {
+	re := regexp.MustCompile("^" + pattern)
+	for _, e := range r.events {
+		if sub := re.FindStringSubmatch(e.Who + ": " + e.What); sub != nil {
+			found = append(found, match{e, sub[1:]})
 		}
 	}
 	return found
 }
 
-// When a token is refreshed is drawn at random: the story holds for every draw.
-func TestRun_HoldsForEveryDraw(t *testing.T) {
+// The time of each refresh is random: the script must work for every draw.
+func TestRun_AtEveryDraw(t *testing.T) {
 	for range 15 {
 		synctest.Test(t, func(t *testing.T) {
-			p, err := perform(t.Context(), demo.Fast(), nil)
-			require.NoError(t, err)
-			require.True(t, p.report.OK(), "%+v\n%+v", p.report, p.moments)
+			r := record(demo.Fast(), nil).run(t.Context(), t)
+			require.True(t, r.report.OK(), "%+v\n%+v", r.report, r.events)
 		})
 	}
 }
@@ -61,115 +97,125 @@ func TestRun_HoldsForEveryDraw(t *testing.T) {
 func TestRun_ReportAgreesWithTheServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		plan := demo.Normal()
-		p, err := perform(t.Context(), plan, nil)
-		require.NoError(t, err)
-		r, st := p.report, p.server.Stats()
-		assert.True(t, r.OK())
-		assert.Equal(t, plan.Workers, r.Workers)
-		assert.Equal(t, p.server.Count(agstest.API), r.Requests+r.Rejected, "each rejected request is sent once more")
-		assert.Equal(t, st.Refreshes, r.Refreshes)
-		assert.Equal(t, plan.Refusals+1, r.GatewayFailures)
-		assert.Equal(t, p.server.Count(agstest.Refresh)+p.server.Count(agstest.SignOn), r.GatewayCalls)
-		assert.Equal(t, r.Refreshes+r.GatewayFailures, p.server.Count(agstest.Refresh))
-		assert.Equal(t, 2, r.Logins)
-		assert.Equal(t, 2, st.Sessions)
-		assert.Equal(t, 1, st.Devices, "the login is by the same device")
-		assert.Zero(t, st.Reuses)
-		assert.Equal(t, 1, r.AtATime)
-		assert.Positive(t, r.Rejected)
-		assert.Equal(t, r.Rejected, r.Replaced)
-		assert.Equal(t, plan.Latency, r.Slowest, "who waits, waits for the rejected token to be replaced")
-		assert.Zero(t, r.Median)
+		r := record(plan, nil).run(t.Context(), t)
+		report, stats := r.report, r.server.Stats()
+		assert.True(t, report.OK())
+		assert.Equal(t, plan.Workers, report.Workers)
+		assert.Equal(t, r.server.Count(agstest.API), report.Requests+report.Rejected, "each rejected request is sent once more")
+		assert.Equal(t, stats.Refreshes, report.Refreshes)
+		assert.Equal(t, plan.Refusals+1, report.GatewayFailures)
+		assert.Equal(t, r.server.Count(agstest.Refresh)+r.server.Count(agstest.SignOn), report.GatewayCalls)
+		assert.Equal(t, report.Refreshes+report.GatewayFailures, r.server.Count(agstest.Refresh))
+		assert.Equal(t, 2, report.Logins)
+		assert.Equal(t, 2, stats.Sessions)
+		assert.Equal(t, 1, stats.Devices, "the login is by the same device")
+		assert.Zero(t, stats.Reuses)
+		assert.Equal(t, 1, report.MaxRefreshes)
+		assert.Positive(t, report.Rejected)
+		assert.Equal(t, report.Rejected, report.Repeated)
+		assert.Equal(t, plan.Latency, report.Slowest, "of a request that waits for a new token after the rejection")
+		assert.Zero(t, report.Median)
 	})
 }
 
-func TestRun_TellsWhatIsTrue(t *testing.T) {
+func TestRun_EventsAreTrue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		plan := demo.Normal()
-		p, err := perform(t.Context(), plan, nil)
-		require.NoError(t, err)
+		r := record(plan, nil).run(t.Context(), t)
 
-		refreshed := p.of(demo.Refreshed)
-		require.Len(t, refreshed, p.report.Refreshes)
+		refreshed := r.find(`refresh (\d+): took ([^,;]*)`)
+		require.Len(t, refreshed, r.report.Refreshes)
 		for i, m := range refreshed {
-			assert.Equal(t, i+1, m.N)
+			assert.Equal(t, i+1, m.number(t, 0))
 		}
-		slow := refreshed[p.of(demo.RefreshPending)[0].N-1]
-		assert.Equal(t, plan.Latency+plan.SlowFor, slow.Took)
-		assert.Zero(t, slow.Slowest)
-		assert.Positive(t, slow.Served)
+		pending := r.find(`refresh (\d+): is in progress`)
+		require.Len(t, pending, 1)
+		slow := r.find(`refresh ` + pending[0].sub[0] + `: took (.*); (\d+) requests meanwhile, slowest 0 s$`)
+		require.Len(t, slow, 1)
+		assert.Equal(t, demo.Span(plan.Latency+plan.SlowFor), slow[0].sub[0])
+		assert.Positive(t, slow[0].number(t, 1))
 
-		failed := refreshed[p.of(demo.AnswerLost)[0].N-1]
-		assert.Equal(t, plan.Refusals+2, failed.Calls)
-		refusals := p.of(demo.RefreshFailed)
+		lost := r.find(`refresh (\d+): lost a response`)
+		require.Len(t, lost, 1)
+		assert.Len(t, r.find(fmt.Sprintf(`refresh %s: took .*, %d calls;`, lost[0].sub[0], plan.Refusals+2)), 1)
+		refusals := r.find(`refresh \d+: was refused \(503\); retry in (.*), token valid for (.*)$`)
 		require.Len(t, refusals, plan.Refusals)
 		for _, m := range refusals {
-			assert.Equal(t, http.StatusServiceUnavailable, m.Status)
-			assert.Positive(t, m.In)
-			assert.Greater(t, m.Left, m.In, "the next attempt comes while the token lives")
+			assert.Positive(t, m.duration(t, 0))
+			assert.Greater(t, m.duration(t, 1), m.duration(t, 0), "the retry comes before the token expires")
 		}
 
-		replaced := p.of(demo.TokenReplaced)
-		require.Len(t, replaced, 1)
-		assert.Equal(t, p.report.Rejected, replaced[0].N)
+		repeated := r.find(`API: rejected (\d+) request`)
+		require.Len(t, repeated, 1)
+		assert.Equal(t, r.report.Rejected, repeated[0].number(t, 0))
 
-		require.Len(t, p.of(demo.SessionEnding), 1)
-		assert.InDelta(t, plan.WarnBefore.Seconds(), p.of(demo.SessionEnding)[0].In.Seconds(), 0.1)
-		login := p.of(demo.LoggedIn)
+		warning := r.find(`session 1: will end in (.*),`)
+		require.Len(t, warning, 1)
+		assert.InDelta(t, plan.WarnBefore.Seconds(), warning[0].duration(t, 0).Seconds(), 0.1)
+		login := r.find(`session 2: logs in (.*) early;`)
 		require.Len(t, login, 1)
-		assert.Positive(t, login[0].In)
-		assert.Equal(t, p.of(demo.SessionBegun)[0].Device, login[0].Device)
-		over := p.of(demo.SessionOver)[0]
-		assert.Positive(t, over.Served)
-		assert.Zero(t, over.Failed)
+		assert.Positive(t, login[0].duration(t, 0))
+		over := r.find(`session 1: is over; (\d+) requests since the login, 0 failed$`)
+		require.Len(t, over, 1)
+		assert.Positive(t, over[0].number(t, 0))
 
-		for i := 1; i < len(p.moments); i++ {
-			assert.GreaterOrEqual(t, p.moments[i].At, p.moments[i-1].At)
+		for i := 1; i < len(r.events); i++ {
+			assert.GreaterOrEqual(t, r.events[i].At, r.events[i-1].At)
 		}
 	})
 }
 
-// A gateway that cannot be reached for longer than a token lives is noticed, and
-// said to be.
-func TestRun_LongOutageIsNotPlayedDown(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p, err := perform(t.Context(), demo.Fast(), func(srv *agstest.Server) {
-			srv.Always(agstest.Refresh, agstest.Fault{Status: http.StatusServiceUnavailable})
+// A run in which the gateway does not do what the script needs reports that.
+func TestRun_Missing(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		limit   time.Duration
+		prepare func(*agstest.Server)
+		want    string
+		events  []string
+		logins  int
+	}{
+		{
+			"an outage longer than a token's lifetime", 9500 * time.Millisecond,
+			func(srv *agstest.Server) {
+				srv.Always(agstest.Refresh, agstest.Fault{Status: http.StatusServiceUnavailable})
+			},
+			"a refresh: it did not happen in time",
+			[]string{"workers: have a FAILED request"},
+			2,
+		},
+		{
+			"no login", 9500 * time.Millisecond,
+			func(srv *agstest.Server) {
+				srv.Script(agstest.SignOn, agstest.Fault{})
+				srv.Always(agstest.SignOn, agstest.Fault{Status: http.StatusForbidden})
+			},
+			"a login before the session's end: it did not happen in time",
+			[]string{"login: FAILED: 403", "session 1: has ENDED"},
+			1,
+		},
+		{
+			"a late login", time.Minute,
+			func(srv *agstest.Server) {
+				srv.Script(agstest.SignOn, agstest.Fault{}, agstest.Fault{Delay: 2600 * time.Millisecond})
+			},
+			"a login before the session's end: it came too late",
+			[]string{"session 2: logs in too late"},
+			2,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				plan := demo.Fast()
+				plan.Limit = tt.limit
+				r := record(plan, tt.prepare).run(t.Context(), t)
+				assert.False(t, r.report.OK())
+				assert.Contains(t, r.report.Missing, tt.want)
+				assert.Equal(t, tt.logins, r.report.Logins)
+				for _, pattern := range tt.events {
+					assert.NotEmpty(t, r.find(pattern), "%q in %v", pattern, r.events)
+				}
+			})
 		})
-		require.NoError(t, err)
-		assert.False(t, p.report.OK())
-		assert.Zero(t, p.report.Refreshes)
-		assert.Positive(t, p.report.Failed)
-		assert.Contains(t, p.report.Missing, "a refresh: it did not happen in time")
-		assert.NotEmpty(t, p.of(demo.RequestFailed))
-	})
-}
-
-// Without a login the session ends with its time, and that is told.
-func TestRun_LostSessionIsTold(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p, err := perform(t.Context(), demo.Fast(), func(srv *agstest.Server) {
-			srv.Script(agstest.SignOn, agstest.Fault{})
-			srv.Always(agstest.SignOn, agstest.Fault{Status: http.StatusForbidden})
-		})
-		require.NoError(t, err)
-		assert.False(t, p.report.OK())
-		assert.Equal(t, 1, p.report.Logins)
-		assert.NotEmpty(t, p.of(demo.LoginFailed))
-		assert.Len(t, p.of(demo.SessionLost), 1)
-		assert.Contains(t, p.report.Missing, "a re-login ahead of the end: it did not happen in time")
-	})
-}
-
-func TestRun_LateLoginIsAMissingAct(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		plan := demo.Fast()
-		plan.Limit = time.Minute
-		p, err := perform(t.Context(), plan, func(srv *agstest.Server) {
-			srv.Script(agstest.SignOn, agstest.Fault{}, agstest.Fault{Delay: 2600 * time.Millisecond})
-		})
-		require.NoError(t, err)
-		assert.False(t, p.report.OK())
-		assert.Contains(t, p.report.Missing, "a re-login ahead of the end: it came too late")
-	})
+	}
 }

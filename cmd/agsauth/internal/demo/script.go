@@ -4,182 +4,158 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/agsauth/agsauth/agstest"
 )
 
-// act is a part of the story. Play makes it happen, or waits for it to; an error
-// says that it did not.
-type act struct {
+// step is a part of the script. Play makes it happen or waits for it; an error says
+// that it did not happen as it should.
+type step struct {
 	name  string
-	after time.Duration // since the beginning, at the earliest
+	start time.Duration // at the earliest
 	play  func(context.Context) error
 }
 
-// acts is the story, in order.
-func (s *stage) acts() []act {
-	return []act{
-		{"a refresh", 0, s.refresh},
-		{"a slow refresh", s.plan.SlowAt, s.slowRefresh},
-		{"a failing gateway", s.plan.FailAt, s.failingGateway},
-		{"a rejected token", s.plan.RejectAt, s.rejectedToken},
-		{"the announcement of the end", 0, s.announcement},
-		{"a re-login ahead of the end", 0, s.login},
-		{"the end of the first session", 0, s.end},
+// script returns the steps, in order.
+func (d *Demo) script() []step {
+	return []step{
+		{"a refresh", 0, d.refresh},
+		{"a slow refresh", d.plan.SlowAt, d.slowRefresh},
+		{"a failing gateway", d.plan.FailAt, d.failingGateway},
+		{"a rejected token", d.plan.RejectAt, d.rejectedToken},
+		{"the warning before the session's end", 0, d.warning},
+		{"a login before the session's end", 0, d.login},
+		{"the end of the first session", 0, d.sessionEnd},
 	}
 }
 
-// Why an act does not count, although it took place.
-var (
-	errSomebodyWaited = errors.New("somebody had to wait for it")
-	errTooLate        = errors.New("it came too late")
-	errStillOpen      = errors.New("the gateway does not know of it")
-	errUnannounced    = errors.New("it did not come before the login")
-)
-
-// refresh waits for the first refresh, which nothing disturbs.
-func (s *stage) refresh(ctx context.Context) error {
-	return s.chronicle.until(ctx, func(f facts) bool { return f.refreshes > 0 })
+// refresh waits for the first refresh, without any fault.
+func (d *Demo) refresh(ctx context.Context) error {
+	return d.waitFor(ctx, func(s state) bool { return s.Refreshes > 0 })
 }
 
-// slowRefresh has the gateway take its time for a refresh. Nobody may wait for it.
-func (s *stage) slowRefresh(ctx context.Context) error {
-	arrived := make(chan struct{})
-	arrive := sync.OnceFunc(func() { close(arrived) })
-	s.chronicle.say(Moment{Kind: GatewaySlows, Took: s.plan.SlowFor})
-	defer s.has(Slow)()
-	s.server.Script(agstest.Refresh, agstest.Fault{
-		Delay: s.plan.Latency + s.plan.SlowFor,
+// slowRefresh delays a refresh. No worker may wait for it.
+func (d *Demo) slowRefresh(ctx context.Context) error {
+	d.log("demo", "slows the gateway: the next refresh takes %s longer", span(d.plan.SlowFor))
+	defer d.setCondition(Slow)()
+	d.server.Script(agstest.Refresh, agstest.Fault{
+		Delay: d.plan.Latency + d.plan.SlowFor,
 		If: func(rq agstest.Request) bool {
-			mine := s.inStory(rq)
-			if mine {
-				arrive()
+			if !d.noOutage(rq) {
+				return false
 			}
-			return mine
+			d.update(func(s *state) { s.slowStarted = true })
+			return true
 		},
 	})
-	select {
-	case <-arrived:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	mark := s.ledger.mark()
-	before := s.chronicle.known()
-	s.chronicle.say(Moment{Kind: RefreshPending, N: before.refreshes + 1, Left: s.goodFor(before)})
-	if err := s.nextPair(ctx, before); err != nil {
+	if err := d.waitFor(ctx, func(s state) bool { return s.slowStarted }); err != nil {
 		return err
 	}
-	// Who waits for a refresh waits for all of it.
-	if served, slowest := s.ledger.since(mark); served == 0 || slowest >= s.plan.SlowFor {
-		return errSomebodyWaited
+	before := d.read()
+	if left := d.clock.until(before.tokenExpiresAt); left > 0 && before.rejectedAt.IsZero() {
+		d.log(nth("refresh", before.Refreshes+1), "is in progress; nobody waits: %s", validity(left))
+	} else {
+		d.log(nth("refresh", before.Refreshes+1), "is in progress; all workers wait: the token cannot be used")
+	}
+	if err := d.nextPair(ctx, before); err != nil {
+		return err
+	}
+	// A request that waits for the refresh waits for all of the delay.
+	if a := d.read().since(before.Totals); a.requests == 0 || a.slowest >= d.plan.SlowFor {
+		return errors.New("workers had to wait for it")
 	}
 	return nil
 }
 
-// failingGateway has the gateway refuse some refreshes, and lose an answer.
-func (s *stage) failingGateway(ctx context.Context) error {
-	before := s.chronicle.known()
-	s.chronicle.say(Moment{Kind: GatewayFails, N: s.plan.Refusals})
-	defer s.has(Failing)()
-	s.server.Script(agstest.Refresh,
-		agstest.Fault{Status: http.StatusServiceUnavailable, Times: s.plan.Refusals, If: s.inStory},
-		agstest.Fault{Kind: agstest.Lost, If: s.inStory})
-	return s.chronicle.until(ctx, func(f facts) bool {
-		return f.refused >= before.refused+s.plan.Refusals && f.lost > before.lost && f.pairs() > f.pairsAtLoss
-	})
+// failingGateway refuses some refreshes and then loses one response.
+func (d *Demo) failingGateway(ctx context.Context) error {
+	d.log("demo", "breaks the gateway: %d refusals (503), then a lost response", d.plan.Refusals)
+	before := d.read()
+	defer d.setCondition(Failing)()
+	d.server.Script(agstest.Refresh,
+		agstest.Fault{Status: http.StatusServiceUnavailable, Times: d.plan.Refusals, If: d.noOutage},
+		agstest.Fault{Kind: agstest.Lost, If: d.noOutage})
+	if err := d.waitFor(ctx, func(s state) bool { return s.lost > before.lost }); err != nil {
+		return err
+	}
+	return d.nextPair(ctx, d.read())
 }
 
-// rejectedToken has the API reject the token in hand, though its time has not
-// come: not one that is due for refresh, which is at six fifths of RefreshBefore
-// at the earliest; and another one, if it was replaced all the same.
-func (s *stage) rejectedToken(ctx context.Context) error {
+// rejectedToken makes the API reject the current token, and tries again with the
+// next one if that was replaced before any request was rejected.
+func (d *Demo) rejectedToken(ctx context.Context) error {
 	for {
-		before, rejected, since := s.chronicle.known(), s.api.rejected.Load(), time.Now()
-		token, err := s.source.TokenContext(ctx)
-		if err != nil {
+		before := d.read()
+		if before.Keys.Rejections > 0 {
+			return nil // by key; the Source may ignore a second one for long
+		}
+		// A refresh is due no earlier than 6/5 of RefreshBefore ahead of the expiry.
+		if d.clock.until(before.tokenExpiresAt) > d.plan.RefreshBefore*6/5 {
+			if _, err := d.rejectToken(ctx, "demo", "makes the API reject the current token, long before it expires"); err != nil {
+				return err
+			}
+		}
+		if err := d.nextPair(ctx, before); err != nil {
 			return err
 		}
-		if s.hand.done().Rejections > 0 {
-			return nil // there was one, by hand; another may not be heeded for long
-		}
-		rejecting := func() {}
-		if latest := s.plan.RefreshBefore * 6 / 5; s.clock.until(before.goodUntil) > latest && s.admitRejection() == 0 {
-			s.chronicle.say(Moment{Kind: TokenRejected})
-			rejecting = s.has(Rejecting)
-			s.server.RejectToken(token.AccessToken)
-		}
-		err = s.nextPair(ctx, before)
-		rejecting()
-		if err != nil {
-			return err
-		}
-		if n := int(s.api.rejected.Load() - rejected); n > 0 {
-			s.chronicle.say(Moment{Kind: TokenReplaced, N: n, Took: time.Since(since)})
+		if d.read().Rejected > before.Rejected {
 			return nil
 		}
 	}
 }
 
-// has makes the weather, until the function returned is called.
-func (s *stage) has(w Weather) (over func()) {
-	s.chronicle.note(func(f *facts) { f.weather = w })
-	return func() { s.chronicle.note(func(f *facts) { f.weather = Healthy }) }
-}
+var errTooLate = errors.New("it came too late")
 
-// goodFor returns for how long the token in hand is good for a request.
-func (s *stage) goodFor(f facts) time.Duration {
-	if f.rejecting > 0 {
-		return 0
+// warning waits for the Source to announce the session's end before the login.
+func (d *Demo) warning(ctx context.Context) error {
+	err := d.waitFor(ctx, func(s state) bool { return s.announced || s.Logins > 1 })
+	if err == nil && !d.read().announced {
+		return errTooLate
 	}
-	return s.clock.until(f.goodUntil)
+	return err
 }
 
-// nextPair waits for another pair of tokens than those known of before.
-func (s *stage) nextPair(ctx context.Context, before facts) error {
-	return s.chronicle.until(ctx, func(f facts) bool { return f.pairs() > before.pairs() })
-}
-
-// announcement waits for the end of the session to be announced ahead of time.
-func (s *stage) announcement(ctx context.Context) error {
-	if err := s.chronicle.until(ctx, func(f facts) bool { return f.announced || f.logins > 1 }); err != nil {
+// login waits for the second login, which must come before the first session ends.
+func (d *Demo) login(ctx context.Context) error {
+	if err := d.waitFor(ctx, func(s state) bool { return s.Logins > 1 }); err != nil {
 		return err
 	}
-	if !s.chronicle.known().announced {
-		return errUnannounced
-	}
-	return nil
-}
-
-// login waits for the second sign-on. That it comes before the first session's
-// end is the point of it.
-func (s *stage) login(ctx context.Context) error {
-	if err := s.chronicle.until(ctx, func(f facts) bool { return f.logins > 1 }); err != nil {
-		return err
-	}
-	if f := s.chronicle.known(); f.ended || !s.clock.Now().Before(f.endsAt) {
+	if s := d.read(); s.sessionLost || d.clock.until(s.sessionEndsAt) <= 0 {
 		return errTooLate
 	}
 	return nil
 }
 
-// curtain is how long after the end of the first session it is looked at: the
-// gateway's clock is ours, but for a rounded millisecond.
-const curtain = 100 * time.Millisecond
-
-// end waits for the end of the first session to pass.
-func (s *stage) end(ctx context.Context) error {
-	mark := s.ledger.mark()
-	failedBefore := s.ledger.sums().failed
-	if err := s.waitUntil(ctx, s.chronicle.known().endsAt.Add(curtain)); err != nil {
-		return err
+// sessionEnd waits for the end of the first session. It polls since a suspend moves
+// the clock, but no timer.
+func (d *Demo) sessionEnd(ctx context.Context) error {
+	const interval, margin = 20 * time.Millisecond, 100 * time.Millisecond
+	before := d.read()
+	for d.clock.until(before.sessionEndsAt.Add(margin)) > 0 {
+		if err := sleep(ctx, interval); err != nil {
+			return err
+		}
 	}
-	if st := s.server.Stats(); st.Sessions != s.chronicle.known().logins || st.Sessions < 2 || st.LiveSessions != 1 {
-		return errStillOpen
+	s := d.read()
+	if st := d.server.Stats(); st.Sessions != s.Logins || st.Sessions < 2 || st.LiveSessions != 1 {
+		return errors.New("the gateway still has the session")
 	}
-	served, _ := s.ledger.since(mark)
-	failed := s.ledger.sums().failed
-	s.chronicle.say(Moment{Kind: SessionOver, N: 1, Served: served, Failed: failed - failedBefore})
-	return s.wait(ctx, s.clock.Elapsed()+s.plan.Tail-curtain)
+	a := s.since(before.Totals)
+	d.log("session 1", "is over; %s since the login, %d failed", requests(a.requests), a.failed)
+	return sleep(ctx, d.plan.Tail-margin)
 }
+
+// nextPair waits for a token pair that is newer than those of before.
+func (d *Demo) nextPair(ctx context.Context, before state) error {
+	return d.waitFor(ctx, func(s state) bool { return s.pairs() > before.pairs() })
+}
+
+// setCondition shows what the script does to the gateway, until reset is called.
+func (d *Demo) setCondition(c Condition) (reset func()) {
+	d.update(func(s *state) { s.condition = c })
+	return func() { d.update(func(s *state) { s.condition = Healthy }) }
+}
+
+// noOutage restricts a fault of the script to calls outside an outage by key.
+func (d *Demo) noOutage(agstest.Request) bool { return d.outage() == 0 }

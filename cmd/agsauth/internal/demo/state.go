@@ -2,130 +2,116 @@ package demo
 
 import (
 	"context"
-	"sync"
+	"slices"
 	"time"
+
+	"github.com/agsauth/agsauth/tokensource"
 )
 
-// facts are what has happened so far.
-type facts struct {
-	calls     int // of the gateway
-	refreshes int // granted
-	refused   int // calls for a refresh that failed, as the Source saw it
-	lost      int // answers to such calls that were lost
-	// pairsAtLoss is how many pairs had been granted when the last of them was lost.
-	pairsAtLoss int
-	logins      int  // sign-ons granted, the first included
-	announced   bool // the end of the first session, ahead of time
-	ended       bool // a session ended before there was another
-	// meddled says that something was done by hand since a pair was granted that
-	// could be used.
-	meddled bool
-	// wanting says that requests have failed by hand since then.
-	wanting   bool
-	weather   Weather // of the story's making
-	rejecting int     // tokens that the API rejects and that are still in hand
-
-	goodUntil time.Time // the end of the token in hand
-	endsAt    time.Time // the end of the first session
+// Totals counts what has happened so far.
+type Totals struct {
+	Requests     int // that the workers made and that have ended
+	Failed       int // requests without the correct response
+	FailedByKeys int // of these: failed for lack of a usable token, after a fault by key
+	Rejected     int // responses of the API that reject a token
+	Repeated     int // rejected requests that then succeeded with another token
+	Refreshes    int // granted
+	Logins       int // granted, including the first sign-on
+	GatewayCalls int
+	Keys         Keys
 }
 
-// pairs is how many pairs of tokens were granted.
-func (f *facts) pairs() int { return f.refreshes + f.logins }
+// Keys counts the faults that were made by key.
+type Keys struct{ Outages, Rejections, Suspends int }
 
-// granted takes down a new pair. With one that is good, faults by hand are over.
-func (f *facts) granted(good bool) {
-	f.meddled, f.wanting = f.meddled && !good, f.wanting && !good
-}
+// state is all that the demo knows of the run so far.
+type state struct {
+	Totals
 
-// chronicle knows what has happened, tells of it, and lets the story wait for it.
-// It is written to by the workers, by the Source and by its calls of the gateway.
-type chronicle struct {
-	clock  *lidClock
-	ledger *ledger
+	source    *tokensource.Source       // nil before the sign-on
+	status    func() tokensource.Status // of the source
+	running   bool                      // faults by key are possible
+	latencies []time.Duration           // of the requests, in the order in which they ended
+	pending   []time.Time               // start of each worker's request, zero if it has none
 
-	telling  sync.Mutex // held while tell runs: moments are told one at a time, in order
-	tell     func(Moment)
-	silenced bool // guarded by telling
-
-	mu      sync.Mutex // guards all below; never held while tell runs
-	facts   facts
-	changed chan struct{} // closed, and replaced, when the facts change
-	effort  *effort       // what is being asked of the gateway, nil when nothing is
-}
-
-// effort is all that it takes to get a new pair of tokens: the calls that fail,
-// and the one that does not.
-type effort struct {
-	since time.Time
-	calls int
-	mark  mark // how far the workers were when it began
-	// failed is how many requests had failed by then.
-	failed int
-}
-
-func newChronicle(c *lidClock, l *ledger, tell func(Moment)) *chronicle {
-	return &chronicle{clock: c, ledger: l, tell: tell, changed: make(chan struct{})}
-}
-
-// say tells of a moment, which is now.
-func (c *chronicle) say(m Moment) {
-	c.telling.Lock()
-	defer c.telling.Unlock()
-	if c.silenced {
-		return
+	// attempt is the work for one token pair: the failed calls and the successful one.
+	attempt struct {
+		calls  int
+		start  time.Time
+		before Totals
 	}
-	m.At = c.clock.Elapsed()
-	c.tell(m)
+	tokenExpiresAt time.Time // of the current access token
+	sessionEndsAt  time.Time // of the first session
+	rejectedAt     time.Time // when the API began to reject the current token, or zero
+	rejectedBefore int       // Totals.Rejected then
+
+	condition   Condition // as set by the script
+	slowStarted bool      // the delayed refresh has reached the gateway
+	lost        int       // refresh responses that were lost
+	announced   bool      // the Source has announced the session's end
+	sessionLost bool      // a session ended before the next login
+
+	outageEnds time.Duration // since the start of the demo, as is rejectFrom
+	// rejectFrom is when another token may be rejected. The Source refreshes after
+	// repeated rejections only at intervals that double, and so does rejectEvery.
+	rejectFrom, rejectEvery time.Duration
+	// faultByKey means that there was a fault by key since the last usable token was
+	// granted, and keyFailureLogged that requests failed since then.
+	faultByKey, keyFailureLogged bool
 }
 
-// silence ends the telling: what comes now is only how the stage is cleared.
-func (c *chronicle) silence() {
-	c.telling.Lock()
-	defer c.telling.Unlock()
-	c.silenced = true
+// pairs returns the number of token pairs granted.
+func (s state) pairs() int { return s.Refreshes + s.Logins }
+
+// hasFaultByKey reports whether a fault by key may still have an effect.
+func (s state) hasFaultByKey(now time.Duration) bool { return s.faultByKey || now < s.outageEnds }
+
+// activity summarizes the workers' requests in a period.
+type activity struct {
+	requests, failed int
+	slowest          time.Duration // including requests that still wait for a token
 }
 
-// note changes the facts. What is both told and noted is told first, so that
-// what the story does about it is told after it.
-func (c *chronicle) note(change func(*facts)) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	change(&c.facts)
-	close(c.changed)
-	c.changed = make(chan struct{})
+// since returns the activity since the totals were as before.
+func (s state) since(before Totals) activity {
+	a := activity{requests: s.Requests - before.Requests, failed: s.Failed - before.Failed}
+	for _, latency := range s.latencies[before.Requests:] {
+		a.slowest = max(a.slowest, latency)
+	}
+	for _, start := range s.pending {
+		if !start.IsZero() {
+			a.slowest = max(a.slowest, time.Since(start))
+		}
+	}
+	return a
 }
 
-// known returns the facts as they are.
-func (c *chronicle) known() facts {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.facts
+// update changes the state and wakes everything in waitFor. Log an event before the
+// update that it belongs to: then it precedes the reaction of the script.
+func (d *Demo) update(change func(*state)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	change(&d.state)
+	close(d.changed)
+	d.changed = make(chan struct{})
 }
 
-// next returns a channel that is closed when the facts change.
-func (c *chronicle) next() <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.changed
+// read returns a copy of the state.
+func (d *Demo) read() state {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.state
+	s.pending = slices.Clone(s.pending)
+	return s
 }
 
-// firstByHand reports whether no request has failed by hand since there was a
-// good token, until now.
-func (c *chronicle) firstByHand() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	first := !c.facts.wanting
-	c.facts.wanting = true
-	return first
-}
-
-// until waits until the facts are as wanted. The error is the cause of ctx's end.
-func (c *chronicle) until(ctx context.Context, wanted func(facts) bool) error {
+// waitFor waits until the state meets a condition. The error is the cause of ctx's end.
+func (d *Demo) waitFor(ctx context.Context, condition func(state) bool) error {
 	for {
-		c.mu.Lock()
-		done, changed := wanted(c.facts), c.changed
-		c.mu.Unlock()
-		if done {
+		d.mu.Lock()
+		met, changed := condition(d.state), d.changed
+		d.mu.Unlock()
+		if met {
 			return nil
 		}
 		select {
@@ -134,30 +120,4 @@ func (c *chronicle) until(ctx context.Context, wanted func(facts) bool) error {
 			return context.Cause(ctx)
 		}
 	}
-}
-
-// called takes down that the gateway is being called.
-func (c *chronicle) called() {
-	m, sums := c.ledger.mark(), c.ledger.sums()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.facts.calls++
-	if c.effort == nil {
-		c.effort = &effort{since: time.Now(), mark: m, failed: sums.failed}
-	}
-	c.effort.calls++
-}
-
-// succeeded ends an effort, and returns the moment of it, but for its kind.
-func (c *chronicle) succeeded() Moment {
-	c.mu.Lock()
-	e := c.effort
-	c.effort = nil
-	c.mu.Unlock()
-	if e == nil {
-		return Moment{}
-	}
-	served, slowest := c.ledger.since(e.mark)
-	failed := c.ledger.sums().failed - e.failed
-	return Moment{Took: time.Since(e.since), Calls: e.calls, Served: served, Failed: failed, Slowest: slowest}
 }

@@ -9,108 +9,140 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"sync"
 	"time"
 
 	"github.com/agsauth/agsauth/agstest"
+	"github.com/agsauth/agsauth/tokensource"
+	"github.com/agsauth/agsauth/transport"
 )
 
-// The bounds of a request: how long it may take, and how long its answer may be.
 const (
-	requestTimeout = 10 * time.Second
-	maxAnswer      = 64 << 10
+	requestTimeout    = 10 * time.Second
+	maxResponseBytes  = 64 << 10
+	maxLoggedFailures = 5 // all failures are counted
 )
 
-// crew is the workers. They know nothing of tokens: all they have is an
-// [http.Client], and the address of the API.
-type crew struct {
-	client *http.Client
-	url    string
-	pause  time.Duration
-	// failed is told of each request that fails: its status, or why there was none;
-	// and whether that is for what was done by hand.
-	failed func(status int, err error, byHand bool)
-	// underHand reports whether something that was done by hand has its effect.
-	underHand func() bool
-	ledger    *ledger
-
-	dismissed chan struct{} // closed by dismiss, which is called once
-	wg        sync.WaitGroup
+// worker calls the API. It does not know about tokens: its client adds them.
+type worker struct {
+	demo     *Demo
+	id       int
+	client   *http.Client
+	rejected bool // the API has rejected the token of the current request
 }
 
-// start sends n workers to work. They stop when they are dismissed, or ctx ends.
-func (c *crew) start(ctx context.Context, n int) {
-	for id := range n {
-		c.wg.Go(func() { c.work(ctx, id) })
-	}
+func (d *Demo) newWorker(id int) *worker {
+	w := &worker{demo: d, id: id}
+	w.client = &http.Client{Transport: &transport.Transport{Source: d.read().source, Base: roundTripFunc(w.roundTrip)}}
+	return w
 }
 
-// dismiss ends the work, and returns when the requests under way are answered.
-func (c *crew) dismiss() {
-	close(c.dismissed)
-	c.wg.Wait()
-}
-
-func (c *crew) work(ctx context.Context, id int) {
-	for ctx.Err() == nil {
-		c.ledger.begin(id)
-		// A new pair may be granted between the failure and the look at it.
-		underHand := c.underHand()
-		status, err := c.request(ctx, id)
+// run makes requests until the demo stops or ctx ends.
+func (w *worker) run(ctx context.Context) {
+	d := w.demo
+	for {
+		d.update(func(s *state) { s.pending[w.id] = time.Now() })
+		// A token may be granted between the failure of the request and its record.
+		byKey := d.read().hasFaultByKey(d.clock.Elapsed())
+		err := w.request(ctx)
 		if ctx.Err() != nil {
-			return // what was broken off has not failed
+			return // an interrupted request has not failed
 		}
-		byHand := err != nil && wantOfToken(status, err) && (underHand || c.underHand())
-		c.ledger.end(id, err, byHand)
-		if err != nil {
-			c.failed(status, err, byHand)
-		}
-		timer := time.NewTimer(c.pause)
+		w.record(err, byKey)
 		select {
-		case <-timer.C:
-		case <-ctx.Done():
-		case <-c.dismissed:
-		}
-		timer.Stop()
-		select {
-		case <-c.dismissed:
+		case <-time.After(d.plan.Pause):
+		case <-d.stop:
 			return
-		default:
 		}
 	}
 }
 
-// request makes one request, and sees to it that the answer is the right one.
-// Every other worker sends something: of a request that is sent twice the API is
-// to get all, twice. The status is zero if there was no answer.
-func (c *crew) request(ctx context.Context, id int) (status int, err error) {
-	ctx, cancel := context.WithTimeoutCause(withTrials(ctx), requestTimeout, errors.New("no answer in time"))
+// request makes one request and checks that the API received its body, which must
+// arrive complete even if the client repeats the request.
+func (w *worker) request(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	method, sent := http.MethodGet, []byte(nil)
-	if id%2 == 1 {
-		method, sent = http.MethodPost, fmt.Appendf(nil, "the work of worker %d", id)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, c.url, bytes.NewReader(sent))
+	body := fmt.Appendf(nil, "from worker %d", w.id)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.demo.server.URL+"/api/films", bytes.NewReader(body))
 	if err != nil {
-		return 0, err
+		return err
 	}
-	resp, err := c.client.Do(req)
+	w.rejected = false
+	resp, err := w.client.Do(req)
 	if e, ok := errors.AsType[*url.Error](err); ok {
-		err = e.Err // which request it was is known
+		return e.Err // without the URL, which is always the same
 	}
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return resp.StatusCode, fmt.Errorf("status %d", resp.StatusCode)
+		return statusError(resp.StatusCode)
 	}
 	var echo agstest.Echo
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&echo); err != nil {
-		return resp.StatusCode, fmt.Errorf("read answer: %w", err)
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxResponseBytes)).Decode(&echo); err != nil {
+		return fmt.Errorf("read response: %w", err)
 	}
-	if echo.Method != method || !bytes.Equal(echo.Body, sent) {
-		return resp.StatusCode, errors.New("the API did not get what was sent")
+	if !bytes.Equal(echo.Body, body) {
+		return errors.New("the API received another body")
 	}
-	return resp.StatusCode, nil
+	return nil
+}
+
+// roundTrip sends a request and counts rejected tokens. The worker does not see
+// these, since the client repeats the request with another token.
+func (w *worker) roundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := w.demo.server.Client().Transport.RoundTrip(req)
+	switch {
+	case err != nil:
+	case resp.StatusCode == http.StatusForbidden:
+		w.rejected = true
+		w.demo.update(func(s *state) { s.Rejected++ })
+	case w.rejected:
+		w.demo.update(func(s *state) { s.Repeated++ })
+	}
+	return resp, err
+}
+
+// record counts a request. It logs the first few failures, and the first of those
+// that a key has caused until there is a usable token again.
+func (w *worker) record(err error, byKey bool) {
+	d, text := w.demo, ""
+	d.update(func(s *state) {
+		s.Requests++
+		s.latencies = append(s.latencies, time.Since(s.pending[w.id]))
+		s.pending[w.id] = time.Time{}
+		if err == nil {
+			return
+		}
+		s.Failed++
+		problem := tokenProblem(err)
+		if problem != "" && (byKey || s.hasFaultByKey(d.clock.Elapsed())) {
+			s.FailedByKeys++
+			if !s.keyFailureLogged {
+				text = "have FAILED requests because of your keys: " + problem
+			}
+			s.keyFailureLogged = true
+		} else if s.Failed-s.FailedByKeys <= maxLoggedFailures {
+			text = "have a FAILED request: " + oneLine(err)
+		}
+	})
+	if text != "" {
+		d.log("workers", "%s", text)
+	}
+}
+
+// statusError is an unexpected status of a response.
+type statusError int
+
+func (e statusError) Error() string { return fmt.Sprintf("status %d", int(e)) }
+
+// tokenProblem returns what is wrong with the token if a request failed for that.
+func tokenProblem(err error) string {
+	if status, ok := errors.AsType[statusError](err); ok && (status == http.StatusUnauthorized || status == http.StatusForbidden) {
+		return fmt.Sprintf("the token is rejected (%d)", int(status))
+	}
+	if _, ok := errors.AsType[*tokensource.UnavailableError](err); ok || errors.Is(err, tokensource.ErrLoginRequired) {
+		return "no token is available"
+	}
+	return ""
 }

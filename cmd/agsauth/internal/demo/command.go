@@ -1,0 +1,133 @@
+// Package demo is the command "agsauth demo". It runs a gateway with short token
+// lifetimes, workers that call an API through the library, and a script of faults;
+// it logs what happens, or draws it on a terminal with keys for more faults.
+package demo
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+
+	"github.com/charmbracelet/x/ansi"
+	"github.com/charmbracelet/x/term"
+)
+
+// The exit statuses of agsauth.
+const (
+	ExitOK          = 0
+	ExitFailed      = 1   // a request failed, or a step of the script is missing
+	ExitMisuse      = 2   // the arguments are wrong
+	ExitInterrupted = 130 // by Ctrl-C, as in shells
+)
+
+const usage = `Usage: agsauth demo [--fast] [--plain]
+
+Starts a gateway and an API that it protects, both on this machine only, signs
+on, and has eight workers call the API through the library. The gateway fails in
+several ways; the demo logs each as it happens. The exit status is 0 if all of it
+happened and no request failed.
+
+On a terminal of at least 60 × 12 cells the demo draws a picture, without colours
+if NO_COLOR is set. These keys make more faults:
+
+    o   outage: the gateway refuses every call for a moment
+    r   reject: the API no longer accepts the current access token
+    s   suspend: the machine sleeps until that token has expired; the clock jumps
+    q   quit, as does Ctrl-C; the exit status is then 130
+
+Requests that fail because of these keys are counted separately; the exit status
+is then still 1. Steps that the keys prevent are reported, but excused.
+
+    --fast    take 9 seconds instead of 45
+    --plain   print lines of text, on a terminal too
+`
+
+// Command is the command "agsauth demo".
+type Command struct {
+	In       io.Reader // for keys
+	Out, Err io.Writer
+
+	// Width and Height, for tests, make it draw on an Out that is no terminal.
+	Width, Height int
+	// Adjust, for tests, changes the plan.
+	Adjust func(*Plan)
+}
+
+// Run executes the command and returns the exit status. The end of ctx interrupts it.
+func (c Command) Run(ctx context.Context, args []string) int {
+	flags := flag.NewFlagSet("agsauth demo", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	fast, plain := flags.Bool("fast", false, ""), flags.Bool("plain", false, "")
+	err := flags.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprint(c.Out, usage)
+		return ExitOK
+	}
+	if err == nil && flags.NArg() > 0 {
+		err = fmt.Errorf("demo takes no argument %q", flags.Arg(0))
+	}
+	if err != nil {
+		fmt.Fprintf(c.Err, "agsauth: %v; see agsauth help\n", err)
+		return ExitMisuse
+	}
+
+	plan := Normal()
+	if *fast {
+		plan = Fast()
+	}
+	if c.Adjust != nil {
+		c.Adjust(&plan)
+	}
+	show := c.print
+	if !*plain && c.canDraw() {
+		show = c.draw
+	}
+	report, err := show(ctx, plan)
+	if err != nil {
+		fmt.Fprintf(c.Err, "agsauth demo: %v\n", err)
+		return ExitFailed
+	}
+	fmt.Fprint(c.Out, report)
+	switch {
+	case report.Interrupted:
+		return ExitInterrupted
+	case !report.OK():
+		return ExitFailed
+	}
+	return ExitOK
+}
+
+// print runs the demo and prints the event log.
+func (c Command) print(ctx context.Context, plan Plan) (Report, error) {
+	const width = 80
+	fmt.Fprintf(c.Out, `A gateway, an API that accepts its tokens, and %d workers that call the API.
+An access token lasts %g s, and a session %g s, however often it is refreshed.
+"demo" marks faults that are made on purpose; the rest is what comes of them.
+
+`, plan.Workers, plan.Access.Seconds(), plan.Session.Seconds())
+	return New(plan, func(e Event) { fmt.Fprintln(c.Out, ansi.Truncate(e.String(), width, "…")) }).Run(ctx)
+}
+
+// canDraw reports whether in and out are a terminal that is large and able enough.
+func (c Command) canDraw() bool {
+	if c.Width > 0 {
+		return true
+	}
+	in, isFile := c.In.(*os.File)
+	out, isFileToo := c.Out.(*os.File)
+	if !isFile || !isFileToo || !term.IsTerminal(in.Fd()) || !term.IsTerminal(out.Fd()) || !capable(os.Getenv("TERM")) {
+		return false
+	}
+	width, height, err := term.GetSize(out.Fd())
+	return err == nil && width >= minWidth && height >= minHeight
+}
+
+// capable reports whether a terminal can do more than print lines, by its name. On
+// Windows terminals have no name.
+func capable(name string) bool {
+	return name != "dumb" && (name != "" || runtime.GOOS == "windows")
+}

@@ -1,0 +1,161 @@
+package demo_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/agsauth/agsauth/agstest"
+	"github.com/agsauth/agsauth/cmd/agsauth/internal/demo"
+)
+
+// updateModel passes messages to a model and returns the last command.
+func updateModel(m demo.Model, msgs ...tea.Msg) (demo.Model, tea.Cmd) {
+	var cmd tea.Cmd
+	for _, msg := range msgs {
+		var next tea.Model
+		next, cmd = m.Update(msg)
+		m = next.(demo.Model)
+	}
+	return m, cmd
+}
+
+func TestModel_Keys(t *testing.T) {
+	for _, tt := range []struct {
+		key   tea.KeyPressMsg
+		fault string
+		quit  bool
+	}{
+		{tea.KeyPressMsg{Code: 'o', Text: "o"}, "outage", false},
+		{tea.KeyPressMsg{Code: 'o', Text: "O", Mod: tea.ModShift}, "outage", false},
+		{tea.KeyPressMsg{Code: 'r', Text: "r"}, "reject", false},
+		{tea.KeyPressMsg{Code: 'x', Text: "x"}, "", false},
+		{tea.KeyPressMsg{Code: 'q', Text: "q"}, "", true},
+		{tea.KeyPressMsg{Code: tea.KeyEscape}, "", true},
+		{tea.KeyPressMsg{Code: 'c', Mod: tea.ModCtrl}, "", true},
+	} {
+		var fault string
+		quit := false
+		m, cmd := updateModel(demo.Model{
+			Quit: func() { quit = true },
+			Keys: map[string]func(){"o": func() { fault = "outage" }, "r": func() { fault = "reject" }},
+		}, tt.key)
+		if cmd != nil {
+			assert.Nil(t, cmd(), "a key does not end the program: the end of the demo does")
+		}
+		assert.Equal(t, tt.fault, fault, tt.key.String())
+		assert.Equal(t, tt.quit, quit, tt.key.String())
+		assert.Equal(t, tt.quit, m.Screen.Quitting, tt.key.String())
+	}
+}
+
+func TestModel_ShowsSnapshotsAndEvents(t *testing.T) {
+	snapshot := func(at time.Duration, requests, failed int) demo.Snapshot {
+		return demo.Snapshot{At: at, Totals: demo.Totals{Requests: requests, Failed: failed}}
+	}
+	m := demo.Model{Screen: demo.Screen{Plan: demo.Normal()}, Cell: 500 * time.Millisecond, Next: func() tea.Msg { return "next" }}
+	m, cmd := updateModel(m, tea.WindowSizeMsg{Width: 90, Height: 30}, demo.Event{What: "one"}, snapshot(100*time.Millisecond, 10, 0))
+	assert.Equal(t, "next", cmd(), "it waits for the next snapshot")
+	assert.Equal(t, []int{90, 30}, []int{m.Screen.Width, m.Screen.Height})
+	assert.Empty(t, m.Screen.Rates)
+
+	m, _ = updateModel(m, snapshot(500*time.Millisecond, 100, 0), snapshot(600*time.Millisecond, 100, 0), snapshot(1500*time.Millisecond, 400, 300))
+	assert.Equal(t, []float64{200, 0}, m.Screen.Rates)
+	assert.True(t, m.View().AltScreen)
+	assert.Equal(t, m.Screen.String(), m.View().Content)
+
+	m, cmd = updateModel(m, demo.Event{What: "two"}, demo.Over(snapshot(2*time.Second, 409, 300)))
+	assert.IsType(t, tea.QuitMsg{}, cmd())
+	assert.True(t, m.Screen.Over)
+	assert.Equal(t, 409, m.Screen.Snapshot.Requests)
+	assert.Equal(t, []demo.Event{{What: "one"}, {What: "two"}}, m.Screen.Events)
+}
+
+// keyboard delivers keys to the command.
+type keyboard chan string
+
+func (k keyboard) Read(p []byte) (int, error) {
+	key, more := <-k
+	if !more {
+		return 0, io.EOF
+	}
+	return copy(p, key), nil
+}
+
+// draw runs the fast plan on a screen, and returns the exit status and the output.
+func draw(ctx context.Context, in io.Reader) (status int, out, errOut string) {
+	var outBuf, errBuf bytes.Buffer
+	status = demo.Command{In: in, Out: &outBuf, Err: &errBuf, Width: 80, Height: 24, Adjust: func(p *demo.Plan) {
+		p.InMemory, p.Pause = true, 100*time.Millisecond
+	}}.Run(ctx, []string{"--fast"})
+	return status, outBuf.String(), errBuf.String()
+}
+
+func TestDraw_KeysMakeFaultsAndQuit(t *testing.T) {
+	t.Setenv("TERM", "xterm-256color")
+	synctest.Test(t, func(t *testing.T) {
+		start, keys := time.Now(), make(keyboard)
+		go func() {
+			defer close(keys)
+			for _, key := range []string{"r", "s", "o", "q"} {
+				time.Sleep(300 * time.Millisecond)
+				keys <- key
+			}
+		}()
+		status, out, errOut := draw(t.Context(), keys)
+		assert.Equal(t, demo.ExitInterrupted, status)
+		assert.Empty(t, errOut)
+		assert.InDelta(t, 1.2, time.Since(start).Seconds(), 0.1)
+		assert.Contains(t, ansi.Strip(out), "stopped by your key")
+		assert.Contains(t, out, "outages 1, rejections 1, suspends 1\n")
+	})
+}
+
+func TestDraw_NoColor(t *testing.T) {
+	for _, value := range []string{"", "any"} {
+		t.Run(value, func(t *testing.T) {
+			t.Setenv("TERM", "xterm-256color")
+			t.Setenv("TTY_FORCE", "1")
+			t.Setenv("NO_COLOR", value)
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				_, out, _ := draw(ctx, nil)
+				colours := regexp.MustCompile(`\x1b\[[0-9;]*(3[0-8]|4[0-8]|9[0-7])[;m]`).FindAllString(out, -1)
+				assert.Equal(t, value != "", len(colours) == 0, "%q", colours)
+				assert.Contains(t, out, "█")
+			})
+		})
+	}
+}
+
+func TestCommand_DrawsOnlyOnATerminal(t *testing.T) {
+	file, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, file.Close()) }()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		inMemory := func(p *demo.Plan) { p.InMemory, p.Prepare = true, func(*agstest.Server) {} }
+		assert.Equal(t, demo.ExitInterrupted, demo.Command{In: file, Out: file, Adjust: inMemory}.Run(ctx, nil))
+	})
+	out, err := os.ReadFile(file.Name())
+	require.NoError(t, err)
+	assert.Contains(t, string(out), "A gateway, an API")
+	assert.NotContains(t, string(out), "\x1b")
+
+	for name, want := range map[string]bool{"xterm-256color": true, "dumb": false} {
+		assert.Equal(t, want, demo.Capable(name), name)
+	}
+}
