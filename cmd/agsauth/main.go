@@ -1,11 +1,9 @@
 // Agsauth shows and uses the library of the same name, which keeps one sign-on to
 // an Authentication Gateway Service alive.
-//
-//	agsauth demo    shows within a minute what the library does
-//	agsauth help    lists all commands
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -46,27 +44,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case "demo":
 		return demo.Command{In: os.Stdin, Out: stdout, Err: stderr}.Run(ctx, args[1:])
 	case "version", "--version":
-		if len(args) == 1 {
-			fmt.Fprintln(stdout, version())
-			return demo.ExitOK
+		if len(args) > 1 {
+			fmt.Fprintln(stderr, "agsauth: version takes no arguments; see agsauth help")
+			return demo.ExitMisuse
 		}
-		fmt.Fprintln(stderr, "agsauth: version takes no arguments; see agsauth help")
+		if info, ok := debug.ReadBuildInfo(); ok {
+			fmt.Fprintln(stdout, "agsauth", cmp.Or(info.Main.Version, "(devel)"), info.GoVersion)
+		}
 	case "help", "-h", "-help", "--help":
 		fmt.Fprint(stdout, usage)
-		return demo.ExitOK
 	default:
 		fmt.Fprintf(stderr, "agsauth: there is no command %q; see agsauth help\n", args[0])
+		return demo.ExitMisuse
 	}
-	return demo.ExitMisuse
-}
-
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	switch {
-	case !ok:
-		return "agsauth (devel)"
-	case info.Main.Version == "":
-		return "agsauth (devel) " + info.GoVersion
-	}
-	return "agsauth " + info.Main.Version + " " + info.GoVersion
+	return demo.ExitOK
 }

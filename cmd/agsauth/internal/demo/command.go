@@ -1,6 +1,6 @@
 // Package demo is the command "agsauth demo". It runs a gateway with short token
-// lifetimes, workers that call an API through the library, and a script of faults;
-// it logs what happens, or draws it on a terminal with keys for more faults.
+// lifetimes, workers that call an API through the library, and a script of faults.
+// It prints what happens, or draws it on a terminal with keys for more faults.
 package demo
 
 import (
@@ -51,10 +51,10 @@ type Command struct {
 	In       io.Reader // for keys
 	Out, Err io.Writer
 
-	// Width and Height, for tests, make it draw on an Out that is no terminal.
+	// Adjust, for tests, changes the plan. Width and Height, for tests, make the
+	// command draw on an Out that is no terminal.
+	Adjust        func(*Plan)
 	Width, Height int
-	// Adjust, for tests, changes the plan.
-	Adjust func(*Plan)
 }
 
 // Run executes the command and returns the exit status. The end of ctx interrupts it.
@@ -83,7 +83,7 @@ func (c Command) Run(ctx context.Context, args []string) int {
 		c.Adjust(&plan)
 	}
 	show := c.print
-	if !*plain && c.canDraw() {
+	if !*plain && (c.Width > 0 || c.canDraw()) {
 		show = c.draw
 	}
 	report, err := show(ctx, plan)
@@ -101,7 +101,7 @@ func (c Command) Run(ctx context.Context, args []string) int {
 	return ExitOK
 }
 
-// print runs the demo and prints the event log.
+// print runs the demo and prints its events.
 func (c Command) print(ctx context.Context, plan Plan) (Report, error) {
 	const width = 80
 	fmt.Fprintf(c.Out, `A gateway, an API that accepts its tokens, and %d workers that call the API.
@@ -112,22 +112,14 @@ An access token lasts %g s, and a session %g s, however often it is refreshed.
 	return New(plan, func(e Event) { fmt.Fprintln(c.Out, ansi.Truncate(e.String(), width, "…")) }).Run(ctx)
 }
 
-// canDraw reports whether in and out are a terminal that is large and able enough.
+// canDraw reports whether In and Out are a terminal that is large and able enough.
 func (c Command) canDraw() bool {
-	if c.Width > 0 {
-		return true
-	}
-	in, isFile := c.In.(*os.File)
-	out, isFileToo := c.Out.(*os.File)
-	if !isFile || !isFileToo || !term.IsTerminal(in.Fd()) || !term.IsTerminal(out.Fd()) || !capable(os.Getenv("TERM")) {
+	in, inFile := c.In.(*os.File)
+	out, outFile := c.Out.(*os.File)
+	name := os.Getenv("TERM")
+	if name == "dumb" || name == "" && runtime.GOOS != "windows" || !inFile || !outFile || !term.IsTerminal(in.Fd()) {
 		return false
 	}
-	width, height, err := term.GetSize(out.Fd())
+	width, height, err := term.GetSize(out.Fd()) // fails if out is no terminal
 	return err == nil && width >= minWidth && height >= minHeight
-}
-
-// capable reports whether a terminal can do more than print lines, by its name. On
-// Windows terminals have no name.
-func capable(name string) bool {
-	return name != "dumb" && (name != "" || runtime.GOOS == "windows")
 }

@@ -14,44 +14,33 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// Event is one line of the event log. It carries no secret.
-type Event struct {
-	At        time.Duration // since the start of the demo
-	Who, What string        // the subject and the rest of a sentence
-}
-
-// String returns the event as a line.
-func (e Event) String() string {
-	return fmt.Sprintf("%4.1fs  %-10s %s", e.At.Seconds(), e.Who, e.What)
-}
-
 // Demo is one run of the demo. Its methods are safe for concurrent use.
 type Demo struct {
 	plan    Plan
 	clock   *suspendClock
 	server  *agstest.Server
 	workers sync.WaitGroup
-	stop    chan struct{} // closed by close; workers then finish their request and end
+	stop    chan struct{} // closed to end the workers after their current request
 
 	logMu sync.Mutex // held while emit runs, so that events keep their order
 	emit  func(Event)
 
-	mu      sync.Mutex // guards all below; never held while emit runs
+	mu      sync.Mutex // guards state and changed; never held while emit runs
 	state   state
 	changed chan struct{} // closed and replaced whenever state changes
 }
 
 // New returns a demo that passes its events to emit, one at a time and in order.
-// The demo may wait for emit to return; the workers do not.
 func New(plan Plan, emit func(Event)) *Demo {
-	d := &Demo{plan: plan, clock: newSuspendClock(), emit: emit, stop: make(chan struct{}), changed: make(chan struct{})}
-	d.state.pending = make([]time.Time, plan.Workers)
+	d := &Demo{plan: plan, clock: &suspendClock{start: time.Now()}, emit: emit}
+	d.stop, d.changed = make(chan struct{}), make(chan struct{})
+	d.state.pending, d.state.condition = make([]time.Time, plan.Workers), Healthy
 	return d
 }
 
-// Run runs the demo once. The end of ctx interrupts it at once, which is no error
-// but marked in the report. An error means that the demo could not start. All
-// goroutines of the demo have ended when Run returns.
+// Run runs the demo once. The end of ctx interrupts it, which the report says. An
+// error means that the demo could not start. When Run returns, all goroutines of the
+// demo have ended.
 func (d *Demo) Run(ctx context.Context) (Report, error) {
 	var missing, excused []string
 	d.startServer()
@@ -59,38 +48,37 @@ func (d *Demo) Run(ctx context.Context) (Report, error) {
 	if err == nil {
 		d.log("workers", "start: %d of them call the API in a loop", d.plan.Workers)
 		for id := range d.plan.Workers {
-			d.workers.Go(func() { d.newWorker(id).run(ctx) })
+			d.workers.Go(func() { d.work(ctx, id) })
 		}
 		missing, excused = d.playScript(ctx)
 	}
 	interrupted := ctx.Err() != nil
 	d.close(interrupted)
+	report := d.report()
 	if interrupted {
-		missing, excused, err = nil, nil, nil
+		report.Interrupted, err = true, nil
+	} else {
+		report.Missing, report.Excused = missing, excused
 	}
-	return d.report(missing, excused, interrupted), err
+	return report, err
 }
 
-// startServer starts a gateway with an API, with the latency of a real one. Its
-// tokens have claims in milliseconds: with whole seconds, rounding could take a
-// third off a token that lives for three.
+// startServer starts a gateway with an API. Its tokens have claims in milliseconds:
+// rounding to seconds could take a third off a token that lives for three.
 func (d *Demo) startServer() {
 	d.server = agstest.NewServer(agstest.Config{
-		InMemory:        d.plan.InMemory,
-		Clock:           d.clock,
-		AccessLifetime:  d.plan.Access,
-		RefreshLifetime: d.plan.Refresh,
-		FixedLifetime:   d.plan.Session,
-		Quirks:          agstest.Quirks{MillisecondClaims: true},
+		InMemory: d.plan.InMemory, Clock: d.clock,
+		AccessLifetime: d.plan.Access, RefreshLifetime: d.plan.Refresh, FixedLifetime: d.plan.Session,
+		Quirks: agstest.Quirks{MillisecondClaims: true},
 	})
-	for _, op := range []agstest.Op{agstest.SignOn, agstest.Refresh} {
-		d.server.AlwaysFunc(op, func(agstest.Request) agstest.Fault {
-			if d.outage() > 0 {
-				return agstest.Fault{Status: http.StatusServiceUnavailable}
-			}
-			return agstest.Fault{Delay: d.plan.Latency}
-		})
+	fault := func(agstest.Request) agstest.Fault {
+		if d.outage() > 0 {
+			return agstest.Fault{Status: http.StatusServiceUnavailable}
+		}
+		return agstest.Fault{Delay: d.plan.Latency}
 	}
+	d.server.AlwaysFunc(agstest.SignOn, fault)
+	d.server.AlwaysFunc(agstest.Refresh, fault)
 	if d.plan.Prepare != nil {
 		d.plan.Prepare(d.server)
 	}
@@ -99,11 +87,8 @@ func (d *Demo) startServer() {
 // signOn signs on at the gateway and creates the Source that keeps the session.
 func (d *Demo) signOn(ctx context.Context) error {
 	gateway, err := ags.New(ags.Config{
-		BaseURL:       d.server.URL,
-		AuthServiceID: "Customer Auth Service",
-		TenantID:      "nagra",
-		Clock:         d.clock,
-		HTTPClient:    &http.Client{Transport: d.gatewayTransport()},
+		BaseURL: d.server.URL, AuthServiceID: "Customer Auth Service", TenantID: "nagra",
+		Clock: d.clock, HTTPClient: &http.Client{Transport: roundTripFunc(d.gatewayRoundTrip)},
 	})
 	if err != nil {
 		return err
@@ -119,20 +104,19 @@ func (d *Demo) signOn(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("sign on: %w", err)
 	}
-	d.signedOn(token)
+	d.log("session 1", "starts with a sign-on as device %s and lasts %s", token.ClientID, span(d.clock.until(token.FixedExpiresAt)))
 	source, err := tokensource.New(tokensource.Config{
-		Refresher:     gateway,
-		Token:         token,
-		Login:         tokensource.SignOnWith(gateway, request),
-		RefreshBefore: d.plan.RefreshBefore,
-		WarnBefore:    d.plan.WarnBefore,
-		OnEvent:       d.sourceEvent,
-		Clock:         d.clock,
+		Token: token, Refresher: gateway, Login: tokensource.SignOnWith(gateway, request),
+		RefreshBefore: d.plan.RefreshBefore, WarnBefore: d.plan.WarnBefore,
+		OnEvent: d.sourceEvent, Clock: d.clock,
 	})
 	if err != nil {
 		return err
 	}
-	d.update(func(s *state) { s.source, s.status, s.running = source, source.Status, true })
+	d.update(func(s *state) {
+		s.source, s.status, s.running = source, source.Status, true
+		s.Logins, s.attempt.calls, s.firstSessionEnd = 1, 0, token.FixedExpiresAt
+	})
 	return nil
 }
 
@@ -153,28 +137,10 @@ func (d *Demo) close(interrupted bool) {
 	d.silence()
 }
 
-func (d *Demo) log(who, format string, args ...any) {
-	d.logMu.Lock()
-	defer d.logMu.Unlock()
-	if d.emit != nil {
-		d.emit(Event{d.clock.Elapsed(), who, fmt.Sprintf(format, args...)})
-	}
-}
-
-// silence ends the event log.
-func (d *Demo) silence() {
-	d.logMu.Lock()
-	defer d.logMu.Unlock()
-	d.emit = nil
-}
-
-// errTimeout is the reason for a step that did not happen.
-var errTimeout = errors.New("it did not happen in time")
-
 // playScript plays all steps and returns those that did not happen, with the
-// reason. After a fault by key the script cannot demand them: they are excused.
+// reason. After a fault by key they are excused.
 func (d *Demo) playScript(ctx context.Context) (missing, excused []string) {
-	ctx, cancel := context.WithTimeoutCause(ctx, d.plan.Limit, errTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, d.plan.Limit, errors.New("it did not happen in time"))
 	defer cancel()
 	for _, step := range d.script() {
 		err := sleep(ctx, step.start-d.clock.Elapsed())
@@ -192,10 +158,10 @@ func (d *Demo) playScript(ctx context.Context) (missing, excused []string) {
 	return missing, excused
 }
 
-// sleep waits for d. The error is the cause of ctx's end.
-func sleep(ctx context.Context, d time.Duration) error {
+// sleep waits for duration. The error is the cause of ctx's end.
+func sleep(ctx context.Context, duration time.Duration) error {
 	select {
-	case <-time.After(d):
+	case <-time.After(duration):
 	case <-ctx.Done():
 	}
 	return context.Cause(ctx)

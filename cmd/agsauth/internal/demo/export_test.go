@@ -2,12 +2,8 @@ package demo
 
 import "time"
 
-// Unexported functions for tests.
-var (
-	Capable  = capable
-	Span     = span
-	Validity = validity
-)
+// Span is span.
+var Span = span
 
 // ActivityText returns the text of an activity.
 func ActivityText(requests, failed int, slowest time.Duration) string {

@@ -2,66 +2,60 @@ package demo
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
+	"github.com/agsauth/agsauth/clock"
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// Outage makes the gateway refuse every call for [Plan].OutageFor.
-func (d *Demo) Outage() {
-	if d.keyPressed(func(s *state) {
-		s.Keys.Outages++
-		s.outageEnds = d.clock.Elapsed() + d.plan.OutageFor
-	}) {
+// Press makes the fault of a key: "o" for an outage of the gateway, "r" to reject the
+// current access token, or "s" to suspend the machine. Other keys do nothing, and so
+// does every key before the start and after the end of the demo.
+func (d *Demo) Press(ctx context.Context, key string) {
+	if !d.read().running {
+		return
+	}
+	switch key {
+	case "o":
+		d.update(func(s *state) {
+			s.keyEffect = true
+			s.Keys.Outages++
+			s.outageEnds = d.clock.Elapsed() + d.plan.OutageFor
+		})
 		d.log("you", "stop the gateway for %s: it refuses every call (503)", span(d.plan.OutageFor))
+	case "r":
+		if !d.rejectToken(ctx, "you", "make the API reject the current token") {
+			d.log("you", "cannot reject a token now: the library would ignore it")
+		}
+	case "s":
+		d.update(func(s *state) {
+			s.keyEffect = true
+			s.Keys.Suspends++
+			d.clock.suspended.Add(int64(d.plan.SuspendFor))
+		})
+		d.log("you", "suspend the machine for %s; %s", span(d.plan.SuspendFor), d.validity())
 	}
 }
 
 // outage returns how long the outage by key still lasts.
 func (d *Demo) outage() time.Duration { return max(0, d.read().outageEnds-d.clock.Elapsed()) }
 
-// Suspend moves the wall clock by [Plan].SuspendFor, as if the machine had been
-// suspended.
-func (d *Demo) Suspend() {
-	if !d.keyPressed(func(s *state) {
-		s.Keys.Suspends++
-		d.clock.suspend(d.plan.SuspendFor)
-	}) {
-		return
-	}
-	d.log("you", "suspend the machine for %s; %s", span(d.plan.SuspendFor), validity(d.clock.until(d.read().tokenExpiresAt)))
-}
-
-// Reject makes the API reject the current access token, unless the Source would
-// ignore that: it does not follow an API that rejects token after token. Reject may
-// wait for a token until ctx ends.
-func (d *Demo) Reject(ctx context.Context) {
-	s := d.read()
-	if !s.running {
-		return
-	}
-	if st := s.status(); st.Err != nil || st.Phase == tokensource.Expired || st.Phase == tokensource.Ended {
-		d.log("you", "can reject a token only after the next refresh")
-		return
-	}
-	wait, err := d.rejectToken(ctx, "you", "make the API reject the current token")
-	if err == nil && wait > 0 {
-		d.log("you", "can reject a token again in %s: until then the library ignores it", span(wait))
-	}
-}
-
-// rejectToken makes the API reject the current token, on behalf of the script
-// ("demo") or of a key ("you"). If the Source would ignore that, it only returns how
-// long to wait.
-func (d *Demo) rejectToken(ctx context.Context, who, what string) (wait time.Duration, err error) {
+// rejectToken makes the API reject the current token, for the script ("demo") or a
+// key ("you"). It returns false if there is no token or if the Source would ignore
+// the rejection: after repeated ones it refreshes only at intervals that double.
+func (d *Demo) rejectToken(ctx context.Context, who, what string) (rejected bool) {
 	before := d.read()
+	if st := before.status(); st.Err != nil || st.Phase != tokensource.Fresh && st.Phase != tokensource.Ageing {
+		return false
+	}
 	token, err := before.source.TokenContext(ctx)
 	if err != nil {
-		return 0, err
+		return false
 	}
 	d.update(func(s *state) {
 		now := d.clock.Elapsed()
-		if wait = max(0, s.rejectFrom-now); wait > 0 {
+		if rejected = now >= s.rejectFrom; !rejected {
 			return
 		}
 		s.rejectEvery = max(d.plan.Access/2, 2*s.rejectEvery)
@@ -70,26 +64,34 @@ func (d *Demo) rejectToken(ctx context.Context, who, what string) (wait time.Dur
 			s.rejectedAt, s.rejectedBefore = time.Now(), s.Rejected
 		}
 		if who == "you" {
+			s.keyEffect = true
 			s.Keys.Rejections++
-			s.faultByKey = true
 		}
 	})
-	if wait == 0 {
+	if rejected {
 		d.log(who, "%s", what)
 		d.server.RejectToken(token.AccessToken)
 	}
-	return wait, nil
+	return rejected
 }
 
-// keyPressed records a fault by key. It does nothing and returns false unless the
-// demo is running.
-func (d *Demo) keyPressed(record func(*state)) bool {
-	pressed := false
-	d.update(func(s *state) {
-		if pressed = s.running; pressed {
-			s.faultByKey = true
-			record(s)
-		}
-	})
-	return pressed
+// suspendClock is the system's clock on a machine that can be suspended. A suspend
+// moves the wall clock on, but neither the monotonic clock nor any timer. All parts
+// of the demo share it, including the gateway. It is safe for concurrent use.
+type suspendClock struct {
+	clock.Real
+
+	start     time.Time
+	suspended atomic.Int64 // nanoseconds
 }
+
+// Now implements [clock.Clock], without a monotonic reading, which would not include
+// the suspended time.
+func (c *suspendClock) Now() time.Time {
+	return time.Now().Round(0).Add(time.Duration(c.suspended.Load()))
+}
+
+// Elapsed implements [clock.Monotonic]: the time since the start of the demo.
+func (c *suspendClock) Elapsed() time.Duration { return time.Since(c.start) }
+
+func (c *suspendClock) until(t time.Time) time.Duration { return t.Sub(c.Now()) }

@@ -3,18 +3,30 @@ package demo
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/colorprofile"
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/agsauth/agsauth/tokensource"
 )
 
 const (
 	framesPerSecond  = 20
 	snapshotInterval = 100 * time.Millisecond
+
+	// The layout, in cells.
+	minWidth, minHeight = 60, 12
+	nameWidth           = 15 // left of a bar
+	valueWidth          = 24 // right of a bar
+	roomyHeight         = 18 // from here on there are empty lines
 )
 
 // draw runs the demo and draws it. The last picture stays on the terminal.
@@ -27,12 +39,11 @@ func (c Command) draw(ctx context.Context, plan Plan) (Report, error) {
 	}
 	var program *tea.Program
 	d := New(plan, func(e Event) { program.Send(e) })
-	program = tea.NewProgram(Model{
-		Screen: Screen{Width: c.Width, Height: c.Height, Plan: plan},
-		Next:   func() tea.Msg { _ = sleep(ctx, snapshotInterval); return d.Snapshot() },
-		Quit:   cancel,
-		Keys:   map[string]func(){"o": d.Outage, "r": func() { d.Reject(ctx) }, "s": d.Suspend},
-		Cell:   max(snapshotInterval, plan.Limit/100),
+	program = tea.NewProgram(Screen{
+		Plan:  plan,
+		Next:  func() tea.Msg { _ = sleep(ctx, snapshotInterval); return d.Snapshot() },
+		Press: func(key string) { d.Press(ctx, key) },
+		Quit:  cancel,
 	}, tea.WithInput(c.In), tea.WithOutput(c.Out), tea.WithEnvironment(environ), tea.WithWindowSize(c.Width, c.Height),
 		tea.WithFPS(framesPerSecond), tea.WithoutSignalHandler())
 
@@ -41,76 +52,206 @@ func (c Command) draw(ctx context.Context, plan Plan) (Report, error) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		report, demoErr = d.Run(ctx)
-		program.Send(Over(d.Snapshot()))
+		program.Send(d.Snapshot())
+		program.Quit()
 	})
-	model, err := program.Run()
+	last, err := program.Run()
 	cancel()
 	wg.Wait()
 	if err != nil {
 		return report, fmt.Errorf("draw: %w", err)
 	}
-	if m, ok := model.(Model); ok && demoErr == nil {
-		fmt.Fprintln(colorprofile.NewWriter(c.Out, environ), m.Screen)
+	if screen, ok := last.(Screen); ok && demoErr == nil {
+		screen.Over = true
+		fmt.Fprintln(colorprofile.NewWriter(c.Out, environ), screen)
 	}
 	return report, demoErr
 }
 
-// Over is the snapshot after the end of the demo.
-type Over Snapshot
+// Screen is the Bubble Tea program that draws the demo, and all that it shows.
+type Screen struct {
+	Plan  Plan
+	Next  tea.Cmd          // waits for the next snapshot
+	Press func(key string) // makes a fault
+	Quit  func()           // ends the demo, which then ends the program
 
-// Model is the Bubble Tea program that draws the demo.
-type Model struct {
-	Screen Screen
-	Next   tea.Cmd           // waits for the next snapshot
-	Quit   func()            // interrupts the demo
-	Keys   map[string]func() // faults by key
-	Cell   time.Duration     // that a cell of the chart stands for
-
-	last Snapshot // at the end of the last cell
+	Width, Height  int
+	Snapshot       Snapshot
+	Events         []Event
+	Rates          []float64 // successful requests per second
+	rated          Snapshot  // at the end of the last of these
+	Quitting, Over bool
 }
 
 // Init implements [tea.Model].
-func (m Model) Init() tea.Cmd { return m.Next }
+func (s Screen) Init() tea.Cmd { return s.Next }
 
 // View implements [tea.Model].
-func (m Model) View() tea.View {
-	return tea.View{AltScreen: true, WindowTitle: "agsauth demo", Content: m.Screen.String()}
+func (s Screen) View() tea.View {
+	return tea.View{AltScreen: true, WindowTitle: "agsauth demo", Content: s.String()}
 }
 
 // Update implements [tea.Model].
-func (m Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+func (s Screen) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
-		m.Screen.Width, m.Screen.Height = msg.Width, msg.Height
+		s.Width, s.Height = msg.Width, msg.Height
 	case tea.KeyPressMsg:
 		switch key := strings.ToLower(msg.String()); key { // Caps Lock may be on
 		case "q", "esc", "ctrl+c":
-			m.Screen.Quitting = true
-			m.Quit() // the end of the demo ends the program
+			s.Quitting = true
+			s.Quit()
 		default:
-			if press := m.Keys[key]; press != nil {
-				return m, func() tea.Msg { press(); return nil }
-			}
+			return s, func() tea.Msg { s.Press(key); return nil }
 		}
 	case Event:
-		m.Screen.Events = append(m.Screen.Events, msg)
+		s.Events = append(s.Events, msg)
 	case Snapshot:
-		return m.advance(msg), m.Next
-	case Over:
-		m = m.advance(Snapshot(msg))
-		m.Screen.Over = true
-		return m, tea.Quit
+		s.Snapshot = msg
+		if d := msg.At - s.rated.At; d >= max(snapshotInterval, s.Plan.Limit/100) {
+			served := msg.Requests - msg.Failed - (s.rated.Requests - s.rated.Failed)
+			s.Rates, s.rated = append(s.Rates, float64(served)/d.Seconds()), msg
+		}
+		return s, s.Next
 	}
-	return m, nil
+	return s, nil
 }
 
-// advance shows a snapshot, and adds to the chart when a cell is complete.
-func (m Model) advance(now Snapshot) Model {
-	m.Screen.Snapshot = now
-	if d := now.At - m.last.At; d >= m.Cell {
-		served := now.Requests - now.Failed - (m.last.Requests - m.last.Failed)
-		m.Screen.Rates = append(m.Screen.Rates, float64(served)/d.Seconds())
-		m.last = now
+// Colours repeat what words or shapes say. They are the terminal's own, which can be
+// read on its background.
+func bold() lipgloss.Style { return lipgloss.NewStyle().Bold(true) }
+func dim() lipgloss.Style  { return lipgloss.NewStyle().Faint(true) }
+func good() lipgloss.Style { return lipgloss.NewStyle().Foreground(lipgloss.Green) }
+func bad() lipgloss.Style  { return bold().Foreground(lipgloss.Red) }
+func note() lipgloss.Style { return lipgloss.NewStyle().Foreground(lipgloss.Magenta) }
+
+// String draws the picture: at most Height lines of at most Width cells.
+func (s Screen) String() string {
+	if s.Width < minWidth || s.Height < minHeight {
+		return ansi.Truncate(fmt.Sprintf("The picture needs %d × %d cells; q quits.", minWidth, minHeight), s.Width, "")
 	}
-	return m
+	title := fmt.Sprintf("agsauth demo  %d workers call an API with a gateway's tokens", s.Plan.Workers)
+	progress := fmt.Sprintf("  %.0f of about %.0f s", s.Snapshot.At.Seconds(), (s.Plan.Session + s.Plan.Tail).Seconds())
+	titleWidth := s.Width - len(progress)
+	status, session := s.Snapshot.Status, "session"
+	if n := s.Snapshot.Logins; n > 0 {
+		session = nth("session", n)
+	}
+	style, word := s.accessToken()
+	lines := []string{
+		bold().Render(pad(ansi.Truncate(title, titleWidth, "…"), titleWidth) + progress), "",
+		s.deadline("access token", status.ExpiresAt, s.Plan.Access, style, word),
+		s.deadline("refresh token", status.RefreshExpiresAt, s.Plan.Refresh, good(), ""),
+		s.deadline(session, status.FixedExpiresAt, s.Plan.Session, good(), ""), "",
+		s.gateway(), s.chart(), "",
+		s.requests(),
+		fmt.Sprintf("refreshes %d   rejected and repeated %d   logins %d", s.Snapshot.Refreshes, s.Snapshot.Repeated, s.Snapshot.Logins),
+		dim().Render("── events " + strings.Repeat("─", s.Width)),
+	}
+	if s.Height < roomyHeight {
+		lines = slices.DeleteFunc(lines, func(line string) bool { return line == "" })
+	}
+	lines = append(lines, s.lastEvents(s.Height-len(lines)-1)...)
+	switch {
+	case s.Over:
+	case s.Quitting:
+		lines = append(lines, dim().Render("ending …"))
+	default:
+		lines = append(lines, dim().Render("o outage   r reject the token   s suspend   q quit"))
+	}
+	for i, line := range lines {
+		lines[i] = ansi.Truncate(line, s.Width, "")
+	}
+	return strings.TrimRight(strings.Join(lines, "\n"), "\n")
+}
+
+// accessToken returns the state of the access token, and a style for it.
+func (s Screen) accessToken() (style lipgloss.Style, word string) {
+	shot, st := s.Snapshot, s.Snapshot.Status
+	switch {
+	case shot.Logins == 0:
+	case shot.Condition == Rejecting:
+		return bad(), "rejected"
+	case st.Phase == tokensource.Expired || st.Phase == tokensource.Ended:
+		return bad(), "expired"
+	case !shot.Now.Before(st.RefreshAt):
+		return note().Bold(true), "refreshing"
+	}
+	return good(), ""
+}
+
+// deadline draws a bar of the time left until end, which is at most full.
+func (s Screen) deadline(name string, end time.Time, full time.Duration, style lipgloss.Style, word string) string {
+	width, left, value := s.Width-nameWidth-valueWidth, 0.0, "–"
+	if s.Snapshot.Logins > 0 {
+		left = min(max(0, end.Sub(s.Snapshot.Now)), full).Seconds()
+		value = fmt.Sprintf("%.1f s", left)
+	}
+	cells := int(math.Ceil(left / full.Seconds() * float64(width)))
+	bar := style.Render(strings.Repeat("█", cells)) + dim().Render(strings.Repeat("·", width-cells))
+	return pad(name, nameWidth) + bar + fmt.Sprintf(" %7s  ", value) + style.Render(word)
+}
+
+func (s Screen) gateway() string {
+	style, text := bad(), string(s.Snapshot.Condition)
+	switch s.Snapshot.Condition {
+	case "":
+		style, text = dim(), "○ not called yet"
+	case Healthy:
+		style = good()
+	case Slow:
+		style = note().Bold(true)
+	case Out:
+		text += fmt.Sprintf(" for %.1f s", s.Snapshot.OutageLeft.Seconds())
+	case Failing, Rejecting:
+	}
+	return pad("gateway", nameWidth) + style.Render(text)
+}
+
+// chart draws the last rates, the highest of them with full height.
+func (s Screen) chart() string {
+	width := s.Width - nameWidth - valueWidth
+	rates := s.Rates[max(0, len(s.Rates)-width):]
+	if len(rates) == 0 {
+		return "served"
+	}
+	top := max(1, slices.Max(rates))
+	var b strings.Builder
+	for _, rate := range rates {
+		b.WriteRune([]rune(" ▁▂▃▄▅▆▇█")[int(math.Ceil(rate/top*8))])
+	}
+	return pad("served", nameWidth+width-len(rates)) + note().Render(b.String()) + fmt.Sprintf(" %7.0f  per second", rates[len(rates)-1])
+}
+
+func (s Screen) requests() string {
+	style, failed := good(), fmt.Sprintf("failed %d", s.Snapshot.Failed)
+	if s.Snapshot.Failed > 0 {
+		style = bad()
+	}
+	if n := s.Snapshot.FailedByKeys; n > 0 {
+		failed += fmt.Sprintf(" (%d by you)", n)
+	}
+	return fmt.Sprintf("requests %d   ", s.Snapshot.Requests) + style.Render(failed)
+}
+
+// lastEvents returns the last events in height lines.
+func (s Screen) lastEvents(height int) []string {
+	lines := make([]string, height)
+	for i, e := range s.Events[max(0, len(s.Events)-height):] {
+		style := lipgloss.NewStyle()
+		switch {
+		case strings.Contains(e.What, "FAILED") || strings.Contains(e.What, "ENDED"):
+			style = bad()
+		case e.Who == "you":
+			style = note().Bold(true)
+		case e.Who == "demo":
+			style = note()
+		}
+		lines[i] = style.Render(ansi.Truncate(e.String(), s.Width, "…"))
+	}
+	return lines
+}
+
+func pad(text string, width int) string {
+	return text + strings.Repeat(" ", max(0, width-ansi.StringWidth(text)))
 }

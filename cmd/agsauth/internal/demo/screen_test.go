@@ -20,66 +20,57 @@ import (
 	"github.com/agsauth/agsauth/cmd/agsauth/internal/demo"
 )
 
-// updateModel passes messages to a model and returns the last command.
-func updateModel(m demo.Model, msgs ...tea.Msg) (demo.Model, tea.Cmd) {
+// update passes messages to a screen and returns the last command.
+func update(s demo.Screen, msgs ...tea.Msg) (demo.Screen, tea.Cmd) {
 	var cmd tea.Cmd
 	for _, msg := range msgs {
 		var next tea.Model
-		next, cmd = m.Update(msg)
-		m = next.(demo.Model)
+		next, cmd = s.Update(msg)
+		s = next.(demo.Screen)
 	}
-	return m, cmd
+	return s, cmd
 }
 
-func TestModel_Keys(t *testing.T) {
+func TestScreen_Keys(t *testing.T) {
 	for _, tt := range []struct {
-		key   tea.KeyPressMsg
-		fault string
-		quit  bool
+		key     tea.KeyPressMsg
+		pressed string
+		quit    bool
 	}{
-		{tea.KeyPressMsg{Code: 'o', Text: "o"}, "outage", false},
-		{tea.KeyPressMsg{Code: 'o', Text: "O", Mod: tea.ModShift}, "outage", false},
-		{tea.KeyPressMsg{Code: 'r', Text: "r"}, "reject", false},
-		{tea.KeyPressMsg{Code: 'x', Text: "x"}, "", false},
+		{tea.KeyPressMsg{Code: 'o', Text: "o"}, "o", false},
+		{tea.KeyPressMsg{Code: 'o', Text: "O", Mod: tea.ModShift}, "o", false},
 		{tea.KeyPressMsg{Code: 'q', Text: "q"}, "", true},
 		{tea.KeyPressMsg{Code: tea.KeyEscape}, "", true},
 		{tea.KeyPressMsg{Code: 'c', Mod: tea.ModCtrl}, "", true},
 	} {
-		var fault string
-		quit := false
-		m, cmd := updateModel(demo.Model{
-			Quit: func() { quit = true },
-			Keys: map[string]func(){"o": func() { fault = "outage" }, "r": func() { fault = "reject" }},
-		}, tt.key)
+		pressed, quit := "", false
+		s, cmd := update(demo.Screen{Press: func(key string) { pressed = key }, Quit: func() { quit = true }}, tt.key)
 		if cmd != nil {
 			assert.Nil(t, cmd(), "a key does not end the program: the end of the demo does")
 		}
-		assert.Equal(t, tt.fault, fault, tt.key.String())
+		assert.Equal(t, tt.pressed, pressed, tt.key.String())
 		assert.Equal(t, tt.quit, quit, tt.key.String())
-		assert.Equal(t, tt.quit, m.Screen.Quitting, tt.key.String())
+		assert.Equal(t, tt.quit, s.Quitting, tt.key.String())
 	}
 }
 
-func TestModel_ShowsSnapshotsAndEvents(t *testing.T) {
+func TestScreen_ShowsSnapshotsAndEvents(t *testing.T) {
 	snapshot := func(at time.Duration, requests, failed int) demo.Snapshot {
 		return demo.Snapshot{At: at, Totals: demo.Totals{Requests: requests, Failed: failed}}
 	}
-	m := demo.Model{Screen: demo.Screen{Plan: demo.Normal()}, Cell: 500 * time.Millisecond, Next: func() tea.Msg { return "next" }}
-	m, cmd := updateModel(m, tea.WindowSizeMsg{Width: 90, Height: 30}, demo.Event{What: "one"}, snapshot(100*time.Millisecond, 10, 0))
+	s, cmd := update(demo.Screen{Plan: demo.Normal(), Next: func() tea.Msg { return "next" }},
+		tea.WindowSizeMsg{Width: 90, Height: 30}, demo.Event{What: "one"}, snapshot(100*time.Millisecond, 10, 0))
 	assert.Equal(t, "next", cmd(), "it waits for the next snapshot")
-	assert.Equal(t, []int{90, 30}, []int{m.Screen.Width, m.Screen.Height})
-	assert.Empty(t, m.Screen.Rates)
+	assert.Equal(t, []int{90, 30}, []int{s.Width, s.Height})
+	assert.Empty(t, s.Rates)
 
-	m, _ = updateModel(m, snapshot(500*time.Millisecond, 100, 0), snapshot(600*time.Millisecond, 100, 0), snapshot(1500*time.Millisecond, 400, 300))
-	assert.Equal(t, []float64{200, 0}, m.Screen.Rates)
-	assert.True(t, m.View().AltScreen)
-	assert.Equal(t, m.Screen.String(), m.View().Content)
-
-	m, cmd = updateModel(m, demo.Event{What: "two"}, demo.Over(snapshot(2*time.Second, 409, 300)))
-	assert.IsType(t, tea.QuitMsg{}, cmd())
-	assert.True(t, m.Screen.Over)
-	assert.Equal(t, 409, m.Screen.Snapshot.Requests)
-	assert.Equal(t, []demo.Event{{What: "one"}, {What: "two"}}, m.Screen.Events)
+	s, _ = update(s, snapshot(500*time.Millisecond, 100, 0), snapshot(600*time.Millisecond, 100, 0),
+		demo.Event{What: "two"}, snapshot(1500*time.Millisecond, 400, 300))
+	assert.Equal(t, []float64{200, 0}, s.Rates)
+	assert.Equal(t, []demo.Event{{What: "one"}, {What: "two"}}, s.Events)
+	assert.Equal(t, 400, s.Snapshot.Requests)
+	assert.True(t, s.View().AltScreen)
+	assert.Equal(t, s.String(), s.View().Content)
 }
 
 // keyboard delivers keys to the command.
@@ -154,8 +145,4 @@ func TestCommand_DrawsOnlyOnATerminal(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, string(out), "A gateway, an API")
 	assert.NotContains(t, string(out), "\x1b")
-
-	for name, want := range map[string]bool{"xterm-256color": true, "dumb": false} {
-		assert.Equal(t, want, demo.Capable(name), name)
-	}
 }

@@ -30,6 +30,8 @@ func (d *Demo) script() []step {
 	}
 }
 
+var errTooLate = errors.New("it came too late")
+
 // refresh waits for the first refresh, without any fault.
 func (d *Demo) refresh(ctx context.Context) error {
 	return d.waitFor(ctx, func(s state) bool { return s.Refreshes > 0 })
@@ -38,26 +40,24 @@ func (d *Demo) refresh(ctx context.Context) error {
 // slowRefresh delays a refresh. No worker may wait for it.
 func (d *Demo) slowRefresh(ctx context.Context) error {
 	d.log("demo", "slows the gateway: the next refresh takes %s longer", span(d.plan.SlowFor))
-	defer d.setCondition(Slow)()
+	d.setCondition(Slow)
+	defer d.setCondition(Healthy)
 	d.server.Script(agstest.Refresh, agstest.Fault{
 		Delay: d.plan.Latency + d.plan.SlowFor,
 		If: func(rq agstest.Request) bool {
-			if !d.noOutage(rq) {
-				return false
-			}
-			d.update(func(s *state) { s.slowStarted = true })
-			return true
+			started := d.noOutage(rq)
+			d.update(func(s *state) { s.slowStarted = started })
+			return started
 		},
 	})
 	if err := d.waitFor(ctx, func(s state) bool { return s.slowStarted }); err != nil {
 		return err
 	}
-	before := d.read()
-	if left := d.clock.until(before.tokenExpiresAt); left > 0 && before.rejectedAt.IsZero() {
-		d.log(nth("refresh", before.Refreshes+1), "is in progress; nobody waits: %s", validity(left))
-	} else {
-		d.log(nth("refresh", before.Refreshes+1), "is in progress; all workers wait: the token cannot be used")
+	before, text := d.read(), "is in progress; all workers wait: the token cannot be used"
+	if before.rejectedAt.IsZero() && d.clock.until(before.status().ExpiresAt) > 0 {
+		text = "is in progress; nobody waits: " + d.validity()
 	}
+	d.log(nth("refresh", before.Refreshes+1), "%s", text)
 	if err := d.nextPair(ctx, before); err != nil {
 		return err
 	}
@@ -71,8 +71,9 @@ func (d *Demo) slowRefresh(ctx context.Context) error {
 // failingGateway refuses some refreshes and then loses one response.
 func (d *Demo) failingGateway(ctx context.Context) error {
 	d.log("demo", "breaks the gateway: %d refusals (503), then a lost response", d.plan.Refusals)
+	d.setCondition(Failing)
+	defer d.setCondition(Healthy)
 	before := d.read()
-	defer d.setCondition(Failing)()
 	d.server.Script(agstest.Refresh,
 		agstest.Fault{Status: http.StatusServiceUnavailable, Times: d.plan.Refusals, If: d.noOutage},
 		agstest.Fault{Kind: agstest.Lost, If: d.noOutage})
@@ -82,19 +83,17 @@ func (d *Demo) failingGateway(ctx context.Context) error {
 	return d.nextPair(ctx, d.read())
 }
 
-// rejectedToken makes the API reject the current token, and tries again with the
-// next one if that was replaced before any request was rejected.
+// rejectedToken makes the API reject the current token. It tries again with the next
+// token if this one was replaced before any request was rejected.
 func (d *Demo) rejectedToken(ctx context.Context) error {
 	for {
 		before := d.read()
 		if before.Keys.Rejections > 0 {
-			return nil // by key; the Source may ignore a second one for long
+			return nil // by key; the Source may ignore another one for long
 		}
 		// A refresh is due no earlier than 6/5 of RefreshBefore ahead of the expiry.
-		if d.clock.until(before.tokenExpiresAt) > d.plan.RefreshBefore*6/5 {
-			if _, err := d.rejectToken(ctx, "demo", "makes the API reject the current token, long before it expires"); err != nil {
-				return err
-			}
+		if d.clock.until(before.status().ExpiresAt) > d.plan.RefreshBefore*6/5 {
+			d.rejectToken(ctx, "demo", "makes the API reject the current token, long before it expires")
 		}
 		if err := d.nextPair(ctx, before); err != nil {
 			return err
@@ -105,12 +104,10 @@ func (d *Demo) rejectedToken(ctx context.Context) error {
 	}
 }
 
-var errTooLate = errors.New("it came too late")
-
 // warning waits for the Source to announce the session's end before the login.
 func (d *Demo) warning(ctx context.Context) error {
-	err := d.waitFor(ctx, func(s state) bool { return s.announced || s.Logins > 1 })
-	if err == nil && !d.read().announced {
+	err := d.waitFor(ctx, func(s state) bool { return s.warned || s.Logins > 1 })
+	if err == nil && !d.read().warned {
 		return errTooLate
 	}
 	return err
@@ -118,13 +115,11 @@ func (d *Demo) warning(ctx context.Context) error {
 
 // login waits for the second login, which must come before the first session ends.
 func (d *Demo) login(ctx context.Context) error {
-	if err := d.waitFor(ctx, func(s state) bool { return s.Logins > 1 }); err != nil {
-		return err
-	}
-	if s := d.read(); s.sessionLost || d.clock.until(s.sessionEndsAt) <= 0 {
+	err := d.waitFor(ctx, func(s state) bool { return s.Logins > 1 })
+	if err == nil && d.clock.until(d.read().firstSessionEnd) <= 0 {
 		return errTooLate
 	}
-	return nil
+	return err
 }
 
 // sessionEnd waits for the end of the first session. It polls since a suspend moves
@@ -132,7 +127,7 @@ func (d *Demo) login(ctx context.Context) error {
 func (d *Demo) sessionEnd(ctx context.Context) error {
 	const interval, margin = 20 * time.Millisecond, 100 * time.Millisecond
 	before := d.read()
-	for d.clock.until(before.sessionEndsAt.Add(margin)) > 0 {
+	for d.clock.until(before.firstSessionEnd.Add(margin)) > 0 {
 		if err := sleep(ctx, interval); err != nil {
 			return err
 		}
@@ -151,11 +146,7 @@ func (d *Demo) nextPair(ctx context.Context, before state) error {
 	return d.waitFor(ctx, func(s state) bool { return s.pairs() > before.pairs() })
 }
 
-// setCondition shows what the script does to the gateway, until reset is called.
-func (d *Demo) setCondition(c Condition) (reset func()) {
-	d.update(func(s *state) { s.condition = c })
-	return func() { d.update(func(s *state) { s.condition = Healthy }) }
-}
+func (d *Demo) setCondition(c Condition) { d.update(func(s *state) { s.condition = c }) }
 
 // noOutage restricts a fault of the script to calls outside an outage by key.
 func (d *Demo) noOutage(agstest.Request) bool { return d.outage() == 0 }

@@ -10,7 +10,7 @@ import (
 
 // Totals counts what has happened so far.
 type Totals struct {
-	Requests     int // that the workers made and that have ended
+	Requests     int // that have ended
 	Failed       int // requests without the correct response
 	FailedByKeys int // of these: failed for lack of a usable token, after a fault by key
 	Rejected     int // responses of the API that reject a token
@@ -28,43 +28,34 @@ type Keys struct{ Outages, Rejections, Suspends int }
 type state struct {
 	Totals
 
-	source    *tokensource.Source       // nil before the sign-on
-	status    func() tokensource.Status // of the source
-	running   bool                      // faults by key are possible
-	latencies []time.Duration           // of the requests, in the order in which they ended
-	pending   []time.Time               // start of each worker's request, zero if it has none
-
+	source    *tokensource.Source // nil before the sign-on
+	status    func() tokensource.Status
+	running   bool            // faults by key are possible
+	latencies []time.Duration // of the requests, in the order in which they ended
+	pending   []time.Time     // start of each worker's request, zero if it has none
 	// attempt is the work for one token pair: the failed calls and the successful one.
 	attempt struct {
 		calls  int
 		start  time.Time
 		before Totals
 	}
-	tokenExpiresAt time.Time // of the current access token
-	sessionEndsAt  time.Time // of the first session
-	rejectedAt     time.Time // when the API began to reject the current token, or zero
-	rejectedBefore int       // Totals.Rejected then
+	firstSessionEnd time.Time
+	warned          bool      // the Source has announced the session's end
+	lost            int       // refresh responses that were lost
+	condition       Condition // as set by the script
+	slowStarted     bool      // the delayed refresh has reached the gateway
 
-	condition   Condition // as set by the script
-	slowStarted bool      // the delayed refresh has reached the gateway
-	lost        int       // refresh responses that were lost
-	announced   bool      // the Source has announced the session's end
-	sessionLost bool      // a session ended before the next login
-
-	outageEnds time.Duration // since the start of the demo, as is rejectFrom
-	// rejectFrom is when another token may be rejected. The Source refreshes after
-	// repeated rejections only at intervals that double, and so does rejectEvery.
-	rejectFrom, rejectEvery time.Duration
-	// faultByKey means that there was a fault by key since the last usable token was
+	rejectedAt              time.Time     // when the API began to reject the current token, or zero
+	rejectedBefore          int           // Totals.Rejected then
+	rejectFrom, rejectEvery time.Duration // when and how often the Source follows a rejection
+	outageEnds              time.Duration // since the start of the demo, as is rejectFrom
+	// keyEffect means that there was a fault by key since the last usable token was
 	// granted, and keyFailureLogged that requests failed since then.
-	faultByKey, keyFailureLogged bool
+	keyEffect, keyFailureLogged bool
 }
 
 // pairs returns the number of token pairs granted.
 func (s state) pairs() int { return s.Refreshes + s.Logins }
-
-// hasFaultByKey reports whether a fault by key may still have an effect.
-func (s state) hasFaultByKey(now time.Duration) bool { return s.faultByKey || now < s.outageEnds }
 
 // activity summarizes the workers' requests in a period.
 type activity struct {
@@ -86,8 +77,8 @@ func (s state) since(before Totals) activity {
 	return a
 }
 
-// update changes the state and wakes everything in waitFor. Log an event before the
-// update that it belongs to: then it precedes the reaction of the script.
+// update changes the state and wakes waitFor. To keep causes before effects in the
+// output, log an event before its update.
 func (d *Demo) update(change func(*state)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -120,4 +111,43 @@ func (d *Demo) waitFor(ctx context.Context, condition func(state) bool) error {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// Condition is the condition of the gateway and the API.
+type Condition string
+
+// The conditions.
+const (
+	Healthy   Condition = "● healthy"
+	Slow      Condition = "◐ slow: a refresh takes longer than usual"
+	Failing   Condition = "✗ failing: refuses calls or loses responses"
+	Rejecting Condition = "✗ rejecting: the API does not accept this token"
+	Out       Condition = "✗ stopped by your key: refuses every call"
+)
+
+// Snapshot is the demo at one moment. It carries no secret.
+type Snapshot struct {
+	Totals
+
+	At         time.Duration      // since the start of the demo
+	Now        time.Time          // by the demo's clock
+	Status     tokensource.Status // of the Source
+	Condition  Condition
+	OutageLeft time.Duration
+}
+
+// Snapshot returns the current state, or the zero value before the first session.
+func (d *Demo) Snapshot() Snapshot {
+	s := d.read()
+	if s.source == nil {
+		return Snapshot{}
+	}
+	shot := Snapshot{s.Totals, d.clock.Elapsed(), d.clock.Now(), s.status(), s.condition, d.outage()}
+	switch {
+	case shot.OutageLeft > 0:
+		shot.Condition = Out
+	case !s.rejectedAt.IsZero():
+		shot.Condition = Rejecting
+	}
+	return shot
 }

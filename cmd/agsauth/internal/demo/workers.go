@@ -22,32 +22,29 @@ const (
 	maxLoggedFailures = 5 // all failures are counted
 )
 
-// worker calls the API. It does not know about tokens: its client adds them.
-type worker struct {
-	demo     *Demo
-	id       int
-	client   *http.Client
-	rejected bool // the API has rejected the token of the current request
-}
-
-func (d *Demo) newWorker(id int) *worker {
-	w := &worker{demo: d, id: id}
-	w.client = &http.Client{Transport: &transport.Transport{Source: d.read().source, Base: roundTripFunc(w.roundTrip)}}
-	return w
-}
-
-// run makes requests until the demo stops or ctx ends.
-func (w *worker) run(ctx context.Context) {
-	d := w.demo
+// work calls the API until the demo stops or ctx ends. A worker does not know about
+// tokens: its client adds them, and repeats a request whose token is rejected.
+func (d *Demo) work(ctx context.Context, id int) {
+	rejected := false // the token of the current request
+	countRejection := roundTripFunc(func(req *http.Request) (*http.Response, error) {
+		resp, err := d.server.Client().Transport.RoundTrip(req)
+		if err == nil && resp.StatusCode == http.StatusForbidden {
+			rejected = true
+			d.update(func(s *state) { s.Rejected++ })
+		}
+		return resp, err
+	})
+	client := &http.Client{Transport: &transport.Transport{Source: d.read().source, Base: countRejection}}
 	for {
-		d.update(func(s *state) { s.pending[w.id] = time.Now() })
-		// A token may be granted between the failure of the request and its record.
-		byKey := d.read().hasFaultByKey(d.clock.Elapsed())
-		err := w.request(ctx)
+		d.update(func(s *state) { s.pending[id] = time.Now() })
+		// The key's effect may end between the failure of the request and its record.
+		keyEffect := d.keyEffect()
+		rejected = false
+		err := d.request(ctx, client, fmt.Appendf(nil, "from worker %d", id))
 		if ctx.Err() != nil {
 			return // an interrupted request has not failed
 		}
-		w.record(err, byKey)
+		d.record(id, err, rejected, keyEffect || d.keyEffect())
 		select {
 		case <-time.After(d.plan.Pause):
 		case <-d.stop:
@@ -56,18 +53,19 @@ func (w *worker) run(ctx context.Context) {
 	}
 }
 
+// keyEffect reports whether a fault by key may have an effect now.
+func (d *Demo) keyEffect() bool { return d.read().keyEffect || d.outage() > 0 }
+
 // request makes one request and checks that the API received its body, which must
 // arrive complete even if the client repeats the request.
-func (w *worker) request(ctx context.Context) error {
+func (d *Demo) request(ctx context.Context, client *http.Client, body []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	body := fmt.Appendf(nil, "from worker %d", w.id)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.demo.server.URL+"/api/films", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.server.URL+"/api/films", bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
-	w.rejected = false
-	resp, err := w.client.Do(req)
+	resp, err := client.Do(req)
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		return e.Err // without the URL, which is always the same
 	}
@@ -75,8 +73,12 @@ func (w *worker) request(ctx context.Context) error {
 		return err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return statusError(resp.StatusCode)
+	switch resp.StatusCode {
+	case http.StatusOK:
+	case http.StatusForbidden:
+		return errTokenRejected
+	default:
+		return fmt.Errorf("status %d", resp.StatusCode)
 	}
 	var echo agstest.Echo
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxResponseBytes)).Decode(&echo); err != nil {
@@ -88,38 +90,25 @@ func (w *worker) request(ctx context.Context) error {
 	return nil
 }
 
-// roundTrip sends a request and counts rejected tokens. The worker does not see
-// these, since the client repeats the request with another token.
-func (w *worker) roundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := w.demo.server.Client().Transport.RoundTrip(req)
-	switch {
-	case err != nil:
-	case resp.StatusCode == http.StatusForbidden:
-		w.rejected = true
-		w.demo.update(func(s *state) { s.Rejected++ })
-	case w.rejected:
-		w.demo.update(func(s *state) { s.Repeated++ })
-	}
-	return resp, err
-}
-
 // record counts a request. It logs the first few failures, and the first of those
 // that a key has caused until there is a usable token again.
-func (w *worker) record(err error, byKey bool) {
-	d, text := w.demo, ""
+func (d *Demo) record(id int, err error, rejected, keyEffect bool) {
+	text := ""
 	d.update(func(s *state) {
 		s.Requests++
-		s.latencies = append(s.latencies, time.Since(s.pending[w.id]))
-		s.pending[w.id] = time.Time{}
+		s.latencies = append(s.latencies, time.Since(s.pending[id]))
+		s.pending[id] = time.Time{}
 		if err == nil {
+			if rejected {
+				s.Repeated++
+			}
 			return
 		}
 		s.Failed++
-		problem := tokenProblem(err)
-		if problem != "" && (byKey || s.hasFaultByKey(d.clock.Elapsed())) {
+		if keyEffect && lacksToken(err) {
 			s.FailedByKeys++
 			if !s.keyFailureLogged {
-				text = "have FAILED requests because of your keys: " + problem
+				text = "have FAILED requests: your keys leave them without a usable token"
 			}
 			s.keyFailureLogged = true
 		} else if s.Failed-s.FailedByKeys <= maxLoggedFailures {
@@ -131,18 +120,10 @@ func (w *worker) record(err error, byKey bool) {
 	}
 }
 
-// statusError is an unexpected status of a response.
-type statusError int
+var errTokenRejected = errors.New("the token is rejected (403)")
 
-func (e statusError) Error() string { return fmt.Sprintf("status %d", int(e)) }
-
-// tokenProblem returns what is wrong with the token if a request failed for that.
-func tokenProblem(err error) string {
-	if status, ok := errors.AsType[statusError](err); ok && (status == http.StatusUnauthorized || status == http.StatusForbidden) {
-		return fmt.Sprintf("the token is rejected (%d)", int(status))
-	}
-	if _, ok := errors.AsType[*tokensource.UnavailableError](err); ok || errors.Is(err, tokensource.ErrLoginRequired) {
-		return "no token is available"
-	}
-	return ""
+// lacksToken reports whether a request failed for lack of a usable token.
+func lacksToken(err error) bool {
+	_, unavailable := errors.AsType[*tokensource.UnavailableError](err)
+	return unavailable || errors.Is(err, tokensource.ErrLoginRequired) || errors.Is(err, errTokenRejected)
 }

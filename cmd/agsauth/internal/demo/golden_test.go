@@ -18,7 +18,7 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-var update = flag.Bool("update", false, "write the golden files")
+var write = flag.Bool("update", false, "write the golden files")
 
 // screens returns examples by name.
 func screens() map[string]demo.Screen {
@@ -35,17 +35,18 @@ func screens() map[string]demo.Screen {
 			RefreshExpiresAt: now.Add(28321 * time.Millisecond),
 			FixedExpiresAt:   now.Add(25905 * time.Millisecond),
 		},
-		Totals: demo.Totals{Logins: 1, Requests: 3720, Refreshes: 4, Repeated: 1},
+		Condition: demo.Healthy,
+		Totals:    demo.Totals{Logins: 1, Requests: 3720, Refreshes: 4, Repeated: 1},
 	}
 	for i := range 24 {
 		healthy.Rates = append(healthy.Rates, float64(300+i%3*10))
 	}
 	healthy.Rates[10] = 120
 	healthy.Events = []demo.Event{
-		{At: 300 * time.Millisecond, Who: "session 1", What: "starts with a sign-on as device PUB_1 and lasts 38.0 s"},
+		{At: 300 * time.Millisecond, Who: "session 1", What: "starts with a sign-on as device PUB_1 and lasts 38s"},
 		{At: 300 * time.Millisecond, Who: "workers", What: "start: 8 of them call the API in a loop"},
-		{At: 2800 * time.Millisecond, Who: "refresh 1", What: "took 251 ms; 80 requests meanwhile, slowest 1.0 ms"},
-		{At: 4 * time.Second, Who: "demo", What: "slows the gateway: the next refresh takes 1.5 s longer"},
+		{At: 2800 * time.Millisecond, Who: "refresh 1", What: "took 250.9ms; 80 requests meanwhile, slowest 1ms"},
+		{At: 4 * time.Second, Who: "demo", What: "slows the gateway: the next refresh takes 1.5s longer"},
 	}
 
 	out := healthy
@@ -56,11 +57,11 @@ func screens() map[string]demo.Screen {
 	out.Events = nil
 	for i := range 40 {
 		out.Events = append(out.Events, demo.Event{
-			At: time.Duration(i) * time.Second / 3, Who: fmt.Sprintf("refresh %d", i), What: "took 251 ms; 80 requests meanwhile, slowest 1.0 ms",
+			At: time.Duration(i) * time.Second / 3, Who: fmt.Sprintf("refresh %d", i), What: "took 250.9ms; 80 requests meanwhile, slowest 1ms",
 		})
 	}
 	out.Events = append(out.Events,
-		demo.Event{At: 12 * time.Second, Who: "you", What: "stop the gateway for 1.5 s: it refuses every call (503)"},
+		demo.Event{At: 12 * time.Second, Who: "you", What: "stop the gateway for 1.5s: it refuses every call (503)"},
 		demo.Event{At: 12100 * time.Millisecond, Who: "workers", What: "have a FAILED request: " + strings.Repeat("very ", 20) + "long"})
 
 	rejecting := healthy
@@ -84,7 +85,7 @@ func TestScreen_Golden(t *testing.T) {
 				for line := range strings.Lines(ansi.Strip(s.String()) + "\n") {
 					got.WriteString(strings.TrimRight(line, " \n") + "\n")
 				}
-				if *update {
+				if *write {
 					require.NoError(t, os.WriteFile(file, []byte(got.String()), 0o600))
 				}
 				want, err := os.ReadFile(file)
