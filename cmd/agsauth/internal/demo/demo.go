@@ -42,7 +42,6 @@ func New(plan Plan, emit func(Event)) *Demo {
 // error means that the demo could not start. When Run returns, all goroutines of the
 // demo have ended.
 func (d *Demo) Run(ctx context.Context) (Report, error) {
-	var missing, excused []string
 	d.startServer()
 	err := d.signOn(ctx)
 	if err == nil {
@@ -50,17 +49,14 @@ func (d *Demo) Run(ctx context.Context) (Report, error) {
 		for id := range d.plan.Workers {
 			d.workers.Go(func() { d.work(ctx, id) })
 		}
-		missing, excused = d.playScript(ctx)
+		d.playScript(ctx)
 	}
 	interrupted := ctx.Err() != nil
 	d.close(interrupted)
-	report := d.report()
 	if interrupted {
-		report.Interrupted, err = true, nil
-	} else {
-		report.Missing, report.Excused = missing, excused
+		err = nil
 	}
-	return report, err
+	return d.report(interrupted), err
 }
 
 // startServer starts a gateway with an API. Its tokens have claims in milliseconds:
@@ -72,7 +68,7 @@ func (d *Demo) startServer() {
 		Quirks: agstest.Quirks{MillisecondClaims: true},
 	})
 	fault := func(agstest.Request) agstest.Fault {
-		if d.outage() > 0 {
+		if d.outage() {
 			return agstest.Fault{Status: http.StatusServiceUnavailable}
 		}
 		return agstest.Fault{Delay: d.plan.Latency}
@@ -115,7 +111,7 @@ func (d *Demo) signOn(ctx context.Context) error {
 	}
 	d.update(func(s *state) {
 		s.source, s.status, s.running = source, source.Status, true
-		s.Logins, s.attempt.calls, s.firstSessionEnd = 1, 0, token.FixedExpiresAt
+		s.Logins, s.calls, s.firstSessionEnd = 1, 0, token.FixedExpiresAt
 	})
 	return nil
 }
@@ -137,25 +133,27 @@ func (d *Demo) close(interrupted bool) {
 	d.silence()
 }
 
-// playScript plays all steps and returns those that did not happen, with the
-// reason. After a fault by key they are excused.
-func (d *Demo) playScript(ctx context.Context) (missing, excused []string) {
-	ctx, cancel := context.WithTimeoutCause(ctx, d.plan.Limit, errors.New("it did not happen in time"))
+// playScript plays all steps and records those that did not happen as they should.
+// After a fault by key they are excused.
+func (d *Demo) playScript(ctx context.Context) {
+	limited, cancel := context.WithTimeoutCause(ctx, d.plan.Limit, errors.New("it did not happen in time"))
 	defer cancel()
 	for _, step := range d.script() {
-		err := sleep(ctx, step.start-d.clock.Elapsed())
+		err := sleep(limited, step.start-d.clock.Elapsed())
 		if err == nil {
-			err = step.play(ctx)
+			err = step.play(limited)
 		}
-		switch {
-		case err == nil:
-		case d.read().Keys != Keys{}:
-			excused = append(excused, fmt.Sprintf("%s: %v", step.name, err))
-		default:
-			missing = append(missing, fmt.Sprintf("%s: %v", step.name, err))
+		if err == nil || ctx.Err() != nil {
+			continue
 		}
+		d.update(func(s *state) {
+			list := &s.missing
+			if s.Keys != (Keys{}) {
+				list = &s.excused
+			}
+			*list = append(*list, fmt.Sprintf("%s: %v", step.name, err))
+		})
 	}
-	return missing, excused
 }
 
 // sleep waits for duration. The error is the cause of ctx's end.

@@ -27,7 +27,8 @@ func (d *Demo) log(who, format string, args ...any) {
 	d.logMu.Lock()
 	defer d.logMu.Unlock()
 	if d.emit != nil {
-		d.emit(Event{d.clock.Elapsed(), who, fmt.Sprintf(format, args...)})
+		oneLine := strings.Join(strings.Fields(fmt.Sprintf(format, args...)), " ")
+		d.emit(Event{d.clock.Elapsed(), who, oneLine})
 	}
 }
 
@@ -44,11 +45,11 @@ func (d *Demo) sourceEvent(e tokensource.Event) {
 	refresh, session := nth("refresh", s.Refreshes+1), nth("session", s.Logins)
 	switch e.Kind {
 	case tokensource.EventRefreshed:
-		took := span(time.Since(s.attempt.start))
-		if s.attempt.calls > 1 {
-			took += fmt.Sprintf(", %d calls", s.attempt.calls)
+		took := span(time.Since(s.firstCallAt))
+		if s.calls > 1 {
+			took += fmt.Sprintf(", %d calls", s.calls)
 		}
-		d.log(refresh, "took %s; %s", took, s.since(s.attempt.before))
+		d.log(refresh, "took %s; %s", took, s.since(s.beforeCalls))
 		d.granted(e, func(s *state) { s.Refreshes++ })
 	case tokensource.EventRefreshFailed:
 		d.log(refresh, "was refused (%s); retry in %s, %s", reason(e.Err), span(e.NextAt.Sub(e.At)), d.validity())
@@ -60,15 +61,14 @@ func (d *Demo) sourceEvent(e tokensource.Event) {
 		if left := s.firstSessionEnd.Sub(e.At); left > 0 {
 			early = span(left) + " early"
 		}
-		d.log(nth("session", s.Logins+1), "logs in %s; %s", early, s.since(s.attempt.before))
+		d.log(nth("session", s.Logins+1), "logs in %s; %s", early, s.since(s.beforeCalls))
 		d.granted(e, func(s *state) { s.Logins++ })
 	case tokensource.EventLoginFailed:
 		d.log("login", "FAILED: %s", reason(e.Err))
 	case tokensource.EventEnded:
 		d.log(session, "has ENDED before the next login")
 	case tokensource.EventAdopted, tokensource.EventTokenSet, tokensource.EventStoreFailed,
-		tokensource.EventSaved, tokensource.EventUnlocked, tokensource.EventStoreRepaired:
-		// These concern a store or a call of SetToken. The demo has neither.
+		tokensource.EventSaved, tokensource.EventUnlocked, tokensource.EventStoreRepaired: // not without a store or SetToken
 	}
 }
 
@@ -82,9 +82,9 @@ func (d *Demo) granted(e tokensource.Event, count func(*state)) {
 	usable := e.Status.Phase == tokensource.Fresh || e.Status.Phase == tokensource.Ageing
 	d.update(func(s *state) {
 		count(s)
-		s.attempt.calls, s.rejectedAt = 0, time.Time{}
+		s.calls, s.rejectedAt = 0, time.Time{}
 		if usable {
-			s.keyEffect, s.keyFailureLogged = false, false
+			s.keyEffect = false
 		}
 	})
 }
@@ -92,21 +92,19 @@ func (d *Demo) granted(e tokensource.Event, count func(*state)) {
 // roundTripFunc is a function that implements [http.RoundTripper].
 type roundTripFunc func(*http.Request) (*http.Response, error)
 
-// RoundTrip implements [http.RoundTripper].
 func (f roundTripFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
 // gatewayRoundTrip sends a call of the gateway, counts it, and logs a lost response.
 func (d *Demo) gatewayRoundTrip(req *http.Request) (*http.Response, error) {
 	d.update(func(s *state) {
 		s.GatewayCalls++
-		if s.attempt.calls++; s.attempt.calls == 1 {
-			s.attempt.start, s.attempt.before = time.Now(), s.Totals
+		if s.calls++; s.calls == 1 {
+			s.firstCallAt, s.beforeCalls = time.Now(), s.Totals
 		}
 	})
 	resp, err := d.server.Client().Transport.RoundTrip(req)
 	if err != nil && strings.HasSuffix(req.URL.Path, "/refresh") {
 		d.log(nth("refresh", d.read().Refreshes+1), "lost a response; retries at once, %s", d.validity())
-		d.update(func(s *state) { s.lost++ })
 	}
 	return resp, err
 }
@@ -153,7 +151,5 @@ func reason(err error) string {
 	if e, ok := errors.AsType[*ags.Error](err); ok && e.Status != 0 {
 		return strconv.Itoa(e.Status)
 	}
-	return oneLine(err)
+	return err.Error()
 }
-
-func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

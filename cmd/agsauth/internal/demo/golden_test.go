@@ -50,7 +50,7 @@ func screens() map[string]demo.Screen {
 	}
 
 	out := healthy
-	out.Snapshot.Condition, out.Snapshot.OutageLeft = demo.Out, 1200*time.Millisecond
+	out.Snapshot.Condition = demo.Out
 	out.Snapshot.Failed, out.Snapshot.FailedByKeys = 41, 40
 	st := &out.Snapshot.Status
 	st.Phase, st.ExpiresAt, st.Err, st.NextAt = tokensource.Expired, now, errors.New("503"), now.Add(8300*time.Millisecond)

@@ -38,8 +38,8 @@ func (d *Demo) Press(ctx context.Context, key string) {
 	}
 }
 
-// outage returns how long the outage by key still lasts.
-func (d *Demo) outage() time.Duration { return max(0, d.read().outageEnds-d.clock.Elapsed()) }
+// outage reports whether there is an outage by key.
+func (d *Demo) outage() bool { return d.clock.Elapsed() < d.read().outageEnds }
 
 // rejectToken makes the API reject the current token, for the script ("demo") or a
 // key ("you"). It returns false if there is no token or if the Source would ignore

@@ -195,7 +195,6 @@ func TestSnapshot(t *testing.T) {
 		r.Press(ctx, outage)
 		s = at(12 * time.Second)
 		assert.Equal(t, demo.Out, s.Condition)
-		assert.Equal(t, time.Second, s.OutageLeft)
 		at(17 * time.Second)
 		r.Press(ctx, reject)
 		assert.Equal(t, demo.Rejecting, at(17100*time.Millisecond).Condition)

@@ -23,9 +23,12 @@ type Report struct {
 	Interrupted      bool
 }
 
-func (d *Demo) report() Report {
+func (d *Demo) report(interrupted bool) Report {
 	s := d.read()
-	r := Report{Totals: s.Totals, Took: d.clock.Elapsed(), Workers: d.plan.Workers, MaxRefreshes: d.server.MaxInFlight(agstest.Refresh)}
+	r := Report{
+		Totals: s.Totals, Took: d.clock.Elapsed(), Workers: d.plan.Workers, MaxRefreshes: d.server.MaxInFlight(agstest.Refresh),
+		Missing: s.missing, Excused: s.excused, Interrupted: interrupted,
+	}
 	if n := len(s.latencies); n > 0 {
 		sorted := slices.Sorted(slices.Values(s.latencies))
 		r.Median, r.Percentile99, r.Slowest = sorted[(n-1)/2], sorted[(99*n-1)/100], sorted[n-1]

@@ -133,9 +133,10 @@ func (s Screen) String() string {
 	title := fmt.Sprintf("agsauth demo  %d workers call an API with a gateway's tokens", s.Plan.Workers)
 	progress := fmt.Sprintf("  %.0f of about %.0f s", s.Snapshot.At.Seconds(), (s.Plan.Session + s.Plan.Tail).Seconds())
 	titleWidth := s.Width - len(progress)
-	status, session := s.Snapshot.Status, "session"
-	if n := s.Snapshot.Logins; n > 0 {
-		session = nth("session", n)
+	status, session := s.Snapshot.Status, nth("session", max(1, s.Snapshot.Logins))
+	failed := good().Render(fmt.Sprintf("failed %d", s.Snapshot.Failed))
+	if n := s.Snapshot.Failed; n > 0 {
+		failed = bad().Render(fmt.Sprintf("failed %d (%d by you)", n, s.Snapshot.FailedByKeys))
 	}
 	style, word := s.accessToken()
 	lines := []string{
@@ -144,7 +145,7 @@ func (s Screen) String() string {
 		s.deadline("refresh token", status.RefreshExpiresAt, s.Plan.Refresh, good(), ""),
 		s.deadline(session, status.FixedExpiresAt, s.Plan.Session, good(), ""), "",
 		s.gateway(), s.chart(), "",
-		s.requests(),
+		fmt.Sprintf("requests %d   %s", s.Snapshot.Requests, failed),
 		fmt.Sprintf("refreshes %d   rejected and repeated %d   logins %d", s.Snapshot.Refreshes, s.Snapshot.Repeated, s.Snapshot.Logins),
 		dim().Render("── events " + strings.Repeat("─", s.Width)),
 	}
@@ -201,9 +202,7 @@ func (s Screen) gateway() string {
 		style = good()
 	case Slow:
 		style = note().Bold(true)
-	case Out:
-		text += fmt.Sprintf(" for %.1f s", s.Snapshot.OutageLeft.Seconds())
-	case Failing, Rejecting:
+	case Failing, Rejecting, Out:
 	}
 	return pad("gateway", nameWidth) + style.Render(text)
 }
@@ -223,17 +222,6 @@ func (s Screen) chart() string {
 	return pad("served", nameWidth+width-len(rates)) + note().Render(b.String()) + fmt.Sprintf(" %7.0f  per second", rates[len(rates)-1])
 }
 
-func (s Screen) requests() string {
-	style, failed := good(), fmt.Sprintf("failed %d", s.Snapshot.Failed)
-	if s.Snapshot.Failed > 0 {
-		style = bad()
-	}
-	if n := s.Snapshot.FailedByKeys; n > 0 {
-		failed += fmt.Sprintf(" (%d by you)", n)
-	}
-	return fmt.Sprintf("requests %d   ", s.Snapshot.Requests) + style.Render(failed)
-}
-
 // lastEvents returns the last events in height lines.
 func (s Screen) lastEvents(height int) []string {
 	lines := make([]string, height)
@@ -242,9 +230,7 @@ func (s Screen) lastEvents(height int) []string {
 		switch {
 		case strings.Contains(e.What, "FAILED") || strings.Contains(e.What, "ENDED"):
 			style = bad()
-		case e.Who == "you":
-			style = note().Bold(true)
-		case e.Who == "demo":
+		case e.Who == "you" || e.Who == "demo":
 			style = note()
 		}
 		lines[i] = style.Render(ansi.Truncate(e.String(), s.Width, "…"))

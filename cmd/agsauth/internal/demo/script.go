@@ -42,15 +42,8 @@ func (d *Demo) slowRefresh(ctx context.Context) error {
 	d.log("demo", "slows the gateway: the next refresh takes %s longer", span(d.plan.SlowFor))
 	d.setCondition(Slow)
 	defer d.setCondition(Healthy)
-	d.server.Script(agstest.Refresh, agstest.Fault{
-		Delay: d.plan.Latency + d.plan.SlowFor,
-		If: func(rq agstest.Request) bool {
-			started := d.noOutage(rq)
-			d.update(func(s *state) { s.slowStarted = started })
-			return started
-		},
-	})
-	if err := d.waitFor(ctx, func(s state) bool { return s.slowStarted }); err != nil {
+	d.server.Script(agstest.Refresh, agstest.Fault{Delay: d.plan.Latency + d.plan.SlowFor, If: d.scriptedFault})
+	if err := d.waitFor(ctx, func(s state) bool { return s.scriptedFaults > 0 }); err != nil {
 		return err
 	}
 	before, text := d.read(), "is in progress; all workers wait: the token cannot be used"
@@ -75,9 +68,9 @@ func (d *Demo) failingGateway(ctx context.Context) error {
 	defer d.setCondition(Healthy)
 	before := d.read()
 	d.server.Script(agstest.Refresh,
-		agstest.Fault{Status: http.StatusServiceUnavailable, Times: d.plan.Refusals, If: d.noOutage},
-		agstest.Fault{Kind: agstest.Lost, If: d.noOutage})
-	if err := d.waitFor(ctx, func(s state) bool { return s.lost > before.lost }); err != nil {
+		agstest.Fault{Status: http.StatusServiceUnavailable, Times: d.plan.Refusals, If: d.scriptedFault},
+		agstest.Fault{Kind: agstest.Lost, If: d.scriptedFault})
+	if err := d.waitFor(ctx, func(s state) bool { return s.scriptedFaults > before.scriptedFaults+d.plan.Refusals }); err != nil {
 		return err
 	}
 	return d.nextPair(ctx, d.read())
@@ -148,5 +141,11 @@ func (d *Demo) nextPair(ctx context.Context, before state) error {
 
 func (d *Demo) setCondition(c Condition) { d.update(func(s *state) { s.condition = c }) }
 
-// noOutage restricts a fault of the script to calls outside an outage by key.
-func (d *Demo) noOutage(agstest.Request) bool { return d.outage() == 0 }
+// scriptedFault admits a fault of the script, unless there is an outage by key.
+func (d *Demo) scriptedFault(agstest.Request) bool {
+	if d.outage() {
+		return false
+	}
+	d.update(func(s *state) { s.scriptedFaults++ })
+	return true
+}

@@ -33,25 +33,21 @@ type state struct {
 	running   bool            // faults by key are possible
 	latencies []time.Duration // of the requests, in the order in which they ended
 	pending   []time.Time     // start of each worker's request, zero if it has none
-	// attempt is the work for one token pair: the failed calls and the successful one.
-	attempt struct {
-		calls  int
-		start  time.Time
-		before Totals
-	}
-	firstSessionEnd time.Time
-	warned          bool      // the Source has announced the session's end
-	lost            int       // refresh responses that were lost
-	condition       Condition // as set by the script
-	slowStarted     bool      // the delayed refresh has reached the gateway
+
+	calls            int       // of the gateway since the last token pair
+	firstCallAt      time.Time // of these
+	beforeCalls      Totals
+	firstSessionEnd  time.Time
+	warned           bool      // the Source has announced the session's end
+	scriptedFaults   int       // calls of the gateway that met a fault of the script
+	condition        Condition // as set by the script
+	missing, excused []string  // steps, for the report
 
 	rejectedAt              time.Time     // when the API began to reject the current token, or zero
 	rejectedBefore          int           // Totals.Rejected then
 	rejectFrom, rejectEvery time.Duration // when and how often the Source follows a rejection
 	outageEnds              time.Duration // since the start of the demo, as is rejectFrom
-	// keyEffect means that there was a fault by key since the last usable token was
-	// granted, and keyFailureLogged that requests failed since then.
-	keyEffect, keyFailureLogged bool
+	keyEffect               bool          // there was a fault by key since the last usable token was granted
 }
 
 // pairs returns the number of token pairs granted.
@@ -129,11 +125,10 @@ const (
 type Snapshot struct {
 	Totals
 
-	At         time.Duration      // since the start of the demo
-	Now        time.Time          // by the demo's clock
-	Status     tokensource.Status // of the Source
-	Condition  Condition
-	OutageLeft time.Duration
+	At        time.Duration      // since the start of the demo
+	Now       time.Time          // by the demo's clock
+	Status    tokensource.Status // of the Source
+	Condition Condition
 }
 
 // Snapshot returns the current state, or the zero value before the first session.
@@ -142,9 +137,9 @@ func (d *Demo) Snapshot() Snapshot {
 	if s.source == nil {
 		return Snapshot{}
 	}
-	shot := Snapshot{s.Totals, d.clock.Elapsed(), d.clock.Now(), s.status(), s.condition, d.outage()}
+	shot := Snapshot{s.Totals, d.clock.Elapsed(), d.clock.Now(), s.status(), s.condition}
 	switch {
-	case shot.OutageLeft > 0:
+	case d.outage():
 		shot.Condition = Out
 	case !s.rejectedAt.IsZero():
 		shot.Condition = Rejecting

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -18,7 +17,6 @@ import (
 
 const (
 	requestTimeout    = 10 * time.Second
-	maxResponseBytes  = 64 << 10
 	maxLoggedFailures = 5 // all failures are counted
 )
 
@@ -54,7 +52,7 @@ func (d *Demo) work(ctx context.Context, id int) {
 }
 
 // keyEffect reports whether a fault by key may have an effect now.
-func (d *Demo) keyEffect() bool { return d.read().keyEffect || d.outage() > 0 }
+func (d *Demo) keyEffect() bool { return d.read().keyEffect || d.outage() }
 
 // request makes one request and checks that the API received its body, which must
 // arrive complete even if the client repeats the request.
@@ -73,15 +71,14 @@ func (d *Demo) request(ctx context.Context, client *http.Client, body []byte) er
 		return err
 	}
 	defer resp.Body.Close()
-	switch resp.StatusCode {
-	case http.StatusOK:
-	case http.StatusForbidden:
+	if resp.StatusCode == http.StatusForbidden {
 		return errTokenRejected
-	default:
+	}
+	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("status %d", resp.StatusCode)
 	}
 	var echo agstest.Echo
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxResponseBytes)).Decode(&echo); err != nil {
+	if err := json.NewDecoder(resp.Body).Decode(&echo); err != nil {
 		return fmt.Errorf("read response: %w", err)
 	}
 	if !bytes.Equal(echo.Body, body) {
@@ -90,8 +87,8 @@ func (d *Demo) request(ctx context.Context, client *http.Client, body []byte) er
 	return nil
 }
 
-// record counts a request. It logs the first few failures, and the first of those
-// that a key has caused until there is a usable token again.
+// record counts a request. It logs the first failure that a key has caused, and the
+// first few others.
 func (d *Demo) record(id int, err error, rejected, keyEffect bool) {
 	text := ""
 	d.update(func(s *state) {
@@ -106,13 +103,11 @@ func (d *Demo) record(id int, err error, rejected, keyEffect bool) {
 		}
 		s.Failed++
 		if keyEffect && lacksToken(err) {
-			s.FailedByKeys++
-			if !s.keyFailureLogged {
+			if s.FailedByKeys++; s.FailedByKeys == 1 {
 				text = "have FAILED requests: your keys leave them without a usable token"
 			}
-			s.keyFailureLogged = true
 		} else if s.Failed-s.FailedByKeys <= maxLoggedFailures {
-			text = "have a FAILED request: " + oneLine(err)
+			text = "have a FAILED request: " + err.Error()
 		}
 	})
 	if text != "" {
