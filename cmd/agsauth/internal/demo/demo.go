@@ -32,8 +32,7 @@ type Demo struct {
 
 // New returns a demo that passes its events to emit, one at a time and in order.
 func New(plan Plan, emit func(Event)) *Demo {
-	d := &Demo{plan: plan, clock: &suspendClock{start: time.Now()}, emit: emit}
-	d.stop, d.changed = make(chan struct{}), make(chan struct{})
+	d := &Demo{plan: plan, clock: &suspendClock{start: time.Now()}, emit: emit, stop: make(chan struct{}), changed: make(chan struct{})}
 	d.state.pending, d.state.condition = make([]time.Time, plan.Workers), Healthy
 	return d
 }
@@ -90,10 +89,7 @@ func (d *Demo) signOn(ctx context.Context) error {
 		return err
 	}
 	request := ags.SignOnRequest{
-		Parameters: []ags.Parameter{
-			{Name: "username", Value: agstest.DefaultUsername},
-			{Name: "password", Value: agstest.DefaultPassword},
-		},
+		Parameters:        []ags.Parameter{{Name: "username", Value: agstest.DefaultUsername}, {Name: "password", Value: agstest.DefaultPassword}},
 		DeviceInformation: json.RawMessage(`{"deviceType":"demo"}`),
 	}
 	token, err := gateway.SignOn(ctx, request)

@@ -10,8 +10,7 @@ import (
 )
 
 // Press makes the fault of a key: "o" for an outage of the gateway, "r" to reject the
-// current access token, or "s" to suspend the machine. Other keys do nothing, and so
-// does every key before the start and after the end of the demo.
+// current access token, "s" to suspend the machine. It needs a running demo.
 func (d *Demo) Press(ctx context.Context, key string) {
 	if !d.read().running {
 		return

@@ -30,8 +30,7 @@ const second, ms = time.Second, time.Millisecond
 
 // Normal returns a plan of about 45 seconds, slow enough to read along. At least 2.4
 // of a token's 6 seconds remain for its refresh. A fault of the script takes at most
-// 1.8 of these, including retries, and an outage by key at most 2.2; both together
-// may take too long.
+// 1.8 of these and an outage by key 2.2; both together may take too long.
 func Normal() Plan {
 	return Plan{
 		Access: 6 * second, Refresh: 30 * second, Session: 38 * second, RefreshBefore: 3 * second, WarnBefore: 8 * second,

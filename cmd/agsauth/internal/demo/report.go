@@ -56,9 +56,7 @@ func (r Report) String() string {
 	fmt.Fprintln(b)
 	row("requests", r.Requests, "by %d workers in %s", r.Workers, span(r.Took))
 	row("  failed", r.Failed, "")
-	row("  median", span(r.Median), "")
-	row("  99th percentile", span(r.Percentile99), "")
-	row("  slowest", span(r.Slowest), "")
+	row("  latency", span(r.Median), "median; 99%% within %s, slowest %s", span(r.Percentile99), span(r.Slowest))
 	row("refreshes", r.Refreshes, "at most %d at a time", r.MaxRefreshes)
 	row("gateway failures", r.GatewayFailures, "on purpose")
 	if k := r.Keys; k != (Keys{}) {
@@ -75,6 +73,8 @@ func (r Report) String() string {
 		fmt.Fprintln(b, "Every step happened, and no request failed.")
 	case r.Failed == 0:
 		fmt.Fprintln(b, "No request failed.")
+	case r.FailedByKeys == 0:
+		fmt.Fprintf(b, "FAILED: %s.\n", requests(r.Failed))
 	default:
 		fmt.Fprintf(b, "FAILED: %s, %d of them because of your keys.\n", requests(r.Failed), r.FailedByKeys)
 	}

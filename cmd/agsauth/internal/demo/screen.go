@@ -30,7 +30,7 @@ const (
 )
 
 // draw runs the demo and draws it. The last picture stays on the terminal.
-func (c Command) draw(ctx context.Context, plan Plan) (Report, error) {
+func (c Command) draw(ctx context.Context, plan Plan) (report Report, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	environ := os.Environ()
@@ -41,37 +41,38 @@ func (c Command) draw(ctx context.Context, plan Plan) (Report, error) {
 	d := New(plan, func(e Event) { program.Send(e) })
 	program = tea.NewProgram(Screen{
 		Plan:  plan,
-		Next:  func() tea.Msg { _ = sleep(ctx, snapshotInterval); return d.Snapshot() },
 		Press: func(key string) { d.Press(ctx, key) },
 		Quit:  cancel,
 	}, tea.WithInput(c.In), tea.WithOutput(c.Out), tea.WithEnvironment(environ), tea.WithWindowSize(c.Width, c.Height),
 		tea.WithFPS(framesPerSecond), tea.WithoutSignalHandler())
 
-	var report Report
-	var demoErr error
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		report, demoErr = d.Run(ctx)
+		for sleep(ctx, snapshotInterval) == nil {
+			program.Send(d.Snapshot())
+		}
+	})
+	wg.Go(func() {
+		report, err = d.Run(ctx)
 		program.Send(d.Snapshot())
 		program.Quit()
 	})
-	last, err := program.Run()
+	last, drawErr := program.Run()
 	cancel()
 	wg.Wait()
-	if err != nil {
-		return report, fmt.Errorf("draw: %w", err)
+	if drawErr != nil {
+		return report, fmt.Errorf("draw: %w", drawErr)
 	}
-	if screen, ok := last.(Screen); ok && demoErr == nil {
+	if screen, ok := last.(Screen); ok && err == nil {
 		screen.Over = true
 		fmt.Fprintln(colorprofile.NewWriter(c.Out, environ), screen)
 	}
-	return report, demoErr
+	return report, err
 }
 
 // Screen is the Bubble Tea program that draws the demo, and all that it shows.
 type Screen struct {
 	Plan  Plan
-	Next  tea.Cmd          // waits for the next snapshot
 	Press func(key string) // makes a fault
 	Quit  func()           // ends the demo, which then ends the program
 
@@ -84,7 +85,7 @@ type Screen struct {
 }
 
 // Init implements [tea.Model].
-func (s Screen) Init() tea.Cmd { return s.Next }
+func (s Screen) Init() tea.Cmd { return nil }
 
 // View implements [tea.Model].
 func (s Screen) View() tea.View {
@@ -112,7 +113,6 @@ func (s Screen) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 			served := msg.Requests - msg.Failed - (s.rated.Requests - s.rated.Failed)
 			s.Rates, s.rated = append(s.Rates, float64(served)/d.Seconds()), msg
 		}
-		return s, s.Next
 	}
 	return s, nil
 }
@@ -195,14 +195,13 @@ func (s Screen) deadline(name string, end time.Time, full time.Duration, style l
 
 func (s Screen) gateway() string {
 	style, text := bad(), string(s.Snapshot.Condition)
-	switch s.Snapshot.Condition {
-	case "":
+	switch {
+	case text == "":
 		style, text = dim(), "○ not called yet"
-	case Healthy:
+	case s.Snapshot.Condition == Healthy:
 		style = good()
-	case Slow:
+	case s.Snapshot.Condition == Slow:
 		style = note().Bold(true)
-	case Failing, Rejecting, Out:
 	}
 	return pad("gateway", nameWidth) + style.Render(text)
 }

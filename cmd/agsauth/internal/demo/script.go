@@ -30,8 +30,6 @@ func (d *Demo) script() []step {
 	}
 }
 
-var errTooLate = errors.New("it came too late")
-
 // refresh waits for the first refresh, without any fault.
 func (d *Demo) refresh(ctx context.Context) error {
 	return d.waitFor(ctx, func(s state) bool { return s.Refreshes > 0 })
@@ -101,7 +99,7 @@ func (d *Demo) rejectedToken(ctx context.Context) error {
 func (d *Demo) warning(ctx context.Context) error {
 	err := d.waitFor(ctx, func(s state) bool { return s.warned || s.Logins > 1 })
 	if err == nil && !d.read().warned {
-		return errTooLate
+		return errors.New("it did not come before the login")
 	}
 	return err
 }
@@ -110,7 +108,7 @@ func (d *Demo) warning(ctx context.Context) error {
 func (d *Demo) login(ctx context.Context) error {
 	err := d.waitFor(ctx, func(s state) bool { return s.Logins > 1 })
 	if err == nil && d.clock.until(d.read().firstSessionEnd) <= 0 {
-		return errTooLate
+		return errors.New("it came too late")
 	}
 	return err
 }

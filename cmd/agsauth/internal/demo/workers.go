@@ -87,8 +87,7 @@ func (d *Demo) request(ctx context.Context, client *http.Client, body []byte) er
 	return nil
 }
 
-// record counts a request. It logs the first failure that a key has caused, and the
-// first few others.
+// record counts a request. It logs the first failures: one by key, and a few others.
 func (d *Demo) record(id int, err error, rejected, keyEffect bool) {
 	text := ""
 	d.update(func(s *state) {
