@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -123,9 +124,9 @@ func TestDemo_PrintsScriptAndNoSecret(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var r demoRun
-				begun := time.Now()
+				start := time.Now()
 				require.Equal(t, 0, r.run(t.Context(), nil, tt.args...), r.out.String())
-				took := time.Since(begun)
+				took := time.Since(start)
 				assert.GreaterOrEqual(t, took, tt.shortest)
 				assert.LessOrEqual(t, took, tt.longest)
 				assert.Empty(t, r.errOut.String())
@@ -175,17 +176,32 @@ func TestDemo_MissingStep(t *testing.T) {
 }
 
 func TestDemo_SignOnRefused(t *testing.T) {
+	for _, width := range []int{0, 80} {
+		synctest.Test(t, func(t *testing.T) {
+			var r demoRun
+			status := r.runOn(t.Context(), width, 24, func(p *demo.Plan) {
+				p.Prepare = func(srv *agstest.Server) { srv.SuspendAccount(agstest.DefaultAccountID) }
+			})
+			assert.Equal(t, 1, status)
+			assert.Equal(t, 1, r.server.Count(agstest.SignOn))
+			assert.Regexp(t, `^agsauth demo: sign on: .*20002.*\n$`, r.errOut.String())
+			assert.NotContains(t, r.out.String(), "requests  ")
+		})
+	}
+}
+
+func TestDemo_LongLinesAreCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r demoRun
-		status := r.run(t.Context(), func(p *demo.Plan) {
+		assert.Equal(t, 1, r.run(t.Context(), func(p *demo.Plan) {
 			p.Prepare = func(srv *agstest.Server) {
-				srv.SuspendAccount(agstest.DefaultAccountID)
+				srv.Always(agstest.Refresh, agstest.Fault{Status: http.StatusServiceUnavailable})
 			}
-		})
-		assert.Equal(t, 1, status)
-		assert.Equal(t, 1, r.server.Count(agstest.SignOn))
-		assert.Regexp(t, `^agsauth demo: sign on: .*20002.*\n$`, r.errOut.String())
-		assert.NotContains(t, r.out.String(), "requests")
+		}, "--fast"))
+		assert.Contains(t, r.out.String(), "…\n")
+		for line := range strings.Lines(r.out.String()) {
+			assert.LessOrEqual(t, utf8.RuneCountInString(strings.TrimSuffix(line, "\n")), 80, line)
+		}
 	})
 }
 
@@ -204,9 +220,9 @@ func TestDemo_Interrupted(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), tt.after)
 				defer cancel()
 				var r demoRun
-				begun := time.Now()
+				start := time.Now()
 				assert.Equal(t, 130, r.run(ctx, nil, "--fast"))
-				assert.Equal(t, tt.after, time.Since(begun), "it waits for nothing")
+				assert.Equal(t, tt.after, time.Since(start), "it waits for nothing")
 				out := r.out.String()
 				assert.Contains(t, out, tt.logged)
 				assert.Contains(t, out, "    failed                       0\n")
@@ -242,7 +258,10 @@ func TestDemo_OnAScreenThePictureAndTheReportRemain(t *testing.T) {
 				assert.Contains(t, remains, "\n  requests  ")
 				assert.True(t, strings.HasSuffix(remains, tt.verdict), remains)
 				assert.NotContains(t, remains, "A gateway, ")
+				assert.NotContains(t, ansi.Strip(remains), "q quit")
 				if tt.status == 0 {
+					assert.Contains(t, ansi.Strip(remains), "failed 0\n")
+					assert.Contains(t, remains, "\nsession 2 ")
 					assertNoSecret(t, r.out.String(), r.server)
 				}
 				assert.Empty(t, r.errOut.String())

@@ -116,10 +116,12 @@ An access token lasts %g s, and a session %g s, however often it is refreshed.
 func (c Command) canDraw() bool {
 	in, inFile := c.In.(*os.File)
 	out, outFile := c.Out.(*os.File)
-	name := os.Getenv("TERM")
-	if name == "dumb" || name == "" && runtime.GOOS != "windows" || !inFile || !outFile || !term.IsTerminal(in.Fd()) {
+	if !inFile || !outFile || !term.IsTerminal(in.Fd()) || !capable(os.Getenv("TERM")) {
 		return false
 	}
 	width, height, err := term.GetSize(out.Fd()) // fails if out is no terminal
 	return err == nil && width >= minWidth && height >= minHeight
 }
+
+// capable reports by a terminal's name whether it can draw. On Windows it has no name.
+func capable(name string) bool { return name != "dumb" && (name != "" || runtime.GOOS == "windows") }

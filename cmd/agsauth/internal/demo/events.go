@@ -14,21 +14,21 @@ import (
 
 // Event is something that has happened. It carries no secret.
 type Event struct {
-	At        time.Duration // since the start of the demo
-	Who, What string        // the subject and the rest of a sentence
+	At            time.Duration // since the start of the demo
+	Subject, Text string        // the subject and the rest of a sentence
 }
 
 // String returns the event as a line.
 func (e Event) String() string {
-	return fmt.Sprintf("%4.1fs  %-10s %s", e.At.Seconds(), e.Who, e.What)
+	return fmt.Sprintf("%4.1fs  %-10s %s", e.At.Seconds(), e.Subject, e.Text)
 }
 
-func (d *Demo) log(who, format string, args ...any) {
+func (d *Demo) log(subject, format string, args ...any) {
 	d.logMu.Lock()
 	defer d.logMu.Unlock()
 	if d.emit != nil {
 		oneLine := strings.Join(strings.Fields(fmt.Sprintf(format, args...)), " ")
-		d.emit(Event{d.clock.Elapsed(), who, oneLine})
+		d.emit(Event{d.clock.Elapsed(), subject, oneLine})
 	}
 }
 

@@ -2,8 +2,12 @@ package demo
 
 import "time"
 
-// Span is span.
-var Span = span
+// Unexported functions.
+var (
+	Capable = capable
+	Reason  = reason
+	Span    = span
+)
 
 // ActivityText returns the text of an activity.
 func ActivityText(requests, failed int, slowest time.Duration) string {

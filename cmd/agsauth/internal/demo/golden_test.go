@@ -43,10 +43,10 @@ func screens() map[string]demo.Screen {
 	}
 	healthy.Rates[10] = 120
 	healthy.Events = []demo.Event{
-		{At: 300 * time.Millisecond, Who: "session 1", What: "starts with a sign-on as device PUB_1 and lasts 38s"},
-		{At: 300 * time.Millisecond, Who: "workers", What: "start: 8 of them call the API in a loop"},
-		{At: 2800 * time.Millisecond, Who: "refresh 1", What: "took 250.9ms; 80 requests meanwhile, slowest 1ms"},
-		{At: 4 * time.Second, Who: "demo", What: "slows the gateway: the next refresh takes 1.5s longer"},
+		{At: 300 * time.Millisecond, Subject: "session 1", Text: "starts with a sign-on as device PUB_1 and lasts 38s"},
+		{At: 300 * time.Millisecond, Subject: "workers", Text: "start: 8 of them call the API in a loop"},
+		{At: 2800 * time.Millisecond, Subject: "refresh 1", Text: "took 250.9ms; 80 requests meanwhile, slowest 1ms"},
+		{At: 4 * time.Second, Subject: "demo", Text: "slows the gateway: the next refresh takes 1.5s longer"},
 	}
 
 	out := healthy
@@ -57,12 +57,12 @@ func screens() map[string]demo.Screen {
 	out.Events = nil
 	for i := range 40 {
 		out.Events = append(out.Events, demo.Event{
-			At: time.Duration(i) * time.Second / 3, Who: fmt.Sprintf("refresh %d", i), What: "took 250.9ms; 80 requests meanwhile, slowest 1ms",
+			At: time.Duration(i) * time.Second / 3, Subject: fmt.Sprintf("refresh %d", i), Text: "took 250.9ms; 80 requests meanwhile, slowest 1ms",
 		})
 	}
 	out.Events = append(out.Events,
-		demo.Event{At: 12 * time.Second, Who: "you", What: "stop the gateway for 1.5s: it refuses every call (503)"},
-		demo.Event{At: 12100 * time.Millisecond, Who: "workers", What: "have a FAILED request: " + strings.Repeat("very ", 20) + "long"})
+		demo.Event{At: 12 * time.Second, Subject: "you", Text: "stop the gateway for 1.5s: it refuses every call (503)"},
+		demo.Event{At: 12100 * time.Millisecond, Subject: "workers", Text: "have a FAILED request: " + strings.Repeat("very ", 20) + "long"})
 
 	rejecting := healthy
 	rejecting.Snapshot.Condition, rejecting.Snapshot.Logins, rejecting.Quitting = demo.Rejecting, 2, true

@@ -43,7 +43,7 @@ func (d *Demo) outage() bool { return d.clock.Elapsed() < d.read().outageEnds }
 // rejectToken makes the API reject the current token, for the script ("demo") or a
 // key ("you"). It returns false if there is no token or if the Source would ignore
 // the rejection: after repeated ones it refreshes only at intervals that double.
-func (d *Demo) rejectToken(ctx context.Context, who, what string) (rejected bool) {
+func (d *Demo) rejectToken(ctx context.Context, subject, text string) (rejected bool) {
 	before := d.read()
 	if st := before.status(); st.Err != nil || st.Phase != tokensource.Fresh && st.Phase != tokensource.Ageing {
 		return false
@@ -62,13 +62,13 @@ func (d *Demo) rejectToken(ctx context.Context, who, what string) (rejected bool
 		if s.pairs() == before.pairs() {
 			s.rejectedAt, s.rejectedBefore = time.Now(), s.Rejected
 		}
-		if who == "you" {
+		if subject == "you" {
 			s.keyEffect = true
 			s.Keys.Rejections++
 		}
 	})
 	if rejected {
-		d.log(who, "%s", what)
+		d.log(subject, "%s", text)
 		d.server.RejectToken(token.AccessToken)
 	}
 	return rejected

@@ -12,11 +12,9 @@ import (
 // Report is the result of a run.
 type Report struct {
 	Totals
-
 	Took, Median, Percentile99, Slowest time.Duration // the last three of requests
 	GatewayFailures                     int           // refreshes that were refused or lost their response
 	Workers, MaxRefreshes               int           // at the same time
-
 	// Missing are the steps of the script that did not happen as they should, with
 	// the reason. Excused are those after a fault by key.
 	Missing, Excused []string

@@ -68,11 +68,11 @@ func (m match) duration(t *testing.T, i int) time.Duration {
 	return d
 }
 
-// find returns the events that match a pattern of "who: what".
+// find returns the events that match a pattern of "subject: text".
 func (r *recording) find(pattern string) (found []match) {
 	re := regexp.MustCompile("^" + pattern)
 	for _, e := range r.events {
-		if sub := re.FindStringSubmatch(e.Who + ": " + e.What); sub != nil {
+		if sub := re.FindStringSubmatch(e.Subject + ": " + e.Text); sub != nil {
 			found = append(found, match{e, sub[1:]})
 		}
 	}

@@ -227,9 +227,9 @@ func (s Screen) lastEvents(height int) []string {
 	for i, e := range s.Events[max(0, len(s.Events)-height):] {
 		style := lipgloss.NewStyle()
 		switch {
-		case strings.Contains(e.What, "FAILED") || strings.Contains(e.What, "ENDED"):
+		case strings.Contains(e.Text, "FAILED") || strings.Contains(e.Text, "ENDED"):
 			style = bad()
-		case e.Who == "you" || e.Who == "demo":
+		case e.Subject == "you" || e.Subject == "demo":
 			style = note()
 		}
 		lines[i] = style.Render(ansi.Truncate(e.String(), s.Width, "…"))

@@ -59,14 +59,14 @@ func TestScreen_ShowsSnapshotsAndEvents(t *testing.T) {
 		return demo.Snapshot{At: at, Totals: demo.Totals{Requests: requests, Failed: failed}}
 	}
 	s, _ := update(demo.Screen{Plan: demo.Normal()},
-		tea.WindowSizeMsg{Width: 90, Height: 30}, demo.Event{What: "one"}, snapshot(100*time.Millisecond, 10, 0))
+		tea.WindowSizeMsg{Width: 90, Height: 30}, demo.Event{Text: "one"}, snapshot(100*time.Millisecond, 10, 0))
 	assert.Equal(t, []int{90, 30}, []int{s.Width, s.Height})
 	assert.Empty(t, s.Rates)
 
 	s, _ = update(s, snapshot(500*time.Millisecond, 100, 0), snapshot(600*time.Millisecond, 100, 0),
-		demo.Event{What: "two"}, snapshot(1500*time.Millisecond, 400, 300))
+		demo.Event{Text: "two"}, snapshot(1500*time.Millisecond, 400, 300))
 	assert.Equal(t, []float64{200, 0}, s.Rates)
-	assert.Equal(t, []demo.Event{{What: "one"}, {What: "two"}}, s.Events)
+	assert.Equal(t, []demo.Event{{Text: "one"}, {Text: "two"}}, s.Events)
 	assert.Equal(t, 400, s.Snapshot.Requests)
 	assert.True(t, s.View().AltScreen)
 	assert.Equal(t, s.String(), s.View().Content)
@@ -144,4 +144,8 @@ func TestCommand_DrawsOnlyOnATerminal(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, string(out), "A gateway, an API")
 	assert.NotContains(t, string(out), "\x1b")
+
+	for name, want := range map[string]bool{"xterm-256color": true, "dumb": false} {
+		assert.Equal(t, want, demo.Capable(name), name)
+	}
 }

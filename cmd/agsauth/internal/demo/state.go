@@ -28,26 +28,26 @@ type Keys struct{ Outages, Rejections, Suspends int }
 type state struct {
 	Totals
 
-	source    *tokensource.Source // nil before the sign-on
-	status    func() tokensource.Status
-	running   bool            // faults by key are possible
-	latencies []time.Duration // of the requests, in the order in which they ended
-	pending   []time.Time     // start of each worker's request, zero if it has none
-
-	calls            int       // of the gateway since the last token pair
-	firstCallAt      time.Time // of these
-	beforeCalls      Totals
+	source           *tokensource.Source // nil before the sign-on
+	status           func() tokensource.Status
+	running          bool // faults by key are possible
 	firstSessionEnd  time.Time
-	warned           bool      // the Source has announced the session's end
-	scriptedFaults   int       // calls of the gateway that met a fault of the script
-	condition        Condition // as set by the script
-	missing, excused []string  // steps, for the report
+	warned           bool            // the Source has announced the session's end
+	calls            int             // of the gateway since the last token pair
+	firstCallAt      time.Time       // of these
+	beforeCalls      Totals          // before the first of these
+	latencies        []time.Duration // of the requests, in the order in which they ended
+	pending          []time.Time     // start of each worker's request, zero if it has none
+	condition        Condition       // as set by the script
+	scriptedFaults   int             // calls of the gateway that met a fault of the script
+	missing, excused []string        // steps of the script
 
-	rejectedAt              time.Time     // when the API began to reject the current token, or zero
-	rejectedBefore          int           // Totals.Rejected then
-	rejectFrom, rejectEvery time.Duration // when and how often the Source follows a rejection
-	outageEnds              time.Duration // since the start of the demo, as is rejectFrom
-	keyEffect               bool          // there was a fault by key since the last usable token was granted
+	rejectedAt     time.Time     // when the API began to reject the current token, or zero
+	rejectedBefore int           // Totals.Rejected at rejectedAt
+	rejectFrom     time.Duration // since the start of the demo; the Source ignores a rejection before
+	rejectEvery    time.Duration // from one rejection to rejectFrom; it doubles each time
+	outageEnds     time.Duration // since the start of the demo
+	keyEffect      bool          // there was a fault by key since the last usable token was granted
 }
 
 // pairs returns the number of token pairs granted.
@@ -124,7 +124,6 @@ const (
 // Snapshot is the demo at one moment. It carries no secret.
 type Snapshot struct {
 	Totals
-
 	At        time.Duration      // since the start of the demo
 	Now       time.Time          // by the demo's clock
 	Status    tokensource.Status // of the Source

@@ -1,12 +1,15 @@
 package demo_test
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/agsauth/agsauth/ags"
 	"github.com/agsauth/agsauth/cmd/agsauth/internal/demo"
 )
 
@@ -16,11 +19,13 @@ func TestText(t *testing.T) {
 		{"1.2ms", demo.Span(1234 * time.Microsecond)},
 		{"250ms", demo.Span(250 * time.Millisecond)},
 		{"1.8s", demo.Span(1750 * time.Millisecond)},
+		{"503", demo.Reason(fmt.Errorf("refresh: %w", &ags.Error{Status: 503}))},
+		{"no way", demo.Reason(errors.New("no way"))},
 		{"all workers waited for it", demo.ActivityText(0, 0, time.Second)},
 		{"1 request meanwhile, slowest 12ms", demo.ActivityText(1, 0, 12*time.Millisecond)},
 		{"90 requests meanwhile, 40 failed", demo.ActivityText(90, 40, time.Second)},
-		{" 4.4s  refresh 3  took 250 ms", demo.Event{At: 4449 * time.Millisecond, Who: "refresh 3", What: "took 250 ms"}.String()},
-		{"61.0s  refresh 12 took 250 ms", demo.Event{At: 61 * time.Second, Who: "refresh 12", What: "took 250 ms"}.String()},
+		{" 4.4s  refresh 3  took 250 ms", demo.Event{At: 4449 * time.Millisecond, Subject: "refresh 3", Text: "took 250 ms"}.String()},
+		{"61.0s  refresh 12 took 250 ms", demo.Event{At: 61 * time.Second, Subject: "refresh 12", Text: "took 250 ms"}.String()},
 	} {
 		assert.Equal(t, tt.want, tt.got)
 	}
