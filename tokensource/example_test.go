@@ -67,7 +67,7 @@ func ExampleSource_restart() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if _, err := first.Token(); err != nil { // stores what it was handed
+	if _, err := first.Token(); err != nil { // saves the token of the Config
 		log.Fatal(err)
 	}
 	first.Close()

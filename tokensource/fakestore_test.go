@@ -235,6 +235,14 @@ func (s *lockingStore) Lock(ctx context.Context) (func() error, error) {
 	}
 }
 
+// lock takes the lock, as another process would.
+func (s *lockingStore) lock(t *testing.T) (unlock func() error) {
+	t.Helper()
+	unlock, err := s.Lock(t.Context())
+	require.NoError(t, err)
+	return unlock
+}
+
 // scenarioWithStore is a scenario with a lockingStore.
 func scenarioWithStore(t *testing.T, set func(*fixture, *tokensource.Config), body func(*testing.T, *fixture, *lockingStore)) {
 	t.Helper()

@@ -94,6 +94,13 @@ func (f *fixture) want(accessToken string) {
 	require.Equal(f.t, accessToken, got)
 }
 
+// wantAny asserts that a caller gets some access token at once.
+func (f *fixture) wantAny() {
+	f.t.Helper()
+	_, err := f.ask()
+	require.NoError(f.t, err)
+}
+
 // wantEnded asserts that a caller gets a LoginRequiredError at once.
 func (f *fixture) wantEnded(reason tokensource.Reason) *tokensource.LoginRequiredError {
 	f.t.Helper()
@@ -168,13 +175,28 @@ func newFixture(t *testing.T) *fixture {
 	return &fixture{t: t, clock: c, gw: newGateway(c), events: &eventLog{}, logs: &logBuffer{}}
 }
 
-// holdRefresh starts a caller whose refresh is not answered before Release.
-func (f *fixture) holdRefresh() (collect func() []answer) {
+// wantAll asserts that all callers get an access token.
+func wantAll(t *testing.T, collect func() []answer, accessToken string) {
+	t.Helper()
+	for _, a := range collect() {
+		require.Equal(t, answer{token: accessToken}, a)
+	}
+}
+
+// startClose starts a Close, and returns its result.
+func (f *fixture) startClose() <-chan error {
+	result := make(chan error, 1)
+	go func() { result <- f.src.Close() }()
+	return result
+}
+
+// holdRefresh starts n callers whose refresh is not answered before Release.
+func (f *fixture) holdRefresh(n int) (collect func() []answer) {
 	f.t.Helper()
 	f.want("a1")
 	f.gw.Refreshes.Hold()
 	f.clock.Advance(access)
-	return f.startCallers(f.t.Context(), 1)
+	return f.startCallers(f.t.Context(), n)
 }
 
 type answer struct {

@@ -75,8 +75,7 @@ func TestInvalidate_ServesTheTokenAgainWhenItCannotBeReplaced(t *testing.T) {
 	t.Run("because another process keeps the lock", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 			f.want("a1")
-			unlock, err := fake.Lock(t.Context())
-			require.NoError(t, err)
+			unlock := fake.lock(t)
 			f.src.Invalidate("a1")
 			collect := f.startCallers(t.Context(), 1)
 			f.clock.Advance(30 * time.Second)

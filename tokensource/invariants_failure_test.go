@@ -22,14 +22,11 @@ func TestInvariant12_NothingOutlivesClose(t *testing.T) {
 		assert.Equal(t, tokensource.Unknown, f.src.Status().Phase)
 	})
 	scenario(t, nil, func(t *testing.T, f *fixture) {
-		f.gw.Refreshes.Hold()
-		f.clock.Advance(access)
-		collect := f.startCallers(t.Context(), 3)
+		collect := f.holdRefresh(3)
 		ran := make(chan error, 1)
 		go func() { ran <- f.src.Run(t.Context()) }()
 		synctest.Wait()
-		done := make(chan error, 1)
-		go func() { done <- f.src.Close() }()
+		done := f.startClose()
 		for _, a := range collect() {
 			assert.ErrorIs(t, a.err, tokensource.ErrClosed)
 		}
@@ -51,9 +48,7 @@ func TestInvariant12_NothingOutlivesClose(t *testing.T) {
 func TestInvariant13_OneFailureAnswersAll(t *testing.T) {
 	scenario(t, nil, func(t *testing.T, f *fixture) {
 		f.gw.Refreshes.FailAlways(errBusy)
-		f.gw.Refreshes.Hold()
-		f.clock.Advance(access)
-		collect := f.startCallers(t.Context(), 20)
+		collect := f.holdRefresh(20)
 		f.gw.Refreshes.Release()
 		for _, a := range collect() {
 			var later *tokensource.UnavailableError

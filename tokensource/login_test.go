@@ -20,9 +20,7 @@ func TestLogin_RunsOnceForAllWaiters(t *testing.T) {
 		collect := f.startCallers(t.Context(), 50)
 		assert.Equal(t, 1, f.gw.Logins.Count())
 		f.gw.Logins.Release()
-		for _, a := range collect() {
-			require.Equal(t, answer{token: "a2"}, a)
-		}
+		wantAll(t, collect, "a2")
 		assert.Equal(t, tokensource.NoSession, f.gw.Logins.Calls()[0].Reason)
 		assert.Equal(t, []string{"session ended", "logged in"}, f.events.kinds())
 	})
@@ -78,9 +76,7 @@ func TestLogin_StartsAtOnceWhenTheRefreshIsRejected(t *testing.T) {
 		f.clock.Advance(5 * time.Minute)
 		collect := f.startCallers(t.Context(), 3)
 		f.gw.Logins.Release()
-		for _, a := range collect() {
-			assert.Equal(t, answer{token: "a2"}, a)
-		}
+		wantAll(t, collect, "a2")
 		assert.Equal(t, 1, f.gw.Refreshes.Count())
 	})
 }
@@ -118,9 +114,7 @@ func TestLogin_IsNotRepeatedDuringSetToken(t *testing.T) {
 		assert.Equal(t, 1, f.gw.Logins.Count(), "each sign-on may register a device")
 		close(slow)
 		require.NoError(t, <-set)
-		for _, a := range collect() {
-			assert.Equal(t, answer{token: "a2"}, a)
-		}
+		wantAll(t, collect, "a2")
 		assert.Equal(t, []string{"session ended", "token set"}, f.events.kinds())
 	})
 }

@@ -92,9 +92,7 @@ func TestRefresh_IsNotRepeatedAfterItsTimeout(t *testing.T) {
 
 func TestRefresh_SetsOneTimerAtATime(t *testing.T) {
 	scenario(t, nil, func(t *testing.T, f *fixture) {
-		f.gw.Refreshes.Hold()
-		f.clock.Advance(access)
-		collect := f.startCallers(t.Context(), 1)
+		collect := f.holdRefresh(1)
 		for _, left := range []time.Duration{10 * time.Second, 5 * time.Second} {
 			assert.Equal(t, left, f.clock.AdvanceToNext())
 			synctest.Wait()

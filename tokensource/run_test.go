@@ -34,8 +34,7 @@ func TestRun_NoticesTheEndAndWaits(t *testing.T) {
 	scenario(t, nil, func(t *testing.T, f *fixture) {
 		ended := f.src.LoginRequired()
 		f.gw.Refreshes.FailAlways(errUnauthorized)
-		go func() { _ = f.src.Run(t.Context()) }()
-		synctest.Wait()
+		begin(t, f.src.Run)
 		for range 120 {
 			f.clock.Advance(time.Minute)
 			synctest.Wait()
@@ -56,8 +55,7 @@ func TestRun_NoticesTheEndAndWaits(t *testing.T) {
 func TestRun_RetriesOnTheBackoff(t *testing.T) {
 	scenario(t, nil, func(t *testing.T, f *fixture) {
 		f.gw.Refreshes.Fail(errBusy, errBusy, errBusy)
-		go func() { _ = f.src.Run(t.Context()) }()
-		synctest.Wait()
+		begin(t, f.src.Run)
 		for f.gw.Refreshes.Count() < 4 {
 			require.NotZero(t, f.clock.AdvanceToNext())
 			synctest.Wait()
@@ -72,8 +70,7 @@ func TestRun_ReadsTheStoreOnceAMinuteAfterTheEnd(t *testing.T) {
 		f.gw.Refreshes.Fail(errUnauthorized)
 		f.clock.Advance(access)
 		f.wantEnded(tokensource.RefreshRejected)
-		go func() { _ = f.src.Run(t.Context()) }()
-		synctest.Wait()
+		begin(t, f.src.Run)
 		before := fake.loads
 		for range 10 * 60 {
 			f.clock.Advance(time.Second)

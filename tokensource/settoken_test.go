@@ -15,9 +15,7 @@ import (
 
 func TestSetToken_AnswersWaitersAndSupersedesARefresh(t *testing.T) {
 	scenario(t, nil, func(t *testing.T, f *fixture) {
-		f.gw.Refreshes.Hold()
-		f.clock.Advance(access)
-		collect := f.startCallers(t.Context(), 2)
+		collect := f.holdRefresh(2)
 		require.NoError(t, f.src.SetToken(t.Context(), f.gw.signOn()))
 		for _, a := range collect() {
 			assert.Equal(t, answer{token: "a2"}, a, "waiters get the new token")

@@ -15,7 +15,7 @@ import (
 func TestSetToken_WaitsForTheExclusiveSlot(t *testing.T) {
 	t.Run("and saves its token then", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
-			collect := f.holdRefresh()
+			collect := f.holdRefresh(1)
 			_, set := begin(t, f.setToken())
 			f.gw.Refreshes.Release()
 			require.NoError(t, <-set)
@@ -27,7 +27,7 @@ func TestSetToken_WaitsForTheExclusiveSlot(t *testing.T) {
 	})
 	t.Run("until its context ends", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
-			collect := f.holdRefresh()
+			collect := f.holdRefresh(1)
 			cancel, set := begin(t, f.setToken())
 			cancel()
 			require.ErrorIs(t, <-set, context.Canceled)
@@ -41,7 +41,7 @@ func TestSetToken_WaitsForTheExclusiveSlot(t *testing.T) {
 	})
 	t.Run("until another SetToken supersedes it", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
-			collect := f.holdRefresh()
+			collect := f.holdRefresh(1)
 			_, first := begin(t, f.setToken())
 			_, second := begin(t, f.setToken())
 			f.gw.Refreshes.Release()
@@ -55,10 +55,9 @@ func TestSetToken_WaitsForTheExclusiveSlot(t *testing.T) {
 
 func TestSetToken_StopsWaitingForTheSlotAtClose(t *testing.T) {
 	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, _ *lockingStore) {
-		collect := f.holdRefresh()
+		collect := f.holdRefresh(1)
 		_, set := begin(t, f.setToken())
-		closing := make(chan error, 1)
-		go func() { closing <- f.src.Close() }()
+		closing := f.startClose()
 		assert.Equal(t, tokensource.ErrClosed, <-set, "the token is not in use")
 		assert.ErrorIs(t, collect()[0].err, tokensource.ErrClosed)
 		f.gw.Refreshes.Release()
@@ -72,8 +71,7 @@ func TestSetToken_CompletesItsSaveDuringClose(t *testing.T) {
 		f.want("a1")
 		fake.saving.hold()
 		_, set := begin(t, f.setToken())
-		closing := make(chan error, 1)
-		go func() { closing <- f.src.Close() }()
+		closing := f.startClose()
 		synctest.Wait()
 		fake.saving.release()
 		require.NoError(t, <-set, "the next process can use it")
@@ -113,9 +111,7 @@ func TestSetToken_IsNotEndedByALateRejection(t *testing.T) {
 			fake.setUnavailable(errUnreachable) // defers the rejection
 			return errUnauthorized
 		})
-		f.gw.Refreshes.Hold()
-		f.clock.Advance(access)
-		collect := f.startCallers(t.Context(), 1)
+		collect := f.holdRefresh(1)
 		cancel, returned := begin(t, f.setToken())
 		cancel()
 		require.ErrorIs(t, <-returned, context.Canceled)

@@ -15,9 +15,7 @@ import (
 
 func TestSignOut_CoversARefreshThatIsAnsweredLater(t *testing.T) {
 	scenario(t, withSignOut, func(t *testing.T, f *fixture) {
-		f.gw.Refreshes.Hold()
-		f.clock.Advance(access)
-		collect := f.startCallers(t.Context(), 1)
+		collect := f.holdRefresh(1)
 		require.NoError(t, f.src.SignOut(t.Context()))
 		assert.ErrorIs(t, collect()[0].err, tokensource.ErrLoginRequired)
 		f.gw.Refreshes.Release()
@@ -65,7 +63,7 @@ func TestSignOut_CoversOperationsInFlight(t *testing.T) {
 	})
 	t.Run("with a SetToken that waits", func(t *testing.T) {
 		scenarioWithStore(t, withSignOut, func(t *testing.T, f *fixture, fake *lockingStore) {
-			collect := f.holdRefresh()
+			collect := f.holdRefresh(1)
 			_, set := begin(t, f.setToken())
 			_, setAgain := begin(t, f.setToken()) // both wait for the slot
 			_, returned := begin(t, f.src.SignOut)
@@ -123,9 +121,7 @@ func TestSignOut_CoversOperationsInFlight(t *testing.T) {
 				fake.loading.hold() // of the SetToken, which gets the slot next
 				return nil
 			})
-			f.gw.Refreshes.Hold()
-			f.clock.Advance(access)
-			collect := f.startCallers(t.Context(), 1)
+			collect := f.holdRefresh(1)
 			_, set := begin(t, f.setToken())
 			f.gw.Refreshes.Release()
 			synctest.Wait()
@@ -141,9 +137,7 @@ func TestSignOut_CoversOperationsInFlight(t *testing.T) {
 	})
 	t.Run("despite a later SetToken", func(t *testing.T) {
 		scenario(t, withSignOut, func(t *testing.T, f *fixture) {
-			f.gw.Refreshes.Hold()
-			f.clock.Advance(access)
-			collect := f.startCallers(t.Context(), 1)
+			collect := f.holdRefresh(1)
 			require.NoError(t, f.src.SignOut(t.Context()))
 			collect()
 			require.NoError(t, f.setToken()(t.Context()))
@@ -158,7 +152,7 @@ func TestSignOut_CoversOperationsInFlight(t *testing.T) {
 
 func TestSignOut_WaitsForTheRefreshInFlight(t *testing.T) {
 	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
-		collect := f.holdRefresh()
+		collect := f.holdRefresh(1)
 		_, out := begin(t, f.src.SignOut)
 		assert.ErrorIs(t, collect()[0].err, tokensource.ErrLoginRequired, "the session ends locally at once")
 		f.gw.Refreshes.Release()

@@ -14,7 +14,7 @@ import (
 
 func TestStoreAttempt_IsMarkedBeforeTheRefresh(t *testing.T) {
 	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
-		collect := f.holdRefresh()
+		collect := f.holdRefresh(1)
 		assert.NotNil(t, fake.field("attempt_at"))
 		assert.Equal(t, "a1 r1", fake.pair())
 		assert.InDelta(t, 1, fake.field("generation"), 0, "the mark alone is no new generation")
@@ -77,8 +77,7 @@ func TestStoreAttempt_DecidesWhetherTheOutcomeIsKnown(t *testing.T) {
 	t.Run("the mark of another process counts even without the lock", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 			f.want("a1")
-			unlock, err := fake.Lock(t.Context())
-			require.NoError(t, err)
+			unlock := fake.lock(t)
 			f.clock.Advance(access)
 			fake.edit(t, func(record map[string]any) { record["attempt_at"] = f.clock.Now() })
 			f.gw.Refreshes.Fail(errUnauthorized)

@@ -35,21 +35,17 @@ func TestStoreLoad_RestoresTheStartOfTheSession(t *testing.T) {
 	}, func(t *testing.T, f *fixture, fake *lockingStore) {
 		for range 80 {
 			f.clock.Advance(access)
-			_, err := f.ask()
-			require.NoError(t, err)
+			f.wantAny()
 		}
 		f.restart(nil, fake)
 		for range 9 {
-			_, err := f.ask()
-			require.NoError(t, err)
+			f.wantAny()
 			f.clock.Advance(access)
 		}
-		_, err := f.ask()
-		require.NoError(t, err)
+		f.wantAny()
 		assert.Zero(t, f.events.count(tokensource.EventEnding))
 		f.clock.Advance(access)
-		_, err = f.ask()
-		require.NoError(t, err)
+		f.wantAny()
 		assert.Equal(t, 1, f.events.count(tokensource.EventEnding))
 	})
 }
@@ -155,8 +151,7 @@ func TestStoreLoad_IsRepeatedAfterALongWaitForTheLock(t *testing.T) {
 		f.clock.Advance(40 * time.Second)
 		collect := f.startCallers(t.Context(), 1) // the store is given up; waits for a random second
 		fake.failReads(nil)                       // the store is back, and locked by another process
-		unlock, err := fake.Lock(t.Context())
-		require.NoError(t, err)
+		unlock := fake.lock(t)
 		f.clock.Advance(time.Second)
 		synctest.Wait()
 		fake.rotate(t, "theirs", f.clock.Now().Add(2*access))

@@ -17,8 +17,7 @@ func TestStoreLock_HeldByAnotherProcess(t *testing.T) {
 	t.Run("is not waited for while there is a live token", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 			f.want("a1")
-			unlock, err := fake.Lock(t.Context())
-			require.NoError(t, err)
+			unlock := fake.lock(t)
 			f.clock.Advance(55 * time.Minute)
 			f.want("a1")
 			f.clock.Advance(time.Second)
@@ -34,31 +33,25 @@ func TestStoreLock_HeldByAnotherProcess(t *testing.T) {
 	t.Run("is waited for without a live token", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 			f.want("a1")
-			unlock, err := fake.Lock(t.Context())
-			require.NoError(t, err)
+			unlock := fake.lock(t)
 			f.clock.Advance(access)
 			collect := f.startCallers(t.Context(), 5)
 			f.clock.Advance(29 * time.Second)
 			synctest.Wait()
 			fake.rotate(t, "theirs", f.clock.Now().Add(access))
 			require.NoError(t, unlock())
-			for _, a := range collect() {
-				assert.Equal(t, answer{token: "theirs"}, a)
-			}
+			wantAll(t, collect, "theirs")
 			assert.Zero(t, f.gw.Refreshes.Count())
 		})
 	})
 	t.Run("is given up after LockTimeout", func(t *testing.T) {
 		scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 			f.want("a1")
-			unlock, err := fake.Lock(t.Context())
-			require.NoError(t, err)
+			unlock := fake.lock(t)
 			f.clock.Advance(access)
 			collect := f.startCallers(t.Context(), 5)
 			f.clock.Advance(30 * time.Second)
-			for _, a := range collect() {
-				assert.Equal(t, answer{token: "a2"}, a)
-			}
+			wantAll(t, collect, "a2")
 			assert.Equal(t, 1, f.events.count(tokensource.EventUnlocked))
 			assert.Equal(t, "a2 r2", fake.pair())
 			require.NoError(t, unlock())
@@ -66,8 +59,7 @@ func TestStoreLock_HeldByAnotherProcess(t *testing.T) {
 	})
 	t.Run("delays a login", func(t *testing.T) {
 		scenarioWithStore(t, withLoginOnly, func(t *testing.T, f *fixture, fake *lockingStore) {
-			unlock, err := fake.Lock(t.Context())
-			require.NoError(t, err)
+			unlock := fake.lock(t)
 			collect := f.startCallers(t.Context(), 2)
 			f.clock.Advance(30 * time.Second)
 			for _, a := range collect() {
@@ -84,8 +76,7 @@ func TestStoreLock_HeldByAnotherProcess(t *testing.T) {
 func TestStoreLock_IsStillWaitedForWhenTheTokenExpires(t *testing.T) {
 	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 		f.want("a1")
-		unlock, err := fake.Lock(t.Context()) // another process refreshes for three seconds
-		require.NoError(t, err)
+		unlock := fake.lock(t) // another process refreshes for three seconds
 		f.clock.Advance(access - 1500*time.Millisecond)
 		f.want("a1")                 // a refresh is due, and waits for a second
 		f.clock.Advance(time.Second) // the token expires meanwhile
@@ -121,8 +112,7 @@ func TestStoreLock_UnsupportedLockingDelaysNothing(t *testing.T) {
 func TestStoreLock_AnEmptyStoreIsRefilledWithoutIt(t *testing.T) {
 	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 		f.want("a1")
-		unlock, err := fake.Lock(t.Context())
-		require.NoError(t, err)
+		unlock := fake.lock(t)
 		fake.replace("")
 		f.clock.Advance(access)
 		collect := f.startCallers(t.Context(), 1)
@@ -137,8 +127,7 @@ func TestStoreLock_AnEmptyStoreIsRefilledWithoutIt(t *testing.T) {
 func TestStoreLock_WithoutItOnlyAnExpiredTokenIsRefreshed(t *testing.T) {
 	scenarioWithStore(t, withMedianRand, func(t *testing.T, f *fixture, fake *lockingStore) {
 		f.want("a1")
-		unlock, err := fake.Lock(t.Context())
-		require.NoError(t, err)
+		unlock := fake.lock(t)
 		f.clock.Advance(access)
 		collect := f.startCallers(t.Context(), 1)
 		f.clock.Advance(30 * time.Second) // LockTimeout; a random wait follows
@@ -165,8 +154,7 @@ func TestStoreLock_IsTakenWhenTheStoreIsBack(t *testing.T) {
 		collect := f.startCallers(t.Context(), 1) // the store is given up; waits for a random second
 		fake.setUnavailable(nil)                  // the store is back, and another process refreshes
 		fake.lockErr = nil
-		unlock, err := fake.Lock(t.Context())
-		require.NoError(t, err)
+		unlock := fake.lock(t)
 		f.clock.Advance(time.Second)
 		synctest.Wait()
 		assert.Zero(t, f.gw.Refreshes.Count(), "no refresh without the lock of a store that is back")

@@ -70,9 +70,7 @@ func TestStoreSave_ThatHangsIsGivenUp(t *testing.T) {
 		synctest.Wait()
 		assert.Equal(t, 1, f.gw.Refreshes.Count())
 		f.clock.Advance(5 * time.Second) // and the save of the pair
-		for _, a := range collect() {
-			assert.Equal(t, answer{token: "a2"}, a)
-		}
+		wantAll(t, collect, "a2")
 		fake.saving.release()
 		f.clock.Advance(time.Minute)
 		f.want("a2")
@@ -115,5 +113,60 @@ func TestStoreSave_ASpentPairIsNotAdopted(t *testing.T) {
 			assert.Equal(t, "a2 r2", fake.pair())
 			assert.Equal(t, []string{"r1"}, f.gw.presented())
 		})
+	})
+}
+
+// Another process adopts and refreshes a pair whose save has taken effect, although its
+// answer was lost.
+func TestStoreSave_WithALostAnswer(t *testing.T) {
+	for name, tt := range map[string]struct {
+		pair      string
+		presented []string
+	}{
+		"of SetToken":         {"a2 r2", nil},
+		"of the Config token": {"a1 r1", nil},
+		"of a refresh":        {"a2 r2", []string{"r1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+				fake.lost = name == "of the Config token"
+				f.want("a1")
+				fake.lost = true
+				switch name {
+				case "of SetToken":
+					require.ErrorIs(t, f.setToken()(t.Context()), errUnreachable)
+				case "of a refresh":
+					f.clock.Advance(access)
+					f.want("a2")
+				}
+				require.Equal(t, tt.pair, fake.pair())
+				fake.lost = false
+				fake.rotate(t, "theirs", f.clock.Now().Add(2*access))
+				f.clock.Advance(access)
+				f.want("theirs")
+				assert.Equal(t, tt.presented, f.gw.presented(), "the pair is spent: another process has refreshed it")
+				assert.Equal(t, "theirs r-theirs", fake.pair(), "the only valid pair was overwritten by a spent one")
+			})
+		})
+	}
+}
+
+func TestStoreSave_AGenerationIsNotUsedTwice(t *testing.T) {
+	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.want("a1")
+		fake.failSaves(errUnreachable)
+		require.ErrorIs(t, f.setToken()(t.Context()), errUnreachable)
+		fake.failSaves(nil)
+		fake.lost = true // the attempt mark is saved with the pair, and the answer is lost
+		var marked any
+		f.gw.Refreshes.Do(func() error {
+			require.Equal(t, "a2 r2", fake.pair())
+			marked, fake.lost = fake.field("generation"), false
+			return nil
+		})
+		f.clock.Advance(access)
+		f.want("a3")
+		require.Equal(t, "a3 r3", fake.pair())
+		assert.Greater(t, fake.field("generation"), marked, "otherwise a process that has adopted a2 would not adopt a3")
 	})
 }

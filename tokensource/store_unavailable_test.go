@@ -57,9 +57,7 @@ func TestStoreUnavailable_Later(t *testing.T) {
 		collect := f.startCallers(t.Context(), 10) // it has expired, and the store is given up
 		assert.Zero(t, f.gw.Refreshes.Count())
 		f.clock.Advance(time.Second) // the random wait: half of two seconds
-		for _, a := range collect() {
-			assert.Equal(t, answer{token: "a2"}, a)
-		}
+		wantAll(t, collect, "a2")
 		assert.Equal(t, 1, f.gw.Refreshes.Count())
 		synctest.Wait()
 		assert.Equal(t, 1, f.events.count(tokensource.EventUnlocked))

@@ -128,7 +128,7 @@ func TestSync_CancelsASaveThatIsNoLongerNeeded(t *testing.T) {
 
 func TestSync_WaitsForTheSlotUntilClose(t *testing.T) {
 	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, _ *lockingStore) {
-		collect := f.holdRefresh()
+		collect := f.holdRefresh(1)
 		_, synced := begin(t, f.src.Sync)
 		go func() { _ = f.src.Close() }()
 		assert.ErrorIs(t, <-synced, tokensource.ErrClosed)

@@ -118,20 +118,23 @@ func TestExpiresInUpperBound(t *testing.T) {
 	}
 }
 
-func TestExchangeRequest_BadResponse(t *testing.T) {
-	e := &httpGateway{answers: []string{`{"scope": "user", "token_type": "bearer"}`}}
-	scenarioExpired(t, e, func(t *testing.T, f *fixture) {
-		assert.ErrorContains(t, f.wantUnavailable(), "no access_token")
-		assert.Len(t, e.requests, 1)
-	})
-}
-
-func TestExchangeRequest_BadResponseType(t *testing.T) {
-	e := &httpGateway{answers: []string{`{"access_token":123,  "scope": "user", "token_type": "bearer"}`}}
-	scenarioExpired(t, e, func(t *testing.T, f *fixture) {
-		assert.ErrorContains(t, f.wantUnavailable(), "access_token is not a string")
-		assert.Len(t, e.requests, 1)
-	})
+// TokenRetrieveError200 is an error that a server reports with status 200.
+func TestExchangeRequest(t *testing.T) {
+	for name, tt := range map[string]struct{ answer, want string }{
+		"BadResponse":           {`{"scope": "user", "token_type": "bearer"}`, "no access_token"},
+		"BadResponseType":       {`{"access_token":123,  "scope": "user", "token_type": "bearer"}`, "access_token is not a string"},
+		"TokenRetrieveError200": {`{"error": "invalid_grant"}`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := &httpGateway{answers: []string{tt.answer}}
+			scenarioExpired(t, e, func(t *testing.T, f *fixture) {
+				err := f.wantUnavailable()
+				require.ErrorIs(t, err, ags.ErrProtocol)
+				require.ErrorContains(t, err, tt.want)
+				assert.Len(t, e.requests, 1)
+			})
+		})
+	}
 }
 
 func TestTokenRetrieveError(t *testing.T) {
@@ -141,15 +144,6 @@ func TestTokenRetrieveError(t *testing.T) {
 		require.True(t, ok)
 		assert.Equal(t, http.StatusBadRequest, refusal.Status)
 		assert.Equal(t, "invalid_grant", refusal.Message)
-		assert.Len(t, e.requests, 1)
-	})
-}
-
-// Some servers report an error with status 200.
-func TestTokenRetrieveError200(t *testing.T) {
-	e := &httpGateway{answers: []string{`{"error": "invalid_grant"}`}}
-	scenarioExpired(t, e, func(t *testing.T, f *fixture) {
-		require.ErrorIs(t, f.wantUnavailable(), ags.ErrProtocol)
 		assert.Len(t, e.requests, 1)
 	})
 }

@@ -132,12 +132,18 @@ func (e *Endpoint[In]) wait(ctx context.Context, held chan struct{}, takes time.
 func (e *Endpoint[In]) Replace(replies ...Reply) (dropped int) {
 	dropped = e.Unused()
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	e.script = nil
+	e.mu.Unlock()
+	e.add(replies...)
+	return dropped
+}
+
+func (e *Endpoint[In]) add(replies ...Reply) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	for _, r := range replies {
 		e.script = append(e.script, scripted{Reply: r})
 	}
-	return dropped
 }
 
 // Unused returns how many replies of the script were not used yet.
@@ -154,19 +160,15 @@ func (e *Endpoint[In]) Unused() (n int) {
 
 // Do adds replies to the script, each of which runs a function.
 func (e *Endpoint[In]) Do(functions ...func() error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	for _, do := range functions {
-		e.script = append(e.script, scripted{Reply: Reply{Do: do}})
+		e.add(Reply{Do: do})
 	}
 }
 
 // Fail adds failures to the script; a nil error succeeds.
 func (e *Endpoint[In]) Fail(errs ...error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	for _, err := range errs {
-		e.script = append(e.script, scripted{Reply: Reply{Err: err}})
+		e.add(Reply{Err: err})
 	}
 }
 

@@ -111,21 +111,15 @@ func drawReply(rt *rapid.T) reply {
 	return r
 }
 
-func drawReplies(a drawArgs) (string, func(*model)) {
-	replies := rapid.SliceOfN(rapid.Custom(drawReply), 1, 3).Draw(a.rt, "replies")
-	return fmt.Sprint(replies), func(m *model) {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.gw.refresh = append(m.gw.refresh, replies...)
-	}
-}
-
-func drawLogins(a drawArgs) (string, func(*model)) {
-	replies := rapid.SliceOfN(rapid.Custom(drawReply), 1, 3).Draw(a.rt, "replies")
-	return fmt.Sprint(replies), func(m *model) {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.gw.login = append(m.gw.login, replies...)
+// drawScript draws a step that adds replies to a script of the gateway.
+func drawScript(script func(*gateway) *[]reply) func(drawArgs) (string, func(*model)) {
+	return func(a drawArgs) (string, func(*model)) {
+		replies := rapid.SliceOfN(rapid.Custom(drawReply), 1, 3).Draw(a.rt, "replies")
+		return fmt.Sprint(replies), func(m *model) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			*script(m.gw) = append(*script(m.gw), replies...)
+		}
 	}
 }
 

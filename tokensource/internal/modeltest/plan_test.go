@@ -146,8 +146,8 @@ func stepKinds() []stepKind {
 			return fmt.Sprintf("%c: %d, for %s", 'A'+index, n, limit), func(m *model) { m.ask(m.procs[index], n, limit) }
 		}},
 		byProcess("leave", 1, (*model).leave),
-		{name: "gateway", weight: 4, draw: drawReplies},
-		{name: "login", draw: drawLogins},
+		{name: "gateway", weight: 4, draw: drawScript(func(g *gateway) *[]reply { return &g.refresh })},
+		{name: "login", draw: drawScript(func(g *gateway) *[]reply { return &g.login })},
 		environment("release what hangs", (*model).release),
 		{name: "suspend", draw: func(a drawArgs) (string, func(*model)) {
 			d := a.span(time.Second, time.Minute, 40*time.Minute, 5*time.Hour, 72*time.Hour)
