@@ -71,13 +71,13 @@ func (f *fixture) source(set func(*fixture, *tokensource.Config)) *tokensource.S
 func (f *fixture) ask() (string, error) {
 	f.t.Helper()
 	synctest.Wait()
-	ctx, leave := context.WithCancel(f.t.Context())
+	ctx, cancel := context.WithCancel(f.t.Context())
 	var tok *oauth2.Token
 	var err error
 	done := make(chan struct{})
 	go func() { defer close(done); tok, err = f.src.TokenContext(ctx) }()
 	synctest.Wait()
-	leave()
+	cancel()
 	<-done
 	synctest.Wait()
 	if err != nil {

@@ -14,13 +14,10 @@ import (
 
 func TestRun_KeepsAnIdleSessionAlive(t *testing.T) {
 	scenario(t, nil, func(t *testing.T, f *fixture) {
-		ctx, cancel := context.WithCancel(t.Context())
-		ran := make(chan error, 1)
-		go func() { ran <- f.src.Run(ctx) }()
-		synctest.Wait()
-		assert.ErrorContains(t, f.src.Run(ctx), "Run", "one at a time")
+		cancel, ran := begin(t, f.src.Run)
+		assert.ErrorContains(t, f.src.Run(t.Context()), "Run", "one at a time")
 		for f.clock.Now().Before(start.Add(5 * 24 * time.Hour)) {
-			require.NoError(t, f.clock.BlockUntil(ctx, 1))
+			require.NoError(t, f.clock.BlockUntil(t.Context(), 1))
 			require.LessOrEqual(t, f.clock.AdvanceToNext(), time.Minute, "at least once a minute")
 			synctest.Wait()
 		}
@@ -48,7 +45,7 @@ func TestRun_NoticesTheEndAndWaits(t *testing.T) {
 			f.clock.Advance(time.Minute)
 			synctest.Wait()
 		}
-		assert.Equal(t, 2, f.gw.Refreshes.Count(), "and goes on when there is a session")
+		assert.Equal(t, 2, f.gw.Refreshes.Count(), "Run goes on with the next session")
 	})
 }
 

@@ -23,32 +23,32 @@ type sealedRecord struct {
 }
 
 // open returns the Store of a process with these keys.
-func (sealed *sealedRecord) open(keys ...byte) *store.Sealed {
-	sealed.t.Helper()
-	s := &store.Sealed{Store: &sealedRecordStore{sealed.inner.Peer(), sealed}, Name: "dave"}
+func (r *sealedRecord) open(keys ...byte) *store.Sealed {
+	r.t.Helper()
+	s := &store.Sealed{Store: &sealedRecordStore{r.inner.Peer(), r}, Name: "dave"}
 	for _, n := range keys {
 		key, err := store.NewKey(bytes.Repeat([]byte{n}, 32))
-		require.NoError(sealed.t, err)
+		require.NoError(r.t, err)
 		s.Keys = append(s.Keys, key)
 	}
 	return s
 }
 
-// sealed returns the bytes that are stored.
-func (sealed *sealedRecord) sealed() string {
-	sealed.t.Helper()
-	data, err := sealed.inner.Peer().Load(sealed.t.Context())
-	require.NoError(sealed.t, err)
+// bytes returns the bytes that are stored.
+func (r *sealedRecord) bytes() string {
+	r.t.Helper()
+	data, err := r.inner.Peer().Load(r.t.Context())
+	require.NoError(r.t, err)
 	return string(data)
 }
 
 // reseal opens the record with some keys, and seals it with the first.
-func (sealed *sealedRecord) reseal(keys ...byte) {
-	sealed.t.Helper()
-	s := sealed.open(keys...)
-	data, err := s.Load(sealed.t.Context())
-	require.NoError(sealed.t, err)
-	require.NoError(sealed.t, s.Save(sealed.t.Context(), data))
+func (r *sealedRecord) reseal(keys ...byte) {
+	r.t.Helper()
+	s := r.open(keys...)
+	data, err := s.Load(r.t.Context())
+	require.NoError(r.t, err)
+	require.NoError(r.t, s.Save(r.t.Context(), data))
 }
 
 type sealedRecordStore struct {
@@ -87,7 +87,7 @@ func TestStoreSealed_SurvivesARestart(t *testing.T) {
 		f.want("a4") // the fixture grants a pair for each Source
 		f.restartSealed(sealed, nil, 2)
 		f.want("a4")
-		assert.NotContains(t, sealed.sealed(), "access_token")
+		assert.NotContains(t, sealed.bytes(), "access_token")
 		assert.Equal(t, 2, f.gw.Refreshes.Count())
 		assert.Zero(t, f.gw.Logins.Count())
 	})
@@ -118,10 +118,10 @@ func TestStoreSealed_WithoutSealedIsNotTakenForEmpty(t *testing.T) {
 
 func TestStoreSealed_WithoutTheKeyAConfigTokenOverwritesNothing(t *testing.T) {
 	scenarioSealed(t, func(t *testing.T, f *fixture, sealed *sealedRecord) {
-		given, before := f.gw.signOn(), sealed.sealed()
+		given, before := f.gw.signOn(), sealed.bytes()
 		f.restartSealed(sealed, given, 2)
 		f.want("a2") // not expired
-		assert.Equal(t, before, sealed.sealed())
+		assert.Equal(t, before, sealed.bytes())
 		f.clock.Advance(access)
 		f.wantNothingDone(sealed)
 		f.restartSealed(sealed, nil, 1)
@@ -213,12 +213,12 @@ func TestStoreSealed_NotOpenedWhileTheLockIsHeld(t *testing.T) {
 func TestStoreSealed_NotOpenedSetTokenAndSignOutAreNotSaved(t *testing.T) {
 	scenarioSealed(t, func(t *testing.T, f *fixture, sealed *sealedRecord) {
 		sealed.reseal(2, 1)
-		before := sealed.sealed()
+		before := sealed.bytes()
 		require.ErrorIs(t, f.src.SetToken(t.Context(), f.gw.signOn()), store.ErrNotOpened)
 		f.want("a2")
 		require.ErrorIs(t, f.src.SignOut(t.Context()), store.ErrNotOpened)
 		f.wantEnded(tokensource.SignedOut)
-		assert.Equal(t, before, sealed.sealed())
+		assert.Equal(t, before, sealed.bytes())
 		assert.Zero(t, f.gw.Logins.Count())
 	})
 }
@@ -229,7 +229,7 @@ func TestStoreSealed_ADamagedRecordIsSetAside(t *testing.T) {
 		_, err := s.Load(t.Context())
 		require.NoError(t, err)
 		require.NoError(t, s.Save(t.Context(), []byte("damaged")))
-		damaged := sealed.sealed()
+		damaged := sealed.bytes()
 		f.restartSealed(sealed, nil, 1)
 		f.want("a3")
 		assert.Equal(t, 1, f.gw.Logins.Count())
@@ -241,12 +241,12 @@ func TestStoreSealed_ADamagedRecordIsSetAside(t *testing.T) {
 // wait for a store, and that nothing is saved, refreshed or logged in.
 func (f *fixture) wantNothingDone(sealed *sealedRecord) {
 	f.t.Helper()
-	before, calls, signOns := sealed.sealed(), f.gw.Refreshes.Count(), f.gw.Logins.Count()
+	before, calls, signOns := sealed.bytes(), f.gw.Refreshes.Count(), f.gw.Logins.Count()
 	for range 60 {
 		require.ErrorContains(f.t, f.wantUnavailable(), "sealed")
 		f.clock.Advance(10 * time.Second)
 	}
-	assert.Equal(f.t, before, sealed.sealed(), "nothing is saved")
+	assert.Equal(f.t, before, sealed.bytes(), "nothing is saved")
 	assert.Equal(f.t, calls, f.gw.Refreshes.Count(), "no refresh is made")
 	assert.Equal(f.t, signOns, f.gw.Logins.Count(), "no login is made")
 	assert.Zero(f.t, f.events.count(tokensource.EventUnlocked))

@@ -77,13 +77,12 @@ func TestStoreUnavailable_ARejectionIsDeferred(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 				f.want("a1")
-				away := errUnreachable
 				f.gw.Refreshes.Do(func() error {
-					fake.setUnavailable(away)
+					fake.setUnavailable(errUnreachable)
 					return errUnauthorized
 				})
 				f.clock.Advance(access)
-				assert.ErrorIs(t, f.wantUnavailable(), away)
+				assert.ErrorIs(t, f.wantUnavailable(), errUnreachable)
 				if rotated {
 					fake.rotate(t, "theirs", f.clock.Now().Add(access))
 				}

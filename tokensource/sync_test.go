@@ -22,9 +22,8 @@ func TestSync_AdoptsAndDoesNotCallTheGateway(t *testing.T) {
 		require.NoError(t, f.src.Sync(t.Context()), "no newer record is no error")
 		f.clock.Advance(access)
 		require.NoError(t, f.src.Sync(t.Context()))
-		away := errUnreachable
-		fake.setUnavailable(away)
-		assert.ErrorIs(t, f.src.Sync(t.Context()), away)
+		fake.setUnavailable(errUnreachable)
+		assert.ErrorIs(t, f.src.Sync(t.Context()), errUnreachable)
 		assert.Zero(t, f.gw.Refreshes.Count())
 		assert.Equal(t, 1, f.events.count(tokensource.EventAdopted))
 	})
