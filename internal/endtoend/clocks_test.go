@@ -1,7 +1,9 @@
 package endtoend_test
 
 import (
+	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -14,8 +16,9 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// A laptop that slept: the wall clock has moved, the monotonic one has not.
-func TestEndToEnd_Suspended(t *testing.T) {
+// The machine was suspended: the wall clock has moved on, the monotonic clock has
+// not.
+func TestSuspended(t *testing.T) {
 	for _, c := range []struct {
 		name      string
 		asleep    time.Duration
@@ -32,67 +35,67 @@ func TestEndToEnd_Suspended(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			fake := clock.NewFake(time.Date(2022, 6, 10, 15, 4, 53, 0, time.UTC))
-			loopback(t, plan{platform: agstest.Config{Clock: fake}}, func(t *testing.T, h *house) {
-				h.served(1)
+			overLoopback(t, options{platform: agstest.Config{Clock: fake}}, func(t *testing.T, s *stack) {
+				s.wantServed(1)
 				fake.Suspend(c.asleep)
 				if c.reason != 0 {
-					e := h.ended(c.reason)
+					e := s.wantLoginRequired(c.reason)
 					require.ErrorIs(t, e.Err, ags.ErrUnauthorized)
-					h.wantCount(agstest.Refresh, c.refreshes)
-					h.wantCount(agstest.API, 1)
+					s.wantCount(agstest.Refresh, c.refreshes)
+					s.wantCount(agstest.API, 1)
 					return
 				}
-				require.NoError(t, h.get(t.Context()).failed())
+				require.NoError(t, s.get(t.Context()).asError())
 				if c.refreshes > 0 {
-					h.events.awaitRefresh(t)
+					s.events.awaitRefresh(t)
 				}
-				h.served(1 + c.refreshes)
-				h.wantCount(agstest.Refresh, c.refreshes)
-				h.wantCount(agstest.API, 3)
-				assert.Zero(t, h.rejections())
-				h.wantSound()
+				s.wantServed(1 + c.refreshes)
+				s.wantCount(agstest.Refresh, c.refreshes)
+				s.wantCount(agstest.API, 3)
+				assert.Zero(t, s.rejectedCalls())
+				s.wantNoOverlap()
 			})
 		})
 	}
 }
 
-// With Run a machine that wakes up is looked after within a minute.
-func TestEndToEnd_RunAfterASleep(t *testing.T) {
+// With Run, the token is refreshed within a minute of a resume.
+func TestRunAfterASuspend(t *testing.T) {
 	fake := clock.NewFake(time.Date(2022, 6, 10, 15, 4, 53, 0, time.UTC))
-	loopback(t, plan{platform: agstest.Config{Clock: fake}}, func(t *testing.T, h *house) {
+	overLoopback(t, options{platform: agstest.Config{Clock: fake}}, func(t *testing.T, s *stack) {
 		stopped := make(chan error, 1)
-		go func() { stopped <- h.src.Run(t.Context()) }()
+		go func() { stopped <- s.src.Run(t.Context()) }()
 		require.NoError(t, fake.BlockUntil(t.Context(), 1))
 		fake.Suspend(8 * time.Hour)
 		assert.LessOrEqual(t, fake.AdvanceToNext(), time.Minute)
-		h.events.awaitRefresh(t)
-		h.served(2)
-		h.wantCount(agstest.Refresh, 1)
-		require.NoError(t, h.src.Close())
+		s.events.awaitRefresh(t)
+		s.wantServed(2)
+		s.wantCount(agstest.Refresh, 1)
+		require.NoError(t, s.src.Close())
 		assert.ErrorIs(t, <-stopped, tokensource.ErrClosed)
 	})
 }
 
-// A set-top box boots in 1970, signs on, and then learns what time it is: no
-// horizon that is decades past by one clock alone ends the session.
-func TestEndToEnd_BoxThatBootsIn1970(t *testing.T) {
+// A set-top box starts with its clock in 1970, signs on, and then sets its clock. An
+// expiry that has passed by one of the two clocks only does not end the session.
+func TestClockStartsIn1970(t *testing.T) {
 	now := time.Date(2022, 6, 10, 15, 4, 53, 0, time.UTC)
 	for shape, quirks := range map[string]agstest.Quirks{
 		"claims": {}, "opaque": {OpaqueTokens: true}, "opaque, the whole fixed lifetime every time": {OpaqueTokens: true, RepeatFixedLifetime: true},
 	} {
 		t.Run(shape, func(t *testing.T) {
 			box, platform := clock.NewFake(time.Unix(90, 0)), clock.NewFake(now)
-			p := plan{
+			opts := options{
 				platform: agstest.Config{Clock: platform, Quirks: quirks},
 				gateway:  func(cfg *ags.Config) { cfg.Clock = box },
 			}
-			loopback(t, p, func(t *testing.T, h *house) {
-				h.served(1)
+			overLoopback(t, opts, func(t *testing.T, s *stack) {
+				s.wantServed(1)
 				box.Suspend(now.Sub(time.Unix(90, 0)))
-				h.served(2)
-				h.events.awaitRefresh(t)
-				h.wantCount(agstest.Refresh, 1)
-				st := h.src.Status()
+				s.wantServed(2)
+				s.events.awaitRefresh(t)
+				s.wantCount(agstest.Refresh, 1)
+				st := s.src.Status()
 				assert.Equal(t, tokensource.Fresh, st.Phase)
 				assert.WithinDuration(t, now.Add(time.Hour), st.ExpiresAt, time.Second)
 				assert.WithinDuration(t, now.Add(30*24*time.Hour), st.FixedExpiresAt, time.Second)
@@ -100,96 +103,97 @@ func TestEndToEnd_BoxThatBootsIn1970(t *testing.T) {
 					step := st.RefreshAt.Sub(box.Now())
 					box.Advance(step)
 					platform.Advance(step)
-					h.served(generation)
-					h.events.awaitRefresh(t)
-					st = h.src.Status()
+					s.wantServed(generation)
+					s.events.awaitRefresh(t)
+					st = s.src.Status()
 				}
-				h.wantCount(agstest.Refresh, 29)
-				assert.Zero(t, h.rejections())
-				h.wantSound()
+				s.wantCount(agstest.Refresh, 29)
+				assert.Zero(t, s.rejectedCalls())
+				s.wantNoOverlap()
 			})
 		})
 	}
 }
 
-// And one whose clock is set back in the middle of it.
-func TestEndToEnd_ClockSetBack(t *testing.T) {
+// The wall clock is set back by a year during the session.
+func TestClockSetBack(t *testing.T) {
 	box := clock.NewFake(time.Date(2022, 6, 10, 15, 4, 53, 0, time.UTC))
 	platform := clock.NewFake(box.Now())
-	p := plan{platform: agstest.Config{Clock: platform}, gateway: func(cfg *ags.Config) { cfg.Clock = box }}
-	loopback(t, p, func(t *testing.T, h *house) {
+	opts := options{platform: agstest.Config{Clock: platform}, gateway: func(cfg *ags.Config) { cfg.Clock = box }}
+	overLoopback(t, opts, func(t *testing.T, s *stack) {
 		box.Suspend(-365 * 24 * time.Hour)
-		h.served(1)
+		s.wantServed(1)
 		box.Advance(90 * time.Minute)
 		platform.Advance(90 * time.Minute)
-		h.served(2) // dead by the clock that cannot be set
+		s.wantServed(2) // dead by the clock that cannot be set
 		box.Advance(90 * time.Minute)
 		platform.Advance(90 * time.Minute)
-		h.served(3)
-		h.wantCount(agstest.Refresh, 2)
-		assert.Zero(t, h.rejections())
-		h.wantSound()
+		s.wantServed(3)
+		s.wantCount(agstest.Refresh, 2)
+		assert.Zero(t, s.rejectedCalls())
+		s.wantNoOverlap()
 	})
 }
 
-// The machine sleeps across the fixed horizon, with an access token that says of
-// itself that it lives, by either clock: it is not served on that word.
-func TestEndToEnd_SuspendedAcrossTheFixedHorizon(t *testing.T) {
+// The machine is suspended across the fixed expiry, with an access token that is
+// still valid by either clock. The token is not served.
+func TestSuspendedAcrossTheFixedExpiry(t *testing.T) {
 	fake := clock.NewFake(time.Date(2022, 6, 10, 15, 4, 53, 0, time.UTC))
-	p := plan{platform: agstest.Config{Clock: fake, FixedLifetime: 30 * time.Minute}}
-	loopback(t, p, func(t *testing.T, h *house) {
-		h.served(1)
+	opts := options{platform: agstest.Config{Clock: fake, FixedLifetime: 30 * time.Minute}}
+	overLoopback(t, opts, func(t *testing.T, s *stack) {
+		s.wantServed(1)
 		fake.Suspend(40 * time.Minute)
-		require.True(t, h.token.ExpiresAt.After(fake.Now()))
-		require.ErrorIs(t, h.ended(tokensource.FixedExpired).Err, ags.ErrUnauthorized)
-		h.wantCount(agstest.Refresh, 1)
-		h.wantCount(agstest.API, 1)
+		require.True(t, s.token.ExpiresAt.After(fake.Now()))
+		require.ErrorIs(t, s.wantLoginRequired(tokensource.FixedExpired).Err, ags.ErrUnauthorized)
+		s.wantCount(agstest.Refresh, 1)
+		s.wantCount(agstest.API, 1)
 	})
 }
 
-// A clock that is set two and a half days ahead by mistake, and right again: the
-// gateway is asked before the session is given up, and no dead token is sent.
-func TestEndToEnd_ClockSetWrongAndRightAgain(t *testing.T) {
+// The wall clock is set forward by mistake, by two and a half days, and later
+// corrected. The gateway is asked before the session is given up, and no expired
+// token is sent.
+func TestClockSetForwardAndBack(t *testing.T) {
 	for name, restart := range map[string]bool{"": false, "with a restart in between": true} {
 		t.Run(name, func(t *testing.T) {
 			box := clock.NewFake(time.Date(2022, 6, 10, 15, 4, 53, 0, time.UTC))
 			platform := clock.NewFake(box.Now())
 			var memory store.Memory
-			p := plan{
+			opts := options{
 				platform: agstest.Config{Clock: platform},
 				gateway:  func(cfg *ags.Config) { cfg.Clock = box },
-				source:   func(_ *house, cfg *tokensource.Config) { cfg.Store = &memory },
+				source:   func(_ *stack, cfg *tokensource.Config) { cfg.Store = &memory },
 			}
-			loopback(t, p, func(t *testing.T, h *house) {
-				h.served(1)
+			overLoopback(t, opts, func(t *testing.T, s *stack) {
+				s.wantServed(1)
 				box.Suspend(60 * time.Hour)
-				h.served(2)
-				h.events.awaitRefresh(t)
+				s.wantServed(2)
+				s.events.awaitRefresh(t)
 				box.Suspend(-60 * time.Hour)
 				if restart {
-					require.NoError(t, h.src.Close())
-					h.src = h.source(func(_ *house, cfg *tokensource.Config) { cfg.Store, cfg.Token = memory.Peer(), nil })
-					h.client = h.clientOf(h.src)
-					h.served(2) // from a minute that is yet to come: refreshed at once
-					h.events.awaitRefresh(t)
-					h.served(3)
+					require.NoError(t, s.src.Close())
+					s.src = s.source(func(_ *stack, cfg *tokensource.Config) { cfg.Store, cfg.Token = memory.Peer(), nil })
+					s.client = s.clientOf(s.src)
+					s.wantServed(2) // from a minute that is yet to come: refreshed at once
+					s.events.awaitRefresh(t)
+					s.wantServed(3)
 				}
 				for range 30 {
 					box.Advance(10 * time.Minute)
 					platform.Advance(10 * time.Minute)
-					require.NoError(t, h.get(t.Context()).failed())
+					require.NoError(t, s.get(t.Context()).asError())
 				}
-				assert.Zero(t, h.rejections())
-				assert.Empty(t, h.events.of(tokensource.EventEnded))
-				assert.InDelta(t, 7, h.srv.Count(agstest.Refresh), 1)
-				h.wantSound()
+				assert.Zero(t, s.rejectedCalls())
+				assert.Empty(t, s.events.ofKind(tokensource.EventEnded))
+				assert.InDelta(t, 7, s.srv.Count(agstest.Refresh), 1)
+				s.wantNoOverlap()
 			})
 		})
 	}
 }
 
-// A clock that is an hour off, this or that way, changes nothing.
-func TestEndToEnd_SkewedServer(t *testing.T) {
+// A server clock that is wrong, in either direction, has no effect.
+func TestSkewedServerClock(t *testing.T) {
 	for name, skew := range map[string]time.Duration{"ahead": time.Hour, "behind": -time.Hour, "decades ahead": 50 * 365 * 24 * time.Hour} {
 		for shape, quirks := range map[string]agstest.Quirks{
 			"spans and claims": {},
@@ -197,23 +201,56 @@ func TestEndToEnd_SkewedServer(t *testing.T) {
 			"spans alone":      {OpaqueTokens: true},
 		} {
 			t.Run(name+", "+shape, func(t *testing.T) {
-				p := plan{platform: agstest.Config{Skew: skew, FixedLifetime: 4 * time.Hour, Quirks: quirks}}
-				bubble(t, p, func(t *testing.T, h *house) {
-					issuedAt := h.token.IssuedAt
-					y := h.crowd(2, 8*time.Minute, 4*time.Hour-2*time.Second)
-					assert.Empty(t, y.errs)
-					assert.Zero(t, y.slowest)
-					assert.Zero(t, h.rejections())
-					st := h.src.Status()
+				opts := options{platform: agstest.Config{Skew: skew, FixedLifetime: 4 * time.Hour, Quirks: quirks}}
+				inBubble(t, opts, func(t *testing.T, s *stack) {
+					issuedAt := s.token.IssuedAt
+					stats := s.poll(2, 8*time.Minute, 4*time.Hour-2*time.Second)
+					assert.Empty(t, stats.errs)
+					assert.Zero(t, stats.slowest)
+					assert.Zero(t, s.rejectedCalls())
+					st := s.src.Status()
 					assert.WithinDuration(t, st.IssuedAt.Add(time.Hour), st.ExpiresAt, time.Second)
 					assert.WithinDuration(t, st.IssuedAt.Add(48*time.Hour), st.RefreshExpiresAt, time.Second)
 					assert.WithinDuration(t, issuedAt.Add(4*time.Hour), st.FixedExpiresAt, time.Second)
 					sleep(3 * time.Second)
-					h.ended(tokensource.FixedExpired)
-					h.wantCount(agstest.Refresh, 4)
-					h.wantSound()
+					s.wantLoginRequired(tokensource.FixedExpired)
+					s.wantCount(agstest.Refresh, 4)
+					s.wantNoOverlap()
 				})
 			})
 		}
 	}
+}
+
+// A source without callers has no timer, whatever happened before.
+func TestNoTimerAtRest(t *testing.T) {
+	fake := clock.NewFake(time.Date(2022, 6, 10, 15, 4, 53, 0, time.UTC))
+	var memory store.Memory
+	opts := options{platform: agstest.Config{Clock: fake}, source: func(_ *stack, cfg *tokensource.Config) { cfg.Store = &memory }}
+	inBubble(t, opts, func(t *testing.T, s *stack) {
+		rest := func() {
+			t.Helper()
+			synctest.Wait()
+			require.Zero(t, fake.AdvanceToNext())
+		}
+		s.wantServed(1)
+		rest()
+		fake.Advance(56 * time.Minute)
+		s.wantServed(1)
+		rest()
+		s.wantServed(2)
+		s.srv.Script(agstest.Refresh, agstest.Fault{Status: http.StatusServiceUnavailable})
+		fake.Advance(2 * time.Hour)
+		s.wantUnavailable()
+		rest()
+		fake.Advance(time.Second)
+		s.wantServed(3)
+		s.srv.RejectNext(1)
+		s.wantServed(4)
+		rest()
+		require.NoError(t, s.src.SignOut(t.Context()))
+		rest()
+		s.wantCount(agstest.Refresh, 4)
+		s.wantNoOverlap()
+	})
 }

@@ -14,10 +14,84 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// Fifty callers live through several lifetimes of a token that is refreshed
-// slowly, by refresh tokens that are good once: nobody fails, nobody waits, and
-// the API never sees a token that it does not like.
-func TestEndToEnd_FiftyCallersNeverFailNorWait(t *testing.T) {
+// A refresh token may expire before its access token.
+func TestRefreshTokenExpiresFirst(t *testing.T) {
+	opts := options{platform: agstest.Config{AccessLifetime: time.Hour, RefreshLifetime: 30 * time.Minute}}
+	inBubble(t, opts, func(t *testing.T, s *stack) {
+		stats := s.poll(5, time.Minute, 100*time.Minute)
+		assert.Empty(t, stats.errs)
+		assert.Zero(t, stats.slowest)
+		s.wantCount(agstest.Refresh, 3) // every 27 minutes
+		assert.Empty(t, s.events.ofKind(tokensource.EventEnded))
+
+		// Left alone for too long the refreshing has ended, but the token has not.
+		required := s.src.LoginRequired()
+		sleep(31 * time.Minute)
+		s.wantServed(4)
+		assert.True(t, isClosed(required))
+		assert.Equal(t, tokensource.RefreshExpired, s.src.Status().Reason)
+		sleep(time.Hour)
+		s.wantEnded(tokensource.RefreshExpired, required)
+		s.wantCount(agstest.Refresh, 3)
+		s.wantNoOverlap()
+	})
+}
+
+// The fixed expiry of the session ends it, even while the access token is still
+// valid.
+func TestAccessTokenOutlivesTheSession(t *testing.T) {
+	opts := options{platform: agstest.Config{AccessLifetime: time.Hour, FixedLifetime: 30 * time.Minute}}
+	inBubble(t, opts, func(t *testing.T, s *stack) {
+		stats := s.poll(5, time.Minute, 30*time.Minute-2*time.Second)
+		assert.Empty(t, stats.errs)
+		sleep(2 * time.Second)
+		s.wantEnded(tokensource.FixedExpired, s.src.LoginRequired())
+		s.wantCount(agstest.Refresh, 0)
+		assert.Zero(t, s.rejectedCalls())
+	})
+}
+
+// Callers wait for a slow refresh only after the access token has expired.
+func TestRefreshSlowerThanTheMargin(t *testing.T) {
+	opts := options{
+		platform: agstest.Config{AccessLifetime: 20 * time.Second, Quirks: agstest.Quirks{MillisecondClaims: true}},
+		source:   func(_ *stack, cfg *tokensource.Config) { cfg.RefreshTimeout = 30 * time.Second },
+	}
+	inBubble(t, opts, func(t *testing.T, s *stack) {
+		s.srv.Always(agstest.Refresh, agstest.Fault{Delay: 12 * time.Second})
+		stats := s.poll(10, time.Second, 3*time.Minute)
+		assert.Empty(t, stats.errs)
+		// Each pair is asked for when the one before has arrived, 12 s after it was
+		// asked for itself, and is served for 19 s: 24 s - 19 s.
+		assert.Equal(t, 5*time.Second, stats.slowest)
+		assert.InDelta(t, 15, s.srv.Count(agstest.Refresh), 1, "one after the other")
+		assert.Zero(t, s.rejectedCalls())
+		s.wantNoOverlap()
+	})
+}
+
+// A response whose access token has already expired does not serve the waiting
+// callers, but its refresh token must be kept: it is the only valid one.
+func TestTokenExpiresBeforeItArrives(t *testing.T) {
+	opts := options{platform: agstest.Config{AccessLifetime: 10 * time.Second}}
+	inBubble(t, opts, func(t *testing.T, s *stack) {
+		sleep(time.Minute)
+		s.srv.Script(agstest.Refresh, agstest.Fault{Delay: 9500 * time.Millisecond, AfterWork: true})
+		begin := time.Now()
+		s.wantUnavailable()
+		assert.Equal(t, 9500*time.Millisecond, time.Since(begin))
+		s.wantCount(agstest.API, 0)
+		sleep(15 * time.Second)
+		s.wantServed(3)
+		s.wantCount(agstest.Refresh, 2)
+		s.wantNoOverlap()
+	})
+}
+
+// Fifty callers use a session for several token lifetimes, with slow refreshes and
+// single-use refresh tokens. No call fails or waits, and the API never rejects a
+// token.
+func TestFiftyCallersNeitherFailNorWait(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		fault agstest.Fault
@@ -27,183 +101,186 @@ func TestEndToEnd_FiftyCallersNeverFailNorWait(t *testing.T) {
 		{"the answer drips in", agstest.Fault{Kind: agstest.Drip, Pause: time.Second}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			bubble(t, plan{platform: agstest.Config{AccessLifetime: 10 * time.Minute}}, func(t *testing.T, h *house) {
-				h.srv.Always(agstest.Refresh, c.fault)
-				y := h.crowd(50, time.Minute, 32*time.Minute)
-				assert.Empty(t, y.errs)
-				assert.Zero(t, y.slowest, "the slowest call")
-				assert.Equal(t, y.calls, h.srv.Count(agstest.API), "no call was repeated")
-				assert.Equal(t, 1600, y.calls)
-				h.wantCount(agstest.Refresh, 3)
-				h.wantCount(agstest.SignOn, 1)
-				h.wantSound()
+			inBubble(t, options{platform: agstest.Config{AccessLifetime: 10 * time.Minute}}, func(t *testing.T, s *stack) {
+				s.srv.Always(agstest.Refresh, c.fault)
+				stats := s.poll(50, time.Minute, 32*time.Minute)
+				assert.Empty(t, stats.errs)
+				assert.Zero(t, stats.slowest, "the slowest call")
+				assert.Equal(t, stats.calls, s.srv.Count(agstest.API), "no call was repeated")
+				assert.Equal(t, 1600, stats.calls)
+				s.wantCount(agstest.Refresh, 3)
+				s.wantCount(agstest.SignOn, 1)
+				s.wantNoOverlap()
 			})
 		})
 	}
 }
 
-// The same on the system's clock and over real connections. On a slow machine tokens
-// that live for two seconds die on their way.
-func TestEndToEnd_FiftyCallersOnARealClock(t *testing.T) {
+// The same on the system clock and over real connections. On a slow machine tokens
+// with a lifetime of two seconds may expire in transit, so the test is opt-in.
+func TestFiftyCallersOnARealClock(t *testing.T) {
 	multiproc.OptIn(t)
-	p := plan{platform: agstest.Config{
+	opts := options{platform: agstest.Config{
 		AccessLifetime: 2 * time.Second, Quirks: agstest.Quirks{MillisecondClaims: true},
 	}}
-	loopback(t, p, func(t *testing.T, h *house) {
-		h.srv.Always(agstest.Refresh, agstest.Fault{Delay: 300 * time.Millisecond})
-		y := h.crowd(50, 100*time.Millisecond, 4500*time.Millisecond)
-		assert.Empty(t, y.errs)
-		assert.Greater(t, y.calls, 500)
-		assert.Zero(t, h.rejections())
+	overLoopback(t, opts, func(t *testing.T, s *stack) {
+		s.srv.Always(agstest.Refresh, agstest.Fault{Delay: 300 * time.Millisecond})
+		stats := s.poll(50, 100*time.Millisecond, 4500*time.Millisecond)
+		assert.Empty(t, stats.errs)
+		assert.Greater(t, stats.calls, 500)
+		assert.Zero(t, s.rejectedCalls())
 		// A pair is due after one second, and there 0.3 s later.
-		assert.InDelta(t, 3, h.srv.Count(agstest.Refresh), 1)
-		h.wantCount(agstest.SignOn, 1)
-		h.wantSound()
+		assert.InDelta(t, 3, s.srv.Count(agstest.Refresh), 1)
+		s.wantCount(agstest.SignOn, 1)
+		s.wantNoOverlap()
 	})
 }
 
-// Tokens that live for a second are kept fresh like those that live for an hour.
-func TestEndToEnd_ShortestTokens(t *testing.T) {
-	p := plan{platform: agstest.Config{
+// Tokens with a lifetime of one second are refreshed in time.
+func TestShortestTokens(t *testing.T) {
+	opts := options{platform: agstest.Config{
 		AccessLifetime: time.Second, RefreshLifetime: 2 * time.Second, Quirks: agstest.Quirks{MillisecondClaims: true},
 	}}
-	bubble(t, p, func(t *testing.T, h *house) {
-		h.srv.Always(agstest.Refresh, agstest.Fault{Delay: 200 * time.Millisecond})
-		y := h.crowd(20, 200*time.Millisecond, 10*time.Second)
-		assert.Empty(t, y.errs)
-		assert.Zero(t, y.slowest)
-		assert.Zero(t, h.rejections())
+	inBubble(t, opts, func(t *testing.T, s *stack) {
+		s.srv.Always(agstest.Refresh, agstest.Fault{Delay: 200 * time.Millisecond})
+		stats := s.poll(20, 200*time.Millisecond, 10*time.Second)
+		assert.Empty(t, stats.errs)
+		assert.Zero(t, stats.slowest)
+		assert.Zero(t, s.rejectedCalls())
 		// Due after half a second, and not earlier.
-		h.wantCount(agstest.Refresh, 19)
-		h.wantSound()
+		s.wantCount(agstest.Refresh, 19)
+		s.wantNoOverlap()
 	})
 }
 
-// After a pause the first callers wait for one refresh, all for the same.
-func TestEndToEnd_AfterAPauseAllWaitForOneRefresh(t *testing.T) {
-	bubble(t, plan{}, func(t *testing.T, h *house) {
-		sleep(5 * time.Hour)
-		h.wantCount(agstest.Refresh, 0)
-		h.srv.Always(agstest.Refresh, agstest.Fault{Delay: 3 * time.Second})
-		begin := time.Now()
-		for _, r := range h.rush(200) {
-			require.NoError(t, r.failed())
-			require.Equal(t, 2, r.echo.Generation)
-		}
-		assert.Equal(t, 3*time.Second, time.Since(begin))
-		h.wantCount(agstest.Refresh, 1)
-		h.wantCount(agstest.API, 200)
-		h.wantSound()
-	})
-}
-
-// Run keeps a session alive that nobody uses, for a month; it warns in time, once,
-// and at the fixed horizon it is over, with no call more.
-func TestEndToEnd_MonthOfIdleness(t *testing.T) {
-	bubble(t, plan{}, func(t *testing.T, h *house) {
-		signedOnAt := h.token.IssuedAt
-		stopped := make(chan error, 1)
-		go func() { stopped <- h.src.Run(t.Context()) }()
-		required := h.src.LoginRequired()
-
-		sleep(29*24*time.Hour - time.Second)
-		assert.Empty(t, h.events.of(tokensource.EventEnding))
-		sleep(2 * time.Second)
-		warned := h.events.of(tokensource.EventEnding)
-		require.Len(t, warned, 1)
-		assert.Equal(t, tokensource.FixedExpired, warned[0].Reason)
-		assert.WithinDuration(t, signedOnAt.Add(30*24*time.Hour), warned[0].NextAt, time.Second)
-
-		sleep(24*time.Hour - 3*time.Second)
-		assert.False(t, isClosed(required))
-		h.served(786)
-		sleep(2 * time.Second)
-		assert.True(t, isClosed(required))
-		e := h.ended(tokensource.FixedExpired)
-		assert.WithinDuration(t, signedOnAt.Add(30*24*time.Hour), e.At, time.Second)
-		assert.Equal(t, "PUB_1", e.ClientID)
-		assert.Equal(t, agstest.DefaultAccountID, e.AccountID)
-
-		sleep(24 * time.Hour)
-		// One every 55 minutes, until the token reaches the horizon.
-		h.wantCount(agstest.Refresh, 785)
-		h.wantCount(agstest.API, 1)
-		assert.Len(t, h.events.of(tokensource.EventEnding), 1)
-		assert.Len(t, h.events.of(tokensource.EventEnded), 1)
-		h.wantSound()
-		require.NoError(t, h.src.Close())
-		assert.ErrorIs(t, <-stopped, tokensource.ErrClosed)
-	})
-}
-
-// The same month, played on the fake clock over true connections.
-func TestEndToEnd_MonthOnTheFakeClock(t *testing.T) {
+// A month on the fake clock, over real connections.
+func TestMonthOnTheFakeClock(t *testing.T) {
 	fake := clock.NewFake(time.Date(2022, 6, 10, 15, 4, 53, 0, time.UTC))
-	loopback(t, plan{platform: agstest.Config{Clock: fake, AccessLifetime: 4 * time.Hour}}, func(t *testing.T, h *house) {
-		end := h.token.FixedExpiresAt
+	overLoopback(t, options{platform: agstest.Config{Clock: fake, AccessLifetime: 4 * time.Hour}}, func(t *testing.T, s *stack) {
+		end := s.token.FixedExpiresAt
 		require.Equal(t, fake.Now().Add(30*24*time.Hour), end)
 		for generation := 1; ; generation++ {
-			st := h.src.Status()
+			st := s.src.Status()
 			require.Equal(t, tokensource.Fresh, st.Phase)
 			if !st.ExpiresAt.Before(end) {
 				break // no refresh wins time any more
 			}
 			fake.Advance(st.RefreshAt.Sub(fake.Now()))
-			h.served(generation) // at once, and a refresh behind it
-			h.events.awaitRefresh(t)
+			s.wantServed(generation) // at once, and a refresh behind it
+			s.events.awaitRefresh(t)
 		}
 		// One every 235 minutes, until the token reaches the horizon.
-		h.wantCount(agstest.Refresh, 183)
+		s.wantCount(agstest.Refresh, 183)
 
 		fake.Advance(end.Sub(fake.Now()) - time.Second)
-		h.served(184)
+		s.wantServed(184)
 		fake.Advance(time.Second)
-		assert.Equal(t, end, h.ended(tokensource.FixedExpired).At)
-		h.wantCount(agstest.Refresh, 183)
-		assert.Zero(t, h.rejections())
-		h.wantSound()
+		assert.Equal(t, end, s.wantLoginRequired(tokensource.FixedExpired).At)
+		s.wantCount(agstest.Refresh, 183)
+		assert.Zero(t, s.rejectedCalls())
+		s.wantNoOverlap()
 	})
 }
 
-// A service that can sign on never notices the fixed horizon, nor a slow login.
-func TestEndToEnd_ServiceLivesOnThroughFixedHorizons(t *testing.T) {
-	p := plan{
+// Callers of a source with a login notice neither the fixed expiry nor a slow login.
+func TestLoginThroughFixedExpiries(t *testing.T) {
+	opts := options{
 		platform: agstest.Config{AccessLifetime: 10 * time.Minute, FixedLifetime: 25 * time.Minute},
 		source:   withLogin,
 	}
-	bubble(t, p, func(t *testing.T, h *house) {
-		h.srv.Always(agstest.SignOn, agstest.Fault{Delay: 20 * time.Second})
-		y := h.crowd(50, 2*time.Minute, 80*time.Minute)
-		assert.Empty(t, y.errs)
-		assert.Zero(t, y.slowest)
-		assert.Equal(t, y.calls, h.srv.Count(agstest.API))
-		h.wantCount(agstest.SignOn, 4)
-		assert.Equal(t, 1, h.srv.Stats().Devices, "it is the same device every time")
-		assert.Zero(t, h.rejections())
-		h.wantSound()
+	inBubble(t, opts, func(t *testing.T, s *stack) {
+		s.srv.Always(agstest.SignOn, agstest.Fault{Delay: 20 * time.Second})
+		stats := s.poll(50, 2*time.Minute, 80*time.Minute)
+		assert.Empty(t, stats.errs)
+		assert.Zero(t, stats.slowest)
+		assert.Equal(t, stats.calls, s.srv.Count(agstest.API))
+		s.wantCount(agstest.SignOn, 4)
+		assert.Equal(t, 1, s.srv.Stats().Devices, "it is the same device every time")
+		assert.Zero(t, s.rejectedCalls())
+		s.wantNoOverlap()
 	})
 }
 
-// A token's life counts from when it was asked for: one that was long on its way
-// is served for as much less, and never to an API that knows that it is dead.
-func TestEndToEnd_LifeCountsFromTheRequest(t *testing.T) {
+// The lifetime of a token counts from the request. A token whose response was slow
+// is served for a shorter time, and never after its expiry.
+func TestLifetimeCountsFromTheRequest(t *testing.T) {
 	const way = 9 * time.Second
-	p := plan{platform: agstest.Config{AccessLifetime: time.Minute, Quirks: agstest.Quirks{OpaqueTokens: true}}}
-	bubble(t, p, func(t *testing.T, h *house) {
-		h.srv.Script(agstest.Refresh, agstest.Fault{Delay: way, AfterWork: true})
-		h.srv.Always(agstest.Refresh, agstest.Fault{Status: http.StatusServiceUnavailable})
+	opts := options{platform: agstest.Config{AccessLifetime: time.Minute, Quirks: agstest.Quirks{OpaqueTokens: true}}}
+	inBubble(t, opts, func(t *testing.T, s *stack) {
+		s.srv.Script(agstest.Refresh, agstest.Fault{Delay: way, AfterWork: true})
+		s.srv.Always(agstest.Refresh, agstest.Fault{Status: http.StatusServiceUnavailable})
 		sleep(time.Minute)
 		asked := time.Now()
-		h.served(2)
+		s.wantServed(2)
 		require.Equal(t, way, time.Since(asked))
-		y := h.crowd(5, time.Second, time.Until(asked.Add(time.Minute-time.Second)))
-		assert.Empty(t, y.errs)
-		y = h.crowd(5, time.Second, 5*time.Second)
-		assert.Len(t, y.errs, y.calls)
-		assert.Zero(t, h.rejections())
-		assert.Equal(t, asked.Add(time.Minute).Round(0), h.src.Status().ExpiresAt)
-		assert.Equal(t, 1, h.srv.Stats().Refreshes)
-		assert.Greater(t, h.srv.Count(agstest.Refresh), 1)
-		h.wantSound()
+		stats := s.poll(5, time.Second, time.Until(asked.Add(time.Minute-time.Second)))
+		assert.Empty(t, stats.errs)
+		stats = s.poll(5, time.Second, 5*time.Second)
+		assert.Len(t, stats.errs, stats.calls)
+		assert.Zero(t, s.rejectedCalls())
+		assert.Equal(t, asked.Add(time.Minute).Round(0), s.src.Status().ExpiresAt)
+		assert.Equal(t, 1, s.srv.Stats().Refreshes)
+		assert.Greater(t, s.srv.Count(agstest.Refresh), 1)
+		s.wantNoOverlap()
+	})
+}
+
+// There is no refresh once it could not extend the session, whatever the tokens
+// claim.
+func TestNoRefreshNearTheFixedExpiry(t *testing.T) {
+	for name, quirks := range map[string]agstest.Quirks{
+		"tokens that outlive the session": {},
+		"tokens that end with it":         {CapLifetimes: true},
+		"opaque tokens":                   {OpaqueTokens: true},
+		"the whole lifetime every time":   {OpaqueTokens: true, RepeatFixedLifetime: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			opts := options{platform: agstest.Config{AccessLifetime: 10 * time.Minute, FixedLifetime: 25 * time.Minute, Quirks: quirks}}
+			inBubble(t, opts, func(t *testing.T, s *stack) {
+				stats := s.poll(20, time.Minute, 25*time.Minute-2*time.Second)
+				assert.Empty(t, stats.errs)
+				assert.Zero(t, stats.slowest)
+				s.wantCount(agstest.Refresh, 2)
+				sleep(3 * time.Second)
+				for _, r := range s.burst(50) {
+					require.ErrorIs(t, r.err, tokensource.ErrLoginRequired)
+				}
+				sleep(time.Minute)
+				s.wantLoginRequired(tokensource.FixedExpired)
+				s.wantCount(agstest.Refresh, 2)
+				assert.Zero(t, s.rejectedCalls())
+				s.wantNoOverlap()
+			})
+		})
+	}
+}
+
+// Without refresh tokens the session ends with the access token, and a login must
+// happen in time.
+func TestNoRefreshToken(t *testing.T) {
+	quirks := agstest.Quirks{OmitFields: []string{"refresh_token", "refresh_expires_in"}}
+	t.Run("with a login", func(t *testing.T) {
+		inBubble(t, options{platform: agstest.Config{Quirks: quirks}, source: withLogin}, func(t *testing.T, s *stack) {
+			s.srv.Always(agstest.SignOn, agstest.Fault{Delay: 5 * time.Second})
+			stats := s.poll(20, 4*time.Minute, 3*time.Hour)
+			assert.Empty(t, stats.errs)
+			assert.Zero(t, stats.slowest)
+			s.wantCount(agstest.SignOn, 4)
+			s.wantCount(agstest.Refresh, 0)
+			assert.Equal(t, 1, s.srv.Stats().Devices)
+			s.wantNoOverlap()
+		})
+	})
+	t.Run("without", func(t *testing.T) {
+		inBubble(t, options{platform: agstest.Config{Quirks: quirks}}, func(t *testing.T, s *stack) {
+			required := s.src.LoginRequired()
+			sleep(59 * time.Minute)
+			s.wantServed(1)
+			sleep(0)
+			assert.Len(t, s.events.ofKind(tokensource.EventEnding), 1, "the end was announced in time")
+			sleep(time.Minute)
+			s.wantEnded(tokensource.RefreshExpired, required)
+			s.wantCount(agstest.Refresh, 0)
+		})
 	})
 }

@@ -13,56 +13,56 @@ import (
 	"github.com/agsauth/agsauth/agstest"
 )
 
-// A program that knows of x/oauth2 only keeps its client over several lifetimes,
-// though that has a cache of its own in front of the source.
-func TestEndToEnd_OAuth2ClientOverThreeLifetimes(t *testing.T) {
-	bubble(t, plan{}, func(t *testing.T, h *house) {
-		ctx := context.WithValue(t.Context(), oauth2.HTTPClient, h.srv.Client())
-		h.client = oauth2.NewClient(ctx, h.src)
-		h.srv.Always(agstest.Refresh, agstest.Fault{Delay: 3 * time.Second})
+// An oauth2.Client works over several lifetimes, although it caches tokens in front
+// of the source.
+func TestOAuth2ClientOverThreeLifetimes(t *testing.T) {
+	inBubble(t, options{}, func(t *testing.T, s *stack) {
+		ctx := context.WithValue(t.Context(), oauth2.HTTPClient, s.srv.Client())
+		s.client = oauth2.NewClient(ctx, s.src)
+		s.srv.Always(agstest.Refresh, agstest.Fault{Delay: 3 * time.Second})
 		for range 3 {
 			// It asks for another ten seconds before the end, and gets the same one
 			// until the refresh behind it is done.
-			sleep(time.Until(h.src.Status().ExpiresAt) - 30*time.Second)
-			y := h.crowd(10, 2*time.Second, time.Minute)
-			assert.Empty(t, y.errs)
-			assert.Zero(t, y.slowest)
+			sleep(time.Until(s.src.Status().ExpiresAt) - 30*time.Second)
+			stats := s.poll(10, 2*time.Second, time.Minute)
+			assert.Empty(t, stats.errs)
+			assert.Zero(t, stats.slowest)
 		}
-		h.wantCount(agstest.Refresh, 3)
-		assert.Zero(t, h.rejections())
-		h.wantSound()
+		s.wantCount(agstest.Refresh, 3)
+		assert.Zero(t, s.rejectedCalls())
+		s.wantNoOverlap()
 	})
 }
 
-// After a pause it waits for the refresh, as it would for one of its own.
-func TestEndToEnd_OAuth2ClientAfterAPause(t *testing.T) {
-	bubble(t, plan{}, func(t *testing.T, h *house) {
-		ctx := context.WithValue(t.Context(), oauth2.HTTPClient, h.srv.Client())
-		h.client = oauth2.NewClient(ctx, h.src)
+// After a pause the oauth2 client waits for the refresh.
+func TestOAuth2ClientAfterAPause(t *testing.T) {
+	inBubble(t, options{}, func(t *testing.T, s *stack) {
+		ctx := context.WithValue(t.Context(), oauth2.HTTPClient, s.srv.Client())
+		s.client = oauth2.NewClient(ctx, s.src)
 		for generation := 1; generation <= 3; generation++ {
-			for _, r := range h.rush(20) {
-				require.NoError(t, r.failed())
+			for _, r := range s.burst(20) {
+				require.NoError(t, r.asError())
 				require.Equal(t, generation, r.echo.Generation)
 			}
 			sleep(5 * time.Hour)
 		}
-		h.wantCount(agstest.Refresh, 2)
-		h.wantSound()
+		s.wantCount(agstest.Refresh, 2)
+		s.wantNoOverlap()
 	})
 }
 
-// x/oauth2's wrappers write into the tokens that they are given. Several around
-// one source are no race, and change nothing for it.
-func TestEndToEnd_OAuth2Wrappers(t *testing.T) {
-	bubble(t, plan{}, func(t *testing.T, h *house) {
-		shared, err := h.src.TokenContext(t.Context())
+// The wrappers of x/oauth2 write into the tokens that they get. Several of them
+// around one source cause no race and do not change the source's token.
+func TestOAuth2Wrappers(t *testing.T) {
+	inBubble(t, options{}, func(t *testing.T, s *stack) {
+		shared, err := s.src.TokenContext(t.Context())
 		require.NoError(t, err)
 		expiry := shared.Expiry
 		sources := []oauth2.TokenSource{
-			oauth2.ReuseTokenSource(nil, h.src),
-			oauth2.ReuseTokenSourceWithExpiry(nil, h.src, time.Minute),
-			oauth2.ReuseTokenSourceWithExpiry(nil, h.src, 10*time.Minute),
-			h.src,
+			oauth2.ReuseTokenSource(nil, s.src),
+			oauth2.ReuseTokenSourceWithExpiry(nil, s.src, time.Minute),
+			oauth2.ReuseTokenSourceWithExpiry(nil, s.src, 10*time.Minute),
+			s.src,
 		}
 		var wg sync.WaitGroup
 		for _, source := range sources {
@@ -82,35 +82,34 @@ func TestEndToEnd_OAuth2Wrappers(t *testing.T) {
 		wg.Wait()
 		assert.Equal(t, expiry, shared.Expiry)
 		// Due every 55 minutes, and asked for every 5, for 200.
-		h.wantCount(agstest.Refresh, 3)
-		h.wantSound()
+		s.wantCount(agstest.Refresh, 3)
+		s.wantNoOverlap()
 	})
 }
 
-// What is handed out is a token for the API and no more: no refresh token, and a
-// copy for who may write into it.
-func TestEndToEnd_TokenHandedOut(t *testing.T) {
-	bubble(t, plan{}, func(t *testing.T, h *house) {
-		a, err := h.src.Token()
+// The returned token has no refresh token, and is a copy that the caller may modify.
+func TestTokenHasNoRefreshToken(t *testing.T) {
+	inBubble(t, options{}, func(t *testing.T, s *stack) {
+		a, err := s.src.Token()
 		require.NoError(t, err)
-		assert.Equal(t, h.token.AccessToken.Reveal(), a.AccessToken)
+		assert.Equal(t, s.token.AccessToken.Reveal(), a.AccessToken)
 		assert.Empty(t, a.RefreshToken)
 		assert.True(t, a.Valid())
 		assert.Equal(t, "Bearer", a.Type())
-		assert.WithinDuration(t, h.token.ExpiresAt, a.Expiry, 0)
+		assert.WithinDuration(t, s.token.ExpiresAt, a.Expiry, 0)
 		assert.Nil(t, a.Extra("refresh_token"))
 		a.AccessToken = "mine"
-		b, err := h.src.Token()
+		b, err := s.src.Token()
 		require.NoError(t, err)
-		assert.Equal(t, h.token.AccessToken.Reveal(), b.AccessToken)
-		h.wantCount(agstest.Refresh, 0)
+		assert.Equal(t, s.token.AccessToken.Reveal(), b.AccessToken)
+		s.wantCount(agstest.Refresh, 0)
 	})
 	t.Run("its expiry is never past the fixed horizon", func(t *testing.T) {
-		bubble(t, plan{platform: agstest.Config{FixedLifetime: 20 * time.Minute}}, func(t *testing.T, h *house) {
-			a, err := h.src.Token()
+		inBubble(t, options{platform: agstest.Config{FixedLifetime: 20 * time.Minute}}, func(t *testing.T, s *stack) {
+			a, err := s.src.Token()
 			require.NoError(t, err)
-			assert.WithinDuration(t, h.token.FixedExpiresAt, a.Expiry, 0)
-			h.wantCount(agstest.Refresh, 0)
+			assert.WithinDuration(t, s.token.FixedExpiresAt, a.Expiry, 0)
+			s.wantCount(agstest.Refresh, 0)
 		})
 	})
 }

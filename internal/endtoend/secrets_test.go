@@ -22,14 +22,14 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// vault knows all that must not come out.
-type vault struct {
+// secretSet knows all that must not come out.
+type secretSet struct {
 	mu      sync.Mutex
 	secrets []string
 }
 
 // keep is an Edit that takes down every token that an answer has.
-func (v *vault) keep(fields map[string]any) {
+func (v *secretSet) collect(fields map[string]any) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, name := range []string{"access_token", "refresh_token", "userAccountToken", "sessionToken"} {
@@ -39,16 +39,16 @@ func (v *vault) keep(fields map[string]any) {
 	}
 }
 
-func (v *vault) all() []string {
+func (v *secretSet) all() []string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return slices.Clone(v.secrets)
 }
 
-// outlet collects all that is said, by every route there is.
-type outlet struct{ paper }
+// printer collects all that is said, by every route there is.
+type printer struct{ logBuffer }
 
-func (o *outlet) say(values ...any) {
+func (o *printer) print(values ...any) {
 	for _, v := range values {
 		fmt.Fprintf(o, "%v\n%+v\n%#v\n%s\n%q\n%x\n", v, v, v, v, v, v)
 		if b, err := json.Marshal(v); err == nil {
@@ -59,83 +59,83 @@ func (o *outlet) say(values ...any) {
 }
 
 // fail says an error, and all that it wraps.
-func (o *outlet) fail(err error) {
-	o.say(err)
+func (o *printer) printError(err error) {
+	o.print(err)
 	if next := errors.Unwrap(err); next != nil {
-		o.fail(next)
+		o.printError(next)
 	}
 	var several interface{ Unwrap() []error }
 	if errors.As(err, &several) {
 		for _, e := range several.Unwrap() {
-			o.say(e)
+			o.print(e)
 		}
 	}
 }
 
 // echoing answers with all that it was sent, as gateways do.
-func echoing(status int) func(agstest.Request) agstest.Fault {
+func echoRequest(status int) func(agstest.Request) agstest.Fault {
 	return func(rq agstest.Request) agstest.Fault {
 		text, _ := json.Marshal(fmt.Sprintf("cannot make sense of %s, %s and %s", rq.Reveal("Authorization"), rq.Reveal("User-Token"), rq.Body()))
 		return agstest.Fault{Status: status, Body: fmt.Sprintf(`{"errorCode":77,"message":%s}`, text)}
 	}
 }
 
-// A session's whole life, with all that can go wrong in it, is told by every
-// route; no token and no parameter's value is in any of it.
-func TestEndToEnd_NothingSecretComesOut(t *testing.T) {
-	var v vault
-	var out outlet
-	disk := &fickle{Memory: &store.Memory{}}
+// A session goes through every kind of failure. No token and no parameter value
+// appears in any value, error, event or log record.
+func TestNoSecretIsPrinted(t *testing.T) {
+	var v secretSet
+	var out printer
+	disk := &faultyStore{Memory: &store.Memory{}}
 	var login tokensource.LoginFunc
-	p := plan{
-		unsigned: true,
+	opts := options{
+		noSignOn: true,
 		platform: agstest.Config{ReuseGrace: time.Hour, DeviceLimit: -1},
 		gateway: func(cfg *ags.Config) {
 			cfg.Retry.Max = -1
 			cfg.Parameters = []ags.Parameter{{Name: "pin", Value: "pin-4711-pin"}}
 		},
-		source: func(h *house, cfg *tokensource.Config) {
-			login = tokensource.SignOnWith(h.gw, newDevice())
+		source: func(s *stack, cfg *tokensource.Config) {
+			login = tokensource.SignOnWith(s.gw, newDevice())
 			cfg.Login = func(ctx context.Context, e *tokensource.LoginRequiredError) (*ags.Token, error) { return login(ctx, e) }
 			cfg.Store = disk
 		},
 	}
 	v.secrets = []string{agstest.DefaultPassword, "pin-4711-pin", "tell nobody"}
-	bubble(t, p, func(t *testing.T, h *house) {
+	inBubble(t, opts, func(t *testing.T, s *stack) {
 		keep := func() {
-			h.srv.Always(agstest.SignOn, agstest.Fault{Edit: v.keep})
-			h.srv.Always(agstest.Refresh, agstest.Fault{Edit: v.keep})
+			s.srv.Always(agstest.SignOn, agstest.Fault{Edit: v.collect})
+			s.srv.Always(agstest.Refresh, agstest.Fault{Edit: v.collect})
 		}
 		// ask waits for whatever is remembered, and says what comes.
 		ask := func() {
 			sleep(16 * time.Minute)
-			r := h.get(t.Context())
-			out.say(r.echo, h.src.Status())
+			r := s.get(t.Context())
+			out.print(r.echo, s.src.Status())
 			if r.err != nil {
-				out.fail(r.err)
+				out.printError(r.err)
 			}
 		}
 
-		h.srv.AlwaysFunc(agstest.SignOn, echoing(400))
+		s.srv.AlwaysFunc(agstest.SignOn, echoRequest(400))
 		ask()
 		login = func(context.Context, *tokensource.LoginRequiredError) (*ags.Token, error) { panic("tell nobody") }
 		ask()
-		login = tokensource.SignOnWith(h.gw, newDevice())
+		login = tokensource.SignOnWith(s.gw, newDevice())
 		keep()
 		ask()
 		require.Len(t, v.all(), 5)
-		require.Equal(t, tokensource.Fresh, h.src.Status().Phase)
+		require.Equal(t, tokensource.Fresh, s.src.Status().Phase)
 
 		sleep(2 * time.Hour)
 		for _, status := range []int{200, 302, 400, 403, 404, 429, 500, 503} {
-			h.srv.AlwaysFunc(agstest.Refresh, echoing(status))
+			s.srv.AlwaysFunc(agstest.Refresh, echoRequest(status))
 			ask()
 		}
 		for _, kind := range []agstest.Kind{agstest.Lost, agstest.Garbage, agstest.HTML, agstest.Empty, agstest.Redirect, agstest.Cut, agstest.CutChunked} {
-			h.srv.Always(agstest.Refresh, agstest.Fault{Kind: kind, Edit: v.keep})
+			s.srv.Always(agstest.Refresh, agstest.Fault{Kind: kind, Edit: v.collect})
 			ask()
 		}
-		require.Equal(t, tokensource.Expired, h.src.Status().Phase, "all of that was no end")
+		require.Equal(t, tokensource.Expired, s.src.Status().Phase, "all of that was no end")
 		disk.saveFails.Store(true)
 		keep()
 		ask()
@@ -143,78 +143,78 @@ func TestEndToEnd_NothingSecretComesOut(t *testing.T) {
 		ask()
 
 		sleep(2 * time.Hour)
-		h.srv.AlwaysFunc(agstest.Refresh, echoing(401))
-		h.srv.AlwaysFunc(agstest.SignOn, echoing(401))
+		s.srv.AlwaysFunc(agstest.Refresh, echoRequest(401))
+		s.srv.AlwaysFunc(agstest.SignOn, echoRequest(401))
 		ask()
 		keep()
 		ask()
-		require.Equal(t, tokensource.Fresh, h.src.Status().Phase)
-		h.srv.AlwaysFunc(agstest.SignOut, echoing(400))
-		out.fail(h.src.SignOut(t.Context()))
+		require.Equal(t, tokensource.Fresh, s.src.Status().Phase)
+		s.srv.AlwaysFunc(agstest.SignOut, echoRequest(400))
+		out.printError(s.src.SignOut(t.Context()))
 		ask()
 
-		token, err := h.gw.SignOn(t.Context(), newDevice())
+		token, err := s.gw.SignOn(t.Context(), newDevice())
 		require.NoError(t, err)
-		require.NoError(t, h.src.SetToken(t.Context(), token))
+		require.NoError(t, s.src.SetToken(t.Context(), token))
 		sleep(0)
-		for _, e := range h.events.all() {
-			out.say(e)
+		for _, e := range s.events.all() {
+			out.print(e)
 			if e.Err != nil {
-				out.fail(e.Err)
+				out.printError(e.Err)
 			}
 		}
-		out.say(token, *token, h.gw, h.src, h.client, h.client.Transport, newDevice(), newDevice().Parameters, h.src.Status())
+		out.print(token, *token, s.gw, s.src, s.client, s.client.Transport, newDevice(), newDevice().Parameters, s.src.Status())
 		for _, op := range []agstest.Op{agstest.SignOn, agstest.Refresh, agstest.SignOut, agstest.API} {
-			out.say(h.srv.Requests(op))
+			out.print(s.srv.Requests(op))
 		}
-		assert.Greater(t, h.srv.Count(agstest.Refresh), 15, "every kind of trouble was met")
-		h.wantNoSecret(&v, out.String()+h.logs.String())
+		assert.Greater(t, s.srv.Count(agstest.Refresh), 15, "every kind of trouble was met")
+		s.wantNoSecret(&v, out.String()+s.logs.String())
 	})
 }
 
-// The choice of an account is told without the tokens, and without the accounts,
-// whose owners are people.
-func TestEndToEnd_NothingSecretInAChoice(t *testing.T) {
-	var v vault
-	var out outlet
-	p := plan{unsigned: true, source: withLogin, platform: agstest.Config{Accounts: []agstest.Account{
+// An AccountChoiceError prints neither its tokens nor its accounts, which hold
+// personal data.
+func TestNoSecretInAnAccountChoice(t *testing.T) {
+	var v secretSet
+	var out printer
+	opts := options{noSignOn: true, source: withLogin, platform: agstest.Config{Accounts: []agstest.Account{
 		{ID: "17", Username: agstest.DefaultUsername, Password: agstest.DefaultPassword},
 		{ID: "42", Username: agstest.DefaultUsername, Password: agstest.DefaultPassword},
 	}}}
-	bubble(t, p, func(t *testing.T, h *house) {
-		h.srv.Always(agstest.SignOn, agstest.Fault{Edit: v.keep})
-		err := h.get(t.Context()).err
+	inBubble(t, opts, func(t *testing.T, s *stack) {
+		s.srv.Always(agstest.SignOn, agstest.Fault{Edit: v.collect})
+		err := s.get(t.Context()).err
 		var choice *ags.AccountChoiceError
 		require.ErrorAs(t, err, &choice)
-		out.fail(err)
-		out.say(*choice, choice.Accounts)
-		h.srv.AlwaysFunc(agstest.SubsequentSignOn, echoing(http.StatusForbidden))
-		_, err = h.gw.SubsequentSignOn(t.Context(), choice.UserToken, newDevice())
+		out.printError(err)
+		out.print(*choice, choice.Accounts)
+		s.srv.AlwaysFunc(agstest.SubsequentSignOn, echoRequest(http.StatusForbidden))
+		_, err = s.gw.SubsequentSignOn(t.Context(), choice.UserToken, newDevice())
 		require.ErrorIs(t, err, ags.ErrForbidden)
-		out.fail(err)
+		out.printError(err)
 		require.Len(t, v.all(), 1)
 		v.secrets = append(v.secrets, agstest.DefaultPassword)
-		h.wantNoSecret(&v, out.String()+h.logs.String())
-		h.wantCount(agstest.SignOn, 1)
-		h.wantCount(agstest.SubsequentSignOn, 1)
+		s.wantNoSecret(&v, out.String()+s.logs.String())
+		s.wantCount(agstest.SignOn, 1)
+		s.wantCount(agstest.SubsequentSignOn, 1)
 	})
 }
 
-// wantNoSecret asserts that none of the vault, nor any part of a token by which it
+// wantNoSecret asserts that none of the secretSet, nor any part of a token by which it
 // could be used, is in what was said; and that something was said.
-func (h *house) wantNoSecret(v *vault, said string) {
-	h.t.Helper()
-	require.Greater(h.t, len(said), 1000)
-	require.Contains(h.t, said, "[redacted]")
+func (s *stack) wantNoSecret(v *secretSet, said string) {
+	s.t.Helper()
+	require.Greater(s.t, len(said), 1000)
+	require.Contains(s.t, said, "[redacted]")
 	for i, secret := range v.all() {
 		for _, form := range []string{secret, fmt.Sprintf("%x", secret), fmt.Sprintf("%d", []byte(secret))} {
 			if strings.Contains(said, form) {
 				at := strings.Index(said, form)
-				assert.Fail(h.t, "a secret came out", "number %d, after %q", i, said[max(0, at-200):at])
+				assert.Fail(s.t, "a secret came out", "number %d, after %q", i, said[max(0, at-200):at])
 			}
 		}
 		if dot := strings.LastIndexByte(secret, '.'); dot > 0 {
-			assert.NotContains(h.t, said, secret[dot:], "the signature of number %d", i)
+			assert.NotContains(s.t, said, secret[dot:], "the signature of number %d", i)
 		}
 	}
 }

@@ -1,12 +1,8 @@
 package endtoend_test
 
 import (
-	"errors"
 	"net/http"
-	"path/filepath"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -18,198 +14,103 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// shelves are the kinds of stores that processes share. Each makes one, with
-// nothing in it, and every call of what it returns is another process's view.
-func shelves() map[string]func(*testing.T) func() tokensource.Store {
-	return map[string]func(*testing.T) func() tokensource.Store{
-		"file": func(t *testing.T) func() tokensource.Store {
-			path := filepath.Join(t.TempDir(), "session.json")
-			return func() tokensource.Store { return &store.File{Path: path} }
-		},
-		"memory": func(*testing.T) func() tokensource.Store {
-			var memory store.Memory
-			return func() tokensource.Store { return memory.Peer() }
-		},
-	}
-}
-
-// neighbours makes n sources of one session, as n processes would have them, and
-// returns their clients too.
-func (h *house) neighbours(n int, open func() tokensource.Store, set func(*house, *tokensource.Config)) (
-	sources []*tokensource.Source, clients []*http.Client,
-) {
-	h.t.Helper()
-	for range n {
-		src := h.source(func(h *house, cfg *tokensource.Config) {
-			cfg.Store, cfg.Token, cfg.Rand = open(), nil, nil
-			if set != nil {
-				set(h, cfg)
-			}
-		})
-		sources, clients = append(sources, src), append(clients, h.clientOf(src))
-	}
-	return sources, clients
-}
-
-// deposit stores the first sign-on's pair, as a command line would.
-func (h *house) deposit(open func() tokensource.Store) {
-	h.t.Helper()
-	src := h.source(func(_ *house, cfg *tokensource.Config) { cfg.Store = open() })
-	_, err := src.TokenContext(h.t.Context())
-	require.NoError(h.t, errors.Join(err, src.Close()))
-}
-
-func closeAll(t *testing.T, sources []*tokensource.Source) {
-	t.Helper()
-	for _, src := range sources {
-		require.NoError(t, src.Close())
-	}
-}
-
-// askAll has every client ask the API, several times each, all at once.
-func (h *house) askAll(clients []*http.Client, times int) *tally {
-	h.t.Helper()
-	var y tally
-	var wg sync.WaitGroup
-	for _, c := range clients {
-		for range times {
-			wg.Go(func() {
-				begin := time.Now()
-				err := send(h.t.Context(), c, http.MethodGet, h.srv.URL+"/api/profile", "").failed()
-				y.add(time.Since(begin), err)
-			})
-		}
-	}
-	wg.Wait()
-	return &y
-}
-
-// Several processes on one session, with refresh tokens that are good once: one
-// refresh a lifetime, whoever makes it, and nobody waits.
-func TestEndToEnd_ProcessesShareASession(t *testing.T) {
-	for name, shelf := range shelves() {
-		for size, n := range map[string]int{"two": 2, "eight": 8} {
-			t.Run(size+" on a "+name, func(t *testing.T) {
-				open := shelf(t)
-				bubble(t, plan{}, func(t *testing.T, h *house) {
-					h.deposit(open)
-					sources, clients := h.neighbours(n, open, nil)
-					h.srv.Always(agstest.Refresh, agstest.Fault{Delay: 2 * time.Second})
-					// The first look at the store is the only wait.
-					assert.Empty(t, h.askAll(clients, 1).errs)
-					for range 100 {
-						y := h.askAll(clients, 1)
-						require.Empty(t, y.errs)
-						require.Zero(t, y.slowest)
-						time.Sleep(2 * time.Minute)
-					}
-					h.wantCount(agstest.Refresh, 3)
-					assert.Zero(t, h.rejections())
-					h.wantSound()
-					closeAll(t, sources)
-				})
-			})
-		}
-	}
-}
-
-// All of them find the token dead at the same moment.
-func TestEndToEnd_ProcessesWakeUpTogether(t *testing.T) {
-	for name, shelf := range shelves() {
+// One process signs out and another signs on again. The stored sign-out does not
+// block the new session.
+func TestSignOnByAPeerAfterASignOut(t *testing.T) {
+	for name, newStore := range sharedStores() {
 		t.Run(name, func(t *testing.T) {
-			open := shelf(t)
-			bubble(t, plan{}, func(t *testing.T, h *house) {
-				h.deposit(open)
-				sources, clients := h.neighbours(8, open, nil)
-				h.srv.Always(agstest.Refresh, agstest.Fault{Delay: time.Second})
-				for round := 1; round <= 3; round++ {
-					sleep(5 * time.Hour)
-					y := h.askAll(clients, 5)
-					require.Empty(t, y.errs)
-					assert.Less(t, y.slowest, 2*time.Second)
-					h.wantCount(agstest.Refresh, round)
-				}
-				assert.Zero(t, h.rejections())
-				h.wantSound()
+			open := newStore(t)
+			inBubble(t, options{}, func(t *testing.T, s *stack) {
+				s.storeToken(open)
+				sources, clients := s.peers(2, open, nil)
+				require.Empty(t, s.callAll(clients, 1).errs)
+				require.NoError(t, sources[0].SignOut(t.Context()))
+				token, err := s.gw.SignOn(t.Context(), ags.SignOnRequest{Parameters: newDevice().Parameters, ClientID: "PUB_1"})
+				require.NoError(t, err)
+				require.NoError(t, sources[1].SetToken(t.Context(), token))
+				sleep(time.Second)
+				require.Empty(t, s.callAll(clients, 2).errs)
+				s.wantCount(agstest.SignOut, 1)
+				s.wantCount(agstest.Refresh, 0)
 				closeAll(t, sources)
 			})
 		})
 	}
 }
 
-// Eight processes that all can sign on, and have nothing: one sign-on.
-func TestEndToEnd_ProcessesSignOnOnce(t *testing.T) {
-	for name, shelf := range shelves() {
-		t.Run(name, func(t *testing.T) {
-			open := shelf(t)
-			bubble(t, plan{unsigned: true}, func(t *testing.T, h *house) {
-				sources, clients := h.neighbours(8, open, withLogin)
-				h.srv.Always(agstest.SignOn, agstest.Fault{Delay: time.Second})
-				y := h.askAll(clients, 5)
-				require.Empty(t, y.errs)
-				h.wantCount(agstest.SignOn, 1)
-				// Two days later, in which nobody did anything, once more.
-				sleep(49 * time.Hour)
-				y = h.askAll(clients, 5)
-				require.Empty(t, y.errs)
-				h.wantCount(agstest.SignOn, 2)
-				h.wantCount(agstest.Refresh, 0)
-				assert.Equal(t, 1, h.srv.Stats().Devices)
-				h.wantSound()
-				closeAll(t, sources)
-			})
-		})
-	}
+// Sync loads the stored session, and never calls the gateway.
+func TestSyncDoesNotCallTheGateway(t *testing.T) {
+	var memory store.Memory
+	opts := options{source: func(_ *stack, cfg *tokensource.Config) { cfg.Store = &memory }}
+	inBubble(t, opts, func(t *testing.T, s *stack) {
+		s.wantServed(1)
+		next := s.source(func(_ *stack, cfg *tokensource.Config) { cfg.Store, cfg.Token = memory.Peer(), nil })
+		require.NoError(t, next.Sync(t.Context()))
+		sleep(90 * time.Minute)
+		require.NoError(t, next.Sync(t.Context()))
+		s.wantCount(agstest.Refresh, 0)
+		s.wantServed(2)
+		require.NoError(t, next.Sync(t.Context()))
+		token, err := next.TokenContext(t.Context())
+		require.NoError(t, err)
+		info, known := s.srv.Inspect(token.AccessToken)
+		require.True(t, known)
+		assert.Equal(t, 2, info.Generation)
+		require.NoError(t, next.Close())
+		s.wantCount(agstest.Refresh, 1)
+		s.wantNoOverlap()
+	})
 }
 
-// A restart costs no call: what is stored is gone on with, to the same end.
-func TestEndToEnd_Restarts(t *testing.T) {
-	for name, shelf := range shelves() {
+// A restart costs no call to the gateway: the stored session continues to its fixed
+// expiry.
+func TestRestarts(t *testing.T) {
+	for name, newStore := range sharedStores() {
 		t.Run(name, func(t *testing.T) {
-			open := shelf(t)
-			bubble(t, plan{platform: agstest.Config{FixedLifetime: 5 * time.Hour}}, func(t *testing.T, h *house) {
+			open := newStore(t)
+			inBubble(t, options{platform: agstest.Config{FixedLifetime: 5 * time.Hour}}, func(t *testing.T, s *stack) {
 				// A program that is given the first pair at every start, however old.
-				given := func(_ *house, cfg *tokensource.Config) { cfg.Store = open() }
+				given := func(_ *stack, cfg *tokensource.Config) { cfg.Store = open() }
 				for life := 1; life <= 5; life++ {
-					src := h.source(given)
-					c := h.clientOf(src)
+					src := s.source(given)
+					c := s.clientOf(src)
 					for range 11 {
-						r := send(t.Context(), c, http.MethodGet, h.srv.URL+"/api/profile", "")
-						require.NoError(t, r.failed())
+						r := send(t.Context(), c, http.MethodGet, s.srv.URL+"/api/profile", "")
+						require.NoError(t, r.asError())
 						sleep(5 * time.Minute)
 					}
-					r := send(t.Context(), c, http.MethodGet, h.srv.URL+"/api/profile", "")
-					require.NoError(t, r.failed())
+					r := send(t.Context(), c, http.MethodGet, s.srv.URL+"/api/profile", "")
+					require.NoError(t, r.asError())
 					require.Equal(t, life, r.echo.Generation)
 					sleep(0)
 					require.NoError(t, src.Close())
 				}
-				h.wantCount(agstest.Refresh, 5) // the sixth pair reaches the end
-				src := h.source(given)
-				sleep(time.Until(h.token.FixedExpiresAt))
+				s.wantCount(agstest.Refresh, 5) // the sixth pair reaches the end
+				src := s.source(given)
+				sleep(time.Until(s.token.FixedExpiresAt))
 				_, err := src.TokenContext(t.Context())
 				var e *tokensource.LoginRequiredError
 				require.ErrorAs(t, err, &e)
 				assert.Equal(t, tokensource.FixedExpired, e.Reason)
-				assert.WithinDuration(t, h.token.FixedExpiresAt, e.At, 0)
+				assert.WithinDuration(t, s.token.FixedExpiresAt, e.At, 0)
 				require.NoError(t, src.Close())
-				h.wantCount(agstest.SignOn, 1)
-				h.wantSound()
+				s.wantCount(agstest.SignOn, 1)
+				s.wantNoOverlap()
 			})
 		})
 	}
 }
 
-// A sign-out in one process is one in the other: when it syncs, and at its next
-// refresh at the latest, which is then none.
-func TestEndToEnd_SignOutIsSeenNextDoor(t *testing.T) {
-	for name, shelf := range shelves() {
+// A sign-out in one process ends the session in the others, at their next Sync or
+// refresh.
+func TestSignOutEndsTheSessionInAllProcesses(t *testing.T) {
+	for name, newStore := range sharedStores() {
 		t.Run(name, func(t *testing.T) {
-			open := shelf(t)
-			bubble(t, plan{}, func(t *testing.T, h *house) {
-				h.deposit(open)
-				sources, clients := h.neighbours(3, open, withLogin)
-				require.Empty(t, h.askAll(clients, 1).errs)
+			open := newStore(t)
+			inBubble(t, options{}, func(t *testing.T, s *stack) {
+				s.storeToken(open)
+				sources, clients := s.peers(3, open, withLogin)
+				require.Empty(t, s.callAll(clients, 1).errs)
 				require.NoError(t, sources[0].SignOut(t.Context()))
 
 				require.NoError(t, sources[1].Sync(t.Context()))
@@ -225,78 +126,103 @@ func TestEndToEnd_SignOutIsSeenNextDoor(t *testing.T) {
 				_, err = sources[2].TokenContext(t.Context())
 				require.ErrorAs(t, err, &e)
 				assert.Equal(t, tokensource.SignedOut, e.Reason)
-				h.wantCount(agstest.SignOut, 1)
-				h.wantCount(agstest.Refresh, 0)
-				h.wantCount(agstest.SignOn, 1)
+				s.wantCount(agstest.SignOut, 1)
+				s.wantCount(agstest.Refresh, 0)
+				s.wantCount(agstest.SignOn, 1)
 				closeAll(t, sources)
 
 				// And after a restart it still is one, for the same device.
-				sources, _ = h.neighbours(1, open, withLogin)
+				sources, _ = s.peers(1, open, withLogin)
 				_, err = sources[0].TokenContext(t.Context())
 				require.ErrorAs(t, err, &e)
 				assert.Equal(t, tokensource.SignedOut, e.Reason)
 				assert.Equal(t, "PUB_1", e.ClientID)
-				h.wantCount(agstest.SignOn, 1)
+				s.wantCount(agstest.SignOn, 1)
 				closeAll(t, sources)
 			})
 		})
 	}
 }
 
-// A human signs on in one process, and the others go on within a second.
-func TestEndToEnd_LoginNextDoorRevives(t *testing.T) {
-	for name, shelf := range shelves() {
+// A user signs on in one process, and the other processes continue within a second.
+func TestLoginInOneProcessRevivesTheOthers(t *testing.T) {
+	for name, newStore := range sharedStores() {
 		t.Run(name, func(t *testing.T) {
-			open := shelf(t)
-			bubble(t, plan{}, func(t *testing.T, h *house) {
-				h.deposit(open)
-				sources, clients := h.neighbours(3, open, nil)
-				require.Empty(t, h.askAll(clients, 1).errs)
+			open := newStore(t)
+			inBubble(t, options{}, func(t *testing.T, s *stack) {
+				s.storeToken(open)
+				sources, clients := s.peers(3, open, nil)
+				require.Empty(t, s.callAll(clients, 1).errs)
 				sleep(49 * time.Hour)
 				for range 2 {
-					assert.Len(t, h.askAll(clients, 2).errs, 6)
+					assert.Len(t, s.callAll(clients, 2).errs, 6)
 				}
-				token, err := h.gw.SignOn(t.Context(), ags.SignOnRequest{Parameters: newDevice().Parameters, ClientID: "PUB_1"})
+				token, err := s.gw.SignOn(t.Context(), ags.SignOnRequest{Parameters: newDevice().Parameters, ClientID: "PUB_1"})
 				require.NoError(t, err)
 				require.NoError(t, sources[0].SetToken(t.Context(), token))
 				sleep(time.Second)
-				require.Empty(t, h.askAll(clients, 2).errs)
-				h.wantCount(agstest.Refresh, 0)
-				h.wantSound()
+				require.Empty(t, s.callAll(clients, 2).errs)
+				s.wantCount(agstest.Refresh, 0)
+				s.wantNoOverlap()
 				closeAll(t, sources)
 			})
 		})
 	}
 }
 
-// Without a lock two processes can spend one token. Before the one that comes too
-// late gives up it looks what the other has stored.
-func TestEndToEnd_RejectedButAdopted(t *testing.T) {
+// Config.Token is used if it is newer than the stored token or belongs to another
+// device. Otherwise the stored token is used.
+func TestConfiguredAndStoredToken(t *testing.T) {
 	var memory store.Memory
-	open := func() tokensource.Store {
-		return struct{ tokensource.Store }{memory.Peer()} // what is left is no Locker
-	}
-	bubble(t, plan{}, func(t *testing.T, h *house) {
-		h.deposit(open)
-		sources, clients := h.neighbours(2, open, nil)
-		require.Empty(t, h.askAll(clients, 1).errs)
-		sleep(90 * time.Minute)
-		release := h.srv.Hold(agstest.Refresh)
-		// The second is told what a spent token is told, after the first was answered.
-		h.srv.Script(agstest.Refresh, agstest.Fault{}, agstest.Fault{Status: 401, Delay: time.Second})
-		asked := make(chan *tally, 1)
-		go func() { asked <- h.askAll(clients, 3) }()
-		synctest.Wait()
-		h.wantCount(agstest.Refresh, 2)
-		release()
-		y := <-asked
-		assert.Empty(t, y.errs)
-		for _, src := range sources {
-			assert.Equal(t, tokensource.Fresh, src.Status().Phase)
+	inBubble(t, options{source: func(_ *stack, cfg *tokensource.Config) { cfg.Store = &memory }}, func(t *testing.T, s *stack) {
+		s.wantServed(1)
+		sleep(10 * time.Minute)
+		again, err := s.gw.SignOn(t.Context(), ags.SignOnRequest{Parameters: newDevice().Parameters, ClientID: "PUB_1"})
+		require.NoError(t, err)
+		sleep(10 * time.Minute)
+		other, err := s.gw.SignOn(t.Context(), newDevice())
+		require.NoError(t, err)
+		for _, c := range []struct {
+			given   *ags.Token
+			session int
+		}{{again, 2}, {s.token, 2}, {nil, 2}, {other, 3}, {nil, 3}, {again, 2}} {
+			src := s.source(func(_ *stack, cfg *tokensource.Config) { cfg.Store, cfg.Token = memory.Peer(), c.given })
+			r := send(t.Context(), s.clientOf(src), http.MethodGet, s.srv.URL+"/api/profile", "")
+			require.NoError(t, r.asError())
+			assert.Equal(t, c.session, r.echo.Session)
+			require.NoError(t, src.Close())
 		}
-		require.Empty(t, h.askAll(clients, 1).errs)
-		h.wantCount(agstest.Refresh, 2)
-		assert.Zero(t, h.rejections())
-		closeAll(t, sources)
+		s.wantCount(agstest.Refresh, 0)
+	})
+}
+
+// When the record is deleted, the session continues in memory and is saved again.
+func TestEmptiedStore(t *testing.T) {
+	var memory store.Memory
+	opts := options{source: func(s *stack, cfg *tokensource.Config) {
+		withLogin(s, cfg)
+		cfg.Store = &memory
+	}}
+	inBubble(t, opts, func(t *testing.T, s *stack) {
+		s.wantServed(1)
+		require.NoError(t, memory.Peer().Delete(t.Context()))
+		require.NoError(t, s.src.Sync(t.Context()))
+		s.wantServed(1)
+		sleep(0)
+		_, err := memory.Peer().Load(t.Context())
+		require.NoError(t, err)
+
+		require.NoError(t, memory.Peer().Delete(t.Context()))
+		stats := s.poll(5, 5*time.Minute, 2*time.Hour)
+		assert.Empty(t, stats.errs)
+		assert.Zero(t, stats.slowest)
+		s.wantCount(agstest.Refresh, 2)
+		s.wantCount(agstest.SignOn, 1)
+		next := s.source(func(_ *stack, cfg *tokensource.Config) { cfg.Store, cfg.Token = memory.Peer(), nil })
+		r := send(t.Context(), s.clientOf(next), http.MethodGet, s.srv.URL+"/api/profile", "")
+		require.NoError(t, r.asError())
+		assert.Equal(t, 3, r.echo.Generation)
+		require.NoError(t, next.Close())
+		s.wantNoOverlap()
 	})
 }

@@ -15,19 +15,78 @@ import (
 
 	"github.com/agsauth/agsauth/ags"
 	"github.com/agsauth/agsauth/agstest"
+	"github.com/agsauth/agsauth/store"
+	"github.com/agsauth/agsauth/tokensource"
 )
 
-// A caller who leaves is answered at once, and takes nobody's refresh along.
-func TestEndToEnd_WaiterLeaves(t *testing.T) {
+// After a pause all callers wait for the same refresh.
+func TestCallersShareOneRefreshAfterAPause(t *testing.T) {
+	inBubble(t, options{}, func(t *testing.T, s *stack) {
+		sleep(5 * time.Hour)
+		s.wantCount(agstest.Refresh, 0)
+		s.srv.Always(agstest.Refresh, agstest.Fault{Delay: 3 * time.Second})
+		begin := time.Now()
+		for _, r := range s.burst(200) {
+			require.NoError(t, r.asError())
+			require.Equal(t, 2, r.echo.Generation)
+		}
+		assert.Equal(t, 3*time.Second, time.Since(begin))
+		s.wantCount(agstest.Refresh, 1)
+		s.wantCount(agstest.API, 200)
+		s.wantNoOverlap()
+	})
+}
+
+// Two hundred callers of a source without a session cause one sign-on.
+func TestColdStartWithoutASession(t *testing.T) {
+	opts := options{noSignOn: true, source: func(s *stack, cfg *tokensource.Config) {
+		withLogin(s, cfg)
+		cfg.Store = &store.Memory{}
+	}}
+	inBubble(t, opts, func(t *testing.T, s *stack) {
+		s.srv.Always(agstest.SignOn, agstest.Fault{Delay: 25 * time.Second})
+		begin := time.Now()
+		for _, r := range s.burst(200) {
+			require.NoError(t, r.asError())
+		}
+		assert.Equal(t, 25*time.Second, time.Since(begin))
+		s.wantCount(agstest.SignOn, 1)
+		s.wantCount(agstest.Refresh, 0)
+		s.wantNoOverlap()
+	})
+}
+
+// Two hundred callers of a source whose stored token has expired cause one refresh.
+func TestColdStartWithAnExpiredToken(t *testing.T) {
+	var memory store.Memory
+	opts := options{source: func(_ *stack, cfg *tokensource.Config) { cfg.Store = &memory }}
+	inBubble(t, opts, func(t *testing.T, s *stack) {
+		s.wantServed(1)
+		require.NoError(t, s.src.Close())
+		sleep(5 * time.Hour)
+		s.src = s.source(func(_ *stack, cfg *tokensource.Config) { cfg.Store, cfg.Token = memory.Peer(), nil })
+		s.client = s.clientOf(s.src)
+		s.srv.Always(agstest.Refresh, agstest.Fault{Delay: 3 * time.Second})
+		for _, r := range s.burst(200) {
+			require.NoError(t, r.asError())
+		}
+		s.wantCount(agstest.Refresh, 1)
+		s.wantNoOverlap()
+	})
+}
+
+// A caller whose context is cancelled returns at once, and does not cancel the
+// refresh for the others.
+func TestCancelledCaller(t *testing.T) {
 	errBored := errors.New("bored")
-	bubble(t, plan{}, func(t *testing.T, h *house) {
+	inBubble(t, options{}, func(t *testing.T, s *stack) {
 		sleep(90 * time.Minute)
-		release := h.srv.Hold(agstest.Refresh)
+		release := s.srv.Hold(agstest.Refresh)
 		ctx, leave := context.WithCancelCause(t.Context())
 		first, second := make(chan reply, 1), make(chan reply, 1)
-		go func() { first <- h.get(ctx) }()
+		go func() { first <- s.get(ctx) }()
 		sleep(time.Second)
-		go func() { second <- h.get(t.Context()) }()
+		go func() { second <- s.get(t.Context()) }()
 		sleep(time.Second)
 		begin := time.Now()
 		leave(errBored)
@@ -37,73 +96,73 @@ func TestEndToEnd_WaiterLeaves(t *testing.T) {
 
 		limited, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
-		require.ErrorIs(t, h.get(limited).err, context.DeadlineExceeded)
+		require.ErrorIs(t, s.get(limited).err, context.DeadlineExceeded)
 		assert.Equal(t, 2*time.Second, time.Since(begin))
 
-		h.wantCount(agstest.API, 0)
+		s.wantCount(agstest.API, 0)
 		release()
 		r = <-second
-		require.NoError(t, r.failed())
+		require.NoError(t, r.asError())
 		assert.Equal(t, 2, r.echo.Generation)
-		h.wantCount(agstest.Refresh, 1)
-		h.wantCount(agstest.API, 1)
-		h.wantSound()
+		s.wantCount(agstest.Refresh, 1)
+		s.wantCount(agstest.API, 1)
+		s.wantNoOverlap()
 	})
 }
 
-// While there is a live token a context that is over does not matter to the
-// source, and a refresh that it started behind it goes on.
-func TestEndToEnd_StarterLeaves(t *testing.T) {
-	bubble(t, plan{}, func(t *testing.T, h *house) {
+// A refresh in the background continues after the context of the caller that started
+// it is cancelled.
+func TestCancelledCallerDoesNotStopTheRefresh(t *testing.T) {
+	inBubble(t, options{}, func(t *testing.T, s *stack) {
 		sleep(56 * time.Minute)
-		h.srv.Always(agstest.Refresh, agstest.Fault{Delay: 5 * time.Second})
+		s.srv.Always(agstest.Refresh, agstest.Fault{Delay: 5 * time.Second})
 		ctx, cancel := context.WithCancel(t.Context())
-		require.NoError(t, h.get(ctx).failed())
+		require.NoError(t, s.get(ctx).asError())
 		cancel()
 		sleep(6 * time.Second)
-		h.served(2)
-		h.wantCount(agstest.Refresh, 1)
+		s.wantServed(2)
+		s.wantCount(agstest.Refresh, 1)
 	})
 }
 
-// The client's own limit on a request holds while it waits for a token.
-func TestEndToEnd_ClientTimeout(t *testing.T) {
-	bubble(t, plan{}, func(t *testing.T, h *house) {
+// The HTTP client's Timeout also limits the wait for a token.
+func TestClientTimeout(t *testing.T) {
+	inBubble(t, options{}, func(t *testing.T, s *stack) {
 		sleep(90 * time.Minute)
-		release := h.srv.Hold(agstest.Refresh)
-		h.client.Timeout = 2 * time.Second
+		release := s.srv.Hold(agstest.Refresh)
+		s.client.Timeout = 2 * time.Second
 		begin := time.Now()
-		err := h.get(t.Context()).err
+		err := s.get(t.Context()).err
 		var timeout net.Error
 		require.ErrorAs(t, err, &timeout)
 		assert.True(t, timeout.Timeout())
 		assert.Equal(t, 2*time.Second, time.Since(begin))
 		release()
 		sleep(0)
-		h.served(2)
-		h.wantCount(agstest.Refresh, 1)
-		h.wantCount(agstest.API, 1)
+		s.wantServed(2)
+		s.wantCount(agstest.Refresh, 1)
+		s.wantCount(agstest.API, 1)
 	})
 }
 
-// A refresh takes along what the caller's context says of the flow that it belongs
-// to, but shows the refresh token to none of its hooks.
-func TestEndToEnd_RefreshOnBehalfOfACaller(t *testing.T) {
-	bubble(t, plan{}, func(t *testing.T, h *house) {
+// A refresh carries the correlation ID of the caller's context, but does not show
+// the refresh token to the context's trace hooks.
+func TestRefreshUsesTheCallersContext(t *testing.T) {
+	inBubble(t, options{}, func(t *testing.T, s *stack) {
 		sleep(90 * time.Minute)
 		var seen []string
 		ctx := ags.WithCorrelationID(t.Context(), "flow-1")
 		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 			WroteHeaderField: func(name string, value []string) { seen = append(seen, name+fmt.Sprint(value)) },
 		})
-		require.NoError(t, h.get(ctx).failed())
-		h.wantCount(agstest.Refresh, 1)
-		rq := h.srv.Requests(agstest.Refresh)[0]
+		require.NoError(t, s.get(ctx).asError())
+		s.wantCount(agstest.Refresh, 1)
+		rq := s.srv.Requests(agstest.Refresh)[0]
 		assert.Equal(t, "flow-1", rq.Header.Get("X-Correlation-Id"))
-		assert.True(t, rq.Carries(h.token.RefreshToken.Reveal()))
+		assert.True(t, rq.Carries(s.token.RefreshToken.Reveal()))
 		assert.NotEmpty(t, seen, "the caller's own request")
-		assert.False(t, slices.ContainsFunc(seen, func(s string) bool {
-			return s == "Authorization[Bearer "+h.token.RefreshToken.Reveal()+"]"
+		assert.False(t, slices.ContainsFunc(seen, func(field string) bool {
+			return field == "Authorization[Bearer "+s.token.RefreshToken.Reveal()+"]"
 		}))
 	})
 }

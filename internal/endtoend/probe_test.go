@@ -22,124 +22,124 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// secretMark is in every secret of an inquiry, and in nothing else.
+// secretMark is in every secret of an probe, and in nothing else.
 const secretMark = "S3CR3T"
 
 // marked returns a secret: a word of its own, and the mark.
 func marked(what string) string { return secretMark + "-" + what + "-0123456789abcdef" }
 
-// inquiry asks everything of the library, and takes down all that comes out, by
+// probe asks everything of the library, and takes down all that comes out, by
 // every route there is.
-type inquiry struct {
-	t    *testing.T
-	said paper
+type probe struct {
+	t      *testing.T
+	output logBuffer
 
-	mu     sync.Mutex      // guards all below; events come on goroutines of their own
-	asked  map[string]bool // package.Type.Method and package.Function
-	types  map[string]bool // package.Type, of what was said
-	events map[tokensource.Kind]bool
-	told   map[string]int // by what there was to say
+	mu         sync.Mutex      // guards all below; events come on goroutines of their own
+	called     map[string]bool // package.Type.Method and package.Function
+	types      map[string]bool // package.Type, of what was said
+	events     map[tokensource.Kind]bool
+	eventTexts map[string]int // by what there was to say
 }
 
-func newInquiry(t *testing.T) *inquiry {
+func newProbe(t *testing.T) *probe {
 	t.Helper()
-	return &inquiry{t: t, asked: map[string]bool{}, types: map[string]bool{}, events: map[tokensource.Kind]bool{}, told: map[string]int{}}
+	return &probe{t: t, called: map[string]bool{}, types: map[string]bool{}, events: map[tokensource.Kind]bool{}, eventTexts: map[string]int{}}
 }
 
 // ask calls what is named, and says what comes of it. A panic is said as well, and
 // is no failure: it is the user's code that panics.
-func (q *inquiry) ask(name string, f func() []any) {
-	q.t.Helper()
-	q.mu.Lock()
-	q.asked[name] = true
-	q.mu.Unlock()
+func (p *probe) call(name string, f func() []any) {
+	p.t.Helper()
+	p.mu.Lock()
+	p.called[name] = true
+	p.mu.Unlock()
 	defer func() {
 		if v := recover(); v != nil {
-			q.say(v)
+			p.record(v)
 		}
 	}()
 	for _, v := range f() {
 		if err, ok := v.(error); ok {
-			q.fail(err)
+			p.recordError(err)
 		} else {
-			q.say(v)
+			p.record(v)
 		}
 	}
 }
 
 // use is ask for what has nothing to say.
-func (q *inquiry) use(name string, f func()) {
-	q.t.Helper()
-	q.ask(name, func() []any {
+func (p *probe) cover(name string, f func()) {
+	p.t.Helper()
+	p.call(name, func() []any {
 		f()
 		return nil
 	})
 }
 
 // fail says an error, and all that it wraps.
-func (q *inquiry) fail(err error) {
-	q.say(err, err.Error())
+func (p *probe) recordError(err error) {
+	p.record(err, err.Error())
 	switch e := any(err).(type) {
 	case interface{ Unwrap() error }:
 		if next := e.Unwrap(); next != nil {
-			q.fail(next)
+			p.recordError(next)
 		}
 	case interface{ Unwrap() []error }:
 		for _, next := range e.Unwrap() {
-			q.fail(next)
+			p.recordError(next)
 		}
 	}
 }
 
 // tell is an OnEvent. Of those that come again and again with the same to say the
 // first are enough.
-func (q *inquiry) tell(e tokensource.Event) {
+func (p *probe) onEvent(e tokensource.Event) {
 	text := e.Kind.String()
 	if e.Err != nil {
 		failure, _, _ := strings.Cut(e.Err.Error(), "(correlation id")
 		text += failure
 	}
-	q.mu.Lock()
-	q.events[e.Kind] = true
-	q.told[text]++
-	enough := q.told[text] > 3
-	q.mu.Unlock()
+	p.mu.Lock()
+	p.events[e.Kind] = true
+	p.eventTexts[text]++
+	enough := p.eventTexts[text] > 3
+	p.mu.Unlock()
 	if enough {
 		return
 	}
-	q.say(e, e.Kind, e.Reason, e.Status)
+	p.record(e, e.Kind, e.Reason, e.Status)
 	if e.Err != nil {
-		q.fail(e.Err)
+		p.recordError(e.Err)
 	}
 }
 
 // logger logs at all levels, as text and as JSON.
-func (q *inquiry) logger() *slog.Logger {
+func (p *probe) logger() *slog.Logger {
 	options := &slog.HandlerOptions{Level: slog.LevelDebug, AddSource: true}
-	return slog.New(slog.NewMultiHandler(slog.NewJSONHandler(&q.said, options), slog.NewTextHandler(&q.said, options)))
+	return slog.New(slog.NewMultiHandler(slog.NewJSONHandler(&p.output, options), slog.NewTextHandler(&p.output, options)))
 }
 
 // say prints values, has them encoded, and logged. What is of a type not met before
 // is printed with every verb, and in every shape in which a program may hold it.
-func (q *inquiry) say(values ...any) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	logger := q.logger()
+func (p *probe) record(values ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	logger := p.logger()
 	for _, v := range values {
-		met := len(q.types)
-		q.note(reflect.ValueOf(v), 0)
+		met := len(p.types)
+		p.noteTypes(reflect.ValueOf(v), 0)
 		shapes, verbs := []any{v, struct{ V any }{v}}, "vsqxd"
-		if len(q.types) > met {
+		if len(p.types) > met {
 			shapes = append(shapes, []any{v}, map[string]any{"k": v}, &struct{ V any }{v})
 			verbs = "vsqxXdtTbcoOeEfFgGU"
 		}
 		for _, shape := range shapes {
 			for _, verb := range verbs {
-				fmt.Fprintf(&q.said, "%"+string(verb)+"\n", shape)
+				fmt.Fprintf(&p.output, "%"+string(verb)+"\n", shape)
 			}
-			fmt.Fprintf(&q.said, "%+v\n%#v\n%+s\n%#q\n%#x\n", shape, shape, shape, shape, shape)
+			fmt.Fprintf(&p.output, "%+v\n%#v\n%+s\n%#q\n%#x\n", shape, shape, shape, shape, shape)
 			if b, err := json.Marshal(shape); err == nil {
-				fmt.Fprintf(&q.said, "%s\n", b)
+				fmt.Fprintf(&p.output, "%s\n", b)
 			}
 			logger.Debug("said", slog.Any("value", shape))
 		}
@@ -147,26 +147,26 @@ func (q *inquiry) say(values ...any) {
 }
 
 // note takes down of which of our types a value is, and those that it holds.
-func (q *inquiry) note(v reflect.Value, depth int) {
+func (p *probe) noteTypes(v reflect.Value, depth int) {
 	if !v.IsValid() || depth > 10 {
 		return
 	}
 	if of := v.Type(); strings.Contains(of.PkgPath(), "agsauth") && of.Name() != "" {
-		q.types[path.Base(of.PkgPath())+"."+of.Name()] = true
+		p.types[path.Base(of.PkgPath())+"."+of.Name()] = true
 	}
 	kind := v.Kind()
 	if kind == reflect.Pointer || kind == reflect.Interface {
-		q.note(v.Elem(), depth+1)
+		p.noteTypes(v.Elem(), depth+1)
 	}
 	if kind == reflect.Slice || kind == reflect.Array {
 		for i := range v.Len() {
-			q.note(v.Index(i), depth+1)
+			p.noteTypes(v.Index(i), depth+1)
 		}
 	}
 	if kind == reflect.Struct {
 		for i := range v.NumField() {
 			if v.Type().Field(i).IsExported() {
-				q.note(v.Field(i), depth+1)
+				p.noteTypes(v.Field(i), depth+1)
 			}
 		}
 	}
@@ -174,30 +174,30 @@ func (q *inquiry) note(v reflect.Value, depth int) {
 
 // conclude asserts that no secret came out; and that everything was asked that
 // there is to ask of the packages.
-func (q *inquiry) conclude(packages ...string) {
-	q.t.Helper()
-	said := q.said.String()
-	require.Greater(q.t, len(said), 1_000_000, "it is silence that proves nothing")
+func (p *probe) check(packages ...string) {
+	p.t.Helper()
+	said := p.output.String()
+	require.Greater(p.t, len(said), 1_000_000, "it is silence that proves nothing")
 	for _, form := range []string{
 		secretMark, fmt.Sprintf("%x", secretMark), fmt.Sprintf("%X", secretMark), strings.Trim(fmt.Sprintf("%d", []byte(secretMark)), "[]"),
 		base64Inside(secretMark),
 	} {
 		if at := strings.Index(said, form); at >= 0 {
-			assert.Fail(q.t, "a secret came out", "as %q, after %q", form, said[max(0, at-300):at])
+			assert.Fail(p.t, "a secret came out", "as %q, after %q", form, said[max(0, at-300):at])
 		}
 	}
-	for _, p := range packages {
-		api := exportedOf(q.t, p)
-		require.NotEmpty(q.t, api.callables)
+	for _, folder := range packages {
+		api := exportedOf(p.t, folder)
+		require.NotEmpty(p.t, api.callables)
 		for _, name := range api.callables {
-			assert.True(q.t, q.asked[name], "%s was not asked: an inquiry that passes it over proves nothing of it", name)
+			assert.True(p.t, p.called[name], "%s was not asked: an probe that passes it over proves nothing of it", name)
 		}
 		for _, name := range api.types {
-			assert.True(q.t, q.types[name], "no %s was said", name)
+			assert.True(p.t, p.types[name], "no %s was said", name)
 		}
 	}
 	for kind := tokensource.EventRefreshed; kind.String() != "unknown"; kind++ {
-		assert.True(q.t, q.events[kind], "no event %q was told", kind)
+		assert.True(p.t, p.events[kind], "no event %q was told", kind)
 	}
 }
 
@@ -271,9 +271,9 @@ func receiverOf(d *ast.FuncDecl) string {
 	return name.Name
 }
 
-// An inquiry finds what it is there to find: a secret in any of the forms, and
+// An probe finds what it is there to find: a secret in any of the forms, and
 // what was not asked.
-func TestInquiry_FindsWhatComesOut(t *testing.T) {
+func TestProbe_FindsSecrets(t *testing.T) {
 	type leak struct{ token string }
 	for name, v := range map[string]any{
 		"a field":  leak{marked("x")},
@@ -281,9 +281,9 @@ func TestInquiry_FindsWhatComesOut(t *testing.T) {
 		"bytes":    []byte(marked("x")),
 		"a buffer": bytes.NewBufferString(marked("x")),
 	} {
-		q := newInquiry(t)
-		q.say(v)
-		assert.Contains(t, q.said.String(), secretMark, name)
+		p := newProbe(t)
+		p.record(v)
+		assert.Contains(t, p.output.String(), secretMark, name)
 	}
 	for _, want := range []string{"store.Sealed.Load", "store.NewKey", "store.Key.Format"} {
 		assert.Contains(t, exportedOf(t, "store").callables, want)

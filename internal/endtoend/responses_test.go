@@ -15,9 +15,9 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// Deployments write the same things differently: through all of them a session
-// lives from its sign-on to its fixed horizon, where that is told.
-func TestEndToEnd_EveryShapeOfAGoodAnswer(t *testing.T) {
+// Deployments write the same values in different forms. With each of them a session
+// lasts from its sign-on to its fixed expiry, where the gateway sends one.
+func TestFormsOfAGoodResponse(t *testing.T) {
 	lifetimes := []string{"expires_in", "refresh_expires_in", "fixed_refresh_expires_in"}
 	for _, c := range []struct {
 		name   string
@@ -70,73 +70,73 @@ func TestEndToEnd_EveryShapeOfAGoodAnswer(t *testing.T) {
 		{name: "no type", quirks: agstest.Quirks{OmitFields: []string{"token_type"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := plan{platform: agstest.Config{FixedLifetime: 4 * time.Hour, Quirks: c.quirks}}
-			bubble(t, p, func(t *testing.T, h *house) {
-				y := h.crowd(2, 8*time.Minute, 4*time.Hour-5*time.Second)
-				assert.Empty(t, y.errs)
-				assert.Zero(t, y.slowest)
-				assert.Zero(t, h.rejections())
-				st := h.src.Status()
+			opts := options{platform: agstest.Config{FixedLifetime: 4 * time.Hour, Quirks: c.quirks}}
+			inBubble(t, opts, func(t *testing.T, s *stack) {
+				stats := s.poll(2, 8*time.Minute, 4*time.Hour-5*time.Second)
+				assert.Empty(t, stats.errs)
+				assert.Zero(t, stats.slowest)
+				assert.Zero(t, s.rejectedCalls())
+				st := s.src.Status()
 				assert.Equal(t, c.noIdentity, st.ClientID != "PUB_1")
 				assert.Equal(t, c.noIdentity, st.AccountID != agstest.DefaultAccountID)
 				assert.Equal(t, c.noRefreshHorizon, st.RefreshExpiresAt.IsZero())
 				assert.Equal(t, c.noFixedHorizon, st.FixedExpiresAt.IsZero())
-				h.wantCount(agstest.Refresh, 4)
-				h.wantSound()
+				s.wantCount(agstest.Refresh, 4)
+				s.wantNoOverlap()
 				if c.noFixedHorizon {
 					return
 				}
 				sleep(6 * time.Second)
-				e := h.ended(tokensource.FixedExpired)
-				assert.WithinDuration(t, h.token.IssuedAt.Add(4*time.Hour), e.At, time.Second)
-				h.wantCount(agstest.Refresh, 4)
+				e := s.wantLoginRequired(tokensource.FixedExpired)
+				assert.WithinDuration(t, s.token.IssuedAt.Add(4*time.Hour), e.At, time.Second)
+				s.wantCount(agstest.Refresh, 4)
 			})
 		})
 	}
 }
 
-// A token of which nobody says how long it lives is served until the API rejects
-// it, and then replaced unseen.
-func TestEndToEnd_TokenOfUnknownLife(t *testing.T) {
-	p := plan{platform: agstest.Config{Quirks: agstest.Quirks{OpaqueTokens: true, OmitFields: []string{"expires_in"}}}}
-	bubble(t, p, func(t *testing.T, h *house) {
-		require.True(t, h.token.ExpiresAt.IsZero())
-		y := h.crowd(10, 5*time.Minute, 3*time.Hour+10*time.Minute)
-		assert.Empty(t, y.errs)
-		h.wantCount(agstest.Refresh, 3)
-		assert.Equal(t, 3, h.rejections())
-		h.wantSound()
+// A token of unknown lifetime is served until the API rejects it, and is then
+// replaced without a failed call.
+func TestTokenOfUnknownLifetime(t *testing.T) {
+	opts := options{platform: agstest.Config{Quirks: agstest.Quirks{OpaqueTokens: true, OmitFields: []string{"expires_in"}}}}
+	inBubble(t, opts, func(t *testing.T, s *stack) {
+		require.True(t, s.token.ExpiresAt.IsZero())
+		stats := s.poll(10, 5*time.Minute, 3*time.Hour+10*time.Minute)
+		assert.Empty(t, stats.errs)
+		s.wantCount(agstest.Refresh, 3)
+		assert.Equal(t, 3, s.rejectedCalls())
+		s.wantNoOverlap()
 	})
 }
 
-// An account identifier may be a number, and a lifetime that is null or zero is
-// none.
-func TestEndToEnd_OddButGoodFields(t *testing.T) {
-	bubble(t, plan{}, func(t *testing.T, h *house) {
-		h.srv.Always(agstest.Refresh, agstest.Fault{Edit: func(fields map[string]any) {
+// An account identifier may be a number. A lifetime of null or zero counts as
+// absent.
+func TestUnusualFieldTypes(t *testing.T) {
+	inBubble(t, options{}, func(t *testing.T, s *stack) {
+		s.srv.Always(agstest.Refresh, agstest.Fault{Edit: func(fields map[string]any) {
 			fields["accountId"] = 1663
 			fields["expires_in"] = "3600"
 			fields["refresh_expires_in"] = nil
 			fields["fixed_refresh_expires_in"] = 0
 			fields["scope"] = []string{"unheard of"}
 		}})
-		y := h.crowd(5, 5*time.Minute, 3*time.Hour)
-		assert.Empty(t, y.errs)
-		assert.Zero(t, y.slowest)
-		st := h.src.Status()
+		stats := s.poll(5, 5*time.Minute, 3*time.Hour)
+		assert.Empty(t, stats.errs)
+		assert.Zero(t, stats.slowest)
+		st := s.src.Status()
 		assert.Equal(t, agstest.DefaultAccountID, st.AccountID)
-		assert.WithinDuration(t, h.token.FixedExpiresAt, st.FixedExpiresAt, time.Second)
+		assert.WithinDuration(t, s.token.FixedExpiresAt, st.FixedExpiresAt, time.Second)
 		assert.WithinDuration(t, st.IssuedAt.Add(48*time.Hour), st.RefreshExpiresAt, time.Second, "the claim tells it")
-		h.wantCount(agstest.Refresh, 3)
+		s.wantCount(agstest.Refresh, 3)
 	})
 }
 
-// badAnswers are answers to a refresh that bring no tokens and are no end of a
+// badResponses are answers to a refresh that bring no tokens and are no end of a
 // session.
-func badAnswers() []badAnswer {
+func badResponses() []badResponse {
 	html := http.Header{"Content-Type": {"text/html"}}
 	tokens := `{"access_token":"a.b.c","refresh_token":"d.e.f","client_id":"PUB_1","token_type":"bearer",`
-	return []badAnswer{
+	return []badResponse{
 		{name: "no access_token", fault: agstest.Fault{Body: `{"refresh_token":"r","expires_in":3600}`}, class: ags.ErrProtocol},
 		{name: "an empty access_token", fault: agstest.Fault{Body: `{"access_token":"","expires_in":3600}`}, class: ags.ErrProtocol},
 		{name: "an access_token that is a number", fault: agstest.Fault{Body: `{"access_token":7,"expires_in":3600}`}, class: ags.ErrProtocol},
@@ -172,63 +172,64 @@ func badAnswers() []badAnswer {
 	}
 }
 
-type badAnswer struct {
+type badResponse struct {
 	name    string
 	fault   agstest.Fault
 	class   error // nil for none
 	refusal bool  // it is not asked again for a minute
 }
 
-// A bad answer is seen by nobody while there is a token to serve, is no end of
-// the session and no reason for a login, and the next good one is taken.
-func TestEndToEnd_BadAnswersAreSeenByNobody(t *testing.T) {
-	for _, c := range badAnswers() {
+// While the access token is valid, callers do not notice a bad response to a
+// refresh. It neither ends the session nor causes a login, and the next good
+// response is used.
+func TestBadResponseWithALiveToken(t *testing.T) {
+	for _, c := range badResponses() {
 		t.Run(c.name, func(t *testing.T) {
-			bubble(t, plan{source: withLogin}, func(t *testing.T, h *house) {
+			inBubble(t, options{source: withLogin}, func(t *testing.T, s *stack) {
 				sleep(56 * time.Minute)
-				h.srv.Script(agstest.Refresh, c.fault)
-				h.served(1)
+				s.srv.Script(agstest.Refresh, c.fault)
+				s.wantServed(1)
 				sleep(0)
-				h.wantCount(agstest.Refresh, 1)
-				assertClass(t, c.class, h.src.Status().Err)
+				s.wantCount(agstest.Refresh, 1)
+				assertClass(t, c.class, s.src.Status().Err)
 				if c.refusal {
 					sleep(59 * time.Second)
-					h.served(1)
+					s.wantServed(1)
 					sleep(0)
-					h.wantCount(agstest.Refresh, 1)
+					s.wantCount(agstest.Refresh, 1)
 				}
 				sleep(time.Second)
-				h.served(1)
+				s.wantServed(1)
 				sleep(0)
-				h.served(2)
-				h.wantCount(agstest.Refresh, 2)
-				h.wantCount(agstest.SignOn, 1)
-				assert.Zero(t, h.rejections())
-				assert.Zero(t, h.srv.Count(agstest.Other), "no redirect was followed")
-				assert.Empty(t, h.events.of(tokensource.EventEnded))
-				h.wantSound()
+				s.wantServed(2)
+				s.wantCount(agstest.Refresh, 2)
+				s.wantCount(agstest.SignOn, 1)
+				assert.Zero(t, s.rejectedCalls())
+				assert.Zero(t, s.srv.Count(agstest.Other), "no redirect was followed")
+				assert.Empty(t, s.events.ofKind(tokensource.EventEnded))
+				s.wantNoOverlap()
 			})
 		})
 	}
 }
 
-// With no token to serve it is told at once to all who ask, with what it was and
-// when to come back, and the gateway is left alone until then.
-func TestEndToEnd_BadAnswersAreToldOnceTheTokenIsDead(t *testing.T) {
-	for _, c := range badAnswers() {
+// Once the access token has expired, all callers get the failure at once, with the
+// time of the next attempt. The gateway is not called before that time.
+func TestBadResponseWithAnExpiredToken(t *testing.T) {
+	for _, c := range badResponses() {
 		t.Run(c.name, func(t *testing.T) {
-			bubble(t, plan{source: withLogin}, func(t *testing.T, h *house) {
+			inBubble(t, options{source: withLogin}, func(t *testing.T, s *stack) {
 				sleep(90 * time.Minute)
-				h.srv.Script(agstest.Refresh, c.fault)
+				s.srv.Script(agstest.Refresh, c.fault)
 				begin := time.Now()
 				var later *tokensource.UnavailableError
-				for _, r := range h.rush(20) {
+				for _, r := range s.burst(20) {
 					require.ErrorAs(t, r.err, &later)
 					assertClass(t, c.class, r.err)
 				}
 				assert.Zero(t, time.Since(begin))
-				h.wantCount(agstest.Refresh, 1)
-				h.wantCount(agstest.API, 0)
+				s.wantCount(agstest.Refresh, 1)
+				s.wantCount(agstest.API, 0)
 				wait := time.Until(later.NextAt)
 				if c.refusal {
 					assert.Equal(t, time.Minute, wait)
@@ -236,13 +237,13 @@ func TestEndToEnd_BadAnswersAreToldOnceTheTokenIsDead(t *testing.T) {
 					assert.InDelta(t, 250, wait.Milliseconds(), 63)
 				}
 				sleep(wait - time.Millisecond)
-				h.unavailable()
-				h.wantCount(agstest.Refresh, 1)
+				s.wantUnavailable()
+				s.wantCount(agstest.Refresh, 1)
 				sleep(time.Millisecond)
-				h.served(2)
-				h.wantCount(agstest.Refresh, 2)
-				h.wantCount(agstest.SignOn, 1)
-				h.wantSound()
+				s.wantServed(2)
+				s.wantCount(agstest.Refresh, 2)
+				s.wantCount(agstest.SignOn, 1)
+				s.wantNoOverlap()
 			})
 		})
 	}
@@ -256,5 +257,41 @@ func assertClass(t *testing.T, want, err error) {
 	require.ErrorAs(t, err, &e)
 	for _, class := range []error{ags.ErrUnauthorized, ags.ErrForbidden, ags.ErrUnavailable, ags.ErrProtocol} {
 		assert.Equal(t, errors.Is(class, want) && want != nil, errors.Is(err, class), "%v is %v", err, class)
+	}
+}
+
+// Deployments expect the refresh token, and the body of the request, in different
+// forms. Each form has its option, and the wrong form is an error.
+func TestFormsOfARefreshRequest(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		platform agstest.Config
+		bare     bool
+		omit     bool
+		taken    bool
+	}{
+		{name: "bearer, as by default", platform: agstest.Config{Quirks: agstest.Quirks{RequireBearer: true}}, taken: true},
+		{name: "bare", platform: agstest.Config{Quirks: agstest.Quirks{RequireBare: true}}, bare: true, taken: true},
+		{name: "bearer where bare is wanted", platform: agstest.Config{Quirks: agstest.Quirks{RequireBare: true}}},
+		{name: "no parameters", platform: agstest.Config{OptionalParameters: true}, omit: true, taken: true},
+		{name: "no parameters where some are wanted", omit: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			opts := options{platform: c.platform, gateway: func(cfg *ags.Config) {
+				cfg.BareRefreshToken, cfg.OmitParameters = c.bare, c.omit
+			}}
+			inBubble(t, opts, func(t *testing.T, s *stack) {
+				sleep(90 * time.Minute)
+				if r := s.get(t.Context()); c.taken {
+					require.NoError(t, r.asError())
+					require.NoError(t, s.src.SignOut(t.Context()))
+					assert.Zero(t, s.srv.Stats().LiveSessions)
+				} else {
+					require.Error(t, r.err)
+				}
+				s.wantCount(agstest.Refresh, 1)
+				s.wantNoOverlap()
+			})
+		})
 	}
 }

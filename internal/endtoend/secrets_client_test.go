@@ -23,21 +23,21 @@ import (
 // every kind of trouble: no mark is in anything that comes out. What is not asked
 // here fails the test as well. Package clock knows no secret; redisstore, a module of
 // its own, has its own test; package agstest is a test's own, and its records are
-// printed in TestEndToEnd_NothingSecretComesOut.
+// printed in TestNoSecretIsPrinted.
 func TestInvariant09_NothingSecretComesOutOfAnything(t *testing.T) {
-	q := newInquiry(t)
-	bubble(t, plan{unsigned: true, platform: markedPlatform()}, func(t *testing.T, h *house) {
-		q.t = t
-		q.configs(h)
-		q.client(h)
-		q.lifecycle(h)
-		q.panics(h)
-		q.requests(h)
-		q.records(t.TempDir())
-		q.keys()
+	p := newProbe(t)
+	inBubble(t, options{noSignOn: true, platform: markedPlatform()}, func(t *testing.T, s *stack) {
+		p.t = t
+		p.configs(s)
+		p.client(s)
+		p.source(s)
+		p.panics(s)
+		p.requests(s)
+		p.records(t.TempDir())
+		p.keys()
 	})
-	q.t = t
-	q.conclude("ags", "tokensource", "transport", "store")
+	p.t = t
+	p.check("ags", "tokensource", "transport", "store")
 }
 
 // markedPlatform is a gateway whose one user has a secret for a password.
@@ -63,19 +63,19 @@ func markedSignOn() ags.SignOnRequest {
 }
 
 // markedGateway is a client that has all the secrets that one can have.
-func (q *inquiry) markedGateway(h *house, base http.RoundTripper) *ags.Client {
-	q.t.Helper()
+func (p *probe) markedGateway(s *stack, base http.RoundTripper) *ags.Client {
+	p.t.Helper()
 	c, err := ags.New(ags.Config{
-		BaseURL: h.srv.URL, AuthServiceID: "s", TenantID: "t", HTTPClient: &http.Client{Transport: base},
+		BaseURL: s.srv.URL, AuthServiceID: "s", TenantID: "t", HTTPClient: &http.Client{Transport: base},
 		Header: http.Header{"Token": {marked("discovery")}}, Parameters: []ags.Parameter{{Name: "client_secret", Value: marked("client")}},
 		Retry: ags.Retry{Max: -1},
 	})
-	require.NoError(q.t, err)
+	require.NoError(p.t, err)
 	return c
 }
 
 // configs asks for what cannot be made.
-func (q *inquiry) configs(h *house) {
+func (p *probe) configs(s *stack) {
 	for _, change := range []func(*ags.Config){
 		func(c *ags.Config) { c.BaseURL = "https://dave:" + marked("userinfo") + "@gateway.example" },
 		func(c *ags.Config) { c.BaseURL = "https://gateway.example?key=" + marked("query") },
@@ -88,16 +88,16 @@ func (q *inquiry) configs(h *house) {
 		},
 		func(c *ags.Config) { c.Retry.Min = -1 },
 	} {
-		q.ask("ags.New", func() []any {
-			cfg := ags.Config{BaseURL: h.srv.URL, AuthServiceID: "s", TenantID: "t"}
+		p.call("ags.New", func() []any {
+			cfg := ags.Config{BaseURL: s.srv.URL, AuthServiceID: "s", TenantID: "t"}
 			change(&cfg)
 			c, err := ags.New(cfg)
-			require.Error(q.t, err)
+			require.Error(p.t, err)
 			return []any{c, err}
 		})
 	}
-	q.say(ags.Config{Parameters: markedSignOn().Parameters}, ags.Paths{}, ags.Retry{}, markedSignOn())
-	q.ask("tokensource.New", func() []any {
+	p.record(ags.Config{Parameters: markedSignOn().Parameters}, ags.Paths{}, ags.Retry{}, markedSignOn())
+	p.call("tokensource.New", func() []any {
 		_, err := tokensource.New(tokensource.Config{Token: markedToken()})
 		return []any{err, tokensource.Config{Token: markedToken(), Store: &store.Memory{}}}
 	})
@@ -109,29 +109,29 @@ func (q *inquiry) configs(h *house) {
 	for name, v := range map[string]any{
 		"ags.Secret": secret, "ags.Parameter": parameter, "ags.SignOnRequest": markedSignOn(), "ags.Config": cfg,
 	} {
-		q.ask(name+".String", func() []any { return []any{v.(fmt.Stringer).String()} })
-		q.ask(name+".GoString", func() []any { return []any{v.(fmt.GoStringer).GoString()} })
-		q.ask(name+".Format", func() []any { return []any{fmt.Sprintf("%s", v), v} })
-		q.ask(name+".MarshalText", func() []any {
+		p.call(name+".String", func() []any { return []any{v.(fmt.Stringer).String()} })
+		p.call(name+".GoString", func() []any { return []any{v.(fmt.GoStringer).GoString()} })
+		p.call(name+".Format", func() []any { return []any{fmt.Sprintf("%s", v), v} })
+		p.call(name+".MarshalText", func() []any {
 			text, err := json.Marshal(v)
 			return []any{string(text), err}
 		})
 	}
-	client, err := ags.New(ags.Config{BaseURL: h.srv.URL, TenantID: "t", Parameters: cfg.Parameters, Header: cfg.Header})
-	require.NoError(q.t, err)
-	q.ask("ags.Client.String", func() []any { return []any{client.String(), client, *client} })
-	q.ask("ags.Client.GoString", func() []any { return []any{client.GoString()} })
-	q.ask("ags.NewSecret", func() []any { return []any{secret, &secret} })
-	q.ask("ags.Secret.IsZero", func() []any { return []any{secret.IsZero()} })
-	q.use("ags.Secret.Reveal", func() { require.Contains(q.t, secret.Reveal(), secretMark) })
+	client, err := ags.New(ags.Config{BaseURL: s.srv.URL, TenantID: "t", Parameters: cfg.Parameters, Header: cfg.Header})
+	require.NoError(p.t, err)
+	p.call("ags.Client.String", func() []any { return []any{client.String(), client, *client} })
+	p.call("ags.Client.GoString", func() []any { return []any{client.GoString()} })
+	p.call("ags.NewSecret", func() []any { return []any{secret, &secret} })
+	p.call("ags.Secret.IsZero", func() []any { return []any{secret.IsZero()} })
+	p.cover("ags.Secret.Reveal", func() { require.Contains(p.t, secret.Reveal(), secretMark) })
 }
 
 // troubles are the ways in which the gateway, or what is between, tells all that it
 // was told.
-func troubles() map[string]func(agstest.Request) agstest.Fault {
+func faultResponses() map[string]func(agstest.Request) agstest.Fault {
 	all := map[string]func(agstest.Request) agstest.Fault{}
 	for _, status := range []int{200, 201, 300, 302, 400, 401, 403, 404, 429, 500, 503} {
-		all[fmt.Sprint(status)] = echoing(status)
+		all[fmt.Sprint(status)] = echoRequest(status)
 	}
 	for _, kind := range []agstest.Kind{agstest.Lost, agstest.Garbage, agstest.HTML, agstest.Empty, agstest.Redirect} {
 		all[string(kind)] = func(agstest.Request) agstest.Fault { return agstest.Fault{Kind: kind} }
@@ -158,27 +158,27 @@ func pairAnswer(seconds int) string {
 }
 
 // client asks every call of the gateway, in every trouble.
-func (q *inquiry) client(h *house) {
-	ctx := h.t.Context()
-	c := q.markedGateway(h, h.srv.Client().Transport)
-	q.say(c, *c)
-	for _, trouble := range troubles() {
+func (p *probe) client(s *stack) {
+	ctx := s.t.Context()
+	c := p.markedGateway(s, s.srv.Client().Transport)
+	p.record(c, *c)
+	for _, respond := range faultResponses() {
 		for _, op := range []agstest.Op{
 			agstest.Discovery, agstest.SignOn, agstest.SubsequentSignOn, agstest.SessionToken,
 			agstest.SignOnWithSessionToken, agstest.Refresh, agstest.SignOut,
 		} {
-			h.srv.AlwaysFunc(op, trouble)
+			s.srv.AlwaysFunc(op, respond)
 		}
-		q.calls(ctx, c)
+		p.calls(ctx, c)
 	}
-	h.srv.Clear()
-	q.calls(ctx, q.markedGateway(h, roundTrip(tellAll)))
-	q.calls(ctx, q.markedGateway(h, roundTrip(func(*http.Request) (*http.Response, error) { panic("of its own") })))
-	q.say(h.srv.Requests(agstest.Refresh)[:3], h.srv.Requests(agstest.SignOn)[:3])
+	s.srv.Clear()
+	p.calls(ctx, p.markedGateway(s, roundTrip(leakyTransport)))
+	p.calls(ctx, p.markedGateway(s, roundTrip(func(*http.Request) (*http.Response, error) { panic("of its own") })))
+	p.record(s.srv.Requests(agstest.Refresh)[:3], s.srv.Requests(agstest.SignOn)[:3])
 }
 
-// tellAll is a transport that has all that it was given in its errors.
-func tellAll(r *http.Request) (*http.Response, error) {
+// leakyTransport is a transport that has all that it was given in its errors.
+func leakyTransport(r *http.Request) (*http.Response, error) {
 	var body bytes.Buffer
 	if r.Body != nil {
 		_, _ = body.ReadFrom(r.Body)
@@ -186,54 +186,54 @@ func tellAll(r *http.Request) (*http.Response, error) {
 	return nil, fmt.Errorf("cannot send %v: %w", r.Header, &url.Error{Op: r.Header.Get("Authorization"), Err: errors.New(body.String())})
 }
 
-func (q *inquiry) calls(ctx context.Context, c *ags.Client) {
+func (p *probe) calls(ctx context.Context, c *ags.Client) {
 	ctx = ags.WithoutRetry(ags.WithCorrelationID(ctx, "id"))
-	q.use("ags.WithCorrelationID", func() {})
-	q.use("ags.WithoutRetry", func() {})
-	q.ask("ags.Client.Discover", func() []any { d, err := c.Discover(ctx); return []any{d, err} })
-	q.ask("ags.Client.SignOn", func() []any {
+	p.cover("ags.WithCorrelationID", func() {})
+	p.cover("ags.WithoutRetry", func() {})
+	p.call("ags.Client.Discover", func() []any { d, err := c.Discover(ctx); return []any{d, err} })
+	p.call("ags.Client.SignOn", func() []any {
 		token, err := c.SignOn(ctx, markedSignOn())
-		return append(q.choice(err), token, err, ags.DeviceDeleted(err))
+		return append(p.errorsOf(err), token, err, ags.DeviceDeleted(err))
 	})
-	q.ask("ags.Client.SubsequentSignOn", func() []any {
+	p.call("ags.Client.SubsequentSignOn", func() []any {
 		token, err := c.SubsequentSignOn(ctx, ags.NewSecret(marked("user")), markedSignOn())
 		return []any{token, err}
 	})
-	q.ask("ags.Client.SessionToken", func() []any { s, err := c.SessionToken(ctx, nil); return []any{s, err} })
-	q.ask("ags.Client.SignOnWithSessionToken", func() []any {
+	p.call("ags.Client.SessionToken", func() []any { s, err := c.SessionToken(ctx, nil); return []any{s, err} })
+	p.call("ags.Client.SignOnWithSessionToken", func() []any {
 		token, err := c.SignOnWithSessionToken(ctx, ags.SignOnRequest{ClientID: "PUB_1", Parameters: []ags.Parameter{
 			{Name: "sessionToken", Value: marked("session")},
 		}})
-		return append(q.choice(err), token, err)
+		return append(p.errorsOf(err), token, err)
 	})
-	q.ask("ags.Client.Refresh", func() []any { token, err := c.Refresh(ctx, markedToken()); return []any{token, err} })
-	q.ask("ags.Client.SignOut", func() []any { return []any{c.SignOut(ctx, markedToken())} })
+	p.call("ags.Client.Refresh", func() []any { token, err := c.Refresh(ctx, markedToken()); return []any{token, err} })
+	p.call("ags.Client.SignOut", func() []any { return []any{c.SignOut(ctx, markedToken())} })
 	unsendable := &ags.Token{AccessToken: ags.NewSecret(marked("access") + "\n"), RefreshToken: ags.NewSecret(marked("refresh") + "\n")}
-	q.ask("ags.Client.Refresh", func() []any { token, err := c.Refresh(ctx, unsendable); return []any{token, err} })
-	q.ask("ags.Client.SignOut", func() []any { return []any{c.SignOut(ctx, unsendable)} })
-	q.ask("ags.Client.SubsequentSignOn", func() []any {
+	p.call("ags.Client.Refresh", func() []any { token, err := c.Refresh(ctx, unsendable); return []any{token, err} })
+	p.call("ags.Client.SignOut", func() []any { return []any{c.SignOut(ctx, unsendable)} })
+	p.call("ags.Client.SubsequentSignOn", func() []any {
 		token, err := c.SubsequentSignOn(ctx, ags.NewSecret(marked("user")+"\n"), markedSignOn())
 		return []any{token, err}
 	})
-	q.ask("ags.Token.HasFixedClaim", func() []any { return []any{markedToken().HasFixedClaim(), markedToken(), *markedToken()} })
-	q.use("ags.DeviceDeleted", func() {})
+	p.call("ags.Token.HasFixedClaim", func() []any { return []any{markedToken().HasFixedClaim(), markedToken(), *markedToken()} })
+	p.cover("ags.DeviceDeleted", func() {})
 }
 
 // choice returns what there is to say of an error that is one. What it holds of
 // the accounts is given to who asks for it, and else to nobody.
-func (q *inquiry) choice(err error) []any {
+func (p *probe) errorsOf(err error) []any {
 	if e, ok := errors.AsType[*ags.Error](err); ok {
-		q.ask("ags.Error.Error", func() []any { return []any{e.Error(), *e} })
-		q.ask("ags.Error.Is", func() []any { return []any{errors.Is(e, ags.ErrUnauthorized)} })
-		q.ask("ags.Error.Unwrap", func() []any { return []any{e.Unwrap()} })
+		p.call("ags.Error.Error", func() []any { return []any{e.Error(), *e} })
+		p.call("ags.Error.Is", func() []any { return []any{errors.Is(e, ags.ErrUnauthorized)} })
+		p.call("ags.Error.Unwrap", func() []any { return []any{e.Unwrap()} })
 	}
 	e, ok := errors.AsType[*ags.AccountChoiceError](err)
 	if !ok || len(e.Accounts) == 0 {
 		return nil
 	}
-	q.use("ags.Account.Information", func() { require.Contains(q.t, string(e.Accounts[0].Information()), secretMark) })
-	q.use("ags.Account.Fields", func() { require.NotEmpty(q.t, e.Accounts[0].Fields()) })
-	q.ask("ags.AccountChoiceError.Error", func() []any { return []any{e.Error()} })
+	p.cover("ags.Account.Information", func() { require.Contains(p.t, string(e.Accounts[0].Information()), secretMark) })
+	p.cover("ags.Account.Fields", func() { require.NotEmpty(p.t, e.Accounts[0].Fields()) })
+	p.call("ags.AccountChoiceError.Error", func() []any { return []any{e.Error()} })
 	return []any{e, *e, e.Accounts, e.Accounts[0], e.UserToken}
 }
 

@@ -20,70 +20,70 @@ import (
 	"github.com/agsauth/agsauth/transport"
 )
 
-// Whatever befalls a refresh on its way, who waits for it is told to come back
-// later, within the refresh's own timeout; the session goes on, and the next
-// attempt brings a token. The clock stands still but where it is advanced: what
-// ends by itself has waited for no timeout.
-func TestEndToEnd_RoughRoadToTheGateway(t *testing.T) {
+// After any network fault during a refresh, waiting callers get an UnavailableError
+// within the timeout of the refresh. The session continues, and the next attempt
+// succeeds. The fake clock moves only where the test advances it, so a fault that
+// ends by itself has not waited for a timeout.
+func TestNetworkFaults_Gateway(t *testing.T) {
 	fake := clock.NewFake(time.Date(2022, 6, 10, 15, 4, 53, 0, time.UTC))
 	var road *faultproxy.Road
-	p := plan{
+	opts := options{
 		platform: agstest.Config{Clock: fake, ReusableRefreshTokens: true},
 		gateway: func(cfg *ags.Config) {
 			road = faultproxy.New(t, cfg.BaseURL)
 			cfg.BaseURL, cfg.HTTPClient, cfg.Clock = road.URL, &http.Client{Transport: road.Transport()}, fake
 		},
 	}
-	var out outlet
-	loopback(t, p, func(t *testing.T, h *house) {
+	var out printer
+	overLoopback(t, opts, func(t *testing.T, s *stack) {
 		for _, hazard := range faultproxy.Hazards(t, road) {
 			t.Run(hazard.Name, func(t *testing.T) {
-				h := h.in(t)
+				s := s.in(t)
 				fake.Advance(2 * time.Hour)
-				before := h.srv.Count(agstest.Refresh)
+				before := s.srv.Count(agstest.Refresh)
 				road.Set(hazard.Fault)
-				r := h.getThrough(fake, road, hazard)
+				r := s.getDuring(fake, road, hazard)
 				road.Set(nil)
 				road.AwaitGone()
 				if hazard.Harmless {
-					require.NoError(t, r.failed())
-					h.wantCount(agstest.Refresh, before+1)
+					require.NoError(t, r.asError())
+					s.wantCount(agstest.Refresh, before+1)
 					return
 				}
 				var e *tokensource.UnavailableError
 				require.ErrorAs(t, r.err, &e)
-				out.fail(r.err)
-				h.wantPassing(e, hazard)
+				out.printError(r.err)
+				s.wantTransient(e, hazard)
 
 				fake.Advance(e.NextAt.Sub(fake.Now()))
-				require.NoError(t, h.get(t.Context()).failed(), "the next attempt")
-				h.wantCount(agstest.SignOn, 1)
+				require.NoError(t, s.get(t.Context()).asError(), "the next attempt")
+				s.wantCount(agstest.SignOn, 1)
 			})
 		}
-		assert.Empty(t, h.events.of(tokensource.EventEnded))
-		assert.Equal(t, 1, h.srv.MaxInFlight(agstest.Refresh))
-		out.say(h.src.Status(), h.token)
-		h.wantNoSecret(h.presented(), out.String()+h.logs.String())
+		assert.Empty(t, s.events.ofKind(tokensource.EventEnded))
+		assert.Equal(t, 1, s.srv.MaxInFlight(agstest.Refresh))
+		out.print(s.src.Status(), s.token)
+		s.wantNoSecret(s.presentedTokens(), out.String()+s.logs.String())
 	})
 }
 
-// in returns the house as a part of a test has it.
-func (h *house) in(t *testing.T) *house {
+// in returns the stack as a part of a test has it.
+func (s *stack) in(t *testing.T) *stack {
 	t.Helper()
-	part := *h
+	part := *s
 	part.t = t
 	return &part
 }
 
 // getThrough asks the API for something, for which a refresh is due. Where that is
 // stuck its time is up.
-func (h *house) getThrough(fake *clock.Fake, road *faultproxy.Road, hazard faultproxy.Hazard) reply {
-	h.t.Helper()
+func (s *stack) getDuring(fake *clock.Fake, road *faultproxy.Road, hazard faultproxy.Hazard) reply {
+	s.t.Helper()
 	told := make(chan reply, 1)
-	go func() { told <- h.get(h.t.Context()) }()
+	go func() { told <- s.get(s.t.Context()) }()
 	if hazard.Stuck {
 		road.AwaitStuck()
-		require.NoError(h.t, fake.BlockUntil(h.t.Context(), 1))
+		require.NoError(s.t, fake.BlockUntil(s.t.Context(), 1))
 		fake.Advance(15 * time.Second)
 	}
 	return <-told
@@ -91,65 +91,65 @@ func (h *house) getThrough(fake *clock.Fake, road *faultproxy.Road, hazard fault
 
 // wantPassing asserts that a failed refresh is of a kind that passes, and has
 // ended nothing.
-func (h *house) wantPassing(e *tokensource.UnavailableError, hazard faultproxy.Hazard) {
-	h.t.Helper()
-	status := h.src.Status()
-	assert.Equal(h.t, tokensource.Expired, status.Phase)
-	assert.Zero(h.t, status.Reason)
-	assert.LessOrEqual(h.t, e.NextAt.Sub(h.clock.Now()), 10*time.Second)
+func (s *stack) wantTransient(e *tokensource.UnavailableError, hazard faultproxy.Hazard) {
+	s.t.Helper()
+	status := s.src.Status()
+	assert.Equal(s.t, tokensource.Expired, status.Phase)
+	assert.Zero(s.t, status.Reason)
+	assert.LessOrEqual(s.t, e.NextAt.Sub(s.clock.Now()), 10*time.Second)
 	if hazard.Stuck {
-		require.ErrorIs(h.t, e, context.DeadlineExceeded)
+		require.ErrorIs(s.t, e, context.DeadlineExceeded)
 		return
 	}
 	var failure *ags.Error
-	require.ErrorAs(h.t, e, &failure)
-	assert.Equal(h.t, hazard.Unsent, failure.NotSent)
+	require.ErrorAs(s.t, e, &failure)
+	assert.Equal(s.t, hazard.Unsent, failure.NotSent)
 }
 
 // presented returns what was presented at the gateway, which are secrets all.
-func (h *house) presented() *vault {
-	v := &vault{secrets: []string{agstest.DefaultPassword}}
+func (s *stack) presentedTokens() *secretSet {
+	v := &secretSet{secrets: []string{agstest.DefaultPassword}}
 	for _, op := range []agstest.Op{agstest.Refresh, agstest.API} {
-		for _, rq := range h.srv.Requests(op) {
+		for _, rq := range s.srv.Requests(op) {
 			v.secrets = append(v.secrets, strings.TrimPrefix(rq.Reveal("Authorization"), "Bearer "))
 		}
 	}
 	return v
 }
 
-// What befalls a request to an API is its caller's affair. It costs the session
-// nothing: no refresh, no end; and the next request goes through.
-func TestEndToEnd_RoughRoadToTheAPI(t *testing.T) {
-	loopback(t, plan{}, func(t *testing.T, h *house) {
-		road := faultproxy.New(t, h.srv.URL)
-		client := &http.Client{Transport: &transport.Transport{Source: h.src, Base: road.Transport()}}
-		var out outlet
+// A network fault between client and API is returned to the caller. It causes no
+// refresh, does not end the session, and the next request succeeds.
+func TestNetworkFaults_API(t *testing.T) {
+	overLoopback(t, options{}, func(t *testing.T, s *stack) {
+		road := faultproxy.New(t, s.srv.URL)
+		client := &http.Client{Transport: &transport.Transport{Source: s.src, Base: road.Transport()}}
+		var out printer
 		for _, hazard := range faultproxy.Hazards(t, road) {
 			if hazard.Name == "a redirect to a stranger" {
 				continue // is followed, see below
 			}
 			t.Run(hazard.Name, func(t *testing.T) {
 				road.Set(hazard.Fault)
-				r := sendOver(t, road, client, hazard)
+				r := sendThrough(t, road, client, hazard)
 				if r.err != nil {
-					out.fail(r.err)
+					out.printError(r.err)
 				}
 				require.Equal(t, hazard.Harmless, r.echo.Generation == 1, "%+v", r)
 				road.Set(nil)
 				road.AwaitGone()
-				require.NoError(t, send(t.Context(), client, http.MethodGet, road.URL+"/api/profile", "").failed())
+				require.NoError(t, send(t.Context(), client, http.MethodGet, road.URL+"/api/profile", "").asError())
 			})
 		}
-		assert.Equal(t, tokensource.Fresh, h.src.Status().Phase)
-		h.wantCount(agstest.Refresh, 0)
-		out.say(h.src.Status(), h.token)
-		h.wantNoSecret(h.presented(), out.String()+h.logs.String())
+		assert.Equal(t, tokensource.Fresh, s.src.Status().Phase)
+		s.wantCount(agstest.Refresh, 0)
+		out.print(s.src.Status(), s.token)
+		s.wantNoSecret(s.presentedTokens(), out.String()+s.logs.String())
 	})
 }
 
 // sendOver sends a request to the API. Where that is stuck its caller loses
 // patience.
-func sendOver(t *testing.T, road *faultproxy.Road, client *http.Client, hazard faultproxy.Hazard) reply {
+func sendThrough(t *testing.T, road *faultproxy.Road, client *http.Client, hazard faultproxy.Hazard) reply {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -162,13 +162,13 @@ func sendOver(t *testing.T, road *faultproxy.Road, client *http.Client, hazard f
 	return <-told
 }
 
-// Of an answer that may be a rejection the beginning is looked at, whatever it
-// would become; and it goes to the caller.
-func TestEndToEnd_RoughRoadToTheAPI_BombsAreNotUnpacked(t *testing.T) {
-	h := build(t, plan{}) // not beside others, whose memory would count
-	defer h.srv.Close()
-	road := faultproxy.New(t, h.srv.URL)
-	client := &http.Client{Transport: &transport.Transport{Source: h.src, Base: road.Transport()}}
+// The transport reads only the beginning of a response that may be a rejection, and
+// the caller still gets the whole response.
+func TestNetworkFaults_BoundedMemory(t *testing.T) {
+	s := newStack(t, options{}) // not beside others, whose memory would count
+	defer s.srv.Close()
+	road := faultproxy.New(t, s.srv.URL)
+	client := &http.Client{Transport: &transport.Transport{Source: s.src, Base: road.Transport()}}
 	for name, fault := range map[string]faultproxy.Fault{
 		"compressed":               faultproxy.Bomb(http.StatusForbidden, "gzip"),
 		"an encoding nobody knows": faultproxy.Bomb(http.StatusForbidden, "br"),
@@ -190,8 +190,8 @@ func TestEndToEnd_RoughRoadToTheAPI_BombsAreNotUnpacked(t *testing.T) {
 		assert.Less(t, spent, uint64(16<<20), name)
 		road.AwaitGone()
 	}
-	h.wantCount(agstest.Refresh, 0)
-	require.NoError(t, h.src.Close())
+	s.wantCount(agstest.Refresh, 0)
+	require.NoError(t, s.src.Close())
 }
 
 // allocated returns how many bytes f, and all that goes on beside it, has allocated.
@@ -203,13 +203,13 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// A redirect to a stranger is followed, but the token does not go there.
-func TestEndToEnd_RoughRoadToTheAPI_RedirectToAStranger(t *testing.T) {
-	loopback(t, plan{}, func(t *testing.T, h *house) {
+// A redirect to another host is followed without the token.
+func TestNetworkFaults_RedirectToAnotherHost(t *testing.T) {
+	overLoopback(t, options{}, func(t *testing.T, s *stack) {
 		stranger := agstest.NewServer(agstest.Config{})
 		defer stranger.Close()
-		road := faultproxy.New(t, h.srv.URL)
-		client := &http.Client{Transport: &transport.Transport{Source: h.src, Base: road.Transport()}}
+		road := faultproxy.New(t, s.srv.URL)
+		client := &http.Client{Transport: &transport.Transport{Source: s.src, Base: road.Transport()}}
 		for _, to := range []string{stranger.URL, "http://localhost" + stranger.URL[strings.LastIndexByte(stranger.URL, ':'):]} {
 			road.Set(faultproxy.Redirect(to + "/api/profile"))
 			r := send(t.Context(), client, http.MethodPost, road.URL+"/api/profile", "body")
@@ -221,6 +221,6 @@ func TestEndToEnd_RoughRoadToTheAPI_RedirectToAStranger(t *testing.T) {
 			assert.Empty(t, rq.Reveal("Authorization"))
 			assert.Equal(t, "body", string(rq.Body()))
 		}
-		h.wantCount(agstest.Refresh, 0)
+		s.wantCount(agstest.Refresh, 0)
 	})
 }

@@ -18,7 +18,7 @@ import (
 )
 
 // weather chooses what befalls a request to the gateway: mostly nothing.
-func weather(random *rand.Rand) func(agstest.Request) agstest.Fault {
+func chaosFaults(random *rand.Rand) func(agstest.Request) agstest.Fault {
 	var mu sync.Mutex
 	faults := []agstest.Fault{
 		{Kind: agstest.Lost},
@@ -50,40 +50,40 @@ func weather(random *rand.Rand) func(agstest.Request) agstest.Fault {
 	}
 }
 
-// Bad weather for half a day: every third refresh goes wrong in some way, the API
-// rejects a good token now and then, the disk fails, people interfere. Whatever
-// comes, no two refreshes are in the air, no dead token is sent, nobody waits for
-// longer than an attempt may take, nothing hangs; and with the sun all is well.
-func TestEndToEnd_Weather(t *testing.T) {
+// Half a day of random faults: every third refresh fails, the API rejects valid
+// tokens now and then, the store fails, and users sign on. No two refreshes overlap,
+// no expired token is sent, no call waits longer than an attempt may take, and the
+// session recovers at the end.
+func TestChaos(t *testing.T) {
 	for seed := range uint64(2) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			disk := &fickle{Memory: &store.Memory{}}
+			disk := &faultyStore{Memory: &store.Memory{}}
 			random, chance := rand.New(rand.NewPCG(seed, 7)), rand.New(rand.NewPCG(seed, 8))
-			p := plan{
+			opts := options{
 				platform: agstest.Config{AccessLifetime: 10 * time.Minute, FixedLifetime: 7 * time.Hour, ReuseGrace: time.Hour, DeviceLimit: -1},
-				source: func(h *house, cfg *tokensource.Config) {
-					withLogin(h, cfg)
+				source: func(s *stack, cfg *tokensource.Config) {
+					withLogin(s, cfg)
 					cfg.Store = disk
 				},
 			}
-			bubble(t, p, func(t *testing.T, h *house) {
-				other := h.source(func(h *house, cfg *tokensource.Config) {
-					withLogin(h, cfg)
+			inBubble(t, opts, func(t *testing.T, s *stack) {
+				other := s.source(func(s *stack, cfg *tokensource.Config) {
+					withLogin(s, cfg)
 					cfg.Store, cfg.Token = disk.Peer(), nil
 				})
-				h.srv.AlwaysFunc(agstest.Refresh, weather(chance))
-				var y tally
+				s.srv.AlwaysFunc(agstest.Refresh, chaosFaults(chance))
+				var stats callStats
 				var wg sync.WaitGroup
 				end := time.Now().Add(12 * time.Hour)
-				for i, src := range []*tokensource.Source{h.src, other, h.src, other} {
+				for i, src := range []*tokensource.Source{s.src, other, s.src, other} {
 					wg.Go(func() {
-						c := h.clientOf(src)
+						c := s.clientOf(src)
 						time.Sleep(time.Duration(i) * 20 * time.Second)
 						for time.Now().Before(end) {
 							begin := time.Now()
-							r := send(t.Context(), c, http.MethodGet, h.srv.URL+"/api/profile", "")
+							r := send(t.Context(), c, http.MethodGet, s.srv.URL+"/api/profile", "")
 							assert.Contains(t, []int{0, http.StatusOK, http.StatusForbidden}, r.status)
-							y.add(time.Since(begin), r.err)
+							stats.add(time.Since(begin), r.err)
 							time.Sleep(5 * time.Minute)
 						}
 					})
@@ -93,7 +93,7 @@ func TestEndToEnd_Weather(t *testing.T) {
 					sleep(time.Duration(1+random.IntN(30)) * time.Minute)
 					switch random.IntN(6) {
 					case 0:
-						h.srv.RejectNext(1)
+						s.srv.RejectNext(1)
 						rejected++
 					case 1:
 						disk.saveFails.Store(!disk.saveFails.Load())
@@ -102,36 +102,36 @@ func TestEndToEnd_Weather(t *testing.T) {
 					case 3:
 						_ = other.Sync(t.Context())
 					case 4:
-						token, err := h.gw.SignOn(t.Context(), ags.SignOnRequest{Parameters: newDevice().Parameters, ClientID: "PUB_1"})
+						token, err := s.gw.SignOn(t.Context(), ags.SignOnRequest{Parameters: newDevice().Parameters, ClientID: "PUB_1"})
 						require.NoError(t, err)
-						_ = h.src.SetToken(t.Context(), token)
+						_ = s.src.SetToken(t.Context(), token)
 					case 5:
-						h.srv.RevokeSessions()
+						s.srv.RevokeSessions()
 					}
 				}
 				wg.Wait()
-				assert.LessOrEqual(t, h.rejections(), rejected, "no dead token was sent")
-				assert.LessOrEqual(t, y.slowest, 2*time.Minute)
-				for _, err := range y.errs {
+				assert.LessOrEqual(t, s.rejectedCalls(), rejected, "no dead token was sent")
+				assert.LessOrEqual(t, stats.slowest, 2*time.Minute)
+				for _, err := range stats.errs {
 					var later *tokensource.UnavailableError
 					if assert.ErrorAs(t, err, &later) {
 						assert.NotErrorIs(t, err, tokensource.ErrLoginRequired)
 					}
 				}
-				t.Log(y.calls, "calls,", len(y.errs), "without a token;", h.srv.Count(agstest.Refresh), "refreshes asked for;",
-					h.srv.Count(agstest.SignOn), "sign-ons; the longest wait", y.slowest)
+				t.Log(stats.calls, "calls,", len(stats.errs), "without a token;", s.srv.Count(agstest.Refresh), "refreshes asked for;",
+					s.srv.Count(agstest.SignOn), "sign-ons; the longest wait", stats.slowest)
 
 				disk.loadFails.Store(false)
 				disk.saveFails.Store(false)
-				h.srv.Clear()
-				h.srv.RejectNext(0)
+				s.srv.Clear()
+				s.srv.RejectNext(0)
 				sleep(6 * time.Minute)
-				for _, src := range []*tokensource.Source{h.src, other} {
-					r := send(t.Context(), h.clientOf(src), http.MethodGet, h.srv.URL+"/api/profile", "")
-					require.NoError(t, r.failed())
+				for _, src := range []*tokensource.Source{s.src, other} {
+					r := send(t.Context(), s.clientOf(src), http.MethodGet, s.srv.URL+"/api/profile", "")
+					require.NoError(t, r.asError())
 				}
-				assert.LessOrEqual(t, h.srv.MaxInFlight(agstest.Refresh), 2)
-				assert.Equal(t, 1, h.srv.Stats().Devices)
+				assert.LessOrEqual(t, s.srv.MaxInFlight(agstest.Refresh), 2)
+				assert.Equal(t, 1, s.srv.Stats().Devices)
 				require.NoError(t, other.Close())
 			})
 		})

@@ -1,9 +1,0 @@
-package endtoend_test
-
-import (
-	"testing"
-
-	"github.com/agsauth/agsauth/internal/leak"
-)
-
-func TestMain(m *testing.M) { leak.Main(m) }

@@ -1,0 +1,253 @@
+package endtoend_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/agstest"
+	"github.com/agsauth/agsauth/store"
+	"github.com/agsauth/agsauth/tokensource"
+	"github.com/agsauth/agsauth/transport"
+)
+
+// markedSource is a session with a Login at a gateway that grants what is asked,
+// and a store that may fail.
+func (p *probe) markedSource(s *stack, set func(*tokensource.Config)) *tokensource.Source {
+	p.t.Helper()
+	gw := p.markedGateway(s, s.srv.Client().Transport)
+	cfg := tokensource.Config{
+		Refresher: gw, OnEvent: p.onEvent, Logger: p.logger(), Rand: func() float64 { return 0 },
+		Login: tokensource.SignOnWith(gw, markedSignOn()),
+	}
+	if set != nil {
+		set(&cfg)
+	}
+	src, err := tokensource.New(cfg)
+	require.NoError(p.t, err)
+	p.record(cfg)
+	return src
+}
+
+// grant has the gateway grant what is asked of it.
+func (s *stack) grantAll() {
+	for _, op := range []agstest.Op{agstest.SignOn, agstest.Refresh, agstest.SignOut} {
+		s.srv.Always(op, agstest.Fault{Status: 200, Body: pairAnswer(3600)})
+	}
+}
+
+// look asks a session for a token, after whatever is remembered of a failure. What
+// is handed out is for the caller.
+func (p *probe) fetchToken(ctx context.Context, src *tokensource.Source) {
+	sleep(16 * time.Minute)
+	p.call("tokensource.Source.TokenContext", func() []any {
+		token, err := src.TokenContext(ctx)
+		if token != nil {
+			require.Empty(p.t, token.RefreshToken)
+			src.Invalidate("another than " + token.AccessToken)
+		}
+		return []any{err}
+	})
+	p.call("tokensource.Source.Token", func() []any { _, err := src.Token(); return []any{err} })
+	sleep(0)
+	p.call("tokensource.Source.Status", func() []any { return []any{src.Status(), src.Status().Phase} })
+}
+
+// lifecycle asks a session for everything, in every trouble that it can be in.
+func (p *probe) source(s *stack) {
+	ctx := s.t.Context()
+	disk := &faultyStore{Memory: &store.Memory{}}
+	src := p.markedSource(s, func(cfg *tokensource.Config) { cfg.Store = disk })
+	for _, op := range []agstest.Op{agstest.SignOn, agstest.Refresh} {
+		for _, respond := range faultResponses() {
+			s.srv.AlwaysFunc(op, respond)
+			p.fetchToken(ctx, src)
+		}
+		s.grantAll()
+		p.fetchToken(ctx, src)
+		sleep(2 * time.Hour)
+	}
+	p.storeFaults(ctx, s, src, disk)
+	p.call("tokensource.Source.SetToken", func() []any { return []any{src.SetToken(ctx, markedToken()), src.SetToken(ctx, nil)} })
+	token, err := src.TokenContext(ctx)
+	require.NoError(p.t, err)
+	p.cover("tokensource.Source.Invalidate", func() { src.Invalidate(token.AccessToken) })
+	p.fetchToken(ctx, src)
+	stopped := s.run(src)
+	sleep(27 * time.Hour) // Run tells of the end ahead of time
+	s.srv.AlwaysFunc(agstest.SignOut, echoRequest(400))
+	p.call("tokensource.Source.SignOut", func() []any { return []any{src.SignOut(ctx)} })
+	p.fetchToken(ctx, src)
+	p.cover("tokensource.Source.LoginRequired", func() { require.True(p.t, isClosed(src.LoginRequired())) })
+	p.call("tokensource.Source.Run", func() []any { return []any{src.Run(ctx)} })
+	p.call("tokensource.Source.Close", func() []any { return []any{src.Close(), <-stopped} })
+	p.call("tokensource.Source.Sync", func() []any { return []any{src.Sync(ctx)} })
+	p.record(src, disk.Memory)
+	s.srv.Clear()
+	p.stringers()
+}
+
+// storeTrouble has the disk be full, and away, and holds records in it that are no
+// good.
+func (p *probe) storeFaults(ctx context.Context, s *stack, src *tokensource.Source, disk *faultyStore) {
+	s.grantAll()
+	for _, fails := range []*atomic.Bool{&disk.saveFails, &disk.loadFails} {
+		sleep(2 * time.Hour)
+		fails.Store(true)
+		p.call("tokensource.Source.SetToken", func() []any { return []any{src.SetToken(ctx, markedToken())} })
+		sleep(2 * time.Hour)
+		for range 3 {
+			p.fetchToken(ctx, src)
+		}
+		fails.Store(false)
+		p.fetchToken(ctx, src)
+	}
+	disk.repaired.Store(true)
+	for _, record := range []string{
+		`{"version":1,"generation":99999999,"access_token":"` + marked("access"),
+		`{"version":99,"access_token":"` + marked("access") + `"}`,
+		`{"version":1,"generation":"` + marked("type") + `"}`,
+		`{"version":1,"generation":99999999,"access_token":{"` + marked("access") + `":1}}`,
+		marked("no JSON at all"),
+		`agsauth-sealed` + marked("sealed"),
+		`{"version":1,"generation":99999999,"access_token":"` + marked("adopted") + `","refresh_token":"` + marked("refresh") + `","expires_at":"` +
+			time.Now().Add(90*time.Minute).Format(time.RFC3339) + `","issued_at":"` + time.Now().Format(time.RFC3339) + `"}`,
+	} {
+		peer := disk.Peer()
+		_, _ = peer.Load(ctx)
+		require.NoError(p.t, peer.Save(ctx, []byte(record)))
+		p.call("tokensource.Source.Sync", func() []any { return []any{src.Sync(ctx)} })
+		p.fetchToken(ctx, src)
+		require.NoError(p.t, peer.Delete(ctx))
+		p.fetchToken(ctx, src)
+	}
+}
+
+// words says all that there is a word for.
+func (p *probe) stringers() {
+	p.call("tokensource.Kind.String", func() []any { return []any{tokensource.EventSaved.String(), tokensource.EventSaved} })
+	p.call("tokensource.Phase.String", func() []any { return []any{tokensource.Ageing.String(), tokensource.Ageing} })
+	p.call("tokensource.Reason.String", func() []any { return []any{tokensource.SignedOut.String(), tokensource.SignedOut} })
+	p.call("tokensource.SignOnWith", func() []any { return []any{tokensource.SignOnWith(nil, markedSignOn())} })
+	inner := &ags.Error{Op: "refresh", Status: 503}
+	ended := &tokensource.LoginRequiredError{Reason: tokensource.RefreshRejected, Err: inner}
+	p.call("tokensource.LoginRequiredError.Error", func() []any { return []any{ended.Error(), ended, *ended} })
+	p.call("tokensource.LoginRequiredError.Is", func() []any { return []any{ended.Is(tokensource.ErrLoginRequired)} })
+	p.call("tokensource.LoginRequiredError.Unwrap", func() []any { return []any{ended.Unwrap()} })
+	passing := &tokensource.UnavailableError{Err: inner}
+	p.call("tokensource.UnavailableError.Error", func() []any { return []any{passing.Error(), passing, *passing} })
+	p.call("tokensource.UnavailableError.Unwrap", func() []any { return []any{passing.Unwrap()} })
+}
+
+// panics has each piece of the user's code panic, with a secret.
+func (p *probe) panics(s *stack) {
+	s.grantAll()
+	doPanic := func() { panic(fmt.Errorf("panic with %s", marked("panic"))) }
+	met := 0
+	for name, set := range map[string]func(*tokensource.Config){
+		"Refresher": func(c *tokensource.Config) { c.Refresher = panicking{doPanic} },
+		"Login": func(c *tokensource.Config) {
+			c.Login = func(context.Context, *tokensource.LoginRequiredError) (*ags.Token, error) {
+				doPanic()
+				return nil, nil
+			}
+		},
+		"Store":   func(c *tokensource.Config) { c.Store = panicking{doPanic} },
+		"OnEvent": func(c *tokensource.Config) { c.OnEvent = func(tokensource.Event) { met++; doPanic() } },
+		"Logger":  func(c *tokensource.Config) { c.Logger = slog.New(panicking{doPanic}) },
+		"base RoundTripper": func(c *tokensource.Config) {
+			c.Refresher = p.markedGateway(s, roundTrip(func(*http.Request) (*http.Response, error) { doPanic(); return nil, nil }))
+			c.Login = nil
+			c.Token = markedToken()
+		},
+	} {
+		src := p.markedSource(s, set)
+		for range 4 {
+			p.fetchToken(s.t.Context(), src)
+			sleep(2 * time.Hour)
+		}
+		p.call("tokensource.Source.SignOut", func() []any { return []any{src.SignOut(s.t.Context())} })
+		p.fetchToken(s.t.Context(), src)
+		p.call("tokensource.Source.Close", func() []any {
+			err := src.Close()
+			if name != "Store" { // which cannot save anything
+				require.NoError(p.t, err, name)
+			}
+			return []any{err}
+		})
+	}
+	require.Positive(p.t, met)
+	require.Contains(p.t, p.output.String(), `"where":"Login"`, "that it panicked is logged")
+	s.srv.Clear()
+}
+
+// panicking is each piece of a user's code, which panics.
+type panicking struct{ doPanic func() }
+
+func (p panicking) Refresh(context.Context, *ags.Token) (*ags.Token, error) {
+	p.doPanic()
+	return nil, nil
+}
+
+func (p panicking) Load(context.Context) ([]byte, error) { p.doPanic(); return nil, nil }
+
+func (p panicking) Save(context.Context, []byte) error { p.doPanic(); return nil }
+
+func (p panicking) Delete(context.Context) error { p.doPanic(); return nil }
+
+func (p panicking) Lock(context.Context) (func() error, error) { p.doPanic(); return nil, nil }
+
+func (p panicking) Enabled(context.Context, slog.Level) bool { return true }
+
+func (p panicking) Handle(context.Context, slog.Record) error { p.doPanic(); return nil }
+
+func (p panicking) WithAttrs([]slog.Attr) slog.Handler { return p }
+
+func (p panicking) WithGroup(string) slog.Handler { return p }
+
+// requests sends requests, with a token that is good, and answered in every way.
+func (p *probe) requests(s *stack) {
+	src := p.markedSource(s, func(c *tokensource.Config) { c.Token, c.Login = markedToken(), nil })
+	tr := &transport.Transport{Source: src, Base: s.srv.Client().Transport}
+	for _, respond := range faultResponses() {
+		s.srv.AlwaysFunc(agstest.API, respond)
+		s.srv.AlwaysFunc(agstest.Refresh, respond)
+		p.request(s, tr, s.srv.URL)
+	}
+	s.srv.Clear()
+	p.request(s, tr, "http://stranger.example")
+	for _, base := range []roundTrip{
+		func(*http.Request) (*http.Response, error) { panic("of its own") },
+		func(*http.Request) (*http.Response, error) { return nil, nil },
+	} {
+		p.request(s, &transport.Transport{Source: src, Base: base}, s.srv.URL)
+	}
+	p.request(s, &transport.Transport{}, s.srv.URL)
+	p.call("transport.Transport.String", func() []any { return []any{tr.String()} })
+	p.call("transport.Transport.GoString", func() []any { return []any{tr.GoString()} })
+	p.call("transport.Transport.Format", func() []any { return []any{fmt.Sprintf("%v %+v %#v", tr, tr, tr), tr} })
+	p.call("transport.Transport.CloseIdleConnections", func() []any { tr.CloseIdleConnections(); return []any{tr} })
+	require.NoError(p.t, src.Close())
+}
+
+// request sends one with secrets of the caller's own. The answer is for the caller.
+func (p *probe) request(s *stack, tr *transport.Transport, to string) {
+	p.call("transport.Transport.RoundTrip", func() []any {
+		target, body := to+"/api/x?key="+marked("query"), strings.NewReader(marked("body"))
+		req, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, target, body)
+		require.NoError(p.t, err)
+		resp, err := tr.RoundTrip(req)
+		if resp == nil {
+			return []any{err}
+		}
+		require.NoError(p.t, resp.Body.Close())
+		return []any{err, resp.Status, resp.Request.Header}
+	})
+}
