@@ -68,7 +68,7 @@ func outcomes() map[string]outcome {
 // faultClient is a signed-on client behind a faulty proxy.
 type faultClient struct {
 	srv    *agstest.Server
-	proxy  *faultproxy.Road
+	proxy  *faultproxy.Proxy
 	client *ags.Client
 	token  *ags.Token
 	log    *logBuffer
@@ -107,7 +107,7 @@ func signOnRequest() ags.SignOnRequest {
 }
 
 // refresh refreshes once. If the fault blocks the call forever, refresh cancels it.
-func (f *faultClient) refresh(t *testing.T, h faultproxy.Hazard) (*ags.Token, error) {
+func (f *faultClient) refresh(t *testing.T, h faultproxy.Scenario) (*ags.Token, error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -138,14 +138,14 @@ func (f *faultClient) wantNoSecret(t *testing.T, err error) {
 func TestRough_EveryHazardOfARefresh(t *testing.T) {
 	f := newFaultClient(t, agstest.Config{ReusableRefreshTokens: true}, nil)
 	wanted := outcomes()
-	for _, h := range faultproxy.Hazards(t, f.proxy) {
+	for _, h := range faultproxy.Scenarios(t, f.proxy) {
 		t.Run(h.Name, func(t *testing.T) {
 			v, known := wanted[h.Name]
 			require.NotEqual(t, known, h.Harmless, "the fault has no outcome")
 			before := f.srv.Count(agstest.Refresh)
 			f.proxy.Set(h.Fault)
 			_, err := f.refresh(t, h)
-			f.proxy.AwaitGone()
+			f.proxy.AwaitClosed()
 			f.wantNoSecret(t, err)
 			if h.Harmless {
 				require.NoError(t, err)
@@ -157,14 +157,14 @@ func TestRough_EveryHazardOfARefresh(t *testing.T) {
 			}
 
 			f.proxy.Set(nil)
-			next, err := f.refresh(t, faultproxy.Hazard{})
+			next, err := f.refresh(t, faultproxy.Scenario{})
 			require.NoError(t, err, "the next attempt")
 			assert.NotEqual(t, f.token.AccessToken.Reveal(), next.AccessToken.Reveal())
 		})
 	}
 }
 
-func (v outcome) check(t *testing.T, h faultproxy.Hazard, e *ags.Error) {
+func (v outcome) check(t *testing.T, h faultproxy.Scenario, e *ags.Error) {
 	t.Helper()
 	assert.Equal(t, "refresh", e.Op)
 	assert.Equal(t, h.Unsent, e.NotSent, "%v", e)
@@ -185,8 +185,8 @@ func TestRough_NothingIsLoggedOfWhatFollowsAnAnswer(t *testing.T) {
 	f := newFaultClient(t, agstest.Config{ReusableRefreshTokens: true}, nil)
 	for _, fault := range []faultproxy.Fault{faultproxy.Edit(faultproxy.TooShort), faultproxy.Edit(faultproxy.Twice)} {
 		f.proxy.Set(fault)
-		_, _ = f.refresh(t, faultproxy.Hazard{})
-		f.proxy.AwaitGone()
+		_, _ = f.refresh(t, faultproxy.Scenario{})
+		f.proxy.AwaitClosed()
 		assert.Empty(t, f.log.String())
 	}
 	assert.Equal(t, 2, f.srv.Count(agstest.Refresh))
@@ -206,15 +206,15 @@ func TestFaults_LostResponseIsRetriedOnce(t *testing.T) {
 		"reset after the server has answered": {fault: faultproxy.ResetAfter},
 		"half an answer, then the end":        {fault: faultproxy.HalfThenEnd},
 		"a length too long, then the end":     {fault: faultproxy.Edit(faultproxy.TooLong)},
-		"garbage before the status line":      {fault: faultproxy.Edit(faultproxy.Babble)},
+		"garbage before the status line":      {fault: faultproxy.Edit(faultproxy.EchoCredentials)},
 		// Incomplete JSON counts as truncated.
 		"a length too short": {fault: faultproxy.Edit(faultproxy.TooShort)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFaultClient(t, agstest.Config{}, again)
 			f.proxy.Set(faultproxy.Once(c.fault))
-			_, err := f.refresh(t, faultproxy.Hazard{})
-			f.proxy.AwaitGone()
+			_, err := f.refresh(t, faultproxy.Scenario{})
+			f.proxy.AwaitClosed()
 			f.wantNoSecret(t, err)
 			if c.granted {
 				require.NoError(t, err)
@@ -241,16 +241,16 @@ func TestFaults_SignOnIsRetriedOnlyIfUnsent(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFaultClient(t, agstest.Config{}, again)
-			before, trips := f.srv.Count(agstest.SignOn), f.proxy.Trips()
+			before, trips := f.srv.Count(agstest.SignOn), f.proxy.Connections()
 			f.proxy.Set(faultproxy.Once(c.fault))
 			_, err := f.client.SignOn(t.Context(), signOnRequest())
 			if c.granted {
 				require.NoError(t, err)
-				assert.Equal(t, trips+2, f.proxy.Trips())
+				assert.Equal(t, trips+2, f.proxy.Connections())
 			} else {
 				require.ErrorIs(t, err, ags.ErrUnavailable)
 				assert.False(t, asError(t, err).NotSent)
-				assert.Equal(t, trips+1, f.proxy.Trips())
+				assert.Equal(t, trips+1, f.proxy.Connections())
 			}
 			assert.LessOrEqual(t, f.srv.Count(agstest.SignOn), before+1)
 			assert.NotContains(t, fmt.Sprintf("%v %#v", err, err), agstest.DefaultPassword)
@@ -263,9 +263,9 @@ func TestRough_ABombIsNotUnpacked(t *testing.T) {
 	f := newFaultClient(t, agstest.Config{ReusableRefreshTokens: true}, nil)
 	for _, encoding := range []string{"gzip", "br", "gzip, gzip"} {
 		f.proxy.Set(faultproxy.Bomb(200, encoding))
-		size := allocated(func() { _, _ = f.refresh(t, faultproxy.Hazard{}) })
+		size := allocated(func() { _, _ = f.refresh(t, faultproxy.Scenario{}) })
 		assert.Less(t, size, uint64(faultproxy.BombSize/16), encoding)
-		f.proxy.AwaitGone()
+		f.proxy.AwaitClosed()
 	}
 }
 

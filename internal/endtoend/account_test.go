@@ -13,13 +13,13 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// signOnBody is what a sign-on says of the device.
+// signOnBody is the part of a sign-on request that identifies the device.
 type signOnBody struct {
 	ClientID          string          `json:"clientId"`
 	DeviceInformation json.RawMessage `json:"deviceInformation"`
 }
 
-// signOns returns what the gateway was told of the device, sign-on by sign-on.
+// signOns returns the device part of all sign-on requests, in their order.
 func (s *stack) signOns() []signOnBody {
 	s.t.Helper()
 	var all []signOnBody
@@ -37,7 +37,7 @@ func TestAccountSuspendedAndRestored(t *testing.T) {
 	inBubble(t, options{source: withLogin}, func(t *testing.T, s *stack) {
 		require.True(t, s.srv.SuspendAccount(agstest.DefaultAccountID))
 		stats := s.poll(10, time.Minute, time.Hour-2*time.Second)
-		assert.Empty(t, stats.errs, "nobody notices as long as the token lives")
+		assert.Empty(t, stats.errs, "no failure while the token is valid")
 		assert.Equal(t, 3, s.srv.Count(agstest.Refresh), "at 55, 56 and 58 minutes")
 
 		sleep(3 * time.Minute)
@@ -69,7 +69,7 @@ func TestDeletedDeviceSignsOnAsANewOne(t *testing.T) {
 		s.wantCount(agstest.Refresh, 1)
 		assert.Equal(t, "PUB_2", s.src.Status().ClientID)
 
-		sleep(49 * time.Hour) // idle, until the refresh token is dead
+		sleep(49 * time.Hour) // until the refresh token has expired
 		require.NoError(t, s.get(t.Context()).asError())
 		on := s.signOns()
 		require.Len(t, on, 3)
@@ -129,12 +129,12 @@ func TestLoginKeepsTheDevice(t *testing.T) {
 	})
 }
 
-// An account at its device limit is reported with the gateway's code, and the sign-
-// on is not repeated for a minute. It succeeds once another device was deleted.
+// An account at its device limit is reported with the gateway's code, and is asked
+// again after a minute. The sign-on succeeds once another device was deleted.
 func TestDeviceLimit(t *testing.T) {
 	opts := options{platform: agstest.Config{DeviceLimit: 1}, noSignOn: true, source: withLogin}
 	inBubble(t, opts, func(t *testing.T, s *stack) {
-		_, err := s.gw.SignOn(t.Context(), newDevice()) // somebody else's
+		_, err := s.gw.SignOn(t.Context(), newDevice()) // of another user's device
 		require.NoError(t, err)
 		for _, r := range s.burst(50) {
 			var e *tokensource.LoginRequiredError

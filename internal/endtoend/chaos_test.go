@@ -17,7 +17,7 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// weather chooses what befalls a request to the gateway: mostly nothing.
+// chaosFaults chooses a fault for a request to the gateway, in one of three cases.
 func chaosFaults(random *rand.Rand) func(agstest.Request) agstest.Fault {
 	var mu sync.Mutex
 	faults := []agstest.Fault{
@@ -110,7 +110,7 @@ func TestChaos(t *testing.T) {
 					}
 				}
 				wg.Wait()
-				assert.LessOrEqual(t, s.rejectedCalls(), rejected, "no dead token was sent")
+				assert.LessOrEqual(t, s.rejectedCalls(), rejected, "an expired token was sent")
 				assert.LessOrEqual(t, stats.slowest, 2*time.Minute)
 				for _, err := range stats.errs {
 					var later *tokensource.UnavailableError

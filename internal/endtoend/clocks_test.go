@@ -25,13 +25,13 @@ func TestSuspended(t *testing.T) {
 		refreshes int
 		reason    tokensource.Reason // zero for none
 	}{
-		{"for a nap", 10 * time.Minute, 0, 0},
+		{"for ten minutes", 10 * time.Minute, 0, 0},
 		{"into the margin", 57 * time.Minute, 1, 0},
 		{"for a night", 8 * time.Hour, 1, 0},
-		// The gateway is asked, as the clocks do not agree; it says no, and the
-		// horizon that one of them has seen pass says why.
-		{"past the refresh token", 50 * time.Hour, 1, tokensource.RefreshExpired},
-		{"past the fixed horizon", 31 * 24 * time.Hour, 1, tokensource.FixedExpired},
+		// The two clocks disagree, so the gateway is asked. It rejects, and the expiry
+		// that has passed by one of the clocks is the reason.
+		{"past the expiry of the refresh token", 50 * time.Hour, 1, tokensource.RefreshExpired},
+		{"past the fixed expiry", 31 * 24 * time.Hour, 1, tokensource.FixedExpired},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			fake := clock.NewFake(time.Date(2022, 6, 10, 15, 4, 53, 0, time.UTC))
@@ -81,7 +81,7 @@ func TestRunAfterASuspend(t *testing.T) {
 func TestClockStartsIn1970(t *testing.T) {
 	now := time.Date(2022, 6, 10, 15, 4, 53, 0, time.UTC)
 	for shape, quirks := range map[string]agstest.Quirks{
-		"claims": {}, "opaque": {OpaqueTokens: true}, "opaque, the whole fixed lifetime every time": {OpaqueTokens: true, RepeatFixedLifetime: true},
+		"claims": {}, "opaque": {OpaqueTokens: true}, "opaque, the full fixed lifetime in every response": {OpaqueTokens: true, RepeatFixedLifetime: true},
 	} {
 		t.Run(shape, func(t *testing.T) {
 			box, platform := clock.NewFake(time.Unix(90, 0)), clock.NewFake(now)
@@ -125,7 +125,7 @@ func TestClockSetBack(t *testing.T) {
 		s.wantServed(1)
 		box.Advance(90 * time.Minute)
 		platform.Advance(90 * time.Minute)
-		s.wantServed(2) // dead by the clock that cannot be set
+		s.wantServed(2) // expired by the monotonic clock
 		box.Advance(90 * time.Minute)
 		platform.Advance(90 * time.Minute)
 		s.wantServed(3)
@@ -174,7 +174,7 @@ func TestClockSetForwardAndBack(t *testing.T) {
 					require.NoError(t, s.src.Close())
 					s.src = s.source(func(_ *stack, cfg *tokensource.Config) { cfg.Store, cfg.Token = memory.Peer(), nil })
 					s.client = s.clientOf(s.src)
-					s.wantServed(2) // from a minute that is yet to come: refreshed at once
+					s.wantServed(2) // issued in the future: refreshed at once
 					s.events.awaitRefresh(t)
 					s.wantServed(3)
 				}
@@ -196,9 +196,9 @@ func TestClockSetForwardAndBack(t *testing.T) {
 func TestSkewedServerClock(t *testing.T) {
 	for name, skew := range map[string]time.Duration{"ahead": time.Hour, "behind": -time.Hour, "decades ahead": 50 * 365 * 24 * time.Hour} {
 		for shape, quirks := range map[string]agstest.Quirks{
-			"spans and claims": {},
-			"claims alone":     {OmitFields: []string{"expires_in", "refresh_expires_in", "fixed_refresh_expires_in"}},
-			"spans alone":      {OpaqueTokens: true},
+			"lifetimes and claims": {},
+			"claims alone":         {OmitFields: []string{"expires_in", "refresh_expires_in", "fixed_refresh_expires_in"}},
+			"lifetimes alone":      {OpaqueTokens: true},
 		} {
 			t.Run(name+", "+shape, func(t *testing.T) {
 				opts := options{platform: agstest.Config{Skew: skew, FixedLifetime: 4 * time.Hour, Quirks: quirks}}

@@ -56,8 +56,8 @@ func (s *stack) wantCount(op agstest.Op, n int) {
 func (s *stack) wantNoOverlap() {
 	s.t.Helper()
 	assert.Zero(s.t, s.srv.Stats().Reuses, "refresh tokens presented twice")
-	assert.LessOrEqual(s.t, s.srv.MaxInFlight(agstest.Refresh), 1, "refreshes at a time")
-	assert.LessOrEqual(s.t, s.srv.MaxInFlight(agstest.SignOn), 1, "sign-ons at a time")
+	assert.LessOrEqual(s.t, s.srv.MaxInFlight(agstest.Refresh), 1, "concurrent refreshes")
+	assert.LessOrEqual(s.t, s.srv.MaxInFlight(agstest.SignOn), 1, "concurrent sign-ons")
 }
 
 // rejectedCalls returns how many requests the API has rejected.

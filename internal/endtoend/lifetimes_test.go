@@ -24,7 +24,7 @@ func TestRefreshTokenExpiresFirst(t *testing.T) {
 		s.wantCount(agstest.Refresh, 3) // every 27 minutes
 		assert.Empty(t, s.events.ofKind(tokensource.EventEnded))
 
-		// Left alone for too long the refreshing has ended, but the token has not.
+		// After a pause the refresh token has expired, but the access token has not.
 		required := s.src.LoginRequired()
 		sleep(31 * time.Minute)
 		s.wantServed(4)
@@ -61,8 +61,8 @@ func TestRefreshSlowerThanTheMargin(t *testing.T) {
 		s.srv.Always(agstest.Refresh, agstest.Fault{Delay: 12 * time.Second})
 		stats := s.poll(10, time.Second, 3*time.Minute)
 		assert.Empty(t, stats.errs)
-		// Each pair is asked for when the one before has arrived, 12 s after it was
-		// asked for itself, and is served for 19 s: 24 s - 19 s.
+		// Each refresh begins when the one before has ended, 12 s after its begin, and
+		// its token is served for 19 s: callers wait for 24 s - 19 s.
 		assert.Equal(t, 5*time.Second, stats.slowest)
 		assert.InDelta(t, 15, s.srv.Count(agstest.Refresh), 1, "one after the other")
 		assert.Zero(t, s.rejectedCalls())
@@ -96,9 +96,9 @@ func TestFiftyCallersNeitherFailNorWait(t *testing.T) {
 		name  string
 		fault agstest.Fault
 	}{
-		{"the gateway thinks before it acts", agstest.Fault{Delay: 8 * time.Second}},
-		{"the gateway acts and then dawdles", agstest.Fault{Delay: 8 * time.Second, AfterWork: true}},
-		{"the answer drips in", agstest.Fault{Kind: agstest.Drip, Pause: time.Second}},
+		{"slow before the gateway acts", agstest.Fault{Delay: 8 * time.Second}},
+		{"slow after the gateway has acted", agstest.Fault{Delay: 8 * time.Second, AfterWork: true}},
+		{"a response that arrives slowly", agstest.Fault{Kind: agstest.Drip, Pause: time.Second}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inBubble(t, options{platform: agstest.Config{AccessLifetime: 10 * time.Minute}}, func(t *testing.T, s *stack) {
@@ -129,7 +129,7 @@ func TestFiftyCallersOnARealClock(t *testing.T) {
 		assert.Empty(t, stats.errs)
 		assert.Greater(t, stats.calls, 500)
 		assert.Zero(t, s.rejectedCalls())
-		// A pair is due after one second, and there 0.3 s later.
+		// The refresh begins after one second, and takes 0.3 s.
 		assert.InDelta(t, 3, s.srv.Count(agstest.Refresh), 1)
 		s.wantCount(agstest.SignOn, 1)
 		s.wantNoOverlap()
@@ -147,7 +147,7 @@ func TestShortestTokens(t *testing.T) {
 		assert.Empty(t, stats.errs)
 		assert.Zero(t, stats.slowest)
 		assert.Zero(t, s.rejectedCalls())
-		// Due after half a second, and not earlier.
+		// The refresh begins after half a second, not earlier.
 		s.wantCount(agstest.Refresh, 19)
 		s.wantNoOverlap()
 	})
@@ -163,13 +163,13 @@ func TestMonthOnTheFakeClock(t *testing.T) {
 			st := s.src.Status()
 			require.Equal(t, tokensource.Fresh, st.Phase)
 			if !st.ExpiresAt.Before(end) {
-				break // no refresh wins time any more
+				break // a refresh cannot extend the session
 			}
 			fake.Advance(st.RefreshAt.Sub(fake.Now()))
-			s.wantServed(generation) // at once, and a refresh behind it
+			s.wantServed(generation) // the old token, while the refresh runs
 			s.events.awaitRefresh(t)
 		}
-		// One every 235 minutes, until the token reaches the horizon.
+		// One every 235 minutes, until the token expires with the session.
 		s.wantCount(agstest.Refresh, 183)
 
 		fake.Advance(end.Sub(fake.Now()) - time.Second)
@@ -195,7 +195,7 @@ func TestLoginThroughFixedExpiries(t *testing.T) {
 		assert.Zero(t, stats.slowest)
 		assert.Equal(t, stats.calls, s.srv.Count(agstest.API))
 		s.wantCount(agstest.SignOn, 4)
-		assert.Equal(t, 1, s.srv.Stats().Devices, "it is the same device every time")
+		assert.Equal(t, 1, s.srv.Stats().Devices, "every login is for the same device")
 		assert.Zero(t, s.rejectedCalls())
 		s.wantNoOverlap()
 	})
@@ -229,10 +229,10 @@ func TestLifetimeCountsFromTheRequest(t *testing.T) {
 // claim.
 func TestNoRefreshNearTheFixedExpiry(t *testing.T) {
 	for name, quirks := range map[string]agstest.Quirks{
-		"tokens that outlive the session": {},
-		"tokens that end with it":         {CapLifetimes: true},
-		"opaque tokens":                   {OpaqueTokens: true},
-		"the whole lifetime every time":   {OpaqueTokens: true, RepeatFixedLifetime: true},
+		"tokens that outlive the session":     {},
+		"tokens that expire with it":          {CapLifetimes: true},
+		"opaque tokens":                       {OpaqueTokens: true},
+		"the full lifetime in every response": {OpaqueTokens: true, RepeatFixedLifetime: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			opts := options{platform: agstest.Config{AccessLifetime: 10 * time.Minute, FixedLifetime: 25 * time.Minute, Quirks: quirks}}
@@ -277,7 +277,7 @@ func TestNoRefreshToken(t *testing.T) {
 			sleep(59 * time.Minute)
 			s.wantServed(1)
 			sleep(0)
-			assert.Len(t, s.events.ofKind(tokensource.EventEnding), 1, "the end was announced in time")
+			assert.Len(t, s.events.ofKind(tokensource.EventEnding), 1, "EventEnding comes in time")
 			sleep(time.Minute)
 			s.wantEnded(tokensource.RefreshExpired, required)
 			s.wantCount(agstest.Refresh, 0)

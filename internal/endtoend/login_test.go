@@ -82,7 +82,7 @@ func TestLoginMustNotUseItsOwnSource(t *testing.T) {
 		begin := time.Now()
 		e := s.wantLoginRequired(tokensource.NoSession)
 		require.Error(t, e.Err)
-		assert.NotErrorIs(t, e.Err, tokensource.ErrLoginRequired, "what the login was told is its own error")
+		assert.NotErrorIs(t, e.Err, tokensource.ErrLoginRequired, "the error of the login is not the one of the source")
 		assert.Zero(t, time.Since(begin))
 		s.wantCount(agstest.API, 0)
 	})
@@ -115,20 +115,20 @@ func TestCloseCancelsALogin(t *testing.T) {
 	inBubble(t, options{noSignOn: true, source: withLogin}, func(t *testing.T, s *stack) {
 		release := s.srv.Hold(agstest.SignOn)
 		defer release()
-		told := make(chan reply, 1)
-		go func() { told <- s.get(t.Context()) }()
+		result := make(chan reply, 1)
+		go func() { result <- s.get(t.Context()) }()
 		sleep(20 * time.Second)
 		begin := time.Now()
 		require.NoError(t, s.src.Close())
-		require.ErrorIs(t, (<-told).err, tokensource.ErrClosed)
+		require.ErrorIs(t, (<-result).err, tokensource.ErrClosed)
 		assert.Zero(t, time.Since(begin))
 		s.wantCount(agstest.SignOn, 1)
 		s.wantCount(agstest.API, 0)
 	})
 }
 
-// A login that fails for all who wait fails once, and is not tried again for a
-// minute, then two, and so on.
+// A failed login fails all waiting callers. It is repeated after a minute, then after
+// two, and so on.
 func TestFailingLoginBacksOff(t *testing.T) {
 	opts := options{noSignOn: true, source: func(s *stack, cfg *tokensource.Config) {
 		rq := newDevice()

@@ -15,7 +15,7 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// lostResponses are the ways for an answer to be lost when its work was done.
+// lostResponses are faults that lose the response after the gateway has acted.
 func lostResponses() map[string]agstest.Fault {
 	return map[string]agstest.Fault{
 		"lost":               {Kind: agstest.Lost, AfterWork: true},
@@ -36,7 +36,7 @@ func TestLostRequestIsRepeatedAtOnce(t *testing.T) {
 		asked := s.srv.Requests(agstest.Refresh)
 		assert.True(t, asked[0].SameAuthorization(asked[1]))
 		assert.Equal(t, asked[0].Header.Get("X-Correlation-Id"), asked[1].Header.Get("X-Correlation-Id"),
-			"it is the same call to the platform's logs")
+			"both requests have the same correlation ID")
 		assert.NotEmpty(t, asked[0].Header.Get("X-Correlation-Id"))
 		s.wantNoOverlap()
 	})
@@ -51,7 +51,7 @@ func TestLostResponseWithinTheReuseGrace(t *testing.T) {
 				sleep(90 * time.Minute)
 				s.srv.Script(agstest.Refresh, fault)
 				begin := time.Now()
-				s.wantServed(3) // the second pair never arrived
+				s.wantServed(3) // the second token pair was lost
 				assert.Zero(t, time.Since(begin))
 				s.wantCount(agstest.Refresh, 2)
 				sleep(0)
@@ -76,9 +76,9 @@ func TestLostResponseToASingleUseToken(t *testing.T) {
 				sleep(0)
 				s.wantCount(agstest.Refresh, 2)
 				assert.Equal(t, 1, s.srv.Stats().Reuses)
-				assert.True(t, isClosed(required), "the end is announced at once")
+				assert.True(t, isClosed(required), "LoginRequired is closed at once")
 
-				s.wantServed(1) // and what still lives is served
+				s.wantServed(1) // the access token is still valid
 				sleep(4*time.Minute - 3*time.Second)
 				s.wantServed(1)
 				sleep(3 * time.Second)
@@ -158,7 +158,7 @@ func TestGatewayNeverAnswers(t *testing.T) {
 			require.ErrorAs(t, r.err, &ended)
 			assert.True(t, ended.OutcomeUnknown)
 		}
-		assert.Equal(t, 10*time.Second, time.Since(begin), "the rest of the time is for the repeat")
+		assert.Equal(t, 10*time.Second, time.Since(begin), "the rest of the timeout is left for the repeat")
 		assert.True(t, s.wantLoginRequired(tokensource.RefreshRejected).OutcomeUnknown)
 		s.wantCount(agstest.Refresh, 2)
 	})
@@ -177,7 +177,7 @@ func TestCrashDuringARefresh(t *testing.T) {
 		s.wantServed(1)
 		sleep(5 * time.Second)
 		s.wantCount(agstest.Refresh, 1)
-		left, err := memory.Peer().Load(t.Context()) // what the disk of a machine that dies now has
+		left, err := memory.Peer().Load(t.Context()) // the record that a crash now leaves behind
 		require.NoError(t, err)
 
 		var disk store.Memory
@@ -205,14 +205,14 @@ func TestCloseSavesAPendingRefresh(t *testing.T) {
 	inBubble(t, opts, func(t *testing.T, s *stack) {
 		sleep(90 * time.Minute)
 		s.srv.Script(agstest.Refresh, agstest.Fault{Delay: 9 * time.Second, AfterWork: true})
-		told := make(chan reply, 1)
-		go func() { told <- s.get(t.Context()) }()
+		result := make(chan reply, 1)
+		go func() { result <- s.get(t.Context()) }()
 		sleep(time.Second)
 		begin := time.Now()
 		closed := make(chan error, 1)
 		go func() { closed <- s.src.Close() }()
-		require.ErrorIs(t, (<-told).err, tokensource.ErrClosed)
-		assert.Zero(t, time.Since(begin), "who waits is told at once")
+		require.ErrorIs(t, (<-result).err, tokensource.ErrClosed)
+		assert.Zero(t, time.Since(begin), "waiting callers return at once")
 		require.NoError(t, <-closed)
 		assert.Equal(t, 8*time.Second, time.Since(begin))
 		require.ErrorIs(t, s.get(t.Context()).err, tokensource.ErrClosed)

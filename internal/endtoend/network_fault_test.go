@@ -26,26 +26,26 @@ import (
 // ends by itself has not waited for a timeout.
 func TestNetworkFaults_Gateway(t *testing.T) {
 	fake := clock.NewFake(time.Date(2022, 6, 10, 15, 4, 53, 0, time.UTC))
-	var road *faultproxy.Road
+	var proxy *faultproxy.Proxy
 	opts := options{
 		platform: agstest.Config{Clock: fake, ReusableRefreshTokens: true},
 		gateway: func(cfg *ags.Config) {
-			road = faultproxy.New(t, cfg.BaseURL)
-			cfg.BaseURL, cfg.HTTPClient, cfg.Clock = road.URL, &http.Client{Transport: road.Transport()}, fake
+			proxy = faultproxy.New(t, cfg.BaseURL)
+			cfg.BaseURL, cfg.HTTPClient, cfg.Clock = proxy.URL, &http.Client{Transport: proxy.Transport()}, fake
 		},
 	}
 	var out printer
 	overLoopback(t, opts, func(t *testing.T, s *stack) {
-		for _, hazard := range faultproxy.Hazards(t, road) {
-			t.Run(hazard.Name, func(t *testing.T) {
+		for _, scenario := range faultproxy.Scenarios(t, proxy) {
+			t.Run(scenario.Name, func(t *testing.T) {
 				s := s.in(t)
 				fake.Advance(2 * time.Hour)
 				before := s.srv.Count(agstest.Refresh)
-				road.Set(hazard.Fault)
-				r := s.getDuring(fake, road, hazard)
-				road.Set(nil)
-				road.AwaitGone()
-				if hazard.Harmless {
+				proxy.Set(scenario.Fault)
+				r := s.getDuring(fake, proxy, scenario)
+				proxy.Set(nil)
+				proxy.AwaitClosed()
+				if scenario.Harmless {
 					require.NoError(t, r.asError())
 					s.wantCount(agstest.Refresh, before+1)
 					return
@@ -53,7 +53,7 @@ func TestNetworkFaults_Gateway(t *testing.T) {
 				var e *tokensource.UnavailableError
 				require.ErrorAs(t, r.err, &e)
 				out.printError(r.err)
-				s.wantTransient(e, hazard)
+				s.wantTransient(e, scenario)
 
 				fake.Advance(e.NextAt.Sub(fake.Now()))
 				require.NoError(t, s.get(t.Context()).asError(), "the next attempt")
@@ -67,7 +67,7 @@ func TestNetworkFaults_Gateway(t *testing.T) {
 	})
 }
 
-// in returns the stack as a part of a test has it.
+// in returns a copy of the stack for a subtest.
 func (s *stack) in(t *testing.T) *stack {
 	t.Helper()
 	part := *s
@@ -75,38 +75,38 @@ func (s *stack) in(t *testing.T) *stack {
 	return &part
 }
 
-// getThrough asks the API for something, for which a refresh is due. Where that is
-// stuck its time is up.
-func (s *stack) getDuring(fake *clock.Fake, road *faultproxy.Road, hazard faultproxy.Hazard) reply {
+// getDuring calls the API while a refresh is due and the fault is active. If the fault
+// never ends by itself, it advances the clock to the timeout.
+func (s *stack) getDuring(fake *clock.Fake, proxy *faultproxy.Proxy, scenario faultproxy.Scenario) reply {
 	s.t.Helper()
-	told := make(chan reply, 1)
-	go func() { told <- s.get(s.t.Context()) }()
-	if hazard.Stuck {
-		road.AwaitStuck()
+	result := make(chan reply, 1)
+	go func() { result <- s.get(s.t.Context()) }()
+	if scenario.Stuck {
+		proxy.AwaitStuck()
 		require.NoError(s.t, fake.BlockUntil(s.t.Context(), 1))
 		fake.Advance(15 * time.Second)
 	}
-	return <-told
+	return <-result
 }
 
-// wantPassing asserts that a failed refresh is of a kind that passes, and has
-// ended nothing.
-func (s *stack) wantTransient(e *tokensource.UnavailableError, hazard faultproxy.Hazard) {
+// wantTransient asserts that a failed refresh is transient and has not ended the
+// session.
+func (s *stack) wantTransient(e *tokensource.UnavailableError, scenario faultproxy.Scenario) {
 	s.t.Helper()
 	status := s.src.Status()
 	assert.Equal(s.t, tokensource.Expired, status.Phase)
 	assert.Zero(s.t, status.Reason)
 	assert.LessOrEqual(s.t, e.NextAt.Sub(s.clock.Now()), 10*time.Second)
-	if hazard.Stuck {
+	if scenario.Stuck {
 		require.ErrorIs(s.t, e, context.DeadlineExceeded)
 		return
 	}
 	var failure *ags.Error
 	require.ErrorAs(s.t, e, &failure)
-	assert.Equal(s.t, hazard.Unsent, failure.NotSent)
+	assert.Equal(s.t, scenario.Unsent, failure.NotSent)
 }
 
-// presented returns what was presented at the gateway, which are secrets all.
+// presentedTokens returns the secrets that the platform has received.
 func (s *stack) presentedTokens() *secretSet {
 	v := &secretSet{secrets: []string{agstest.DefaultPassword}}
 	for _, op := range []agstest.Op{agstest.Refresh, agstest.API} {
@@ -121,23 +121,23 @@ func (s *stack) presentedTokens() *secretSet {
 // refresh, does not end the session, and the next request succeeds.
 func TestNetworkFaults_API(t *testing.T) {
 	overLoopback(t, options{}, func(t *testing.T, s *stack) {
-		road := faultproxy.New(t, s.srv.URL)
-		client := &http.Client{Transport: &transport.Transport{Source: s.src, Base: road.Transport()}}
+		proxy := faultproxy.New(t, s.srv.URL)
+		client := &http.Client{Transport: &transport.Transport{Source: s.src, Base: proxy.Transport()}}
 		var out printer
-		for _, hazard := range faultproxy.Hazards(t, road) {
-			if hazard.Name == "a redirect to a stranger" {
-				continue // is followed, see below
+		for _, scenario := range faultproxy.Scenarios(t, proxy) {
+			if scenario.Name == "a redirect to a stranger" {
+				continue // covered by TestNetworkFaults_RedirectToAnotherHost
 			}
-			t.Run(hazard.Name, func(t *testing.T) {
-				road.Set(hazard.Fault)
-				r := sendThrough(t, road, client, hazard)
+			t.Run(scenario.Name, func(t *testing.T) {
+				proxy.Set(scenario.Fault)
+				r := sendThrough(t, proxy, client, scenario)
 				if r.err != nil {
 					out.printError(r.err)
 				}
-				require.Equal(t, hazard.Harmless, r.echo.Generation == 1, "%+v", r)
-				road.Set(nil)
-				road.AwaitGone()
-				require.NoError(t, send(t.Context(), client, http.MethodGet, road.URL+"/api/profile", "").asError())
+				require.Equal(t, scenario.Harmless, r.echo.Generation == 1, "%+v", r)
+				proxy.Set(nil)
+				proxy.AwaitClosed()
+				require.NoError(t, send(t.Context(), client, http.MethodGet, proxy.URL+"/api/profile", "").asError())
 			})
 		}
 		assert.Equal(t, tokensource.Fresh, s.src.Status().Phase)
@@ -147,54 +147,54 @@ func TestNetworkFaults_API(t *testing.T) {
 	})
 }
 
-// sendOver sends a request to the API. Where that is stuck its caller loses
-// patience.
-func sendThrough(t *testing.T, road *faultproxy.Road, client *http.Client, hazard faultproxy.Hazard) reply {
+// sendThrough sends a request to the API. If the fault never ends by itself, it
+// cancels the request.
+func sendThrough(t *testing.T, proxy *faultproxy.Proxy, client *http.Client, scenario faultproxy.Scenario) reply {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	told := make(chan reply, 1)
-	go func() { told <- send(ctx, client, http.MethodPost, road.URL+"/api/profile", "body") }()
-	if hazard.Stuck {
-		road.AwaitStuck()
+	result := make(chan reply, 1)
+	go func() { result <- send(ctx, client, http.MethodPost, proxy.URL+"/api/profile", "body") }()
+	if scenario.Stuck {
+		proxy.AwaitStuck()
 		cancel()
 	}
-	return <-told
+	return <-result
 }
 
 // The transport reads only the beginning of a response that may be a rejection, and
 // the caller still gets the whole response.
 func TestNetworkFaults_BoundedMemory(t *testing.T) {
-	s := newStack(t, options{}) // not beside others, whose memory would count
+	s := newStack(t, options{}) // not parallel, since it measures memory
 	defer s.srv.Close()
-	road := faultproxy.New(t, s.srv.URL)
-	client := &http.Client{Transport: &transport.Transport{Source: s.src, Base: road.Transport()}}
+	proxy := faultproxy.New(t, s.srv.URL)
+	client := &http.Client{Transport: &transport.Transport{Source: s.src, Base: proxy.Transport()}}
 	for name, fault := range map[string]faultproxy.Fault{
-		"compressed":               faultproxy.Bomb(http.StatusForbidden, "gzip"),
-		"an encoding nobody knows": faultproxy.Bomb(http.StatusForbidden, "br"),
+		"compressed":          faultproxy.Bomb(http.StatusForbidden, "gzip"),
+		"an unknown encoding": faultproxy.Bomb(http.StatusForbidden, "br"),
 		"without end": faultproxy.Endless("HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\n\r\n",
 			[]byte(strings.Repeat(" ", 64<<10))),
 	} {
-		road.Set(fault)
+		proxy.Set(fault)
 		spent := allocated(func() {
-			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, road.URL+"/api/profile", http.NoBody)
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, proxy.URL+"/api/profile", http.NoBody)
 			require.NoError(t, err)
 			resp, err := client.Do(req)
 			require.NoError(t, err, name)
 			assert.Equal(t, http.StatusForbidden, resp.StatusCode)
 			n, err := io.CopyN(io.Discard, resp.Body, 64<<10)
 			require.NoError(t, err, name)
-			assert.EqualValues(t, 64<<10, n, "what was looked at is there as well")
+			assert.EqualValues(t, 64<<10, n, "the bytes that the transport has read are there as well")
 			require.NoError(t, resp.Body.Close())
 		})
 		assert.Less(t, spent, uint64(16<<20), name)
-		road.AwaitGone()
+		proxy.AwaitClosed()
 	}
 	s.wantCount(agstest.Refresh, 0)
 	require.NoError(t, s.src.Close())
 }
 
-// allocated returns how many bytes f, and all that goes on beside it, has allocated.
+// allocated returns how many bytes the process allocates while f runs.
 func allocated(f func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -206,18 +206,18 @@ func allocated(f func()) uint64 {
 // A redirect to another host is followed without the token.
 func TestNetworkFaults_RedirectToAnotherHost(t *testing.T) {
 	overLoopback(t, options{}, func(t *testing.T, s *stack) {
-		stranger := agstest.NewServer(agstest.Config{})
-		defer stranger.Close()
-		road := faultproxy.New(t, s.srv.URL)
-		client := &http.Client{Transport: &transport.Transport{Source: s.src, Base: road.Transport()}}
-		for _, to := range []string{stranger.URL, "http://localhost" + stranger.URL[strings.LastIndexByte(stranger.URL, ':'):]} {
-			road.Set(faultproxy.Redirect(to + "/api/profile"))
-			r := send(t.Context(), client, http.MethodPost, road.URL+"/api/profile", "body")
+		other := agstest.NewServer(agstest.Config{})
+		defer other.Close()
+		proxy := faultproxy.New(t, s.srv.URL)
+		client := &http.Client{Transport: &transport.Transport{Source: s.src, Base: proxy.Transport()}}
+		for _, to := range []string{other.URL, "http://localhost" + other.URL[strings.LastIndexByte(other.URL, ':'):]} {
+			proxy.Set(faultproxy.Redirect(to + "/api/profile"))
+			r := send(t.Context(), client, http.MethodPost, proxy.URL+"/api/profile", "body")
 			require.NoError(t, r.err)
-			assert.Equal(t, http.StatusForbidden, r.status, "a stranger that wants a token")
+			assert.Equal(t, http.StatusForbidden, r.status, "the other host wants a token")
 		}
-		require.Len(t, stranger.Requests(agstest.API), 2)
-		for _, rq := range stranger.Requests(agstest.API) {
+		require.Len(t, other.Requests(agstest.API), 2)
+		for _, rq := range other.Requests(agstest.API) {
 			assert.Empty(t, rq.Reveal("Authorization"))
 			assert.Equal(t, "body", string(rq.Body()))
 		}

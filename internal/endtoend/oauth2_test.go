@@ -21,8 +21,8 @@ func TestOAuth2ClientOverThreeLifetimes(t *testing.T) {
 		s.client = oauth2.NewClient(ctx, s.src)
 		s.srv.Always(agstest.Refresh, agstest.Fault{Delay: 3 * time.Second})
 		for range 3 {
-			// It asks for another ten seconds before the end, and gets the same one
-			// until the refresh behind it is done.
+			// The oauth2 client asks for a new token ten seconds before the expiry,
+			// and gets the same one until the refresh is done.
 			sleep(time.Until(s.src.Status().ExpiresAt) - 30*time.Second)
 			stats := s.poll(10, 2*time.Second, time.Minute)
 			assert.Empty(t, stats.errs)
@@ -71,7 +71,7 @@ func TestOAuth2Wrappers(t *testing.T) {
 					for range 40 {
 						token, err := source.Token()
 						if assert.NoError(t, err) {
-							assert.True(t, token.Expiry.After(time.Now()), "a live one")
+							assert.True(t, token.Expiry.After(time.Now()), "the token is valid")
 							assert.Empty(t, token.RefreshToken)
 						}
 						time.Sleep(5 * time.Minute)
@@ -81,7 +81,7 @@ func TestOAuth2Wrappers(t *testing.T) {
 		}
 		wg.Wait()
 		assert.Equal(t, expiry, shared.Expiry)
-		// Due every 55 minutes, and asked for every 5, for 200.
+		// A refresh every 55 minutes, and calls every 5 minutes for 200 minutes.
 		s.wantCount(agstest.Refresh, 3)
 		s.wantNoOverlap()
 	})
@@ -104,7 +104,7 @@ func TestTokenHasNoRefreshToken(t *testing.T) {
 		assert.Equal(t, s.token.AccessToken.Reveal(), b.AccessToken)
 		s.wantCount(agstest.Refresh, 0)
 	})
-	t.Run("its expiry is never past the fixed horizon", func(t *testing.T) {
+	t.Run("its expiry is not after the fixed expiry", func(t *testing.T) {
 		inBubble(t, options{platform: agstest.Config{FixedLifetime: 20 * time.Minute}}, func(t *testing.T, s *stack) {
 			a, err := s.src.Token()
 			require.NoError(t, err)

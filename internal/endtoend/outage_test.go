@@ -22,7 +22,7 @@ func TestOutageBacksOff(t *testing.T) {
 		s.srv.Always(agstest.Refresh, agstest.Fault{Status: http.StatusServiceUnavailable})
 		stats := s.poll(50, 2*time.Second, 2*time.Minute)
 		assert.Len(t, stats.errs, stats.calls)
-		assert.Zero(t, stats.slowest, "nobody waits for what is known not to be there")
+		assert.Zero(t, stats.slowest, "no caller waits for a known failure")
 		for _, err := range stats.errs {
 			var later *tokensource.UnavailableError
 			require.ErrorAs(t, err, &later)
@@ -54,7 +54,7 @@ func TestOutageWithALiveToken(t *testing.T) {
 		assert.Empty(t, s.events.ofKind(tokensource.EventEnded))
 		s.srv.Clear(agstest.Refresh)
 		stats = s.poll(5, time.Second, 30*time.Second)
-		assert.LessOrEqual(t, len(stats.errs), 5*13, "a few who came between the death and the next attempt")
+		assert.LessOrEqual(t, len(stats.errs), 5*13, "the callers between the expiry and the next attempt")
 		s.wantServed(2)
 		s.wantNoOverlap()
 	})

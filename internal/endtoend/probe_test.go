@@ -22,23 +22,23 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// secretMark is in every secret of an probe, and in nothing else.
+// secretMark is in every secret of a probe, and in nothing else.
 const secretMark = "S3CR3T"
 
-// marked returns a secret: a word of its own, and the mark.
+// marked returns a secret with a name and the mark.
 func marked(what string) string { return secretMark + "-" + what + "-0123456789abcdef" }
 
-// probe asks everything of the library, and takes down all that comes out, by
-// every route there is.
+// probe calls the whole exported API with marked secrets, and records all output:
+// printed values, encoded values, errors, events and log records.
 type probe struct {
 	t      *testing.T
 	output logBuffer
 
-	mu         sync.Mutex      // guards all below; events come on goroutines of their own
+	mu         sync.Mutex      // guards all below, since events arrive on goroutines of their own
 	called     map[string]bool // package.Type.Method and package.Function
-	types      map[string]bool // package.Type, of what was said
+	types      map[string]bool // package.Type, of the recorded values
 	events     map[tokensource.Kind]bool
-	eventTexts map[string]int // by what there was to say
+	eventTexts map[string]int // counted, by kind and error
 }
 
 func newProbe(t *testing.T) *probe {
@@ -46,8 +46,8 @@ func newProbe(t *testing.T) *probe {
 	return &probe{t: t, called: map[string]bool{}, types: map[string]bool{}, events: map[tokensource.Kind]bool{}, eventTexts: map[string]int{}}
 }
 
-// ask calls what is named, and says what comes of it. A panic is said as well, and
-// is no failure: it is the user's code that panics.
+// call calls f, marks the name as called and records the results. A panic is recorded,
+// and is no failure: it comes from user code.
 func (p *probe) call(name string, f func() []any) {
 	p.t.Helper()
 	p.mu.Lock()
@@ -67,7 +67,7 @@ func (p *probe) call(name string, f func() []any) {
 	}
 }
 
-// use is ask for what has nothing to say.
+// cover is call for a function without results.
 func (p *probe) cover(name string, f func()) {
 	p.t.Helper()
 	p.call(name, func() []any {
@@ -76,7 +76,7 @@ func (p *probe) cover(name string, f func()) {
 	})
 }
 
-// fail says an error, and all that it wraps.
+// recordError records an error and all errors that it wraps.
 func (p *probe) recordError(err error) {
 	p.record(err, err.Error())
 	switch e := any(err).(type) {
@@ -91,8 +91,7 @@ func (p *probe) recordError(err error) {
 	}
 }
 
-// tell is an OnEvent. Of those that come again and again with the same to say the
-// first are enough.
+// onEvent is an OnEvent. Of equal events it records the first three.
 func (p *probe) onEvent(e tokensource.Event) {
 	text := e.Kind.String()
 	if e.Err != nil {
@@ -113,14 +112,14 @@ func (p *probe) onEvent(e tokensource.Event) {
 	}
 }
 
-// logger logs at all levels, as text and as JSON.
+// logger returns a logger for all levels, as text and as JSON.
 func (p *probe) logger() *slog.Logger {
 	options := &slog.HandlerOptions{Level: slog.LevelDebug, AddSource: true}
 	return slog.New(slog.NewMultiHandler(slog.NewJSONHandler(&p.output, options), slog.NewTextHandler(&p.output, options)))
 }
 
-// say prints values, has them encoded, and logged. What is of a type not met before
-// is printed with every verb, and in every shape in which a program may hold it.
+// record prints, encodes and logs the values. The first value of each type is also
+// printed with every verb, and inside other values.
 func (p *probe) record(values ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -141,12 +140,12 @@ func (p *probe) record(values ...any) {
 			if b, err := json.Marshal(shape); err == nil {
 				fmt.Fprintf(&p.output, "%s\n", b)
 			}
-			logger.Debug("said", slog.Any("value", shape))
+			logger.Debug("recorded", slog.Any("value", shape))
 		}
 	}
 }
 
-// note takes down of which of our types a value is, and those that it holds.
+// noteTypes notes which of the module's types a value has and contains.
 func (p *probe) noteTypes(v reflect.Value, depth int) {
 	if !v.IsValid() || depth > 10 {
 		return
@@ -172,49 +171,50 @@ func (p *probe) noteTypes(v reflect.Value, depth int) {
 	}
 }
 
-// conclude asserts that no secret came out; and that everything was asked that
-// there is to ask of the packages.
+// check asserts that no secret was recorded, and that the probe has called every
+// exported function and method of the packages and recorded a value of every exported
+// type.
 func (p *probe) check(packages ...string) {
 	p.t.Helper()
-	said := p.output.String()
-	require.Greater(p.t, len(said), 1_000_000, "it is silence that proves nothing")
+	output := p.output.String()
+	require.Greater(p.t, len(output), 1_000_000, "too little output to prove anything")
 	for _, form := range []string{
 		secretMark, fmt.Sprintf("%x", secretMark), fmt.Sprintf("%X", secretMark), strings.Trim(fmt.Sprintf("%d", []byte(secretMark)), "[]"),
 		base64Inside(secretMark),
 	} {
-		if at := strings.Index(said, form); at >= 0 {
-			assert.Fail(p.t, "a secret came out", "as %q, after %q", form, said[max(0, at-300):at])
+		if at := strings.Index(output, form); at >= 0 {
+			assert.Fail(p.t, "a secret was printed", "as %q, after %q", form, output[max(0, at-300):at])
 		}
 	}
 	for _, folder := range packages {
 		api := exportedOf(p.t, folder)
 		require.NotEmpty(p.t, api.callables)
 		for _, name := range api.callables {
-			assert.True(p.t, p.called[name], "%s was not asked: an probe that passes it over proves nothing of it", name)
+			assert.True(p.t, p.called[name], "the probe must call %s", name)
 		}
 		for _, name := range api.types {
-			assert.True(p.t, p.types[name], "no %s was said", name)
+			assert.True(p.t, p.types[name], "no value of type %s was recorded", name)
 		}
 	}
 	for kind := tokensource.EventRefreshed; kind.String() != "unknown"; kind++ {
-		assert.True(p.t, p.events[kind], "no event %q was told", kind)
+		assert.True(p.t, p.events[kind], "no event %q was emitted", kind)
 	}
 }
 
-// base64Inside returns what of s is the same in base64 wherever it stands after a
-// multiple of three bytes.
+// base64Inside returns the part of the base64 form of s that is the same at any offset
+// that is a multiple of three.
 func base64Inside(s string) string {
 	b, _ := json.Marshal([]byte(s[:len(s)/3*3]))
 	return strings.Trim(string(b), `"`)
 }
 
-// api is what a package offers.
+// api is the exported API of a package.
 type api struct {
 	callables []string // package.Function, package.Type.Method
-	types     []string // package.Type, without the types of interfaces and of functions
+	types     []string // package.Type, without interfaces and function types
 }
 
-// exportedOf reads the source of a package.
+// exportedOf parses the source of a package of this module.
 func exportedOf(t *testing.T, folder string) api {
 	t.Helper()
 	files := token.NewFileSet()
@@ -255,7 +255,7 @@ func (a *api) add(pkg string, d ast.Decl) {
 	}
 }
 
-// receiverOf returns the type that a method is of, empty for a function.
+// receiverOf returns the name of the receiver's type, or "" for a function.
 func receiverOf(d *ast.FuncDecl) string {
 	if d.Recv == nil {
 		return ""
@@ -271,8 +271,7 @@ func receiverOf(d *ast.FuncDecl) string {
 	return name.Name
 }
 
-// An probe finds what it is there to find: a secret in any of the forms, and
-// what was not asked.
+// A probe must find a secret in any form, and the full API of a package.
 func TestProbe_FindsSecrets(t *testing.T) {
 	type leak struct{ token string }
 	for name, v := range map[string]any{

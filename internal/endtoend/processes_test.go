@@ -98,7 +98,7 @@ func TestProcessesShareASession(t *testing.T) {
 					s.storeToken(open)
 					sources, clients := s.peers(n, open, nil)
 					s.srv.Always(agstest.Refresh, agstest.Fault{Delay: 2 * time.Second})
-					// The first look at the store is the only wait.
+					// Only the first load from the store takes time.
 					assert.Empty(t, s.callAll(clients, 1).errs)
 					for range 100 {
 						stats := s.callAll(clients, 1)
@@ -151,7 +151,7 @@ func TestProcessesSignOnOnce(t *testing.T) {
 				stats := s.callAll(clients, 5)
 				require.Empty(t, stats.errs)
 				s.wantCount(agstest.SignOn, 1)
-				// Two days later, in which nobody did anything, once more.
+				// After two idle days the session has expired: one more sign-on.
 				sleep(49 * time.Hour)
 				stats = s.callAll(clients, 5)
 				require.Empty(t, stats.errs)
@@ -170,7 +170,7 @@ func TestProcessesSignOnOnce(t *testing.T) {
 func TestRejectedTokenIsReplacedByThePeers(t *testing.T) {
 	var memory store.Memory
 	open := func() tokensource.Store {
-		return struct{ tokensource.Store }{memory.Peer()} // what is left is no Locker
+		return struct{ tokensource.Store }{memory.Peer()} // hides the Locker
 	}
 	inBubble(t, options{}, func(t *testing.T, s *stack) {
 		s.storeToken(open)
@@ -178,7 +178,7 @@ func TestRejectedTokenIsReplacedByThePeers(t *testing.T) {
 		require.Empty(t, s.callAll(clients, 1).errs)
 		sleep(90 * time.Minute)
 		release := s.srv.Hold(agstest.Refresh)
-		// The second is told what a spent token is told, after the first was answered.
+		// The second request is rejected after the first was granted.
 		s.srv.Script(agstest.Refresh, agstest.Fault{}, agstest.Fault{Status: 401, Delay: time.Second})
 		asked := make(chan *callStats, 1)
 		go func() { asked <- s.callAll(clients, 3) }()

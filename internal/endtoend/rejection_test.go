@@ -27,7 +27,7 @@ func TestRejectionOfEveryTokenBacksOff(t *testing.T) {
 		n := s.srv.Count(agstest.Refresh)
 		assert.LessOrEqual(t, n, 5)
 		assert.Greater(t, n, 1)
-		assert.LessOrEqual(t, s.srv.Count(agstest.API), stats.calls+30*n, "only what another token is there for is repeated")
+		assert.LessOrEqual(t, s.srv.Count(agstest.API), stats.calls+30*n, "a request is repeated only with another token")
 
 		s.srv.RejectAll(false)
 		stats = s.poll(30, 5*time.Second, 30*time.Second)
@@ -52,7 +52,7 @@ func TestBurstWithARejectedToken(t *testing.T) {
 					require.Equal(t, 2, r.echo.Generation)
 				}
 				s.wantCount(agstest.Refresh, 1)
-				assert.LessOrEqual(t, s.srv.Count(agstest.API), 200, "once more each at most")
+				assert.LessOrEqual(t, s.srv.Count(agstest.API), 200, "each request is repeated once at most")
 				s.wantNoOverlap()
 			})
 		})
@@ -114,10 +114,10 @@ func TestRejectedDuringAnOutage(t *testing.T) {
 		stats := s.poll(20, time.Second, 30*time.Second)
 		assert.Empty(t, stats.errs)
 		assert.Zero(t, stats.slowest)
-		assert.InDelta(t, 8, s.srv.Count(agstest.Refresh), 1, "behind the callers, on the back-off")
+		assert.InDelta(t, 8, s.srv.Count(agstest.Refresh), 1, "in the background, with back-off")
 		s.srv.Clear()
 		sleep(time.Minute)
-		s.wantServed(1) // which finds the refresh due
+		s.wantServed(1) // starts the refresh
 		sleep(time.Second)
 		s.wantServed(2)
 	})

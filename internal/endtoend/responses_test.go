@@ -22,7 +22,7 @@ func TestFormsOfAGoodResponse(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		quirks agstest.Quirks
-		// What no answer tells, in whatever way.
+		// Values that the gateway never sends.
 		noRefreshHorizon, noFixedHorizon, noIdentity bool
 	}{
 		{name: "as documented"},
@@ -31,11 +31,11 @@ func TestFormsOfAGoodResponse(t *testing.T) {
 		{name: "milliseconds alone", quirks: agstest.Quirks{MillisecondClaims: true, OmitFields: lifetimes}},
 		{name: "no lifetimes", quirks: agstest.Quirks{OmitFields: lifetimes}},
 		{name: "no expires_in", quirks: agstest.Quirks{OmitFields: lifetimes[:1]}},
-		{name: "no claims of time", quirks: agstest.Quirks{OmitClaims: []string{"exp", "fixed_exp"}}},
+		{name: "no expiry claims", quirks: agstest.Quirks{OmitClaims: []string{"exp", "fixed_exp"}}},
 		{name: "no fixed_exp", quirks: agstest.Quirks{OmitClaims: []string{"fixed_exp"}}},
 		{name: "no fixed lifetime", quirks: agstest.Quirks{OmitFields: lifetimes[2:]}},
 		{
-			name:           "no fixed horizon at all",
+			name:           "no fixed expiry at all",
 			quirks:         agstest.Quirks{OmitFields: lifetimes[2:], OmitClaims: []string{"fixed_exp"}},
 			noFixedHorizon: true,
 		},
@@ -46,25 +46,25 @@ func TestFormsOfAGoodResponse(t *testing.T) {
 			noRefreshHorizon: true, noFixedHorizon: true,
 		},
 		{
-			name:   "a fixed lifetime told by the sign-on alone",
+			name:   "a fixed lifetime in the sign-on response only",
 			quirks: agstest.Quirks{OpaqueTokens: true, OmitOnRefresh: lifetimes[2:]},
 		},
 		{
-			name:   "the whole fixed lifetime every time",
+			name:   "the full fixed lifetime in every response",
 			quirks: agstest.Quirks{RepeatFixedLifetime: true},
 		},
 		{
-			name:   "the whole fixed lifetime every time, and opaque tokens",
+			name:   "the full fixed lifetime in every response, and opaque tokens",
 			quirks: agstest.Quirks{RepeatFixedLifetime: true, OpaqueTokens: true},
 		},
-		{name: "lifetimes that end with the session", quirks: agstest.Quirks{CapLifetimes: true}},
+		{name: "lifetimes that are capped by the session", quirks: agstest.Quirks{CapLifetimes: true}},
 		{name: "no identity at a refresh", quirks: agstest.Quirks{OmitOnRefresh: []string{"client_id", "accountId", "token_type"}}},
 		{
 			name:       "no identity at all",
 			quirks:     agstest.Quirks{OmitFields: []string{"client_id", "accountId"}, OpaqueTokens: true},
 			noIdentity: true,
 		},
-		{name: "no other refresh token", quirks: agstest.Quirks{OmitOnRefresh: []string{"refresh_token"}}},
+		{name: "no new refresh token", quirks: agstest.Quirks{OmitOnRefresh: []string{"refresh_token"}}},
 		{name: "other statuses", quirks: agstest.Quirks{SignOnStatus: http.StatusOK, RefreshStatus: http.StatusCreated}},
 		{name: "another case of the type", quirks: agstest.Quirks{TokenType: "BEARER"}},
 		{name: "no type", quirks: agstest.Quirks{OmitFields: []string{"token_type"}}},
@@ -126,13 +126,12 @@ func TestUnusualFieldTypes(t *testing.T) {
 		st := s.src.Status()
 		assert.Equal(t, agstest.DefaultAccountID, st.AccountID)
 		assert.WithinDuration(t, s.token.FixedExpiresAt, st.FixedExpiresAt, time.Second)
-		assert.WithinDuration(t, st.IssuedAt.Add(48*time.Hour), st.RefreshExpiresAt, time.Second, "the claim tells it")
+		assert.WithinDuration(t, st.IssuedAt.Add(48*time.Hour), st.RefreshExpiresAt, time.Second, "from the claim")
 		s.wantCount(agstest.Refresh, 3)
 	})
 }
 
-// badResponses are answers to a refresh that bring no tokens and are no end of a
-// session.
+// badResponses are responses to a refresh without tokens that do not end the session.
 func badResponses() []badResponse {
 	html := http.Header{"Content-Type": {"text/html"}}
 	tokens := `{"access_token":"a.b.c","refresh_token":"d.e.f","client_id":"PUB_1","token_type":"bearer",`
@@ -150,12 +149,12 @@ func badResponses() []badResponse {
 		{name: "null", fault: agstest.Fault{Body: `null`}, class: ags.ErrProtocol},
 		{name: "no body", fault: agstest.Fault{Kind: agstest.Empty}, class: ags.ErrProtocol},
 		{name: "garbage", fault: agstest.Fault{Kind: agstest.Garbage}, class: ags.ErrProtocol},
-		{name: "a page under 200", fault: agstest.Fault{Kind: agstest.HTML, Status: 200}, class: ags.ErrProtocol},
+		{name: "an HTML page under 200", fault: agstest.Fault{Kind: agstest.HTML, Status: 200}, class: ags.ErrProtocol},
 		{name: "a firewall's page under 403", fault: agstest.Fault{Kind: agstest.HTML}, class: ags.ErrProtocol},
 		{name: "a firewall's page under 401", fault: agstest.Fault{Kind: agstest.HTML, Status: 401}, class: ags.ErrProtocol},
 		{name: "text under 401", fault: agstest.Fault{Status: 401, Body: "go away", Header: html}, class: ags.ErrProtocol},
-		{name: "a page under 502", fault: agstest.Fault{Kind: agstest.HTML, Status: 502}, class: ags.ErrUnavailable},
-		{name: "a redirect to a stranger", fault: agstest.Fault{Kind: agstest.Redirect}, class: ags.ErrProtocol},
+		{name: "an HTML page under 502", fault: agstest.Fault{Kind: agstest.HTML, Status: 502}, class: ags.ErrUnavailable},
+		{name: "a redirect to another host", fault: agstest.Fault{Kind: agstest.Redirect}, class: ags.ErrProtocol},
 		{name: "a redirect by 302", fault: agstest.Fault{Kind: agstest.Redirect, Status: 302}, class: ags.ErrProtocol},
 		{name: "a body of megabytes", fault: agstest.Fault{Body: `{"access_token":"` + strings.Repeat("x", 3<<20) + `"}`}, class: ags.ErrProtocol},
 		{name: "429", fault: agstest.Fault{Status: 429}, class: ags.ErrUnavailable},
@@ -165,7 +164,7 @@ func badResponses() []badResponse {
 		{name: "account cancelled", fault: agstest.Fault{Code: 20001}, class: ags.ErrForbidden, refusal: true},
 		{name: "account suspended", fault: agstest.Fault{Code: 20002}, class: ags.ErrForbidden, refusal: true},
 		{name: "device disabled", fault: agstest.Fault{Code: 20004}, class: ags.ErrForbidden, refusal: true},
-		{name: "a proxy at work", fault: agstest.Fault{Code: 20018}, class: ags.ErrForbidden, refusal: true},
+		{name: "a VPN or proxy", fault: agstest.Fault{Code: 20018}, class: ags.ErrForbidden, refusal: true},
 		{name: "a blocked location", fault: agstest.Fault{Code: 20019}, class: ags.ErrForbidden, refusal: true},
 		{name: "malformed", fault: agstest.Fault{Status: 400}, refusal: true},
 		{name: "not found", fault: agstest.Fault{Status: 404}, refusal: true},
@@ -176,7 +175,7 @@ type badResponse struct {
 	name    string
 	fault   agstest.Fault
 	class   error // nil for none
-	refusal bool  // it is not asked again for a minute
+	refusal bool  // the next attempt is a minute later
 }
 
 // While the access token is valid, callers do not notice a bad response to a
@@ -249,8 +248,7 @@ func TestBadResponseWithAnExpiredToken(t *testing.T) {
 	}
 }
 
-// assertClass asserts that err is of this class of the gateway's failures and of
-// no other.
+// assertClass asserts that err is of exactly this class of errors.
 func assertClass(t *testing.T, want, err error) {
 	t.Helper()
 	var e *ags.Error

@@ -41,7 +41,7 @@ func TestRunForAMonth(t *testing.T) {
 		assert.Equal(t, agstest.DefaultAccountID, e.AccountID)
 
 		sleep(24 * time.Hour)
-		// One every 55 minutes, until the token reaches the horizon.
+		// One every 55 minutes, until the token expires with the session.
 		s.wantCount(agstest.Refresh, 785)
 		s.wantCount(agstest.API, 1)
 		assert.Len(t, s.events.ofKind(tokensource.EventEnding), 1)
@@ -60,7 +60,7 @@ func TestRunThroughAnOutage(t *testing.T) {
 		s.srv.Always(agstest.Refresh, agstest.Fault{Status: 503})
 		sleep(time.Hour)
 		margin := s.srv.Count(agstest.Refresh)
-		assert.InDelta(t, 45, margin, 15, "in the five minutes before the token's death")
+		assert.InDelta(t, 45, margin, 15, "in the five minutes before the expiry")
 		sleep(time.Hour)
 		n := s.srv.Count(agstest.Refresh)
 		assert.InDelta(t, 3600/7.5, n-margin, 5, "every 7.5 s after it")

@@ -16,8 +16,7 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// sealedFile returns a file that is sealed for dave, as a process with some keys
-// has it.
+// sealedFile returns a sealed store for the default user, with these keys.
 func sealedFile(t *testing.T, path string, keys ...byte) *store.Sealed {
 	t.Helper()
 	s := &store.Sealed{Store: &store.File{Path: path}, Name: agstest.DefaultUsername}
@@ -39,14 +38,14 @@ func TestSealedSessionIsShared(t *testing.T) {
 		for _, keys := range [][2][]byte{{{1}, {1, 2}}, {{1, 2}, {2, 1}}, {{2, 1}, {2}}} {
 			var sources []*tokensource.Source
 			var clients []*http.Client
-			for _, some := range keys { // the step is taken by one process after the other
+			for _, some := range keys { // the processes change their keys one after the other
 				src, c := s.peers(2, func() tokensource.Store { return sealedFile(t, path, some...) }, withLogin)
 				sources, clients = append(sources, src...), append(clients, c...)
 			}
 			for range 2 {
 				sleep(90 * time.Minute)
-				// One of the newer keys first: the last that is saved by the old ones is
-				// sealed anew before they go.
+				// A process with the newer keys goes first, so that the record is
+				// sealed with them before the old processes stop.
 				require.Empty(t, s.callAll(clients[2:], 3).errs)
 				require.Empty(t, s.callAll(clients[:2], 3).errs)
 				refreshes++

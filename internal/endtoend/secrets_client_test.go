@@ -19,11 +19,10 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// Everything that the library offers is asked for with secrets that are marked, in
-// every kind of trouble: no mark is in anything that comes out. What is not asked
-// here fails the test as well. Package clock knows no secret; redisstore, a module of
-// its own, has its own test; package agstest is a test's own, and its records are
-// printed in TestNoSecretIsPrinted.
+// The probe calls the whole exported API with marked secrets and every kind of
+// failure. No secret appears in any output, and a function that the probe does not
+// call fails the test. Package clock has no secrets, redisstore has a test of its own,
+// and the records of agstest are covered by TestNoSecretIsPrinted.
 func TestInvariant09_NothingSecretComesOutOfAnything(t *testing.T) {
 	p := newProbe(t)
 	inBubble(t, options{noSignOn: true, platform: markedPlatform()}, func(t *testing.T, s *stack) {
@@ -40,12 +39,12 @@ func TestInvariant09_NothingSecretComesOutOfAnything(t *testing.T) {
 	p.check("ags", "tokensource", "transport", "store")
 }
 
-// markedPlatform is a gateway whose one user has a secret for a password.
+// markedPlatform configures a platform whose user has a marked password.
 func markedPlatform() agstest.Config {
 	return agstest.Config{Accounts: []agstest.Account{{ID: "1663", Username: "dave", Password: marked("password")}}}
 }
 
-// markedToken is a pair that was given for an hour, of a session of a day.
+// markedToken returns a token pair that is valid for an hour.
 func markedToken() *ags.Token {
 	now := time.Now()
 	return &ags.Token{
@@ -62,7 +61,7 @@ func markedSignOn() ags.SignOnRequest {
 	}
 }
 
-// markedGateway is a client that has all the secrets that one can have.
+// markedGateway returns a client whose configuration is full of marked secrets.
 func (p *probe) markedGateway(s *stack, base http.RoundTripper) *ags.Client {
 	p.t.Helper()
 	c, err := ags.New(ags.Config{
@@ -74,7 +73,7 @@ func (p *probe) markedGateway(s *stack, base http.RoundTripper) *ags.Client {
 	return c
 }
 
-// configs asks for what cannot be made.
+// configs covers the configurations, valid and invalid.
 func (p *probe) configs(s *stack) {
 	for _, change := range []func(*ags.Config){
 		func(c *ags.Config) { c.BaseURL = "https://dave:" + marked("userinfo") + "@gateway.example" },
@@ -126,8 +125,8 @@ func (p *probe) configs(s *stack) {
 	p.cover("ags.Secret.Reveal", func() { require.Contains(p.t, secret.Reveal(), secretMark) })
 }
 
-// troubles are the ways in which the gateway, or what is between, tells all that it
-// was told.
+// faultResponses are responses that repeat the secrets of the request, or have secrets
+// of their own.
 func faultResponses() map[string]func(agstest.Request) agstest.Fault {
 	all := map[string]func(agstest.Request) agstest.Fault{}
 	for _, status := range []int{200, 201, 300, 302, 400, 401, 403, 404, 429, 500, 503} {
@@ -157,7 +156,7 @@ func pairAnswer(seconds int) string {
 		marked("access"), marked("refresh"), seconds)
 }
 
-// client asks every call of the gateway, in every trouble.
+// client calls every method of the gateway's client, with every response.
 func (p *probe) client(s *stack) {
 	ctx := s.t.Context()
 	c := p.markedGateway(s, s.srv.Client().Transport)
@@ -177,7 +176,7 @@ func (p *probe) client(s *stack) {
 	p.record(s.srv.Requests(agstest.Refresh)[:3], s.srv.Requests(agstest.SignOn)[:3])
 }
 
-// leakyTransport is a transport that has all that it was given in its errors.
+// leakyTransport returns an error with everything that it was given.
 func leakyTransport(r *http.Request) (*http.Response, error) {
 	var body bytes.Buffer
 	if r.Body != nil {
@@ -219,8 +218,8 @@ func (p *probe) calls(ctx context.Context, c *ags.Client) {
 	p.cover("ags.DeviceDeleted", func() {})
 }
 
-// choice returns what there is to say of an error that is one. What it holds of
-// the accounts is given to who asks for it, and else to nobody.
+// errorsOf covers the methods of the error types, and returns the values to record.
+// The account information itself is for the caller, and is not recorded.
 func (p *probe) errorsOf(err error) []any {
 	if e, ok := errors.AsType[*ags.Error](err); ok {
 		p.call("ags.Error.Error", func() []any { return []any{e.Error(), *e} })
@@ -237,7 +236,7 @@ func (p *probe) errorsOf(err error) []any {
 	return []any{e, *e, e.Accounts, e.Accounts[0], e.UserToken}
 }
 
-// roundTrip is a RoundTripper.
+// roundTrip is a function as a RoundTripper.
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -18,8 +18,8 @@ import (
 	"github.com/agsauth/agsauth/transport"
 )
 
-// markedSource is a session with a Login at a gateway that grants what is asked,
-// and a store that may fail.
+// markedSource returns a source with a Login, at a gateway client full of marked
+// secrets.
 func (p *probe) markedSource(s *stack, set func(*tokensource.Config)) *tokensource.Source {
 	p.t.Helper()
 	gw := p.markedGateway(s, s.srv.Client().Transport)
@@ -36,15 +36,15 @@ func (p *probe) markedSource(s *stack, set func(*tokensource.Config)) *tokensour
 	return src
 }
 
-// grant has the gateway grant what is asked of it.
+// grantAll makes the gateway grant every request.
 func (s *stack) grantAll() {
 	for _, op := range []agstest.Op{agstest.SignOn, agstest.Refresh, agstest.SignOut} {
 		s.srv.Always(op, agstest.Fault{Status: 200, Body: pairAnswer(3600)})
 	}
 }
 
-// look asks a session for a token, after whatever is remembered of a failure. What
-// is handed out is for the caller.
+// fetchToken asks the source for a token after any back-off has passed. It does not
+// record the token, which is for the caller.
 func (p *probe) fetchToken(ctx context.Context, src *tokensource.Source) {
 	sleep(16 * time.Minute)
 	p.call("tokensource.Source.TokenContext", func() []any {
@@ -60,7 +60,8 @@ func (p *probe) fetchToken(ctx context.Context, src *tokensource.Source) {
 	p.call("tokensource.Source.Status", func() []any { return []any{src.Status(), src.Status().Phase} })
 }
 
-// lifecycle asks a session for everything, in every trouble that it can be in.
+// source calls every method of a source, with every response and every fault of the
+// store.
 func (p *probe) source(s *stack) {
 	ctx := s.t.Context()
 	disk := &faultyStore{Memory: &store.Memory{}}
@@ -81,7 +82,7 @@ func (p *probe) source(s *stack) {
 	p.cover("tokensource.Source.Invalidate", func() { src.Invalidate(token.AccessToken) })
 	p.fetchToken(ctx, src)
 	stopped := s.run(src)
-	sleep(27 * time.Hour) // Run tells of the end ahead of time
+	sleep(27 * time.Hour) // Run emits EventEnding
 	s.srv.AlwaysFunc(agstest.SignOut, echoRequest(400))
 	p.call("tokensource.Source.SignOut", func() []any { return []any{src.SignOut(ctx)} })
 	p.fetchToken(ctx, src)
@@ -94,8 +95,7 @@ func (p *probe) source(s *stack) {
 	p.stringers()
 }
 
-// storeTrouble has the disk be full, and away, and holds records in it that are no
-// good.
+// storeFaults makes the store fail, and puts invalid records into it.
 func (p *probe) storeFaults(ctx context.Context, s *stack, src *tokensource.Source, disk *faultyStore) {
 	s.grantAll()
 	for _, fails := range []*atomic.Bool{&disk.saveFails, &disk.loadFails} {
@@ -130,7 +130,7 @@ func (p *probe) storeFaults(ctx context.Context, s *stack, src *tokensource.Sour
 	}
 }
 
-// words says all that there is a word for.
+// stringers covers the String methods and the error types.
 func (p *probe) stringers() {
 	p.call("tokensource.Kind.String", func() []any { return []any{tokensource.EventSaved.String(), tokensource.EventSaved} })
 	p.call("tokensource.Phase.String", func() []any { return []any{tokensource.Ageing.String(), tokensource.Ageing} })
@@ -146,7 +146,7 @@ func (p *probe) stringers() {
 	p.call("tokensource.UnavailableError.Unwrap", func() []any { return []any{passing.Unwrap()} })
 }
 
-// panics has each piece of the user's code panic, with a secret.
+// panics makes each piece of user code panic with a secret.
 func (p *probe) panics(s *stack) {
 	s.grantAll()
 	doPanic := func() { panic(fmt.Errorf("panic with %s", marked("panic"))) }
@@ -177,18 +177,18 @@ func (p *probe) panics(s *stack) {
 		p.fetchToken(s.t.Context(), src)
 		p.call("tokensource.Source.Close", func() []any {
 			err := src.Close()
-			if name != "Store" { // which cannot save anything
+			if name != "Store" { // its Save panics
 				require.NoError(p.t, err, name)
 			}
 			return []any{err}
 		})
 	}
 	require.Positive(p.t, met)
-	require.Contains(p.t, p.output.String(), `"where":"Login"`, "that it panicked is logged")
+	require.Contains(p.t, p.output.String(), `"where":"Login"`, "the panic is logged")
 	s.srv.Clear()
 }
 
-// panicking is each piece of a user's code, which panics.
+// panicking implements the interfaces of user code, with methods that panic.
 type panicking struct{ doPanic func() }
 
 func (p panicking) Refresh(context.Context, *ags.Token) (*ags.Token, error) {
@@ -212,7 +212,7 @@ func (p panicking) WithAttrs([]slog.Attr) slog.Handler { return p }
 
 func (p panicking) WithGroup(string) slog.Handler { return p }
 
-// requests sends requests, with a token that is good, and answered in every way.
+// requests sends API requests, with every response.
 func (p *probe) requests(s *stack) {
 	src := p.markedSource(s, func(c *tokensource.Config) { c.Token, c.Login = markedToken(), nil })
 	tr := &transport.Transport{Source: src, Base: s.srv.Client().Transport}
@@ -237,7 +237,7 @@ func (p *probe) requests(s *stack) {
 	require.NoError(p.t, src.Close())
 }
 
-// request sends one with secrets of the caller's own. The answer is for the caller.
+// request sends one request that has secrets of the caller's own.
 func (p *probe) request(s *stack, tr *transport.Transport, to string) {
 	p.call("transport.Transport.RoundTrip", func() []any {
 		target, body := to+"/api/x?key="+marked("query"), strings.NewReader(marked("body"))

@@ -15,7 +15,7 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// newStore is what the stores of package store have in common.
+// fullStore has the methods that all stores of package store share.
 type fullStore interface {
 	tokensource.Store
 	tokensource.Locker
@@ -28,8 +28,7 @@ func markedKey(p *probe, n string) store.Key {
 	return key
 }
 
-// records asks every store for everything, around records that hold secrets, and
-// have come to harm.
+// records calls every method of every store, with good and damaged records.
 func (p *probe) records(folder string) {
 	one, two := markedKey(p, "1"), markedKey(p, "2")
 	record := []byte(`{"version":1,"access_token":"` + marked("access") + `"}`)
@@ -51,7 +50,7 @@ func (p *probe) records(folder string) {
 			require.NoError(p.t, err)
 			sealed.Write(data)
 		}
-		p.operations("store."+kind, s, bytes.Repeat(record, 40_000)) // more than it takes
+		p.operations("store."+kind, s, bytes.Repeat(record, 40_000)) // over the size limit
 	}
 	for _, harm := range []func(){
 		func() { p.put(path, record, 0o644) },
@@ -86,7 +85,8 @@ func (p *probe) put(path string, data []byte, mode os.FileMode) {
 	require.NoError(p.t, os.Chmod(path, mode))
 }
 
-// operations asks a store for all that it does. What it has loaded is for who asks.
+// operations calls all methods of a store. It does not record the loaded data, which
+// is for the caller.
 func (p *probe) operations(name string, s fullStore, record []byte) {
 	ctx := p.t.Context()
 	over, cancel := context.WithCancelCause(ctx)
@@ -111,7 +111,7 @@ func (p *probe) operations(name string, s fullStore, record []byte) {
 	p.call(name+".Save", func() []any { return []any{s.Save(ctx, record), s} })
 }
 
-// keys asks a key, and what is none, for everything.
+// keys calls all methods of a key, and parses invalid keys.
 func (p *probe) keys() {
 	key := markedKey(p, "3")
 	for _, k := range []store.Key{key, {}} {

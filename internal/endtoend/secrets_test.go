@@ -22,13 +22,14 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// secretSet knows all that must not come out.
+// secretSet collects the secrets that must not be printed. It is safe for concurrent
+// use.
 type secretSet struct {
 	mu      sync.Mutex
 	secrets []string
 }
 
-// keep is an Edit that takes down every token that an answer has.
+// collect is a Fault.Edit that collects the tokens of a response.
 func (v *secretSet) collect(fields map[string]any) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -45,7 +46,7 @@ func (v *secretSet) all() []string {
 	return slices.Clone(v.secrets)
 }
 
-// printer collects all that is said, by every route there is.
+// printer prints values in every form into a buffer.
 type printer struct{ logBuffer }
 
 func (o *printer) print(values ...any) {
@@ -54,11 +55,11 @@ func (o *printer) print(values ...any) {
 		if b, err := json.Marshal(v); err == nil {
 			fmt.Fprintf(o, "%s\n", b)
 		}
-		slog.New(slog.NewTextHandler(o, nil)).Info("said", slog.Any("value", v))
+		slog.New(slog.NewTextHandler(o, nil)).Info("recorded", slog.Any("value", v))
 	}
 }
 
-// fail says an error, and all that it wraps.
+// printError prints an error and all errors that it wraps.
 func (o *printer) printError(err error) {
 	o.print(err)
 	if next := errors.Unwrap(err); next != nil {
@@ -72,7 +73,7 @@ func (o *printer) printError(err error) {
 	}
 }
 
-// echoing answers with all that it was sent, as gateways do.
+// echoRequest answers with the secrets of the request in the message.
 func echoRequest(status int) func(agstest.Request) agstest.Fault {
 	return func(rq agstest.Request) agstest.Fault {
 		text, _ := json.Marshal(fmt.Sprintf("cannot make sense of %s, %s and %s", rq.Reveal("Authorization"), rq.Reveal("User-Token"), rq.Body()))
@@ -106,7 +107,7 @@ func TestNoSecretIsPrinted(t *testing.T) {
 			s.srv.Always(agstest.SignOn, agstest.Fault{Edit: v.collect})
 			s.srv.Always(agstest.Refresh, agstest.Fault{Edit: v.collect})
 		}
-		// ask waits for whatever is remembered, and says what comes.
+		// ask calls the API after any back-off has passed, and prints the result.
 		ask := func() {
 			sleep(16 * time.Minute)
 			r := s.get(t.Context())
@@ -135,7 +136,7 @@ func TestNoSecretIsPrinted(t *testing.T) {
 			s.srv.Always(agstest.Refresh, agstest.Fault{Kind: kind, Edit: v.collect})
 			ask()
 		}
-		require.Equal(t, tokensource.Expired, s.src.Status().Phase, "all of that was no end")
+		require.Equal(t, tokensource.Expired, s.src.Status().Phase, "none of these failures ends the session")
 		disk.saveFails.Store(true)
 		keep()
 		ask()
@@ -167,7 +168,7 @@ func TestNoSecretIsPrinted(t *testing.T) {
 		for _, op := range []agstest.Op{agstest.SignOn, agstest.Refresh, agstest.SignOut, agstest.API} {
 			out.print(s.srv.Requests(op))
 		}
-		assert.Greater(t, s.srv.Count(agstest.Refresh), 15, "every kind of trouble was met")
+		assert.Greater(t, s.srv.Count(agstest.Refresh), 15, "every fault was met")
 		s.wantNoSecret(&v, out.String()+s.logs.String())
 	})
 }
@@ -200,21 +201,21 @@ func TestNoSecretInAnAccountChoice(t *testing.T) {
 	})
 }
 
-// wantNoSecret asserts that none of the secretSet, nor any part of a token by which it
-// could be used, is in what was said; and that something was said.
-func (s *stack) wantNoSecret(v *secretSet, said string) {
+// wantNoSecret asserts that the output contains no secret of the set, in any form, nor
+// the signature of a token.
+func (s *stack) wantNoSecret(v *secretSet, output string) {
 	s.t.Helper()
-	require.Greater(s.t, len(said), 1000)
-	require.Contains(s.t, said, "[redacted]")
+	require.Greater(s.t, len(output), 1000)
+	require.Contains(s.t, output, "[redacted]")
 	for i, secret := range v.all() {
 		for _, form := range []string{secret, fmt.Sprintf("%x", secret), fmt.Sprintf("%d", []byte(secret))} {
-			if strings.Contains(said, form) {
-				at := strings.Index(said, form)
-				assert.Fail(s.t, "a secret came out", "number %d, after %q", i, said[max(0, at-200):at])
+			if strings.Contains(output, form) {
+				at := strings.Index(output, form)
+				assert.Fail(s.t, "a secret was printed", "number %d, after %q", i, output[max(0, at-200):at])
 			}
 		}
 		if dot := strings.LastIndexByte(secret, '.'); dot > 0 {
-			assert.NotContains(s.t, said, secret[dot:], "the signature of number %d", i)
+			assert.NotContains(s.t, output, secret[dot:], "the signature of number %d", i)
 		}
 	}
 }

@@ -50,7 +50,7 @@ func TestEndedByTheFixedExpiry(t *testing.T) {
 		s.wantServed(2)
 		assert.False(t, isClosed(required))
 		sleep(2 * time.Second)
-		assert.True(t, s.src.Status().ExpiresAt.After(time.Now()), "the access token says that it lives")
+		assert.True(t, s.src.Status().ExpiresAt.After(time.Now()), "the access token is still valid")
 		e := s.wantEnded(tokensource.FixedExpired, required)
 		assert.WithinDuration(t, s.token.FixedExpiresAt, e.At, 0)
 		assert.NoError(t, e.Err)
@@ -83,7 +83,7 @@ func TestEndedByRejection(t *testing.T) {
 					s.srv.Script(agstest.Refresh, c.fault)
 				}
 				sleep(56 * time.Minute)
-				_, err := s.src.TokenContext(t.Context()) // served while it lives
+				_, err := s.src.TokenContext(t.Context()) // the access token is still valid
 				require.NoError(t, err)
 				sleep(0)
 				assert.True(t, isClosed(required))
@@ -116,7 +116,7 @@ func TestEndedBySignOut(t *testing.T) {
 		e := s.wantEnded(tokensource.SignedOut, required)
 		assert.NoError(t, e.Err)
 		assert.Equal(t, "PUB_1", e.ClientID)
-		s.wantCount(agstest.SignOn, 1) // it was somebody's wish: no login undoes it
+		s.wantCount(agstest.SignOn, 1) // a login must not undo an explicit sign-out
 		s.wantCount(agstest.API, 1)
 		s.wantCount(agstest.Refresh, 0)
 	})
@@ -138,7 +138,7 @@ func TestSignOutDuringARefresh(t *testing.T) {
 	inBubble(t, options{}, func(t *testing.T, s *stack) {
 		sleep(56 * time.Minute)
 		s.srv.Script(agstest.Refresh, agstest.Fault{Delay: 5 * time.Second})
-		s.srv.Script(agstest.SignOut, agstest.Fault{Status: 400}) // the first one misses
+		s.srv.Script(agstest.SignOut, agstest.Fault{Status: 400}) // the first sign-out fails
 		s.wantServed(1)
 		sleep(time.Second)
 		require.Error(t, s.src.SignOut(t.Context()))
@@ -189,7 +189,7 @@ func TestSetTokenDuringARefresh(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, s.src.SetToken(t.Context(), token))
 		r := <-waiting
-		require.NoError(t, r.asError(), "who waited for the refresh is served the new session")
+		require.NoError(t, r.asError(), "a caller that waited for the refresh gets the new session")
 		assert.Equal(t, 2, r.echo.Session)
 		sleep(10 * time.Second)
 		r = s.get(t.Context())

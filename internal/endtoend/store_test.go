@@ -69,7 +69,7 @@ func TestRestarts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			open := newStore(t)
 			inBubble(t, options{platform: agstest.Config{FixedLifetime: 5 * time.Hour}}, func(t *testing.T, s *stack) {
-				// A program that is given the first pair at every start, however old.
+				// The program passes the first token at every start.
 				given := func(_ *stack, cfg *tokensource.Config) { cfg.Store = open() }
 				for life := 1; life <= 5; life++ {
 					src := s.source(given)
@@ -85,7 +85,7 @@ func TestRestarts(t *testing.T) {
 					sleep(0)
 					require.NoError(t, src.Close())
 				}
-				s.wantCount(agstest.Refresh, 5) // the sixth pair reaches the end
+				s.wantCount(agstest.Refresh, 5) // the sixth token lasts until the fixed expiry
 				src := s.source(given)
 				sleep(time.Until(s.token.FixedExpiresAt))
 				_, err := src.TokenContext(t.Context())
@@ -131,7 +131,7 @@ func TestSignOutEndsTheSessionInAllProcesses(t *testing.T) {
 				s.wantCount(agstest.SignOn, 1)
 				closeAll(t, sources)
 
-				// And after a restart it still is one, for the same device.
+				// The sign-out lasts across a restart, for the same device.
 				sources, _ = s.peers(1, open, withLogin)
 				_, err = sources[0].TokenContext(t.Context())
 				require.ErrorAs(t, err, &e)

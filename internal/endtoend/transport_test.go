@@ -16,7 +16,7 @@ import (
 	"github.com/agsauth/agsauth/transport"
 )
 
-// body counts how often it is closed.
+// body counts the calls of Close.
 type body struct {
 	io.Reader
 	closed atomic.Int32
@@ -47,11 +47,11 @@ func TestTransportClosesTheBodyOnce(t *testing.T) {
 		requests int
 		status   int // zero for an error
 	}{
-		{"when all is well", func(*stack) {}, 1, 200},
+		{"when the API accepts the request", func(*stack) {}, 1, 200},
 		{"when the session has ended", func(s *stack) { _ = s.src.SignOut(s.t.Context()) }, 0, 0},
 		{"when the source is closed", func(s *stack) { _ = s.src.Close() }, 0, 0},
-		{"when the token is rejected, and the body gone", func(s *stack) { s.srv.RejectNext(1) }, 1, 403},
-		{"when the API is away", func(s *stack) { s.srv.Script(agstest.API, agstest.Fault{Kind: agstest.Lost}) }, 1, 0},
+		{"when the token is rejected and the body cannot be read again", func(s *stack) { s.srv.RejectNext(1) }, 1, 403},
+		{"when the API does not respond", func(s *stack) { s.srv.Script(agstest.API, agstest.Fault{Kind: agstest.Lost}) }, 1, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			overLoopback(t, options{}, func(t *testing.T, s *stack) {
@@ -66,7 +66,7 @@ func TestTransportClosesTheBodyOnce(t *testing.T) {
 					assert.Equal(t, c.status, resp.StatusCode)
 					require.NoError(t, resp.Body.Close())
 				}
-				// Of net/http's own goroutines one may be the last to close it.
+				// The last Close may come from a goroutine of net/http.
 				s.srv.Close()
 				assert.EqualValues(t, 1, b.closed.Load())
 				s.wantCount(agstest.API, c.requests)
@@ -84,7 +84,7 @@ func TestTransportTokenTypes(t *testing.T) {
 			client := &http.Client{Transport: &transport.Transport{Source: source, Base: s.srv.Client().Transport}}
 			r := send(t.Context(), client, http.MethodGet, s.srv.URL+"/api/profile", "")
 			require.NoError(t, r.err)
-			assert.Equal(t, http.StatusForbidden, r.status, "the same token again is no other one")
+			assert.Equal(t, http.StatusForbidden, r.status, "no repeat with the same token")
 			s.wantCount(agstest.API, i+1)
 			assert.Equal(t, c.want, s.srv.Requests(agstest.API)[i].Reveal("Authorization"))
 		}
@@ -165,7 +165,7 @@ func TestNoTokenToAnotherHost(t *testing.T) {
 
 		s.srv.Script(agstest.API, agstest.Fault{Kind: agstest.Redirect, Location: "/api/elsewhere"})
 		r = s.get(t.Context())
-		require.NoError(t, r.asError(), "the same origin is no stranger")
+		require.NoError(t, r.asError(), "the token is sent to the same origin")
 		assert.Equal(t, "/api/elsewhere", r.echo.Path)
 		s.wantCount(agstest.API, 4)
 		s.wantCount(agstest.Refresh, 0)
@@ -203,7 +203,7 @@ func TestOneShotBody(t *testing.T) {
 		data, err := io.ReadAll(resp.Body)
 		require.NoError(t, errors.Join(err, resp.Body.Close()))
 		assert.Equal(t, http.StatusForbidden, resp.StatusCode)
-		assert.Contains(t, string(data), "99999:403", "the answer is the caller's, whole")
+		assert.Contains(t, string(data), "99999:403", "the caller gets the whole response")
 		s.wantCount(agstest.API, 1)
 		s.wantServed(2)
 		s.wantCount(agstest.API, 2)

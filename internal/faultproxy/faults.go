@@ -10,171 +10,170 @@ import (
 	"time"
 )
 
-// Clear is no fault: requests and answers go through, one after the other.
-func Clear(t *Trip) {
+// PassThrough is no fault: it forwards requests and responses.
+func PassThrough(c *Conn) {
 	for {
-		answer := t.Exchange(t.Request())
-		if answer == nil || !t.Write(answer) {
+		answer := c.Exchange(c.Request())
+		if answer == nil || !c.Write(answer) {
 			return
 		}
 	}
 }
 
-// Once has a fault befall the first connection, and none the others.
+// Once applies a fault to the first connection only.
 func Once(fault Fault) Fault {
 	var first sync.Once
-	return func(t *Trip) {
-		next := Clear
+	return func(c *Conn) {
+		next := PassThrough
 		first.Do(func() { next = fault })
-		next(t)
+		next(c)
 	}
 }
 
-// Late has everything on the way take so long, in both directions.
+// Late delays both the request and the response.
 func Late(by time.Duration) Fault {
-	return func(t *Trip) {
-		request := t.Request()
+	return func(c *Conn) {
+		request := c.Request()
 		time.Sleep(by)
-		answer := t.Exchange(request)
+		answer := c.Exchange(request)
 		time.Sleep(by)
-		t.Write(answer)
+		c.Write(answer)
 	}
 }
 
-// ResetAtOnce breaks the connection off as soon as it was made.
-func ResetAtOnce(t *Trip) { t.Reset() }
+// ResetAtOnce resets the connection before it reads the request.
+func ResetAtOnce(c *Conn) { c.Reset() }
 
-// ResetBefore breaks it off when it has the request. The server never sees that.
-func ResetBefore(t *Trip) {
-	t.Request()
-	t.Reset()
+// ResetBefore resets the connection after it has read the request, which the server
+// never gets.
+func ResetBefore(c *Conn) {
+	c.Request()
+	c.Reset()
 }
 
-// ResetAfter breaks it off when the server has answered.
-func ResetAfter(t *Trip) {
-	t.Exchange(t.Request())
-	t.Reset()
+// ResetAfter resets the connection after the server has answered.
+func ResetAfter(c *Conn) {
+	c.Exchange(c.Request())
+	c.Reset()
 }
 
-// HalfThenEnd passes half of the answer on, and then the connection ends.
-func HalfThenEnd(t *Trip) {
-	answer := t.Exchange(t.Request())
-	t.Write(answer[:len(answer)/2])
-	t.End()
+// HalfThenEnd forwards half of the response and closes the connection.
+func HalfThenEnd(c *Conn) {
+	answer := c.Exchange(c.Request())
+	c.Write(answer[:len(answer)/2])
+	c.End()
 }
 
-// HalfThenReset passes half of the body on, and then breaks the connection off.
-func HalfThenReset(t *Trip) {
-	answer := t.Exchange(t.Request())
+// HalfThenReset forwards half of the body and resets the connection.
+func HalfThenReset(c *Conn) {
+	answer := c.Exchange(c.Request())
 	head, body := split(answer)
-	t.Write(head)
-	t.Write(body[:len(body)/2])
-	t.Reset()
+	c.Write(head)
+	c.Write(body[:len(body)/2])
+	c.Reset()
 }
 
-// Drip passes the answer on a byte at a time.
+// Drip forwards the response one byte at a time.
 func Drip(every time.Duration) Fault {
-	return func(t *Trip) {
-		for i, b := range t.Exchange(t.Request()) {
-			if !t.Write([]byte{b}) {
+	return func(c *Conn) {
+		for i, b := range c.Exchange(c.Request()) {
+			if !c.Write([]byte{b}) {
 				return
 			}
 			if i == 16 {
-				t.Stuck()
+				c.Stuck()
 			}
 			time.Sleep(every)
 		}
 	}
 }
 
-// BlackHole takes the request, and that is the last that is heard of it.
-func BlackHole(t *Trip) {
-	t.Request()
-	t.Stuck()
+// BlackHole reads the request and never answers.
+func BlackHole(c *Conn) {
+	c.Request()
+	c.Stuck()
 }
 
-// Edit passes an answer on that is made of the request and of the server's answer,
-// and then the connection ends.
+// Edit answers with what edit makes of the request and the server's response, and
+// closes the connection.
 func Edit(edit func(request, answer []byte) []byte) Fault {
-	return func(t *Trip) {
-		request := t.Request()
-		t.Write(edit(request, t.Exchange(request)))
-		_ = t.Client.Close() // as one who has said it all
-		t.ended = true
+	return func(c *Conn) {
+		request := c.Request()
+		c.Write(edit(request, c.Exchange(request)))
+		_ = c.Client.Close() // closes TLS properly
+		c.ended = true
 	}
 }
 
-// Answer answers in the server's place with these bytes.
+// Answer answers with raw, without calling the server.
 func Answer(raw string) Fault {
 	return Edit(func([]byte, []byte) []byte { return []byte(raw) })
 }
 
-// Endless begins to answer, and goes on with the same piece as long as somebody
-// takes it.
+// Endless answers with head, and then repeats piece as long as the client reads.
 func Endless(head string, piece []byte) Fault {
-	return func(t *Trip) {
-		t.Request()
-		for ok := t.Write([]byte(head)); ok; {
-			ok = t.Write(piece)
+	return func(c *Conn) {
+		c.Request()
+		for ok := c.Write([]byte(head)); ok; {
+			ok = c.Write(piece)
 		}
 	}
 }
 
-// Silent passes so much of the server's answer on, as announced by another length,
-// and then says nothing more.
-func Silent(t *Trip) {
-	t.Write(relabel(t.Exchange(t.Request()), "Content-Length: 100000"))
-	t.Stuck()
+// Silent announces a longer body than it sends, and then sends nothing more.
+func Silent(c *Conn) {
+	c.Write(replaceLength(c.Exchange(c.Request()), "Content-Length: 100000"))
+	c.Stuck()
 }
 
-// NotTLS answers the beginning of a handshake as a server without TLS does.
-func NotTLS(t *Trip) {
-	t.hello()
-	_, _ = t.Wire.Write([]byte("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"))
-	t.End()
+// NotTLS answers the TLS handshake with plain HTTP.
+func NotTLS(c *Conn) {
+	c.readClientHello()
+	_, _ = c.Wire.Write([]byte("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"))
+	c.End()
 }
 
-// CutHandshake ends the connection in the middle of the handshake.
-func CutHandshake(t *Trip) {
-	t.hello()
-	t.End()
+// CutHandshake closes the connection during the TLS handshake.
+func CutHandshake(c *Conn) {
+	c.readClientHello()
+	c.End()
 }
 
-// SilentHandshake never answers the beginning of the handshake.
-func SilentHandshake(t *Trip) {
-	t.hello()
-	t.Stuck()
+// SilentHandshake never answers the TLS handshake.
+func SilentHandshake(c *Conn) {
+	c.readClientHello()
+	c.Stuck()
 }
 
-// Certificate shows another certificate.
+// Certificate uses another server certificate.
 func Certificate(cfg *tls.Config) Fault {
-	return func(t *Trip) {
-		t.Client = tls.Server(t.Wire, cfg)
-		Clear(t)
+	return func(c *Conn) {
+		c.Client = tls.Server(c.Wire, cfg)
+		PassThrough(c)
 	}
 }
 
-// hello reads the first of what the client sends.
-func (t *Trip) hello() { _, _ = t.Wire.Read(make([]byte, 4096)) }
+// readClientHello reads the beginning of the TLS handshake.
+func (c *Conn) readClientHello() { _, _ = c.Wire.Read(make([]byte, 4096)) }
 
-// BombSize is how large a [Bomb] becomes.
+// BombSize is the decompressed size of a [Bomb], in bytes.
 const BombSize = 256 << 20
 
-// Bomb is an answer of 256 KiB that its receiver is to make 256 MiB of. encoding is
-// what it says of itself.
+// Bomb is a response of 256 KiB that decompresses to 256 MiB. encoding is its
+// Content-Encoding.
 func Bomb(status int, encoding string) Fault {
 	var once bytes.Buffer
 	zip := gzip.NewWriter(&once)
 	_, _ = zip.Write(bytes.Repeat([]byte{' '}, 1<<20))
 	_ = zip.Close()
-	// Members that follow each other are one file.
+	// Concatenated gzip members are one valid file.
 	body := bytes.Repeat(once.Bytes(), BombSize>>20)
 	head := fmt.Sprintf("HTTP/1.1 %d OK\r\nContent-Type: application/json\r\nContent-Encoding: %s\r\nContent-Length: %d\r\n\r\n",
 		status, encoding, len(body))
 	return Answer(head + string(body))
 }
 
-// ManyHeaders adds thousands of header fields to the answer.
+// ManyHeaders adds thousands of header fields to a response.
 func ManyHeaders(_, answer []byte) []byte {
 	var fields strings.Builder
 	for i := range 5000 {
@@ -183,34 +182,34 @@ func ManyHeaders(_, answer []byte) []byte {
 	return addFields(answer, fields.String())
 }
 
-// HTTP10 is the answer as a server writes it that is older than the client.
+// HTTP10 makes a response one of HTTP/1.0, without a length.
 func HTTP10(_, answer []byte) []byte {
 	answer = bytes.Replace(answer, []byte("HTTP/1.1"), []byte("HTTP/1.0"), 1)
-	return relabel(answer, "X-Was: a length")
+	return replaceLength(answer, "X-Was: a length")
 }
 
-// TooShort announces less than the body has.
-func TooShort(_, answer []byte) []byte { return relabel(answer, "Content-Length: 20") }
+// TooShort sets a Content-Length that is less than the length of the body.
+func TooShort(_, answer []byte) []byte { return replaceLength(answer, "Content-Length: 20") }
 
-// TooLong announces more than the body has.
-func TooLong(_, answer []byte) []byte { return relabel(answer, "Content-Length: 100000") }
+// TooLong sets a Content-Length that is more than the length of the body.
+func TooLong(_, answer []byte) []byte { return replaceLength(answer, "Content-Length: 100000") }
 
-// Twice answers twice.
+// Twice sends the response twice.
 func Twice(_, answer []byte) []byte { return bytes.Repeat(answer, 2) }
 
-// Babble puts in front of the answer what the client has sent as its credentials.
-func Babble(request, answer []byte) []byte {
+// EchoCredentials puts the credentials of the request in front of the response.
+func EchoCredentials(request, answer []byte) []byte {
 	_, after, _ := bytes.Cut(request, []byte("Authorization: "))
 	line, _, _ := bytes.Cut(after, []byte("\r\n"))
 	return append([]byte("X "+string(line)+"\r\n"), answer...)
 }
 
-// Redirect is an answer that leads elsewhere.
+// Redirect is a redirect to another URL.
 func Redirect(to string) Fault {
 	return Answer("HTTP/1.1 307 Temporary Redirect\r\nLocation: " + to + "\r\nContent-Length: 0\r\n\r\n")
 }
 
-// split returns the head of an answer, the empty line included, and the body.
+// split splits a response into head, with the empty line, and body.
 func split(answer []byte) (head, body []byte) {
 	const emptyLine = "\r\n\r\n"
 	end := bytes.Index(answer, []byte(emptyLine))
@@ -221,8 +220,8 @@ func split(answer []byte) (head, body []byte) {
 	return answer[:end], answer[end:]
 }
 
-// relabel returns the answer with another field in the place of its length.
-func relabel(answer []byte, field string) []byte {
+// replaceLength returns the response with field in place of its Content-Length.
+func replaceLength(answer []byte, field string) []byte {
 	head, body := split(answer)
 	lines := strings.Split(string(head), "\r\n")
 	for i, line := range lines {

@@ -14,8 +14,8 @@ func recordPath(t *testing.T) string {
 
 func TestFile_EightProcessesShareASession(t *testing.T) {
 	t.Parallel()
-	for i, y := range multiproc.Share(t, recordPath(t), 8, 20) {
-		t.Logf("process %d: %d calls, the slowest took %v", i, y.Calls, y.Slowest)
+	for i, tally := range multiproc.Share(t, recordPath(t), 8, 20) {
+		t.Logf("process %d: %d calls, the slowest took %v", i, tally.Calls, tally.Slowest)
 	}
 }
 

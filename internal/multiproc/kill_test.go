@@ -17,12 +17,11 @@ import (
 
 const (
 	kills = 200
-	// longestLife is how long a spender lives at most before it is killed:
-	// some refreshes.
+	// longestLife is the longest time until a process is killed: a few refreshes.
 	longestLife = 80 * time.Millisecond
 )
 
-// stored is what these tests read of a record.
+// stored has the fields of a record that these tests need.
 type stored struct {
 	Generation   int64     `json:"generation"`
 	AccessToken  string    `json:"access_token"`
@@ -30,7 +29,7 @@ type stored struct {
 	AttemptAt    time.Time `json:"attempt_at"`
 }
 
-// readRecord reads what is in the file, which has to be whole.
+// readRecord reads the record, which must be complete.
 func readRecord(t *testing.T, path string) stored {
 	t.Helper()
 	data, err := (&store.File{Path: path}).Load(t.Context())
@@ -43,18 +42,18 @@ func readRecord(t *testing.T, path string) stored {
 	return r
 }
 
-// killer kills spenders of one session, one after the other.
-type killer struct {
+// killTest starts and kills processes that refresh one session, one after the other.
+type killTest struct {
 	srv  *agstest.Server
 	path string
-	// lost is how many sessions ended because a kill fell between the gateway's
-	// answer and the save; interrupted, how many kills fell into a refresh.
+	// lost counts the sessions that ended because a kill fell between the gateway's
+	// response and the save. interrupted counts the kills during a refresh.
 	lost, interrupted int
 }
 
-func newKiller(t *testing.T, reusable bool) *killer {
+func newKillTest(t *testing.T, reusable bool) *killTest {
 	t.Helper()
-	k := &killer{path: recordPath(t), srv: agstest.NewServer(agstest.Config{
+	k := &killTest{path: recordPath(t), srv: agstest.NewServer(agstest.Config{
 		AccessLifetime: time.Second, ReusableRefreshTokens: reusable,
 	})}
 	t.Cleanup(k.srv.Close)
@@ -62,27 +61,28 @@ func newKiller(t *testing.T, reusable bool) *killer {
 	return k
 }
 
-func (k *killer) signOn(t *testing.T) {
+func (k *killTest) signOn(t *testing.T) {
 	t.Helper()
 	p := multiproc.Start(t, multiproc.Spec{Name: "human", Gateway: k.srv.URL, Store: k.path})
 	p.SignOn(t)
 	p.Close(t)
 }
 
-// round starts a spender, kills it some time later, and looks at what it has left.
-func (k *killer) round(t *testing.T, life time.Duration) {
+// round starts a process, kills it after the given time, and checks the record that it
+// leaves.
+func (k *killTest) round(t *testing.T, life time.Duration) {
 	t.Helper()
 	before := readRecord(t, k.path)
 	good := k.live(t, before)
-	p := multiproc.Start(t, multiproc.Spec{Name: "spender", Gateway: k.srv.URL, Store: k.path, Spend: true})
+	p := multiproc.Start(t, multiproc.Spec{Name: "refresher", Gateway: k.srv.URL, Store: k.path, Spend: true})
 	if !good {
-		k.lose(t, p.Ended(t))
+		k.recordLoss(t, p.Ended(t))
 		return
 	}
-	// What is random here is the instant. A request of the process killed before
-	// may have reached the gateway only now.
+	// The time of the kill is random. A request of the killed process may still reach
+	// the gateway.
 	if a, ended := p.EndsWithin(life); ended {
-		k.lose(t, a)
+		k.recordLoss(t, a)
 		return
 	}
 	p.Kill(t)
@@ -96,9 +96,9 @@ func (k *killer) round(t *testing.T, life time.Duration) {
 	}
 }
 
-// lose notes that what a kill has left could not be gone on with, which the next
-// process is told the reason of, and begins a new session.
-func (k *killer) lose(t *testing.T, a multiproc.Answer) {
+// recordLoss checks that the next process reports a lost session with its reason, and
+// begins a new session.
+func (k *killTest) recordLoss(t *testing.T, a multiproc.Answer) {
 	t.Helper()
 	require.Equal(t, tokensource.RefreshRejected, a.Reason, "%+v", a)
 	require.True(t, a.OutcomeUnknown, "%+v", a)
@@ -106,15 +106,15 @@ func (k *killer) lose(t *testing.T, a multiproc.Answer) {
 	k.signOn(t)
 }
 
-// live reports whether the gateway would take the stored refresh token.
-func (k *killer) live(t *testing.T, r stored) bool {
+// live reports whether the gateway accepts the stored refresh token.
+func (k *killTest) live(t *testing.T, r stored) bool {
 	t.Helper()
 	info, known := k.srv.Inspect(r.RefreshToken)
 	require.True(t, known)
 	return info.Live
 }
 
-func (k *killer) run(t *testing.T) {
+func (k *killTest) run(t *testing.T) {
 	t.Helper()
 	seed := time.Now().UnixNano()
 	random := rand.New(rand.NewPCG(uint64(seed), 0))
@@ -127,22 +127,22 @@ func (k *killer) run(t *testing.T) {
 	assert.Greater(t, k.srv.Stats().Refreshes, kills/2)
 }
 
-// A process that spends its refresh token as fast as it can is killed, over and
-// over: what it leaves is always whole, and where refresh tokens are good more than
-// once it is always good.
+// A process that refreshes as fast as it can is killed, over and over. The record that
+// it leaves is always complete. With reusable refresh tokens the session is never
+// lost.
 func TestFile_KilledWhileItRefreshes(t *testing.T) {
 	t.Run("reusable tokens", func(t *testing.T) {
 		t.Parallel()
-		k := newKiller(t, true)
+		k := newKillTest(t, true)
 		k.run(t)
 		assert.Zero(t, k.lost)
 		assert.Equal(t, 1, k.srv.Count(agstest.SignOn))
 	})
-	// Where they are good once, a session is lost only if the kill fell between the
-	// gateway's answer and the save; and then whoever comes next is told so.
+	// With single-use tokens a session is lost only if the kill falls between the
+	// gateway's response and the save, and the next process reports it.
 	t.Run("tokens good once", func(t *testing.T) {
 		t.Parallel()
-		k := newKiller(t, false)
+		k := newKillTest(t, false)
 		k.run(t)
 		assert.Equal(t, 1+k.lost, k.srv.Count(agstest.SignOn))
 		assert.Equal(t, 1, k.srv.Stats().Devices)

@@ -10,22 +10,21 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// Open opens a store: what it is given is [Spec.Store].
+// Open opens the store that [Spec.Store] names.
 type Open func(where string) (tokensource.Store, error)
 
-// Main runs a package's tests, and fails if they leave a goroutine behind; or,
-// in a process that one of them has started, plays the part that this is to play.
-// It does not return.
+// Main runs the tests of a package, and fails if they leave a goroutine behind. In a
+// child process it runs the child instead. It does not return.
 func Main(m *testing.M, open Open) {
-	told := os.Getenv(specVariable)
-	if told == "" {
+	encoded := os.Getenv(specVariable)
+	if encoded == "" {
 		leak.Main(m)
 		return
 	}
 	var spec Spec
-	err := json.Unmarshal([]byte(told), &spec)
+	err := json.Unmarshal([]byte(encoded), &spec)
 	if err == nil {
-		err = play(spec, open)
+		err = runChild(spec, open)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

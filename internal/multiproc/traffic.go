@@ -7,13 +7,13 @@ import (
 )
 
 const (
-	// pace is what lies between two calls of one caller.
-	pace = 40 * time.Millisecond
-	// keptFailures is how many failures are kept whole.
+	// callInterval is the time between two requests of a caller.
+	callInterval = 40 * time.Millisecond
+	// keptFailures is the number of failures that are kept in full.
 	keptFailures = 5
 )
 
-// traffic is callers at work.
+// traffic is a set of callers.
 type traffic struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -22,16 +22,16 @@ type traffic struct {
 	tally Tally
 }
 
-// begin has callers ask until end is called.
+// begin starts callers, which run until end is called.
 func (t *traffic) begin(ctx context.Context, callers int, ask func(context.Context) Answer) {
 	t.tally = Tally{Generations: map[int]int{}}
 	ctx, t.cancel = context.WithCancel(ctx)
 	for range callers {
 		t.wg.Go(func() {
-			ticker := time.NewTicker(pace)
+			ticker := time.NewTicker(callInterval)
 			defer ticker.Stop()
 			for {
-				// Not under ctx: what is under way at the end is to count as well.
+				// Without ctx, so that the last request also counts.
 				t.note(ask(context.WithoutCancel(ctx)))
 				select {
 				case <-ticker.C:
@@ -57,7 +57,7 @@ func (t *traffic) note(a Answer) {
 	}
 }
 
-// end lets the calls under way come to their ends, and returns what has come of all.
+// end waits for the requests in progress, and returns the summary.
 func (t *traffic) end() Tally {
 	t.cancel()
 	t.wg.Wait()

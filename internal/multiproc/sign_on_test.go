@@ -12,10 +12,10 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// The gateway reads a sign-on and never answers it. That holds up neither the process
-// itself nor one that shares its store for longer than the timeout of an attempt: the
-// second signs on, and the first takes what it has stored.
-func TestFile_UnansweredSignOnHoldsUpNobodyForGood(t *testing.T) {
+// The gateway reads a sign-on and never answers. This delays the process, and its
+// peers, by the timeout of an attempt at most: a peer signs on, and the first process
+// loads the stored session.
+func TestFile_UnansweredSignOnDelaysNoPeerForever(t *testing.T) {
 	t.Parallel()
 	srv, path := multiproc.NewServer(t, agstest.Config{}), recordPath(t)
 	srv.AlwaysFunc(agstest.SignOn, func(rq agstest.Request) agstest.Fault {
@@ -38,7 +38,7 @@ func TestFile_UnansweredSignOnHoldsUpNobodyForGood(t *testing.T) {
 
 	one.Traffic(t, 1)
 	one.Await(t, tokensource.EventAdopted)
-	one.Tally(t) // the first calls may have failed
+	one.Tally(t) // the first calls may fail
 	a = one.Ask(t)
 	assert.True(t, a.OK(), "%+v", a)
 	one.Close(t)

@@ -13,22 +13,22 @@ import (
 	"time"
 )
 
-// Authority signs certificates.
+// Authority is a certificate authority.
 type Authority struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
 }
 
-// Leaf says what a certificate is to be. The zero value is a good one for the
-// loopback address, of a day.
+// Leaf describes a server certificate. The zero value is valid for the loopback
+// address, for a day.
 type Leaf struct {
-	// Name is whose it is instead.
+	// Name is a DNS name instead of the loopback address.
 	Name string
-	// Expired makes it one of yesterday.
+	// Expired makes the certificate expire a day ago.
 	Expired bool
 }
 
-// NewAuthority returns an authority that nobody knows yet.
+// NewAuthority returns a new authority, which no client trusts yet.
 func NewAuthority(tb testing.TB) *Authority {
 	tb.Helper()
 	template := &x509.Certificate{
@@ -40,14 +40,15 @@ func NewAuthority(tb testing.TB) *Authority {
 	return a
 }
 
-// Pool returns the certificates of those who trust the authority.
+// Pool returns a pool with the authority's certificate.
 func (a *Authority) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(a.certificate)
 	return pool
 }
 
-// Server returns the settings of a server with such a certificate.
+// Server returns the TLS configuration of a server with a certificate of this
+// authority.
 func (a *Authority) Server(tb testing.TB, leaf Leaf) *tls.Config {
 	tb.Helper()
 	template := &x509.Certificate{
@@ -70,8 +71,7 @@ func (a *Authority) Server(tb testing.TB, leaf Leaf) *tls.Config {
 	}
 }
 
-// sign makes a certificate of a template, which lasts for a day unless that says
-// when it ends.
+// sign signs a template. Without NotAfter the certificate is valid for a day.
 func (a *Authority) sign(tb testing.TB, template, parent *x509.Certificate, public *ecdsa.PublicKey) *x509.Certificate {
 	tb.Helper()
 	template.SerialNumber = big.NewInt(time.Now().UnixNano())

@@ -13,19 +13,18 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// The stories are what a store has to make true, whichever it is. They are told
-// of each by the tests of its package.
+// The scenarios here must hold for every store. The tests of each store run them.
 
-// lifetime is that of an access token in the stories: short, but not so short that
-// a machine with more to do than run them brings home tokens that have died.
+// lifetime is the lifetime of access tokens: short, but long enough for a busy
+// machine.
 const lifetime = 3 * time.Second
 
-// leastLife is when a token of that lifetime is refreshed at the earliest: half of
-// it, and a fifth of that for the spreading, before its expiry.
-const leastLife = lifetime - lifetime/2 - lifetime/10
+// earliestRefresh is the age at which a token is refreshed at the earliest: at half of
+// its lifetime, less the random part of the margin.
+const earliestRefresh = lifetime - lifetime/2 - lifetime/10
 
-// begin starts so many processes on one store, the first of which has signed on.
-func begin(tb testing.TB, srv *agstest.Server, where string, n int) []*Process {
+// startAll starts n processes that share a store. The first one signs on.
+func startAll(tb testing.TB, srv *agstest.Server, where string, n int) []*Process {
 	tb.Helper()
 	var all []*Process
 	for i := range n {
@@ -38,8 +37,8 @@ func begin(tb testing.TB, srv *agstest.Server, where string, n int) []*Process {
 	return all
 }
 
-// NewServer returns a gateway whose access tokens live for three seconds. Its claims
-// tell milliseconds: of tokens as short as these, whole seconds would cut off half.
+// NewServer returns a gateway with an access token lifetime of three seconds, and
+// claims in milliseconds, since whole seconds are too coarse for it.
 func NewServer(tb testing.TB, cfg agstest.Config) *agstest.Server {
 	tb.Helper()
 	cfg.AccessLifetime, cfg.Quirks.MillisecondClaims = lifetime, true
@@ -48,13 +47,13 @@ func NewServer(tb testing.TB, cfg agstest.Config) *agstest.Server {
 	return srv
 }
 
-// Share has so many processes share a session for so many lifetimes, with refresh
-// tokens that are good once, and a gateway that ends a session whose refresh token
-// is presented again. It returns their tallies.
+// Share lets processes share a session for a number of token lifetimes, with
+// single-use refresh tokens and a gateway that ends a session when a refresh token is
+// presented twice. It returns the summary of each process.
 func Share(t *testing.T, where string, processes, lifetimes int) []Tally {
 	t.Helper()
 	srv := NewServer(t, agstest.Config{})
-	all := begin(t, srv, where, processes)
+	all := startAll(t, srv, where, processes)
 	started := time.Now()
 	for _, p := range all {
 		p.Traffic(t, 2)
@@ -65,11 +64,11 @@ func Share(t *testing.T, where string, processes, lifetimes int) []Tally {
 	took := time.Since(started)
 	var tallies []Tally
 	for _, p := range all {
-		y := p.Tally(t)
-		assert.Empty(t, y.Failures)
-		assert.Zero(t, y.Failed)
-		assert.GreaterOrEqual(t, len(y.Generations), lifetimes/2, "it took part to the end")
-		tallies = append(tallies, y)
+		tally := p.Tally(t)
+		assert.Empty(t, tally.Failures)
+		assert.Zero(t, tally.Failed)
+		assert.GreaterOrEqual(t, len(tally.Generations), lifetimes/2, "it took part to the end")
+		tallies = append(tallies, tally)
 	}
 	for _, p := range all {
 		p.Close(t)
@@ -79,17 +78,17 @@ func Share(t *testing.T, where string, processes, lifetimes int) []Tally {
 	assert.Equal(t, srv.Count(agstest.Refresh), stats.Refreshes, "none was refused")
 	assert.Equal(t, 1, srv.MaxInFlight(agstest.Refresh))
 	assert.Equal(t, 1, srv.Count(agstest.SignOn))
-	assert.LessOrEqual(t, lifetimes, int(took/leastLife)+1, "one a lifetime")
+	assert.LessOrEqual(t, lifetimes, int(took/earliestRefresh)+1, "one a lifetime")
 	return tallies
 }
 
-// SignOutEndsAll has a session end in all processes when one signs out: within a
-// lifetime, or at once where the API rejects the tokens of a session that has
-// ended; and has it revived in all by a login in one.
+// SignOutEndsAll shows that a sign-out in one process ends the session in all: within
+// a token lifetime, or at once if the API rejects the tokens. A sign-on in one process
+// then revives the session in all.
 func SignOutEndsAll(t *testing.T, where string, apiRejects bool) {
 	t.Helper()
 	srv := NewServer(t, agstest.Config{AccessEndsWithSession: apiRejects})
-	all := begin(t, srv, where, 3)
+	all := startAll(t, srv, where, 3)
 	for _, p := range all {
 		require.True(t, p.Ask(t).OK())
 	}
@@ -117,7 +116,7 @@ func SignOutEndsAll(t *testing.T, where string, apiRejects bool) {
 	all[1].SignOn(t)
 	in := time.Now()
 	for _, p := range []*Process{all[0], all[2]} {
-		revived(t, p)
+		awaitRevival(t, p)
 		assert.Less(t, time.Since(in), 2*time.Second)
 	}
 	stats := srv.Stats()
@@ -128,9 +127,9 @@ func SignOutEndsAll(t *testing.T, where string, apiRejects bool) {
 	}
 }
 
-// revived asks until the process has a session again. It looks for one when it is
-// asked, and not more often than once a second.
-func revived(t *testing.T, p *Process) {
+// awaitRevival calls the API until the process has a session again. The source looks
+// into the store once a second at most.
+func awaitRevival(t *testing.T, p *Process) {
 	t.Helper()
 	p.Traffic(t, 1)
 	p.Await(t, tokensource.EventAdopted)

@@ -4,8 +4,8 @@ package multiproc
 
 import "syscall"
 
-// limitFiles bounds the size of files that this process may write; a negative
-// number of bytes is no bound.
+// limitFiles limits the size of files that this process may write, in bytes. A
+// negative number removes the limit.
 func limitFiles(bytes int) error {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {

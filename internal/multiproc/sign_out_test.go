@@ -17,20 +17,20 @@ import (
 )
 
 const (
-	// signingOut is how the process that signs out calls itself.
+	// signingOut is the name of the process that signs out.
 	signingOut = "signing out"
-	// answerAfter is when the gateway answers a sign-out at the latest. The neighbour
-	// may have to wait for it.
+	// answerAfter is the time after which the gateway answers a sign-out at the
+	// latest, since the peer may have to wait for it.
 	answerAfter = 3 * time.Second
 )
 
-// newPair returns a scene with two processes on one session, either of which can sign
-// on. The API rejects the tokens of a session that has ended.
-func newPair(t *testing.T) (s *scene, one, two *multiproc.Process) {
+// newPair returns a fixture with two processes that share a session and can sign on.
+// The API rejects the tokens of an ended session.
+func newPair(t *testing.T) (s *fixture, one, two *multiproc.Process) {
 	t.Helper()
-	s = &scene{path: recordPath(t), srv: multiproc.NewServer(t, agstest.Config{AccessEndsWithSession: true})}
+	s = &fixture{path: recordPath(t), srv: multiproc.NewServer(t, agstest.Config{AccessEndsWithSession: true})}
 	one = s.start(t, multiproc.Spec{Name: signingOut, Login: true})
-	two = s.start(t, multiproc.Spec{Name: "neighbour", Login: true})
+	two = s.start(t, multiproc.Spec{Name: "peer", Login: true})
 	for _, p := range []*multiproc.Process{one, two} {
 		a := p.Ask(t)
 		require.True(t, a.OK(), "%+v", a)
@@ -39,9 +39,9 @@ func newPair(t *testing.T) (s *scene, one, two *multiproc.Process) {
 	return s, one, two
 }
 
-// wantSignedOut asserts that no session lives at the gateway, and that none was begun
-// after the first: neither by these processes nor by one that starts now.
-func (s *scene) wantSignedOut(t *testing.T, all ...*multiproc.Process) {
+// wantSignedOut asserts that the gateway has no live session, and that neither these
+// processes nor a new one have signed on again.
+func (s *fixture) wantSignedOut(t *testing.T, all ...*multiproc.Process) {
 	t.Helper()
 	all = append(all, s.start(t, multiproc.Spec{Name: "next", Login: true}))
 	for _, p := range all {
@@ -57,9 +57,9 @@ func (s *scene) wantSignedOut(t *testing.T, all ...*multiproc.Process) {
 	assert.Equal(t, 1, s.srv.Count(agstest.SignOn))
 }
 
-// A process signs out, and its neighbour is rejected by the API before the first has
-// the gateway's answer. The neighbour's Login does not undo the sign-out.
-func TestFile_SignOutIsNotUndoneByANeighboursLogin(t *testing.T) {
+// The API rejects a peer's request while a sign-out is in progress. The peer's Login
+// must not undo the sign-out.
+func TestFile_SignOutIsNotUndoneByAPeersLogin(t *testing.T) {
 	for n := range 10 {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
@@ -83,14 +83,14 @@ func TestFile_SignOutIsNotUndoneByANeighboursLogin(t *testing.T) {
 	}
 }
 
-// A process is killed while the gateway has not answered its sign-out. The intention
-// is stored: whoever comes next takes the session for ended, and tells the gateway.
+// A process is killed while its sign-out is in progress. The intention is stored: the
+// next process reports the end of the session and signs out at the gateway.
 func TestFile_KilledWhileItSignsOut(t *testing.T) {
 	t.Parallel()
 	s, one, two := newPair(t)
 	s.srv.AlwaysFunc(agstest.SignOut, func(rq agstest.Request) agstest.Fault {
 		if rq.Header.Get(multiproc.NameHeader) == signingOut {
-			return agstest.Fault{Delay: time.Hour} // it is not even heard
+			return agstest.Fault{Delay: time.Hour} // the gateway does not act on it
 		}
 		return agstest.Fault{}
 	})
@@ -106,8 +106,8 @@ func TestFile_KilledWhileItSignsOut(t *testing.T) {
 	s.wantSignedOut(t, two)
 }
 
-// awaitCalls waits until the gateway has been called so often.
-func (s *scene) awaitCalls(t *testing.T, op agstest.Op, n int) {
+// awaitCalls waits until the gateway has received n requests.
+func (s *fixture) awaitCalls(t *testing.T, op agstest.Op, n int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

@@ -4,5 +4,5 @@ package multiproc
 
 import "errors"
 
-// limitFiles cannot be done here.
+// limitFiles is not supported on this platform.
 func limitFiles(int) error { return errors.ErrUnsupported }
