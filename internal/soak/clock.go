@@ -7,21 +7,23 @@ import (
 	"github.com/agsauth/agsauth/clock"
 )
 
-// jumpy is the system's clock, whose wall side is set forward and back.
-type jumpy struct {
+// jumpingClock is the system's clock, whose wall side is set forward and back.
+type jumpingClock struct {
 	clock.Real
 
 	began  time.Time
 	offset atomic.Int64
 }
 
-func newJumpy() *jumpy { return &jumpy{began: time.Now()} }
+func newJumpingClock() *jumpingClock { return &jumpingClock{began: time.Now()} }
 
 // Now returns the wall clock's instant, without a monotonic reading.
-func (j *jumpy) Now() time.Time { return time.Now().Round(0).Add(time.Duration(j.offset.Load())) }
+func (j *jumpingClock) Now() time.Time {
+	return time.Now().Round(0).Add(time.Duration(j.offset.Load()))
+}
 
 // Elapsed returns what has passed, whatever the wall clock says.
-func (j *jumpy) Elapsed() time.Duration { return time.Since(j.began) }
+func (j *jumpingClock) Elapsed() time.Duration { return time.Since(j.began) }
 
 // jump sets the wall clock forward, or back.
-func (j *jumpy) jump(by time.Duration) { j.offset.Add(int64(by)) }
+func (j *jumpingClock) jump(by time.Duration) { j.offset.Add(int64(by)) }

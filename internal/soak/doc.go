@@ -5,9 +5,9 @@
 //	go run ./internal/soak --for 50m
 //
 // Time is scaled down, by nine hundred: an access token lives for 4 seconds, a
-// refresh token for 192, a session for 48 minutes. There are two stages, and on each
+// refresh token for 192, a session for 48 minutes. There are two groups, and on each
 // four sources share one file, as four processes would; one of them can sign on. On
-// the restless one sessions are revoked and signed out. On the lasting one all else goes
+// the ending one sessions are revoked and signed out. On the lasting one all else goes
 // wrong, and a session is to outlive that until it reaches its fixed horizon, ahead of
 // which all are to be warned; in a run that is shorter than 48 minutes a session is, too.
 // What goes wrong, and in what order, follows from --seed, which is printed; when it does
@@ -19,6 +19,6 @@
 // What may fail is told by a model that knows the script, and what the gateway knows
 // of its tokens, but nothing of how the library works. Whatever fails beyond that, a
 // token that is sent dead, a session that does not recover, one that is lost on the
-// lasting stage, an end without a warning, a refresh token spent twice, and memory or
+// lasting group, an end without a warning, a refresh token spent twice, and memory or
 // goroutines that grow, is a violation, and the exit status is 1.
 package main

@@ -19,11 +19,11 @@ import (
 
 // options are what a run is told.
 type options struct {
-	span    time.Duration
-	horizon time.Duration
-	seed    uint64
-	callers int
-	json    bool
+	span     time.Duration
+	lifetime time.Duration
+	seed     uint64
+	callers  int
+	json     bool
 	// inMemory has the platform listen in memory, for a test in a bubble.
 	inMemory bool
 }
@@ -31,13 +31,13 @@ type options struct {
 func main() {
 	var o options
 	flag.DurationVar(&o.span, "for", 2*time.Minute, "how long it goes on")
-	flag.DurationVar(&o.horizon, "horizon", 0, "how long a session lasts that nothing ends (default 48m, or what a shorter run reaches twice)")
+	flag.DurationVar(&o.lifetime, "lifetime", 0, "how long a session lasts that nothing ends (default 48m, or what a shorter run reaches twice)")
 	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano())%1_000_000, "what the schedules follow from")
 	flag.IntVar(&o.callers, "callers", 200, "how many call at a time; a few at least")
 	flag.BoolVar(&o.json, "json", false, "print the summary as JSON, and nothing else")
 	flag.Parse()
-	if o.horizon == 0 {
-		o.horizon = horizonOf(o.span)
+	if o.lifetime == 0 {
+		o.lifetime = lifetimeOf(o.span)
 	}
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer cancel()
@@ -51,9 +51,9 @@ func main() {
 	}
 }
 
-// horizonOf returns how long a session lasts where nobody says it: as long as it should,
+// lifetimeOf returns how long a session lasts where nobody says it: as long as it should,
 // if a run is longer, and otherwise what it reaches twice, if it is not too short.
-func horizonOf(span time.Duration) time.Duration {
+func lifetimeOf(span time.Duration) time.Duration {
 	if span > fixedLifetime {
 		return fixedLifetime
 	}
@@ -62,45 +62,45 @@ func horizonOf(span time.Duration) time.Duration {
 
 // run soaks, and prints what has come of it. ok is that nothing was violated.
 func run(ctx context.Context, o options, out io.Writer) (ok bool, err error) {
-	quiet()
-	say := out
+	discardLog()
+	progress := out
 	if o.json {
-		say = io.Discard
+		progress = io.Discard
 	}
-	fmt.Fprintf(say, "soak for %s with %d callers, --horizon %s --seed %d\n", o.span, o.callers, o.horizon, o.seed)
-	whole := newBook("all", say)
-	begin := take(whole.began)
-	var stages []*stage
-	for _, c := range casts(o.horizon) {
+	fmt.Fprintf(progress, "soak for %s with %d callers, --lifetime %s --seed %d\n", o.span, o.callers, o.lifetime, o.seed)
+	all := newRecorder("all", progress)
+	begin := takeSample(all.began)
+	var groups []*group
+	for _, c := range groupConfigs(o.lifetime) {
 		c.inMemory = o.inMemory
-		s, err := build(ctx, c, say)
-		stages = append(stages, s)
+		g, err := newGroup(ctx, c, progress)
+		groups = append(groups, g)
 		if err != nil {
-			for _, s := range stages {
-				err = errors.Join(err, s.close())
+			for _, g := range groups {
+				err = errors.Join(err, g.close())
 			}
 			return false, err
 		}
 	}
-	samples := soak(ctx, o, stages)
-	sum := &summary{Seed: o.seed, Span: time.Since(whole.began), Callers: o.callers, Begin: begin}
-	for _, s := range stages {
-		sum.Stages = append(sum.Stages, s.sum())
+	samples := soak(ctx, o, groups)
+	sum := &summary{Seed: o.seed, Span: time.Since(all.began), Callers: o.callers, Begin: begin}
+	for _, g := range groups {
+		sum.Groups = append(sum.Groups, g.summarize())
 	}
-	sum.HeapGrowth, sum.MoreRunning = grown(samples)
+	sum.HeapGrowth, sum.MoreRunning = growth(samples)
 	if sum.HeapGrowth > sum.heapAllowed() || sum.MoreRunning > moreGoroutines {
-		whole.violated("grown", "by %d KiB and %d goroutines", sum.HeapGrowth>>10, sum.MoreRunning)
+		all.violation("grown", "by %d KiB and %d goroutines", sum.HeapGrowth>>10, sum.MoreRunning)
 	}
-	for _, s := range stages {
-		if err := s.close(); err != nil {
-			whole.violated("at the end", "%s: %v", s.name, err)
+	for _, g := range groups {
+		if err := g.close(); err != nil {
+			all.violation("at the end", "%s: %v", g.name, err)
 		}
 	}
-	sum.End = settled(whole.began, begin.Goroutines)
+	sum.End = settled(all.began, begin.Goroutines)
 	if more := sum.End.Goroutines - begin.Goroutines; more > 0 {
-		whole.violated("left behind", "%d goroutines", more)
+		all.violation("left behind", "%d goroutines", more)
 	}
-	n, texts := whole.read()
+	n, texts := all.read()
 	sum.Violations, sum.Texts = n.Violations, texts
 	if o.json {
 		return sum.ok(), json.NewEncoder(out).Encode(sum)
@@ -109,37 +109,37 @@ func run(ctx context.Context, o options, out io.Writer) (ok bool, err error) {
 	return sum.ok(), nil
 }
 
-// soak is the run itself. It returns what was sampled.
-func soak(ctx context.Context, o options, stages []*stage) []sample {
-	playing, cancel := context.WithTimeout(ctx, o.span)
+// soak is the run itself. It returns what was sampleInterval.
+func soak(ctx context.Context, o options, groups []*group) []sample {
+	runCtx, cancel := context.WithTimeout(ctx, o.span)
 	defer cancel()
 	var wg sync.WaitGroup
-	for _, s := range stages {
-		wg.Go(func() { s.soak(ctx, playing, max(members, o.callers/len(stages)), newSchedule(o.seed, s.kinds)) })
+	for _, g := range groups {
+		wg.Go(func() { g.soak(ctx, runCtx, max(replicas, o.callers/len(groups)), newSchedule(o.seed, g.kinds)) })
 	}
-	samples := watch(playing, time.Now())
+	samples := takeSamples(runCtx, time.Now())
 	wg.Wait()
 	return samples
 }
 
-// soak plays the script while playing lasts, with callers at work.
-func (s *stage) soak(ctx, playing context.Context, callers int, script *schedule) {
-	feeling, stop := context.WithCancel(context.WithoutCancel(ctx))
-	t := s.begin(ctx, callers)
+// soak plays the script while runCtx lasts, with callers at work.
+func (g *group) soak(ctx, runCtx context.Context, callers int, faults *schedule) {
+	stallCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	t := g.begin(ctx, callers)
 	var wg sync.WaitGroup
-	wg.Go(func() { s.feel(feeling) })
-	wg.Go(func() { s.report(playing) })
+	wg.Go(func() { g.detectStalls(stallCtx) })
+	wg.Go(func() { g.report(runCtx) })
 	// Callers go on until all are well: who is not asked does not refresh.
 	defer func() {
 		t.end()
 		stop()
 		wg.Wait()
 	}()
-	s.play(playing, script)
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), recovery)
+	g.injectAll(runCtx, faults)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), recoveryTimeout)
 	defer cancel()
-	if !s.awaitWell(last) {
-		s.book.violated("not well again", "at the end: %s", s.ill())
+	if !g.awaitHealthy(last) {
+		g.recorder.violation("not well again", "at the end: %s", g.unhealthy())
 	}
 }
 
@@ -151,34 +151,34 @@ func settled(began time.Time, goroutines int) sample {
 		}
 		pause(context.Background(), 20*time.Millisecond)
 	}
-	return take(began)
+	return takeSample(began)
 }
 
-// check adds to the violations what can be told of the whole only.
-func (s *stage) check() {
-	stats := s.srv.Stats()
+// check adds to the violations what can be told of the all only.
+func (g *group) check() {
+	stats := g.srv.Stats()
 	if stats.Reuses > 0 {
-		s.book.violated("spent twice", "%d refresh tokens", stats.Reuses)
+		g.recorder.violation("spent twice", "%d refresh tokens", stats.Reuses)
 	}
 	if stats.Devices != 1 {
-		s.book.violated("devices", "%d were registered", stats.Devices)
+		g.recorder.violation("devices", "%d were registered", stats.Devices)
 	}
-	if n := s.srv.MaxInFlight(agstest.Refresh); n > 1 {
-		s.book.violated("at a time", "%d refreshes were under way", n)
+	if n := g.srv.MaxInFlight(agstest.Refresh); n > 1 {
+		g.recorder.violation("at a time", "%d refreshes were under way", n)
 	}
-	acts, _ := s.book.read()
-	if most := int(time.Since(s.book.began)/soonest) + 2*total(acts.Acts) + members; stats.Refreshes > most {
-		s.book.violated("too many", "%d refreshes, and no more than %d were called for", stats.Refreshes, most)
+	faults, _ := g.recorder.read()
+	if most := int(time.Since(g.recorder.began)/soonest) + 2*total(faults.Faults) + replicas; stats.Refreshes > most {
+		g.recorder.violation("too many", "%d refreshes, and no more than %d were called for", stats.Refreshes, most)
 	}
-	for _, l := range s.model.reached(time.Now()) {
-		if silent := s.model.unwarned(l); len(silent) > 0 {
-			s.book.violated("not warned", "of the end at %s by members %v", s.book.since(l.end), silent)
+	for _, l := range g.model.completed(time.Now()) {
+		if silent := g.model.unwarned(l); len(silent) > 0 {
+			g.recorder.violation("not warned", "of the end at %s by replicas %v", g.recorder.since(l.end), silent)
 		}
 	}
-	if slices.ContainsFunc(s.kinds, kind.endsSessions) {
+	if slices.ContainsFunc(g.kinds, kind.endsSessions) {
 		return
 	}
-	for _, l := range s.model.cutShort() {
-		s.book.violated("session lost", "it was to end at %s, and was another's before", s.book.since(l.end))
+	for _, l := range g.model.replacedEarly() {
+		g.recorder.violation("session lost", "it was to end at %s, and was another'g before", g.recorder.since(l.end))
 	}
 }

@@ -20,20 +20,20 @@ const (
 	// soonest is when a token is replaced at the earliest, where nothing is wrong with
 	// it: half a life, and a fifth of that for the spreading, before its end.
 	soonest = accessLifetime - accessLifetime/2 - accessLifetime/10
-	// servedShort is how long before its end an access token may no longer be
+	// servedUntil is how long before its end an access token may no longer be
 	// served: a tenth of its life, and what an answer takes on a busy machine.
-	servedShort = accessLifetime/10 + 300*time.Millisecond
-	// notWorthIt is how long before its session's end an access token may expire for no
+	servedUntil = accessLifetime/10 + 300*time.Millisecond
+	// noRefresh is how long before its session's end an access token may expire for no
 	// other to be asked for.
-	notWorthIt = accessLifetime / 5
+	noRefresh = accessLifetime / 5
 	// longestBackoff is the longest wait between attempts with a dead token: 10 s and
 	// a quarter, and what the next attempt takes.
-	longestBackoff = 12500*time.Millisecond + haste
-	// reread is how often an ended session looks whether somebody has revived it.
-	reread = time.Second
-	// haste is what may pass between two things, one of which follows at once from the
+	longestBackoff = 12500*time.Millisecond + slack
+	// storePoll is how often an ended session looks whether somebody has revived it.
+	storePoll = time.Second
+	// slack is what may pass between two things, one of which follows at once from the
 	// other, on a machine that has other things to do.
-	haste = 2 * time.Second
+	slack = 2 * time.Second
 	// firstInterval and lastInterval are how far apart two invalidations are that have
 	// an effect: half a token's life, doubling while each new token is rejected early.
 	firstInterval = accessLifetime / 2
@@ -54,24 +54,24 @@ const (
 
 // call is one that failed.
 type call struct {
-	member     int
+	replica    int
 	begin, end time.Time
 	outcome    outcome
 	reason     tokensource.Reason // why a login is required; 0 where none is
-	// tokenDead is when the last token that was used by this member dies, as the
+	// tokenExpiry is when the last token that was used by this replica dies, as the
 	// gateway has it.
-	tokenDead time.Time
-	// onTheWay says that a token was sent alive, and died before it was answered,
+	tokenExpiry time.Time
+	// inTransit says that a token was sent alive, and died before it was answered,
 	// because the machine was too busy to carry it.
-	onTheWay bool
-	// stalled says that nothing else explains it than that the machine stood still.
+	inTransit bool
+	// stalled says that nothing else explains it than that the machine stallStats still.
 	stalled bool
 	text    string
 }
 
-// busyTrip is what a request and its answer take on loopback only when the machine has
-// too much else to do. Tokens are handed out until a tenth of their life is left.
-const busyTrip = accessLifetime / 20
+// slowCall is what a request and its answer take on loopback only when the machine has
+// too much else to do. Tokens are handed out until a tenth of their instance is left.
+const slowCall = accessLifetime / 20
 
 // dies returns when a token is dead: when its session is, at the latest.
 func dies(token *agstest.TokenInfo) time.Time {
@@ -81,20 +81,20 @@ func dies(token *agstest.TokenInfo) time.Time {
 	return token.ExpiresAt
 }
 
-// diedOnTheWay reports whether a token was good when it was sent, and that the answer
+// expiredInTransit reports whether a token was good when it was sent, and that the answer
 // came after its death is nobody's fault. Up to a fixed horizon it is handed out to the
 // last.
-func diedOnTheWay(token *agstest.TokenInfo, begin, end time.Time) bool {
-	dies, least := dies(token), busyTrip
+func expiredInTransit(token *agstest.TokenInfo, begin, end time.Time) bool {
+	dies, least := dies(token), slowCall
 	if dies.Before(token.ExpiresAt) {
 		least = 0
 	}
 	return begin.Before(dies) && !end.Before(dies) && end.Sub(begin) > least
 }
 
-// window is the time of one act: until it is over, to is zero.
+// window is the time of one fault: until it is over, to is zero.
 type window struct {
-	act      act
+	fault    fault
 	from, to time.Time
 	// hidden says that a rejection may not have been acted upon, as another was not
 	// long ago.
@@ -117,19 +117,19 @@ func (w *window) touches(c *call, tail time.Duration) bool {
 // explains reports whether the window makes the failure one that could not be
 // helped.
 func (w *window) explains(c *call, canLogin bool) bool {
-	dead := !c.end.Before(c.tokenDead.Add(-servedShort))
-	switch w.act.kind {
+	dead := !c.end.Before(c.tokenExpiry.Add(-servedUntil))
+	switch w.fault.kind {
 	case outage:
 		return c.outcome == unavailable && dead && w.touches(c, longestBackoff)
 	case tooMany:
-		return c.outcome == unavailable && dead && w.touches(c, w.act.span+haste)
-	case storm:
+		return c.outcome == unavailable && dead && w.touches(c, w.fault.span+slack)
+	case rejectAll:
 		return c.outcome == refused && w.touches(c, 0)
 	case rejected:
 		return c.outcome == refused && w.hidden && w.touches(c, accessLifetime)
 	case revoked:
 		gone := c.outcome == refused || c.outcome == loginRequired && c.reason == tokensource.RefreshRejected
-		tail := reread + 2*haste
+		tail := storePoll + 2*slack
 		if w.hidden { // who can sign on learns of it when its token dies
 			tail += accessLifetime
 		}
@@ -139,9 +139,9 @@ func (w *window) explains(c *call, canLogin bool) bool {
 		// The gateway is told before the file: who refreshes in between is rejected, and
 		// learns why when it looks into the file again.
 		gone := c.outcome == refused || c.outcome == loginRequired && (c.reason == tokensource.SignedOut || c.reason == tokensource.RefreshRejected)
-		return gone && w.touches(c, reread+haste)
+		return gone && w.touches(c, storePoll+slack)
 	case restart:
-		return c.outcome == closed && c.member == w.act.member && w.touches(c, 0)
+		return c.outcome == closed && c.replica == w.fault.replica && w.touches(c, 0)
 	case slow, lostWork, lostReply, emptied, damaged, jumped:
 		// Nobody needs to notice any of these.
 	}
@@ -149,19 +149,19 @@ func (w *window) explains(c *call, canLogin bool) bool {
 }
 
 // lifetime is a session's, as the gateway has it.
-type lifetime struct {
+type session struct {
 	seenAt time.Time // when a token of it was first used
 	end    time.Time // its fixed horizon
 }
 
-// warning is what a member says of an end to come.
+// warning is what a replica says of an end to come.
 type warning struct {
-	member  int
+	replica int
 	at, end time.Time
 }
 
-// stood is how often the machine stood still.
-type stood struct {
+// stallStats is how often the machine stallStats still.
+type stallStats struct {
 	Times   int           `json:"times"`
 	Longest time.Duration `json:"longest_ns"`
 }
@@ -169,31 +169,31 @@ type stood struct {
 // model knows what was made to go wrong, and says what may fail for it. It is safe
 // for concurrent use.
 type model struct {
-	canLogin func(member int) bool
+	canLogin func(replica int) bool
 
-	mu        sync.Mutex // guards all below
-	windows   []*window  // the latest, oldest first
-	lifetimes []lifetime // of all sessions, oldest first
-	warnings  []warning
-	stalls    []*window // when the machine stood still, the latest
-	stood     stood
-	beatAt    time.Time // when it was last seen that it does not
-	interval  time.Duration
-	lastAt    time.Time // when an invalidation was last called for
+	mu            sync.Mutex // guards all below
+	windows       []*window  // the latest, oldest first
+	sessions      []session  // of all sessions, oldest first
+	warnings      []warning
+	stalls        []*window // when the machine stallStats still, the latest
+	stallStats    stallStats
+	lastHeartbeat time.Time // when it was last seen that it does not
+	interval      time.Duration
+	lastAt        time.Time // when an invalidation was last called for
 }
 
 // kept is how many windows are looked at: the others have long been over.
-const kept = 8
+const maxWindows = 8
 
-// begin opens the window of an act, which is closed by end.
-func (m *model) begin(a act) (end func()) {
+// begin opens the window of an fault, which is closed by end.
+func (m *model) begin(a fault) (end func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	w := &window{act: a, from: time.Now()}
+	w := &window{fault: a, from: time.Now()}
 	switch a.kind {
 	case rejected, revoked:
 		w.hidden = m.invalidateLocked(w.from)
-	case storm, signedOut:
+	case rejectAll, signedOut:
 		// An API that rejects, more than once.
 		for range 1 + int(a.span/firstInterval) {
 			m.invalidateLocked(w.from.Add(a.span))
@@ -201,7 +201,7 @@ func (m *model) begin(a act) (end func()) {
 	case outage, slow, lostWork, lostReply, tooMany, restart, emptied, damaged, jumped:
 	}
 	m.windows = append(m.windows, w)
-	m.windows = m.windows[max(0, len(m.windows)-kept):]
+	m.windows = m.windows[max(0, len(m.windows)-maxWindows):]
 	return func() {
 		m.mu.Lock()
 		defer m.mu.Unlock()
@@ -212,7 +212,7 @@ func (m *model) begin(a act) (end func()) {
 // invalidateLocked notes that a token is rejected, and reports whether that may have no
 // effect, as it comes too soon after another.
 func (m *model) invalidateLocked(at time.Time) (tooSoon bool) {
-	tooSoon = !m.lastAt.IsZero() && at.Before(m.lastAt.Add(m.interval+haste))
+	tooSoon = !m.lastAt.IsZero() && at.Before(m.lastAt.Add(m.interval+slack))
 	m.interval = min(max(firstInterval, 2*m.interval), lastInterval)
 	m.lastAt = at
 	return tooSoon
@@ -222,124 +222,124 @@ func (m *model) invalidateLocked(at time.Time) (tooSoon bool) {
 func (m *model) explains(c *call) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if c.outcome == refused && c.onTheWay {
+	if c.outcome == refused && c.inTransit {
 		return true
 	}
 	for _, w := range m.windows {
-		if w.explains(c, m.canLogin(c.member)) {
+		if w.explains(c, m.canLogin(c.replica)) {
 			return true
 		}
 	}
-	if m.endedLocked(c) {
+	if m.fixedExpiryLocked(c) {
 		return true
 	}
 	c.stalled = m.stalledLocked(c)
 	return c.stalled
 }
 
-// standstills returns how often the machine stood still.
-func (m *model) standstills() stood {
+// stallCounts returns how often the machine stallStats still.
+func (m *model) stallCounts() stallStats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.stood
+	return m.stallStats
 }
 
 // beats notes that the machine is there.
-func (m *model) beats(at time.Time) {
+func (m *model) heartbeat(at time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if w := m.stallLocked(at); w != nil {
-		m.stood.Times++
-		m.stood.Longest = max(m.stood.Longest, w.to.Sub(w.from)-beat)
+		m.stallStats.Times++
+		m.stallStats.Longest = max(m.stallStats.Longest, w.to.Sub(w.from)-heartbeatInterval)
 		m.stalls = append(m.stalls, w)
-		m.stalls = m.stalls[max(0, len(m.stalls)-kept):]
+		m.stalls = m.stalls[max(0, len(m.stalls)-maxWindows):]
 	}
-	m.beatAt = at
+	m.lastHeartbeat = at
 }
 
-// stallLocked returns the span without a beat until an instant, if it is too long.
+// stallLocked returns the span without a heartbeatInterval until an instant, if it is too long.
 func (m *model) stallLocked(at time.Time) *window {
-	if m.beatAt.IsZero() || at.Sub(m.beatAt) <= beat+stall {
+	if m.lastHeartbeat.IsZero() || at.Sub(m.lastHeartbeat) <= heartbeatInterval+maxDelay {
 		return nil
 	}
-	return &window{from: m.beatAt, to: at}
+	return &window{from: m.lastHeartbeat, to: at}
 }
 
-// stalledLocked reports whether a token was not had in time because the machine stood
+// stalledLocked reports whether a token was not had in time because the machine stallStats
 // still, or does still.
 func (m *model) stalledLocked(c *call) bool {
 	stalls := m.stalls
 	if w := m.stallLocked(time.Now()); w != nil {
 		stalls = append(slices.Clone(stalls), w)
 	}
-	return c.outcome == unavailable && !c.end.Before(c.tokenDead.Add(-servedShort)) &&
+	return c.outcome == unavailable && !c.end.Before(c.tokenExpiry.Add(-servedUntil)) &&
 		slices.ContainsFunc(stalls, func(w *window) bool { return w.touches(c, longestBackoff) })
 }
 
 // sees notes a session, by the fixed horizon of a token that is used.
-func (m *model) sees(end time.Time) {
+func (m *model) sessionSeen(end time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if n := len(m.lifetimes); n == 0 || end.After(m.lifetimes[n-1].end) {
-		m.lifetimes = append(m.lifetimes, lifetime{time.Now(), end})
+	if n := len(m.sessions); n == 0 || end.After(m.sessions[n-1].end) {
+		m.sessions = append(m.sessions, session{time.Now(), end})
 	}
 }
 
-// warned notes that a member has said when the session will end.
-func (m *model) warned(member int, end time.Time) {
+// warned notes that a replica has said when the session will end.
+func (m *model) warned(replica int, end time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.warnings = append(m.warnings, warning{member, time.Now(), end})
+	m.warnings = append(m.warnings, warning{replica, time.Now(), end})
 }
 
-// restarted forgets what a member has said of an end to come: it is to be said anew.
-func (m *model) restarted(member int) {
+// restarted forgets what a replica has said of an end to come: it is to be said anew.
+func (m *model) restarted(replica int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
-	m.warnings = slices.DeleteFunc(m.warnings, func(w warning) bool { return w.member == member && w.end.After(now) })
+	m.warnings = slices.DeleteFunc(m.warnings, func(w warning) bool { return w.replica == replica && w.end.After(now) })
 }
 
 // end returns the fixed horizon of the session that was begun last; zero if there is
 // none yet.
-func (m *model) end() time.Time {
+func (m *model) sessionEnd() time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.lifetimes) == 0 {
+	if len(m.sessions) == 0 {
 		return time.Time{}
 	}
-	return m.lifetimes[len(m.lifetimes)-1].end
+	return m.sessions[len(m.sessions)-1].end
 }
 
 // reached returns the sessions that have lasted until their fixed horizon, before an
 // instant.
-func (m *model) reached(at time.Time) []lifetime {
-	early := m.cutShort()
+func (m *model) completed(at time.Time) []session {
+	early := m.replacedEarly()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(m.lifetimes), func(l lifetime) bool { return l.end.After(at) || slices.Contains(early, l) })
+	return slices.DeleteFunc(slices.Clone(m.sessions), func(l session) bool { return l.end.After(at) || slices.Contains(early, l) })
 }
 
-// unwarned returns the members that have not said ahead of time that a session ends.
-func (m *model) unwarned(l lifetime) (silent []int) {
+// unwarned returns the replicas that have not said ahead of time that a session ends.
+func (m *model) unwarned(l session) (silent []int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for member := range members {
+	for replica := range replicas {
 		if !slices.ContainsFunc(m.warnings, func(w warning) bool {
-			return w.member == member && w.at.Before(l.end) && w.end.Sub(l.end).Abs() < time.Second
+			return w.replica == replica && w.at.Before(l.end) && w.end.Sub(l.end).Abs() < time.Second
 		}) {
-			silent = append(silent, member)
+			silent = append(silent, replica)
 		}
 	}
 	return silent
 }
 
 // cutShort returns the sessions that were replaced before they were about to end.
-func (m *model) cutShort() (early []lifetime) {
+func (m *model) replacedEarly() (early []session) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for i, l := range m.lifetimes[:max(0, len(m.lifetimes)-1)] {
-		if m.lifetimes[i+1].seenAt.Before(l.end.Add(-accessLifetime)) {
+	for i, l := range m.sessions[:max(0, len(m.sessions)-1)] {
+		if m.sessions[i+1].seenAt.Before(l.end.Add(-accessLifetime)) {
 			early = append(early, l)
 		}
 	}
@@ -349,20 +349,20 @@ func (m *model) cutShort() (early []lifetime) {
 // endedLocked reports whether a call failed because the fixed horizon had passed. Who can
 // sign on does so before it, unless the gateway is down; the others learn of the new
 // session when they look into the file.
-func (m *model) endedLocked(c *call) bool {
+func (m *model) fixedExpiryLocked(c *call) bool {
 	if c.outcome != loginRequired || c.reason != tokensource.FixedExpired && c.reason != tokensource.RefreshRejected {
 		return false
 	}
 	// Who goes on with the last but one has not noticed the last yet.
-	return slices.ContainsFunc(m.lifetimes[max(0, len(m.lifetimes)-2):], func(l lifetime) bool {
-		end := &window{from: l.end.Add(-notWorthIt - servedShort), to: l.end.Add(reread + 2*haste)}
+	return slices.ContainsFunc(m.sessions[max(0, len(m.sessions)-2):], func(l session) bool {
+		end := &window{from: l.end.Add(-noRefresh - servedUntil), to: l.end.Add(storePoll + 2*slack)}
 		if c.reason == tokensource.RefreshRejected {
 			end.from = l.end // the gateway rejects nobody before
 		}
-		canLogin := m.canLogin(c.member)
+		canLogin := m.canLogin(c.replica)
 		for _, w := range m.windows {
-			if w.act.kind == outage && w.from.Before(end.to) && end.from.Before(w.until(longestBackoff)) {
-				end.to, canLogin = w.until(longestBackoff+reread+2*haste), false
+			if w.fault.kind == outage && w.from.Before(end.to) && end.from.Before(w.until(longestBackoff)) {
+				end.to, canLogin = w.until(longestBackoff+storePoll+2*slack), false
 			}
 		}
 		return !canLogin && end.touches(c, 0)
@@ -375,5 +375,5 @@ func (m *model) rejects(begin, end time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c := &call{begin: begin, end: end}
-	return slices.ContainsFunc(m.windows, func(w *window) bool { return w.act.kind.rejects() && w.touches(c, accessLifetime) })
+	return slices.ContainsFunc(m.windows, func(w *window) bool { return w.fault.kind.rejects() && w.touches(c, accessLifetime) })
 }

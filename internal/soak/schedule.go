@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// kind is something that goes wrong.
+// kind is a kind of fault.
 type kind string
 
 const (
@@ -15,7 +15,7 @@ const (
 	lostWork  kind = "request lost"
 	lostReply kind = "answer lost"
 	tooMany   kind = "429 with Retry-After"
-	storm     kind = "API rejects all"
+	rejectAll kind = "API rejects all"
 	rejected  kind = "API rejects a token"
 	revoked   kind = "session revoked"
 	signedOut kind = "sign-out and login"
@@ -25,53 +25,55 @@ const (
 	jumped    kind = "clock jumped"
 )
 
-// kinds are all there are, in the order of a deck.
+// kinds returns all kinds of faults.
 func kinds() []kind {
 	return []kind{
-		outage, slow, lostWork, lostReply, tooMany, storm, rejected, revoked, signedOut, restart, emptied, damaged, jumped,
+		outage, slow, lostWork, lostReply, tooMany, rejectAll, rejected, revoked, signedOut, restart, emptied, damaged, jumped,
 	}
 }
 
-// endsSessions reports whether a session is over then, before its time.
+// endsSessions reports whether the fault ends a session early.
 func (k kind) endsSessions() bool { return k == revoked || k == signedOut }
 
-// rejects reports whether an API rejects tokens then.
-func (k kind) rejects() bool { return k == storm || k == rejected || k == revoked || k == signedOut }
-
-// needsAgreement reports whether it is to come when all use one token, and none is
-// on its way.
-func (k kind) needsAgreement() bool { return k == rejected || k == revoked || k == jumped }
-
-// act is one thing that goes wrong, and how.
-type act struct {
-	kind   kind
-	gap    time.Duration // what lies before it, once all is well
-	span   time.Duration // how long it lasts
-	jump   time.Duration // by how much the clock is set
-	status int           // what an outage is answered with; 0 for no answer
-	member int           // whom it befalls
-	token  string        // which token is rejected; not the schedule's to say
+// rejects reports whether an API rejects tokens during the fault.
+func (k kind) rejects() bool {
+	return k == rejectAll || k == rejected || k == revoked || k == signedOut
 }
 
-// schedule is what goes wrong, one after the other. Equal seeds give equal ones.
+// needsAgreement reports whether the fault requires that all replicas use one token and
+// no new one is on its way.
+func (k kind) needsAgreement() bool { return k == rejected || k == revoked || k == jumped }
+
+// fault is one fault of the schedule.
+type fault struct {
+	kind    kind
+	gap     time.Duration // the pause before it, once every call succeeds
+	span    time.Duration // how long it lasts
+	jump    time.Duration // by how much the clock is set
+	status  int           // what an outage is answered with; 0 for no answer
+	replica int           // the replica concerned
+	token   string        // the token that is rejected; not part of the schedule
+}
+
+// schedule draws one fault after the other. Equal seeds give equal schedules.
 type schedule struct {
-	random *rand.Rand
-	kinds  []kind
-	deck   []kind
+	random  *rand.Rand
+	kinds   []kind
+	pending []kind
 }
 
 func newSchedule(seed uint64, kinds []kind) *schedule {
 	return &schedule{random: rand.New(rand.NewPCG(seed, 0)), kinds: kinds}
 }
 
-// next returns the next act. Every kind comes once before any comes again.
-func (s *schedule) next() act {
-	if len(s.deck) == 0 {
-		s.deck = slices.Clone(s.kinds)
-		s.random.Shuffle(len(s.deck), func(i, j int) { s.deck[i], s.deck[j] = s.deck[j], s.deck[i] })
+// next returns the next fault. Every kind comes once before any comes again.
+func (s *schedule) next() fault {
+	if len(s.pending) == 0 {
+		s.pending = slices.Clone(s.kinds)
+		s.random.Shuffle(len(s.pending), func(i, j int) { s.pending[i], s.pending[j] = s.pending[j], s.pending[i] })
 	}
-	a := act{kind: s.deck[0]}
-	s.deck = s.deck[1:]
+	a := fault{kind: s.pending[0]}
+	s.pending = s.pending[1:]
 	a.gap = s.between(200*time.Millisecond, 2*time.Second)
 	a.span = s.spanOf(a.kind)
 	a.jump = s.between(2*time.Second, 100*time.Second)
@@ -79,7 +81,7 @@ func (s *schedule) next() act {
 		a.jump = -a.jump
 	}
 	a.status = []int{0, 500, 502, 503}[s.random.IntN(4)]
-	a.member = s.random.IntN(members)
+	a.replica = s.random.IntN(replicas)
 	return a
 }
 
@@ -91,8 +93,8 @@ func (s *schedule) spanOf(k kind) time.Duration {
 	case slow:
 		return s.between(2*time.Second, 6*time.Second)
 	case tooMany:
-		return time.Duration(1+s.random.IntN(3)) * time.Second // whole seconds, as the wire has
-	case storm:
+		return time.Duration(1+s.random.IntN(3)) * time.Second // all seconds, as the wire has
+	case rejectAll:
 		return s.between(200*time.Millisecond, 3*time.Second)
 	case signedOut:
 		return s.between(500*time.Millisecond, 3*time.Second)

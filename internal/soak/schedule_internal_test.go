@@ -8,16 +8,16 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func first(n int, seed uint64) []act {
+func first(n int, seed uint64) []fault {
 	return firstOf(newSchedule(seed, kinds()), n)
 }
 
-func firstOf(s *schedule, n int) []act {
-	var acts []act
+func firstOf(s *schedule, n int) []fault {
+	var faults []fault
 	for range n {
-		acts = append(acts, s.next())
+		faults = append(faults, s.next())
 	}
-	return acts
+	return faults
 }
 
 func TestSchedule_FollowsFromItsSeed(t *testing.T) {
@@ -27,10 +27,10 @@ func TestSchedule_FollowsFromItsSeed(t *testing.T) {
 
 func TestSchedule_EveryKindComesBeforeAnyComesAgain(t *testing.T) {
 	n := len(kinds())
-	acts := first(3*n, 1)
+	faults := first(3*n, 1)
 	for round := range 3 {
 		var met []kind
-		for _, a := range acts[round*n : (round+1)*n] {
+		for _, a := range faults[round*n : (round+1)*n] {
 			met = append(met, a.kind)
 		}
 		assert.ElementsMatch(t, kinds(), met)
@@ -38,11 +38,11 @@ func TestSchedule_EveryKindComesBeforeAnyComesAgain(t *testing.T) {
 }
 
 func TestSchedule_OfSomeKindsOnly(t *testing.T) {
-	for _, c := range casts(time.Hour) {
-		ends := slices.ContainsFunc(firstOf(newSchedule(1, c.kinds), 100), func(a act) bool { return a.kind.endsSessions() })
-		assert.Equal(t, c.name == "restless", ends, c.name)
+	for _, c := range groupConfigs(time.Hour) {
+		ends := slices.ContainsFunc(firstOf(newSchedule(1, c.kinds), 100), func(a fault) bool { return a.kind.endsSessions() })
+		assert.Equal(t, c.name == "ending", ends, c.name)
 	}
-	assert.Len(t, kinds(), len(casts(time.Hour)[1].kinds)+2, "a cast has kinds of its own")
+	assert.Len(t, kinds(), len(groupConfigs(time.Hour)[1].kinds)+2, "a groupConfig has kinds of its own")
 }
 
 func TestSchedule_StaysWithinBounds(t *testing.T) {
@@ -52,14 +52,14 @@ func TestSchedule_StaysWithinBounds(t *testing.T) {
 		assert.LessOrEqual(t, a.gap, 2*time.Second)
 		assert.LessOrEqual(t, a.span, 8*time.Second)
 		assert.Less(t, a.jump.Abs(), refreshLifetime, "a session that is dead by every clock has ended")
-		assert.Contains(t, []int{0, 1, 2, 3}, a.member)
+		assert.Contains(t, []int{0, 1, 2, 3}, a.replica)
 		if a.kind == tooMany {
-			assert.Zero(t, a.span%time.Second, "the wire has whole seconds")
+			assert.Zero(t, a.span%time.Second, "the wire has all seconds")
 		}
 		if a.kind == outage && a.span > accessLifetime {
 			longest++
 		}
 	}
 	assert.Positive(t, longest, "some outages outlive a token")
-	assert.True(t, slices.ContainsFunc(first(100, 3), func(a act) bool { return a.jump < 0 }))
+	assert.True(t, slices.ContainsFunc(first(100, 3), func(a fault) bool { return a.jump < 0 }))
 }

@@ -12,69 +12,69 @@ import (
 	"github.com/agsauth/agsauth/agstest"
 )
 
-// reported is how often it is said how things stand.
-const reported = 30 * time.Second
+// reportInterval is how often it is said how things stand.
+const reportInterval = 30 * time.Second
 
 // summary is what is said at the end.
 type summary struct {
 	Seed        uint64         `json:"seed"`
 	Span        time.Duration  `json:"for_ns"`
 	Callers     int            `json:"callers"`
-	Stages      []part         `json:"stages"`
+	Groups      []groupSummary `json:"groups"`
 	Begin       sample         `json:"begin"`
 	End         sample         `json:"end"`
 	HeapGrowth  int64          `json:"heap_growth"`
 	MoreRunning int            `json:"goroutine_growth"`
-	Violations  map[string]int `json:"violations"` // of what belongs to no stage
+	Violations  map[string]int `json:"violations"` // of what belongs to no group
 	Texts       []string       `json:"violation_texts"`
 }
 
-// part is what is said of one stage.
-type part struct {
-	Name      string `json:"name"`
-	Refreshes int    `json:"refreshes"`
-	Logins    int    `json:"logins"`
-	Reached   int    `json:"horizons_reached"`
-	Stood     stood  `json:"machine_stood_still"`
-	sums
+// groupSummary is what is said of one group.
+type groupSummary struct {
+	Name      string     `json:"name"`
+	Refreshes int        `json:"refreshes"`
+	Logins    int        `json:"logins"`
+	Completed int        `json:"sessions_completed"`
+	Stalls    stallStats `json:"stalls"`
+	counts
 	Texts []string `json:"violation_texts"`
 }
 
 // report says every half-minute how things stand.
-func (s *stage) report(ctx context.Context) {
-	for pause(ctx, reported) {
-		n, _ := s.book.read()
-		s.book.tell("%d calls, %d refreshes, %d logins, %d faults, failed: %d allowed, %d unexplained",
-			n.Calls, s.srv.Stats().Refreshes, s.srv.Stats().Sessions, total(n.Acts), n.Allowed, n.Unexplained)
+func (g *group) report(ctx context.Context) {
+	for pause(ctx, reportInterval) {
+		n, _ := g.recorder.read()
+		g.recorder.printf("%d calls, %d refreshes, %d logins, %d faults, failed: %d allowed, %d unexplained",
+			n.Calls, g.srv.Stats().Refreshes, g.srv.Stats().Sessions, total(n.Faults), n.Allowed, n.Unexplained)
 	}
 }
 
-// sum looks at a stage as a whole, while its gateway can still be asked.
-func (s *stage) sum() part {
-	s.check()
-	p := part{Name: s.name, Refreshes: s.srv.Stats().Refreshes, Logins: s.srv.Count(agstest.SignOn)}
-	p.Reached, p.Stood = len(s.model.reached(time.Now())), s.model.standstills()
-	p.sums, p.Texts = s.book.read()
+// sum looks at a group as a all, while its gateway can still be asked.
+func (g *group) summarize() groupSummary {
+	g.check()
+	p := groupSummary{Name: g.name, Refreshes: g.srv.Stats().Refreshes, Logins: g.srv.Count(agstest.SignOn)}
+	p.Completed, p.Stalls = len(g.model.completed(time.Now())), g.model.stallCounts()
+	p.counts, p.Texts = g.recorder.read()
 	return p
 }
 
 // heapAllowed is how much more memory may be in use later on.
 func (s *summary) heapAllowed() int64 {
 	allowed := int64(heapGrowth)
-	for _, p := range s.Stages {
-		allowed += int64(p.Refreshes) * keptOfRefresh
+	for _, p := range s.Groups {
+		allowed += int64(p.Refreshes) * heapPerRefresh
 	}
 	return allowed
 }
 
 // ok reports whether nothing was violated.
 func (s *summary) ok() bool {
-	return len(s.Violations) == 0 && !slices.ContainsFunc(s.Stages, func(p part) bool { return len(p.Violations) > 0 })
+	return len(s.Violations) == 0 && !slices.ContainsFunc(s.Groups, func(p groupSummary) bool { return len(p.Violations) > 0 })
 }
 
 func (s *summary) print(out io.Writer) {
 	fmt.Fprintf(out, "\n%d callers for %s, --seed %d\n", s.Callers, s.Span.Round(time.Second), s.Seed)
-	for _, p := range s.Stages {
+	for _, p := range s.Groups {
 		p.print(out)
 	}
 	fmt.Fprintf(out, `
@@ -85,7 +85,7 @@ other violations  %s
 	printTexts(out, s.Texts)
 }
 
-func (p *part) print(out io.Writer) {
+func (p *groupSummary) print(out io.Writer) {
 	fmt.Fprintf(out, `
 %s
 calls             %d, the slowest %s
@@ -96,8 +96,8 @@ machine stalled   %d times, for %s at the longest
 failed calls      %d allowed (%s), %d unexplained
 events            %s
 violations        %s
-`, p.Name, p.Calls, p.Slowest.Round(time.Millisecond), p.Refreshes, p.Logins, p.Reached,
-		total(p.Acts), list(p.Acts), p.Stood.Times, p.Stood.Longest.Round(time.Millisecond), p.Allowed, list(p.Failures), p.Unexplained, list(p.Events), list(p.Violations))
+`, p.Name, p.Calls, p.Slowest.Round(time.Millisecond), p.Refreshes, p.Logins, p.Completed,
+		total(p.Faults), list(p.Faults), p.Stalls.Times, p.Stalls.Longest.Round(time.Millisecond), p.Allowed, list(p.Failures), p.Unexplained, list(p.Events), list(p.Violations))
 	printTexts(out, p.Texts)
 }
 

@@ -11,19 +11,19 @@ import (
 func samples(heap func(i int) int, goroutines func(i int) int) []sample {
 	var all []sample
 	for i := range 60 {
-		all = append(all, sample{time.Duration(i) * sampled, int64(heap(i)), goroutines(i)})
+		all = append(all, sample{time.Duration(i) * sampleInterval, int64(heap(i)), goroutines(i)})
 	}
 	return all
 }
 
 func TestGrown(t *testing.T) {
 	level := func(int) int { return 1000 }
-	heap, goroutines := grown(samples(level, level))
+	heap, goroutines := growth(samples(level, level))
 	assert.Zero(t, heap)
 	assert.Zero(t, goroutines)
 
 	// What goes up and down is no growth, nor is the warm-up.
-	heap, _ = grown(samples(func(i int) int {
+	heap, _ = growth(samples(func(i int) int {
 		if i < 5 || i%7 == 0 {
 			return 50 << 20
 		}
@@ -31,18 +31,18 @@ func TestGrown(t *testing.T) {
 	}, level))
 	assert.Zero(t, heap)
 
-	heap, goroutines = grown(samples(func(i int) int { return i << 20 }, func(i int) int { return 10 * i }))
+	heap, goroutines = growth(samples(func(i int) int { return i << 20 }, func(i int) int { return 10 * i }))
 	assert.Greater(t, heap, int64(heapGrowth))
 	assert.Greater(t, goroutines, moreGoroutines)
 
-	heap, goroutines = grown(nil)
+	heap, goroutines = growth(nil)
 	assert.Zero(t, heap)
 	assert.Zero(t, goroutines)
 }
 
-func TestJumpy_ItsWallJumpsAndNothingElse(t *testing.T) {
+func TestJumpingClock_OnlyTheWallClockJumps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newJumpy()
+		c := newJumpingClock()
 		begin := c.Now()
 		time.Sleep(time.Second)
 		c.jump(-time.Hour)

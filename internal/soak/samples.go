@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// sampled is how often memory and goroutines are looked at.
-	sampled = 5 * time.Second
+	// sampleInterval is how often memory and goroutines are looked at.
+	sampleInterval = 5 * time.Second
 	// warmUp is what it takes until what is bounded has grown to its bound: connections,
 	// and the fake API's records of its requests.
 	warmUp = 30 * time.Second
@@ -19,9 +19,9 @@ const (
 	// ones, and moreGoroutines how many more goroutines.
 	heapGrowth     = 8 << 20
 	moreGoroutines = 100
-	// keptOfRefresh is what the fake gateway keeps of each refresh, with its sign-on's
+	// heapPerRefresh is what the fake gateway keeps of each refresh, with its sign-on's
 	// share, of which there are too few in an hour for it to begin to forget them.
-	keptOfRefresh = 4 << 10
+	heapPerRefresh = 4 << 10
 )
 
 // sample is what is in use at an instant, garbage left out.
@@ -31,7 +31,7 @@ type sample struct {
 	Goroutines int           `json:"goroutines"`
 }
 
-func take(began time.Time) sample {
+func takeSample(began time.Time) sample {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
@@ -39,17 +39,17 @@ func take(began time.Time) sample {
 }
 
 // watch takes samples until ctx ends.
-func watch(ctx context.Context, began time.Time) []sample {
+func takeSamples(ctx context.Context, began time.Time) []sample {
 	var all []sample
-	for pause(ctx, sampled) {
-		all = append(all, take(began))
+	for pause(ctx, sampleInterval) {
+		all = append(all, takeSample(began))
 	}
 	return all
 }
 
 // grown compares the last third of the samples with the first, those of the warm-up
-// left out, by what is in the middle of each.
-func grown(all []sample) (heap int64, goroutines int) {
+// left out, by what is in the median of each.
+func growth(all []sample) (heap int64, goroutines int) {
 	all = slices.DeleteFunc(slices.Clone(all), func(s sample) bool { return s.At < warmUp })
 	n := len(all) / 3
 	if n == 0 {
@@ -57,10 +57,10 @@ func grown(all []sample) (heap int64, goroutines int) {
 	}
 	first, last := all[:n], all[len(all)-n:]
 	inUse, running := func(s sample) int64 { return s.Heap }, func(s sample) int { return s.Goroutines }
-	return middle(last, inUse) - middle(first, inUse), middle(last, running) - middle(first, running)
+	return median(last, inUse) - median(first, inUse), median(last, running) - median(first, running)
 }
 
-func middle[T cmp.Ordered](of []sample, what func(sample) T) T {
+func median[T cmp.Ordered](of []sample, what func(sample) T) T {
 	values := make([]T, len(of))
 	for i, s := range of {
 		values[i] = what(s)

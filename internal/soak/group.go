@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/agstest"
+)
+
+const (
+	// replicas share the session.
+	replicas = 4
+	// signingReplica is the replica that can sign on.
+	signingReplica = replicas - 1
+)
+
+// groupConfig is what there is to one group and not to another.
+type groupConfig struct {
+	name string
+	// kinds are what goes wrong on it.
+	kinds []kind
+	// fixedLifetime is how long a session lasts that nothing ends.
+	fixedLifetime time.Duration
+	// inMemory has the platform listen in memory, for a test in a bubble.
+	inMemory bool
+}
+
+// groupConfigs are the two that are soaked: in one sessions are ended, long before their time,
+// by all that can end one; in the other a session goes through everything else until it
+// has reached its fixed horizon.
+func groupConfigs(lifetime time.Duration) []groupConfig {
+	lasting := slices.DeleteFunc(kinds(), kind.endsSessions)
+	return []groupConfig{
+		{name: "ending", kinds: kinds(), fixedLifetime: fixedLifetime},
+		{name: "lasting", kinds: lasting, fixedLifetime: lifetime},
+	}
+}
+
+// group is a platform, and the replicas that use it.
+type group struct {
+	groupConfig
+	srv      *agstest.Server
+	clock    *jumpingClock
+	folder   string
+	file     string
+	gateway  *ags.Client
+	model    *model
+	recorder *recorder
+	base     *http.Transport
+	replicas [replicas]*replica
+}
+
+// build sets the group, and signs on.
+func newGroup(ctx context.Context, c groupConfig, out io.Writer) (*group, error) {
+	g := &group{groupConfig: c, clock: newJumpingClock(), recorder: newRecorder(c.name, out), base: &http.Transport{MaxIdleConnsPerHost: 1024}}
+	g.model = &model{canLogin: func(replica int) bool { return replica == signingReplica }}
+	g.srv = agstest.NewServer(agstest.Config{
+		AccessLifetime: accessLifetime, RefreshLifetime: refreshLifetime, FixedLifetime: c.fixedLifetime,
+		// An answer that is lost can be had once more; a refresh token that is
+		// spent twice later than that ends the session, and is found out.
+		ReuseGrace:            2 * time.Second,
+		AccessEndsWithSession: true,
+		InMemory:              c.inMemory,
+		// Of tokens as short as these, all seconds would cut off a quarter.
+		Quirks: agstest.Quirks{MillisecondClaims: true},
+	})
+	if c.inMemory {
+		g.base = g.srv.Client().Transport.(*http.Transport)
+	}
+	var err error
+	if g.folder, err = os.MkdirTemp("", "agsauth-soak-"); err != nil {
+		return g, err
+	}
+	g.file = filepath.Join(g.folder, "session.json")
+	g.gateway, err = ags.New(ags.Config{
+		BaseURL: g.srv.URL, AuthServiceID: "Customer Auth Service", TenantID: "nagra", Clock: g.clock,
+		HTTPClient: &http.Client{Transport: g.base}, Retry: ags.Retry{Max: 8, Min: 100 * time.Millisecond},
+	})
+	if err != nil {
+		return g, err
+	}
+	for i := range g.replicas {
+		if g.replicas[i], err = g.newReplica(i); err != nil {
+			return g, err
+		}
+	}
+	return g, g.login(ctx, g.replicas[0])
+}
+
+// close ends all, and leaves nothing behind.
+func (g *group) close() error {
+	var errs []error
+	for _, m := range g.replicas {
+		if m != nil {
+			errs = append(errs, m.close())
+		}
+	}
+	g.base.CloseIdleConnections()
+	g.srv.Close()
+	return errors.Join(append(errs, os.RemoveAll(g.folder))...)
+}
+
+// asDave is a sign-on by the user that every gateway knows.
+func asDave(clientID string) ags.SignOnRequest {
+	return ags.SignOnRequest{
+		Parameters: []ags.Parameter{
+			{Name: "username", Value: agstest.DefaultUsername}, {Name: "password", Value: agstest.DefaultPassword},
+		},
+		ClientID: clientID, DeviceInformation: json.RawMessage(`{"deviceType":"STB"}`),
+	}
+}
+
+// login is what a human does.
+func (g *group) login(ctx context.Context, m *replica) error {
+	src := m.current().source
+	token, err := g.gateway.SignOn(ctx, asDave(src.Status().ClientID))
+	if err != nil {
+		return err
+	}
+	return src.SetToken(ctx, token)
+}
+
+// traffic is callers at work.
+type traffic struct {
+	stop context.CancelFunc
+	wg   sync.WaitGroup
+}
+
+// begin has callers call, each replica as many as the others.
+func (g *group) begin(ctx context.Context, callers int) *traffic {
+	t := &traffic{}
+	// An interrupt ends the play, and then the calls: those under way count as well.
+	ctx, t.stop = context.WithCancel(context.WithoutCancel(ctx))
+	for i := range callers {
+		m := g.replicas[i%replicas]
+		t.wg.Go(func() {
+			ticker := time.NewTicker(callInterval)
+			defer ticker.Stop()
+			for {
+				// Not under ctx: what is under way at the end is to count as well.
+				g.call(context.WithoutCancel(ctx), m)
+				select {
+				case <-ticker.C:
+				case <-ctx.Done():
+					return
+				}
+			}
+		})
+	}
+	return t
+}
+
+const (
+	// callInterval is what lies between two calls of one caller.
+	callInterval = 400 * time.Millisecond
+	// callTimeout is what a caller has.
+	callTimeout = 30 * time.Second
+)
+
+// end lets the calls under way come to their ends.
+func (t *traffic) end() {
+	t.stop()
+	t.wg.Wait()
+}
+
+// call makes one, and takes down what came of it.
+func (g *group) call(ctx context.Context, m *replica) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	c := &call{replica: m.index, begin: time.Now()}
+	err := m.get(context.WithValue(ctx, callKey{}, c), g.srv.URL+"/api/profile")
+	c.end, c.tokenExpiry = time.Now(), m.tokenExpiry()
+	c.setOutcome(err)
+	g.recorder.call(c, c.outcome == served || g.model.explains(c))
+}
+
+// get makes one request.
+func (m *replica) get(ctx context.Context, url string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return err
+	}
+	resp, err := m.current().client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20)); err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return statusError(resp.StatusCode)
+	}
+	return nil
+}
+
+// statusError is an answer that is no good.
+type statusError int
+
+func (e statusError) Error() string { return fmt.Sprintf("status %d", int(e)) }
+
+// quiet keeps net/http'g own log from the terminal: connections that are broken
+// off on purpose are its daily bread.
+func discardLog() { log.SetOutput(io.Discard) }
