@@ -7,13 +7,10 @@ import (
 	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 )
 
-var (
-	errDeadAnswer = errors.New("the token given had expired when it arrived")
-	errDueAnswer  = errors.New("the token given is so near its end that it is due again")
-)
+// ErrDeadAnswer is the error of a refresh or Login whose token had expired when it arrived.
+var ErrDeadAnswer = errors.New("the token given had expired when it arrived")
 
-// ErrDeadAnswer is what a Login fails with whose token had expired when it arrived.
-var ErrDeadAnswer = errDeadAnswer
+var errDueAnswer = errors.New("the token given is so near its end that it is due again")
 
 // Outcome is something that has happened to a session: what an operation came to, what a
 // user asked for, or what the store turned out to hold.
@@ -61,7 +58,7 @@ func (o Refreshed) apply(c *change) {
 	if due := o.Pair.schedule(); o.Pair.isBrief(&due, c.now) {
 		brief := Cause{Err: errDueAnswer}
 		if due.serveUntil.PassedOnEither(c.now) {
-			brief.Err = errDeadAnswer
+			brief.Err = ErrDeadAnswer
 		}
 		c.failure = former.after(brief, attemptRefresh, 0, c.now, o.Draw)
 	}
