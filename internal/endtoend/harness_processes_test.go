@@ -62,6 +62,18 @@ func sharedStores() map[string]func(*testing.T) func() tokensource.Store {
 	}
 }
 
+// inBubblePerStore is inBubble for each kind of store that processes can share. open
+// opens the store for one more process.
+func inBubblePerStore(t *testing.T, opts options, test func(t *testing.T, s *stack, open func() tokensource.Store)) {
+	t.Helper()
+	for name, newStore := range sharedStores() {
+		t.Run(name, func(t *testing.T) {
+			open := newStore(t)
+			inBubble(t, opts, func(t *testing.T, s *stack) { test(t, s, open) })
+		})
+	}
+}
+
 // peers returns n sources of one session, as in n processes, and an HTTP client for each.
 func (s *stack) peers(n int, open func() tokensource.Store, set func(*stack, *tokensource.Config)) (
 	sources []*tokensource.Source, clients []*http.Client,

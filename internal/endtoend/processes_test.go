@@ -43,48 +43,38 @@ func TestProcessesThroughFixedExpiries(t *testing.T) {
 
 // One rejected token in eight processes causes one refresh.
 func TestProcessesWithARejectedToken(t *testing.T) {
-	for name, newStore := range sharedStores() {
-		t.Run(name, func(t *testing.T) {
-			open := newStore(t)
-			inBubble(t, options{}, func(t *testing.T, s *stack) {
-				s.storeToken(open)
-				sources, clients := s.peers(8, open, nil)
-				require.Empty(t, s.callAll(clients, 1).errs)
-				s.srv.RejectToken(s.token.AccessToken.Reveal())
-				s.srv.Always(agstest.Refresh, agstest.Fault{Delay: time.Second})
-				stats := s.callAll(clients, 5)
-				assert.Empty(t, stats.errs)
-				assert.Less(t, stats.slowest, 3*time.Second)
-				s.wantCount(agstest.Refresh, 1)
-				s.wantNoOverlap()
-				closeAll(t, sources)
-			})
-		})
-	}
+	inBubblePerStore(t, options{}, func(t *testing.T, s *stack, open func() tokensource.Store) {
+		s.storeToken(open)
+		sources, clients := s.peers(8, open, nil)
+		require.Empty(t, s.callAll(clients, 1).errs)
+		s.srv.RejectToken(s.token.AccessToken.Reveal())
+		s.srv.Always(agstest.Refresh, agstest.Fault{Delay: time.Second})
+		stats := s.callAll(clients, 5)
+		assert.Empty(t, stats.errs)
+		assert.Less(t, stats.slowest, 3*time.Second)
+		s.wantCount(agstest.Refresh, 1)
+		s.wantNoOverlap()
+		closeAll(t, sources)
+	})
 }
 
 // Eight idle processes keep the session alive for half a day.
 func TestProcessesRunIdle(t *testing.T) {
-	for name, newStore := range sharedStores() {
-		t.Run(name, func(t *testing.T) {
-			open := newStore(t)
-			inBubble(t, options{}, func(t *testing.T, s *stack) {
-				s.storeToken(open)
-				sources, clients := s.peers(8, open, nil)
-				for _, src := range sources {
-					go func() { _ = src.Run(t.Context()) }()
-				}
-				sleep(12 * time.Hour)
-				assert.InDelta(t, 13, s.srv.Count(agstest.Refresh), 1)
-				stats := s.callAll(clients, 1)
-				assert.Empty(t, stats.errs)
-				assert.Zero(t, stats.slowest)
-				assert.Zero(t, s.rejectedCalls())
-				s.wantNoOverlap()
-				closeAll(t, sources)
-			})
-		})
-	}
+	inBubblePerStore(t, options{}, func(t *testing.T, s *stack, open func() tokensource.Store) {
+		s.storeToken(open)
+		sources, clients := s.peers(8, open, nil)
+		for _, src := range sources {
+			go func() { _ = src.Run(t.Context()) }()
+		}
+		sleep(12 * time.Hour)
+		assert.InDelta(t, 13, s.srv.Count(agstest.Refresh), 1)
+		stats := s.callAll(clients, 1)
+		assert.Empty(t, stats.errs)
+		assert.Zero(t, stats.slowest)
+		assert.Zero(t, s.rejectedCalls())
+		s.wantNoOverlap()
+		closeAll(t, sources)
+	})
 }
 
 // Several processes share a session with single-use refresh tokens. There is one
@@ -118,51 +108,41 @@ func TestProcessesShareASession(t *testing.T) {
 
 // All processes find the token expired at the same moment.
 func TestProcessesFindAnExpiredTokenTogether(t *testing.T) {
-	for name, newStore := range sharedStores() {
-		t.Run(name, func(t *testing.T) {
-			open := newStore(t)
-			inBubble(t, options{}, func(t *testing.T, s *stack) {
-				s.storeToken(open)
-				sources, clients := s.peers(8, open, nil)
-				s.srv.Always(agstest.Refresh, agstest.Fault{Delay: time.Second})
-				for round := 1; round <= 3; round++ {
-					sleep(5 * time.Hour)
-					stats := s.callAll(clients, 5)
-					require.Empty(t, stats.errs)
-					assert.Less(t, stats.slowest, 2*time.Second)
-					s.wantCount(agstest.Refresh, round)
-				}
-				assert.Zero(t, s.rejectedCalls())
-				s.wantNoOverlap()
-				closeAll(t, sources)
-			})
-		})
-	}
+	inBubblePerStore(t, options{}, func(t *testing.T, s *stack, open func() tokensource.Store) {
+		s.storeToken(open)
+		sources, clients := s.peers(8, open, nil)
+		s.srv.Always(agstest.Refresh, agstest.Fault{Delay: time.Second})
+		for round := 1; round <= 3; round++ {
+			sleep(5 * time.Hour)
+			stats := s.callAll(clients, 5)
+			require.Empty(t, stats.errs)
+			assert.Less(t, stats.slowest, 2*time.Second)
+			s.wantCount(agstest.Refresh, round)
+		}
+		assert.Zero(t, s.rejectedCalls())
+		s.wantNoOverlap()
+		closeAll(t, sources)
+	})
 }
 
 // Eight processes that can sign on start without a session: there is one sign-on.
 func TestProcessesSignOnOnce(t *testing.T) {
-	for name, newStore := range sharedStores() {
-		t.Run(name, func(t *testing.T) {
-			open := newStore(t)
-			inBubble(t, options{noSignOn: true}, func(t *testing.T, s *stack) {
-				sources, clients := s.peers(8, open, withLogin)
-				s.srv.Always(agstest.SignOn, agstest.Fault{Delay: time.Second})
-				stats := s.callAll(clients, 5)
-				require.Empty(t, stats.errs)
-				s.wantCount(agstest.SignOn, 1)
-				// After two idle days the session has expired: one more sign-on.
-				sleep(49 * time.Hour)
-				stats = s.callAll(clients, 5)
-				require.Empty(t, stats.errs)
-				s.wantCount(agstest.SignOn, 2)
-				s.wantCount(agstest.Refresh, 0)
-				assert.Equal(t, 1, s.srv.Stats().Devices)
-				s.wantNoOverlap()
-				closeAll(t, sources)
-			})
-		})
-	}
+	inBubblePerStore(t, options{noSignOn: true}, func(t *testing.T, s *stack, open func() tokensource.Store) {
+		sources, clients := s.peers(8, open, withLogin)
+		s.srv.Always(agstest.SignOn, agstest.Fault{Delay: time.Second})
+		stats := s.callAll(clients, 5)
+		require.Empty(t, stats.errs)
+		s.wantCount(agstest.SignOn, 1)
+		// After two idle days the session has expired: one more sign-on.
+		sleep(49 * time.Hour)
+		stats = s.callAll(clients, 5)
+		require.Empty(t, stats.errs)
+		s.wantCount(agstest.SignOn, 2)
+		s.wantCount(agstest.Refresh, 0)
+		assert.Equal(t, 1, s.srv.Stats().Devices)
+		s.wantNoOverlap()
+		closeAll(t, sources)
+	})
 }
 
 // Without a lock two processes may present the same refresh token. The process whose

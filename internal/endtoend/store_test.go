@@ -17,25 +17,20 @@ import (
 // One process signs out and another signs on again. The stored sign-out does not
 // block the new session.
 func TestSignOnByAPeerAfterASignOut(t *testing.T) {
-	for name, newStore := range sharedStores() {
-		t.Run(name, func(t *testing.T) {
-			open := newStore(t)
-			inBubble(t, options{}, func(t *testing.T, s *stack) {
-				s.storeToken(open)
-				sources, clients := s.peers(2, open, nil)
-				require.Empty(t, s.callAll(clients, 1).errs)
-				require.NoError(t, sources[0].SignOut(t.Context()))
-				token, err := s.gw.SignOn(t.Context(), ags.SignOnRequest{Parameters: newDevice().Parameters, ClientID: "PUB_1"})
-				require.NoError(t, err)
-				require.NoError(t, sources[1].SetToken(t.Context(), token))
-				sleep(time.Second)
-				require.Empty(t, s.callAll(clients, 2).errs)
-				s.wantCount(agstest.SignOut, 1)
-				s.wantCount(agstest.Refresh, 0)
-				closeAll(t, sources)
-			})
-		})
-	}
+	inBubblePerStore(t, options{}, func(t *testing.T, s *stack, open func() tokensource.Store) {
+		s.storeToken(open)
+		sources, clients := s.peers(2, open, nil)
+		require.Empty(t, s.callAll(clients, 1).errs)
+		require.NoError(t, sources[0].SignOut(t.Context()))
+		token, err := s.gw.SignOn(t.Context(), ags.SignOnRequest{Parameters: newDevice().Parameters, ClientID: "PUB_1"})
+		require.NoError(t, err)
+		require.NoError(t, sources[1].SetToken(t.Context(), token))
+		sleep(time.Second)
+		require.Empty(t, s.callAll(clients, 2).errs)
+		s.wantCount(agstest.SignOut, 1)
+		s.wantCount(agstest.Refresh, 0)
+		closeAll(t, sources)
+	})
 }
 
 // Sync loads the stored session, and never calls the gateway.
@@ -65,109 +60,94 @@ func TestSyncDoesNotCallTheGateway(t *testing.T) {
 // A restart costs no call to the gateway: the stored session continues to its fixed
 // expiry.
 func TestRestarts(t *testing.T) {
-	for name, newStore := range sharedStores() {
-		t.Run(name, func(t *testing.T) {
-			open := newStore(t)
-			inBubble(t, options{platform: agstest.Config{FixedLifetime: 5 * time.Hour}}, func(t *testing.T, s *stack) {
-				// The program passes the first token at every start.
-				given := func(_ *stack, cfg *tokensource.Config) { cfg.Store = open() }
-				for life := 1; life <= 5; life++ {
-					src := s.source(given)
-					c := s.clientOf(src)
-					for range 11 {
-						r := send(t.Context(), c, http.MethodGet, s.srv.URL+"/api/profile", "")
-						require.NoError(t, r.asError())
-						sleep(5 * time.Minute)
-					}
-					r := send(t.Context(), c, http.MethodGet, s.srv.URL+"/api/profile", "")
-					require.NoError(t, r.asError())
-					require.Equal(t, life, r.echo.Generation)
-					sleep(0)
-					require.NoError(t, src.Close())
-				}
-				s.wantCount(agstest.Refresh, 5) // the sixth token lasts until the fixed expiry
-				src := s.source(given)
-				sleep(time.Until(s.token.FixedExpiresAt))
-				_, err := src.TokenContext(t.Context())
-				var e *tokensource.LoginRequiredError
-				require.ErrorAs(t, err, &e)
-				assert.Equal(t, tokensource.FixedExpired, e.Reason)
-				assert.WithinDuration(t, s.token.FixedExpiresAt, e.At, 0)
-				require.NoError(t, src.Close())
-				s.wantCount(agstest.SignOn, 1)
-				s.wantNoOverlap()
-			})
-		})
-	}
+	inBubblePerStore(t, options{platform: agstest.Config{FixedLifetime: 5 * time.Hour}}, func(t *testing.T, s *stack, open func() tokensource.Store) {
+		// The program passes the first token at every start.
+		given := func(_ *stack, cfg *tokensource.Config) { cfg.Store = open() }
+		for life := 1; life <= 5; life++ {
+			src := s.source(given)
+			c := s.clientOf(src)
+			for range 11 {
+				r := send(t.Context(), c, http.MethodGet, s.srv.URL+"/api/profile", "")
+				require.NoError(t, r.asError())
+				sleep(5 * time.Minute)
+			}
+			r := send(t.Context(), c, http.MethodGet, s.srv.URL+"/api/profile", "")
+			require.NoError(t, r.asError())
+			require.Equal(t, life, r.echo.Generation)
+			sleep(0)
+			require.NoError(t, src.Close())
+		}
+		s.wantCount(agstest.Refresh, 5) // the sixth token lasts until the fixed expiry
+		src := s.source(given)
+		sleep(time.Until(s.token.FixedExpiresAt))
+		_, err := src.TokenContext(t.Context())
+		var e *tokensource.LoginRequiredError
+		require.ErrorAs(t, err, &e)
+		assert.Equal(t, tokensource.FixedExpired, e.Reason)
+		assert.WithinDuration(t, s.token.FixedExpiresAt, e.At, 0)
+		require.NoError(t, src.Close())
+		s.wantCount(agstest.SignOn, 1)
+		s.wantNoOverlap()
+	})
 }
 
 // A sign-out in one process ends the session in the others, at their next Sync or
 // refresh.
 func TestSignOutEndsTheSessionInAllProcesses(t *testing.T) {
-	for name, newStore := range sharedStores() {
-		t.Run(name, func(t *testing.T) {
-			open := newStore(t)
-			inBubble(t, options{}, func(t *testing.T, s *stack) {
-				s.storeToken(open)
-				sources, clients := s.peers(3, open, withLogin)
-				require.Empty(t, s.callAll(clients, 1).errs)
-				require.NoError(t, sources[0].SignOut(t.Context()))
+	inBubblePerStore(t, options{}, func(t *testing.T, s *stack, open func() tokensource.Store) {
+		s.storeToken(open)
+		sources, clients := s.peers(3, open, withLogin)
+		require.Empty(t, s.callAll(clients, 1).errs)
+		require.NoError(t, sources[0].SignOut(t.Context()))
 
-				require.NoError(t, sources[1].Sync(t.Context()))
-				_, err := sources[1].TokenContext(t.Context())
-				var e *tokensource.LoginRequiredError
-				require.ErrorAs(t, err, &e)
-				assert.Equal(t, tokensource.SignedOut, e.Reason)
-				assert.Equal(t, "PUB_1", e.ClientID)
+		require.NoError(t, sources[1].Sync(t.Context()))
+		_, err := sources[1].TokenContext(t.Context())
+		var e *tokensource.LoginRequiredError
+		require.ErrorAs(t, err, &e)
+		assert.Equal(t, tokensource.SignedOut, e.Reason)
+		assert.Equal(t, "PUB_1", e.ClientID)
 
-				sleep(56 * time.Minute)
-				_, _ = sources[2].TokenContext(t.Context())
-				sleep(time.Second)
-				_, err = sources[2].TokenContext(t.Context())
-				require.ErrorAs(t, err, &e)
-				assert.Equal(t, tokensource.SignedOut, e.Reason)
-				s.wantCount(agstest.SignOut, 1)
-				s.wantCount(agstest.Refresh, 0)
-				s.wantCount(agstest.SignOn, 1)
-				closeAll(t, sources)
+		sleep(56 * time.Minute)
+		_, _ = sources[2].TokenContext(t.Context())
+		sleep(time.Second)
+		_, err = sources[2].TokenContext(t.Context())
+		require.ErrorAs(t, err, &e)
+		assert.Equal(t, tokensource.SignedOut, e.Reason)
+		s.wantCount(agstest.SignOut, 1)
+		s.wantCount(agstest.Refresh, 0)
+		s.wantCount(agstest.SignOn, 1)
+		closeAll(t, sources)
 
-				// The sign-out lasts across a restart, for the same device.
-				sources, _ = s.peers(1, open, withLogin)
-				_, err = sources[0].TokenContext(t.Context())
-				require.ErrorAs(t, err, &e)
-				assert.Equal(t, tokensource.SignedOut, e.Reason)
-				assert.Equal(t, "PUB_1", e.ClientID)
-				s.wantCount(agstest.SignOn, 1)
-				closeAll(t, sources)
-			})
-		})
-	}
+		// The sign-out lasts across a restart, for the same device.
+		sources, _ = s.peers(1, open, withLogin)
+		_, err = sources[0].TokenContext(t.Context())
+		require.ErrorAs(t, err, &e)
+		assert.Equal(t, tokensource.SignedOut, e.Reason)
+		assert.Equal(t, "PUB_1", e.ClientID)
+		s.wantCount(agstest.SignOn, 1)
+		closeAll(t, sources)
+	})
 }
 
 // A user signs on in one process, and the other processes continue within a second.
 func TestLoginInOneProcessRevivesTheOthers(t *testing.T) {
-	for name, newStore := range sharedStores() {
-		t.Run(name, func(t *testing.T) {
-			open := newStore(t)
-			inBubble(t, options{}, func(t *testing.T, s *stack) {
-				s.storeToken(open)
-				sources, clients := s.peers(3, open, nil)
-				require.Empty(t, s.callAll(clients, 1).errs)
-				sleep(49 * time.Hour)
-				for range 2 {
-					assert.Len(t, s.callAll(clients, 2).errs, 6)
-				}
-				token, err := s.gw.SignOn(t.Context(), ags.SignOnRequest{Parameters: newDevice().Parameters, ClientID: "PUB_1"})
-				require.NoError(t, err)
-				require.NoError(t, sources[0].SetToken(t.Context(), token))
-				sleep(time.Second)
-				require.Empty(t, s.callAll(clients, 2).errs)
-				s.wantCount(agstest.Refresh, 0)
-				s.wantNoOverlap()
-				closeAll(t, sources)
-			})
-		})
-	}
+	inBubblePerStore(t, options{}, func(t *testing.T, s *stack, open func() tokensource.Store) {
+		s.storeToken(open)
+		sources, clients := s.peers(3, open, nil)
+		require.Empty(t, s.callAll(clients, 1).errs)
+		sleep(49 * time.Hour)
+		for range 2 {
+			assert.Len(t, s.callAll(clients, 2).errs, 6)
+		}
+		token, err := s.gw.SignOn(t.Context(), ags.SignOnRequest{Parameters: newDevice().Parameters, ClientID: "PUB_1"})
+		require.NoError(t, err)
+		require.NoError(t, sources[0].SetToken(t.Context(), token))
+		sleep(time.Second)
+		require.Empty(t, s.callAll(clients, 2).errs)
+		s.wantCount(agstest.Refresh, 0)
+		s.wantNoOverlap()
+		closeAll(t, sources)
+	})
 }
 
 // Config.Token is used if it is newer than the stored token or belongs to another
