@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// tombstone stands for a sign-out mark.
-var tombstone = &pair{session: &session{}}
+// signOutMark stands for the mark of a sign-out.
+var signOutMark = &pair{session: &session{}}
 
 // savedLocked checks a save: record now with pair of replaces record former with pair
 // held.
@@ -19,18 +19,18 @@ func (s *processStore) savedLocked(former *record, held *pair, now *record, of *
 	}
 	m.logLocked("  %s: stores %s as %d%s", p.name, of, now.Generation, map[bool]string{true: ", attempted"}[!now.AttemptAt.IsZero()])
 	if of == nil {
-		of = tombstone
+		of = signOutMark
 	}
 	switch other := d.numbers[now.Generation]; {
 	case other != nil && other != of && !d.tampered:
 		m.failLocked("6: %s: generation %d has two pairs, of which one will not be adopted", p.name, now.Generation)
-	case of == tombstone && (now.AccessToken != "" || now.RefreshToken != "" || now.SignedOutAt.IsZero()):
+	case of == signOutMark && (now.AccessToken != "" || now.RefreshToken != "" || now.SignedOutAt.IsZero()):
 		m.failLocked("5: %s: tokens in a sign-out mark, or tokens never issued", p.name)
-	case of == tombstone && !p.lastAction.signOut && (former.SignedOutAt.IsZero() || now.Generation != former.Generation):
+	case of == signOutMark && !p.lastAction.signOut && (former.SignedOutAt.IsZero() || now.Generation != former.Generation):
 		m.failLocked("5: %s: stores a sign-out mark without a sign-out", p.name)
-	case of == tombstone && former.ClientID != "" && now.ClientID == "":
+	case of == signOutMark && former.ClientID != "" && now.ClientID == "":
 		m.failLocked("5: %s: a sign-out forgets the device", p.name)
-	case of != tombstone && now.RefreshToken != of.refresh:
+	case of != signOutMark && now.RefreshToken != of.refresh:
 		m.failLocked("5: %s: an access and a refresh token that are no pair are stored", p.name)
 	case held.follows(of) && !d.tampered && !m.settings.keepsRefreshToken:
 		m.failLocked("5: %s: stores the spent %s over %s", p.name, of, held)
@@ -50,7 +50,7 @@ func (s *processStore) savedLocked(former *record, held *pair, now *record, of *
 		}
 	}
 	d.numbers[now.Generation] = of
-	if of == tombstone {
+	if of == signOutMark {
 		for gone := range p.signedOut {
 			d.signedOut[gone] = true
 		}
@@ -121,7 +121,7 @@ func (m *model) asOtherProcess(do func(former *record, held *pair) *record) {
 		}
 		m.shared.numbers[r.Generation] = m.gw.pairs[r.AccessToken]
 		if r.AccessToken == "" {
-			m.shared.numbers[r.Generation] = tombstone
+			m.shared.numbers[r.Generation] = signOutMark
 		}
 		m.logLocked("  another process stores %s as %d", m.gw.pairs[r.AccessToken], r.Generation)
 	}
