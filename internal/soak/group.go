@@ -210,6 +210,6 @@ type statusError int
 
 func (e statusError) Error() string { return fmt.Sprintf("status %d", int(e)) }
 
-// quiet keeps the log of net/http from the terminal: connections that are broken
-// off on purpose are its daily bread.
+// discardLog keeps the log of net/http from the terminal. The faults break many
+// connections, and net/http logs each.
 func discardLog() { log.SetOutput(io.Discard) }
