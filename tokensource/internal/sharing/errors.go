@@ -2,31 +2,20 @@ package sharing
 
 import "errors"
 
-// recordError says why a stored record cannot be read. It has the same methods as the
-// errors of a Store have, see tokensource.Store.
-type recordError struct {
-	text    string
-	problem problem
-}
-
-type problem uint8
-
-const (
-	damaged    problem = iota // nobody can read it
-	unreadable                // others may be able to
-)
-
-func (e *recordError) Error() string    { return e.text }
-func (e *recordError) Damaged() bool    { return e.problem == damaged }
-func (e *recordError) LeaveAlone() bool { return e.problem == unreadable }
-
 // ErrDamaged is the error of a stored record that cannot be anybody's.
-var ErrDamaged error = &recordError{"the stored record is damaged", damaged}
+var ErrDamaged = errors.New("the stored record is damaged")
 
 var (
-	errNewer  error = &recordError{"the stored record was written by a newer version of this library, which is needed to read it", unreadable}
-	errSealed error = &recordError{"the stored record is sealed, and this Store does not open it", unreadable}
+	errNewer  error = unreadableError("the stored record was written by a newer version of this library, which is needed to read it")
+	errSealed error = unreadableError("the stored record is sealed, and this Store does not open it")
 )
+
+// unreadableError says that a stored record must be left alone, by the method that errors
+// of a Store have for that.
+type unreadableError string
+
+func (e unreadableError) Error() string  { return string(e) }
+func (unreadableError) LeaveAlone() bool { return true }
 
 // ErrLockHeld is the error of [Protocol.Lock] when another process has held the lock for
 // as long as was waited.
