@@ -16,12 +16,12 @@ import (
 // the back-off allows.
 //
 // An API that rejects one token after the other is not followed: after one invalidation,
-// others within 10 seconds (or half a token's life) have no effect, and that span
-// doubles, up to 5 minutes, while each new token is rejected early in its life. An
-// invalidation has no effect either without a refresh token, and while a failed refresh
-// is remembered. After the gateway has rejected the refresh token it ends the serving of
-// the access token, because then nothing speaks for that. Invalidate does not wait and
-// calls nobody.
+// others within 10 seconds (or half a token's life) have no effect, and that span doubles,
+// up to 5 minutes, while each new token is rejected early in its life. An invalidation has
+// no effect either without a refresh token, and while a failed refresh is remembered.
+// After the gateway has rejected the refresh token, an invalidation stops the access token
+// from being served, because gateway and API agree. Invalidate does not wait and calls
+// nobody.
 func (s *Source) Invalidate(accessToken string) {
 	now := s.clock.Now()
 	s.mu.Lock()
@@ -78,7 +78,8 @@ func (op *operation) setToken(t *ags.Token) error {
 	next, result := s.handedInPair(t, former), lifecycle.SaveResult{Overwrite: true}
 	if s.shared != nil {
 		rec, release, err := op.saveExplicitly(recordOfPair(next))
-		// Not before the token is published, or else the next operation adopts it.
+		// Only after the token is published; otherwise a Sync could adopt the record
+		// first.
 		defer release()
 		next = s.handedInPair(t, lifecycle.Device{ClientID: rec.ClientID, AccountID: rec.AccountID})
 		result.Generation, result.Err = rec.Generation, err

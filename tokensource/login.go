@@ -45,7 +45,7 @@ func (op *operation) login() lifecycle.Outcome {
 	read, release, err := op.open(lockTimeout, lockTimeout)
 	defer release()
 	if err != nil {
-		// No sign-on is made while another one may be stored.
+		// Without having read the store, do not sign on: a session may be there.
 		return op.loginFailed(err)
 	}
 	if s.shared != nil {
@@ -104,7 +104,9 @@ func (op *operation) callLogin() (*ags.Token, error) {
 	if ended.ClientID == "" || !ags.DeviceDeleted(err) {
 		return answer, err
 	}
-	op.apply(lifecycle.DeviceForgotten{})
+	if !op.apply(lifecycle.DeviceForgotten{}) || op.ctx.Err() != nil {
+		return answer, err
+	}
 	again := *ended
 	again.ClientID, again.Err = "", err
 	ended = &again

@@ -25,7 +25,7 @@ type operation struct {
 	slot   task.Slot
 	// ctx ends by Close. Of an operation in flight it has the values of the call that
 	// started it, but not its end, because a caller who leaves does not take the others'
-	// refresh along; it ends by SetToken and SignOut.
+	// refresh along; SetToken and SignOut end it, too.
 	ctx    context.Context //nolint:containedctx // an operation is one call, and lives no longer
 	cancel context.CancelCauseFunc
 	// detachedCtx does not end. It is for what must not be broken off once it has begun,
@@ -107,7 +107,8 @@ func (op *operation) run() {
 
 // finish makes the outcome of an operation take effect, unless its epoch is over, releases
 // all who wait for the operation, and tells its events. A nil outcome means that there is
-// nothing more to apply. The operation holds no lock of the store any more.
+// nothing more to apply. The slot and the store's lock are free by then, so an outcome may
+// be out of date: Sync may have adopted a newer pair.
 func (op *operation) finish(outcome lifecycle.Outcome) {
 	s := op.src
 	op.cancel(nil)
@@ -183,8 +184,8 @@ func (op *operation) apply(o lifecycle.Outcome) bool {
 }
 
 // isStillDue reports whether the action of the operation is still to be done, now that it
-// has the slot and has seen what is stored. Those who wait are notified if they can be
-// served meanwhile, because a clock was set back.
+// has the slot and has seen what is stored. If a clock was set back and the token lives
+// again, waiters are woken.
 func (op *operation) isStillDue() bool {
 	v := op.view()
 	otherwise := v.around
@@ -234,8 +235,8 @@ func (op *operation) open(slotLimit, lockLimit time.Duration) (rec *sharing.Reco
 func (op *operation) pause(d time.Duration) error { return task.Pause(op.ctx, &op.src.clock, d) }
 
 // receive notes a pair that the operation has got and reports whether it is wanted. After
-// a SignOut it is not, and is signed out, too. A SignOut that comes before the pair is in
-// use finds it.
+// a SignOut it is not wanted, and is signed out at the gateway. A SignOut that comes
+// before the pair is in use finds it.
 func (op *operation) receive(pair *ags.Token) (wanted bool) {
 	s := op.src
 	s.mu.Lock()
@@ -247,6 +248,7 @@ func (op *operation) receive(pair *ags.Token) (wanted bool) {
 	case !isMarked && s.cfg.signOuter() != nil:
 		// The mark of the sign-out is stored before the gateway is told.
 		s.shared.QueueSignOut(pair)
+		s.notifyWaitersLocked()
 	}
 	s.mu.Unlock()
 	if !wanted && isMarked {

@@ -118,7 +118,7 @@ func (op *operation) markAttempt(read *sharing.Record) (marked *sharing.Record, 
 func (op *operation) observeAttempt(read *sharing.Record) {
 	v := op.view()
 	if read != nil && read.Generation == v.Generation() && op.src.shared.HasForeignAttempt(read) {
-		op.apply(lifecycle.AnswerLost{})
+		op.apply(lifecycle.AnswerLost{Pair: v.Pair()})
 	}
 }
 
@@ -129,7 +129,7 @@ func (op *operation) redeem(read *sharing.Record, saving saving) lifecycle.Outco
 	if current == nil || before.End() != nil || before.isOver || !op.isStillDue() {
 		return nil
 	}
-	answer, err := op.ask(tokenOf(current))
+	answer, err := op.ask(current)
 	if err != nil {
 		return op.refreshFailed(current, read, err)
 	}
@@ -143,8 +143,8 @@ func (op *operation) redeem(read *sharing.Record, saving saving) lifecycle.Outco
 	case saving == mustNotBeSaved:
 		result.Err = sharing.ErrDamaged
 	case s.shared != nil:
-		// It is saved also if SetToken has come in between. Until that has saved its own,
-		// another process would find the token that was redeemed.
+		// Saved even if a SetToken has begun: until that has saved, other processes would
+		// find the redeemed token.
 		after := op.view()
 		overwrite := !after.isOver && after.Pending() == lifecycle.SaveOverwrite
 		result, newer = op.commit(recordOfPair(next), after.Generation(), overwrite)
@@ -164,15 +164,15 @@ func (op *operation) redeem(read *sharing.Record, saving saving) lifecycle.Outco
 // left: the gateway may not have got the first request, or may give the same answer
 // again. A Refresher that does not heed the end of its context is not called a second
 // time before it has returned.
-func (op *operation) ask(pair *ags.Token) (*ags.Token, error) {
-	s := op.src
+func (op *operation) ask(current *lifecycle.Pair) (*ags.Token, error) {
+	s, pair := op.src, tokenOf(current)
 	ctx := ags.WithoutRetry(op.detachedCtx)
 	first, expire := context.WithCancelCause(ctx)
 	defer expire(context.DeadlineExceeded)
 	refresh := func(ctx context.Context) (*ags.Token, error) {
 		answer, err := s.cfg.Refresher.Refresh(first, pair)
 		if isAnswerLost(err) || first.Err() != nil && isAnswerLate(err) {
-			op.apply(lifecycle.AnswerLost{})
+			op.apply(lifecycle.AnswerLost{Pair: current})
 			if ctx.Err() == nil {
 				answer, err = s.cfg.Refresher.Refresh(withSameCorrelation(ctx, err), pair)
 			}
@@ -202,7 +202,7 @@ func withSameCorrelation(ctx context.Context, first error) context.Context {
 func (op *operation) refreshFailed(current *lifecycle.Pair, read *sharing.Record, err error) lifecycle.Outcome {
 	s := op.src
 	if isOutcomeUnknown(err) {
-		op.apply(lifecycle.AnswerLost{})
+		op.apply(lifecycle.AnswerLost{Pair: current})
 	}
 	if v := op.view(); read != nil && !v.IsOutcomeUnknown() {
 		s.shared.ClearAttempt(op.detachedCtx, read)
@@ -215,7 +215,7 @@ func (op *operation) refreshFailed(current *lifecycle.Pair, read *sharing.Record
 		op.apply(lifecycle.OverwriteDropped{})
 		rec, loadErr := s.shared.Load(op.detachedCtx)
 		if loadErr != nil {
-			return op.deferRejection(cause, loadErr)
+			return op.deferRejection(current, cause, loadErr)
 		}
 		if op.adopt(rec) {
 			return nil
@@ -227,12 +227,12 @@ func (op *operation) refreshFailed(current *lifecycle.Pair, read *sharing.Record
 // deferRejection keeps a rejection until the store can be read: another process may have
 // redeemed the token and stored its successor. Until then the gateway is not asked again
 // with the token that it has rejected.
-func (op *operation) deferRejection(rejection lifecycle.Cause, loadErr error) lifecycle.Outcome {
+func (op *operation) deferRejection(p *lifecycle.Pair, rejection lifecycle.Cause, loadErr error) lifecycle.Outcome {
 	if op.ctx.Err() != nil {
 		return nil
 	}
 	cause := causeOf(errors.Join(loadErr, rejection.Err), lifecycle.Transient)
-	return lifecycle.RefreshFailed{Cause: cause, Deferred: &rejection, Draw: op.src.cfg.draw()}
+	return lifecycle.RefreshFailed{Cause: cause, Deferred: &rejection, Pair: p, Draw: op.src.cfg.draw()}
 }
 
 // deferredRejection ends the session for a rejection that was deferred. The store was

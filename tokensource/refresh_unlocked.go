@@ -39,10 +39,9 @@ func (op *operation) refreshBesideDamaged(err error) lifecycle.Outcome {
 	return op.redeem(nil, mustNotBeSaved)
 }
 
-// refreshWithoutStore decides what to do when the lock or the record cannot be had. While
-// there is a live token the refresh can wait, but not until callers would have to wait
-// for it. Without one the session would stand still for as long as the store does, so
-// once that has lasted the refresh is made without the store.
+// refreshWithoutStore decides what to do when the lock or the record cannot be had. With a
+// live token the refresh waits until the last chance to make it before callers must wait.
+// Then, or without a live token, it is made without the store once the store is given up.
 func (op *operation) refreshWithoutStore(err error) lifecycle.Outcome {
 	v := op.view()
 	mayWait := v.HasLiveToken(v.now) && !op.isLastChance()
@@ -72,7 +71,7 @@ func (op *operation) refreshUnlocked(err error) lifecycle.Outcome {
 	v := op.view()
 	wait := maxUnlockedWait
 	if live := v.LiveFor(v.now); live > 0 {
-		// A store that cannot be read is given up only if the token is dead.
+		// While the token lives, there is no refresh unless the store can be read.
 		if _, loadErr := s.shared.Load(op.ctx); loadErr != nil {
 			return op.transientFailure(loadErr)
 		}

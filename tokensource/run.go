@@ -29,28 +29,29 @@ func (s *Source) Run(ctx context.Context) error {
 		return errRunning
 	}
 	defer s.running.Store(false)
-	return op.keepFresh()
-}
-
-func (op *operation) keepFresh() error {
 	for {
-		changed, wait := op.evaluateForRun()
-		timer := op.src.clock.NewTimer(wait)
-		select {
-		case <-timer.C():
-		case <-changed:
-		case <-op.ctx.Done():
-		}
-		timer.Stop()
-		if op.ctx.Err() != nil {
-			return context.Cause(op.ctx)
+		if err := op.awaitChange(); err != nil {
+			return err
 		}
 	}
 }
 
-// evaluateForRun evaluates the session, and returns what to wait for until the next
-// evaluation.
-func (op *operation) evaluateForRun() (changed <-chan struct{}, wait time.Duration) {
+// awaitChange evaluates the session, and waits until it may come to something else. The
+// error is the cause of the end of the operation.
+func (op *operation) awaitChange() error {
+	changed, wait := op.evaluate()
+	timer := op.src.clock.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C():
+	case <-changed:
+	case <-op.ctx.Done():
+	}
+	return context.Cause(op.ctx)
+}
+
+// evaluate evaluates the session, and returns what to wait for until the next evaluation.
+func (op *operation) evaluate() (changed <-chan struct{}, wait time.Duration) {
 	s := op.src
 	s.mu.Lock()
 	defer s.mu.Unlock()

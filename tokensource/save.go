@@ -44,8 +44,8 @@ func (op *operation) saveOver(read *sharing.Record) lifecycle.Outcome {
 }
 
 // commit saves a record in the place of the one that was loaded. If another process has
-// stored a later one than the generation known, nothing is saved and that is returned,
-// unless overwrite is set.
+// stored a later generation than known, commit saves nothing and returns that record; with
+// overwrite it saves over it.
 func (op *operation) commit(rec *sharing.Record, known int64, overwrite bool) (result lifecycle.SaveResult, newer *sharing.Record) {
 	isNews := func(found *sharing.Record) bool {
 		v := op.view()
@@ -84,8 +84,8 @@ func (s *Source) saveLast(ctx context.Context) error {
 	return nil
 }
 
-// enterLast registers what Close does after everything else has ended. Another call of
-// Close may still wait for that, so it does not share its group.
+// enterLast registers what Close does after everything else has ended. It gets a new group
+// if it can, because another call of Close may still wait for the former.
 func (s *Source) enterLast(ctx context.Context) (op *operation, leave func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

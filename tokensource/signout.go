@@ -130,14 +130,14 @@ func (op *operation) replaceByMark(read *sharing.Record) {
 	}
 }
 
-// signOutPairs tells the gateway to sign out pairs. The error is that of the first one,
-// and those of others that are no rejection: mostly they are of the same session, and
-// ended with it.
+// signOutPairs tells the gateway to sign out pairs. It returns the first pair's error and,
+// of the others, those that are transient. Mostly the others are of the same session, so
+// that the gateway does not know them any more.
 func (op *operation) signOutPairs(ctx context.Context, pairs []*ags.Token) error {
 	var errs []error
 	for i, pair := range pairs {
 		err := op.signOutAtGateway(ctx, pair)
-		if i == 0 || !errors.Is(err, ags.ErrUnauthorized) {
+		if i == 0 || classifyRefresh(err) == lifecycle.Transient {
 			errs = append(errs, callError(ctx, "sign out", err))
 		}
 	}

@@ -40,16 +40,16 @@ type Source struct {
 	running atomic.Bool // Run is
 }
 
-// snapshot is a token and until when it can be served without anything else to do. If
-// there is none to serve, it is what to wait for.
+// snapshot holds a token and the deadline until which it can be served with nothing else
+// to do; or, if there is no such token, what to wait for.
 type snapshot struct {
 	bearer     *oauth2.Token
 	validUntil dualclock.Deadline
 	wait       *waitPoint // nil if there is a bearer
 }
 
-// waitPoint is what callers wait for while an operation is in flight that alone can
-// bring them a token. They find it without the lock, which the operation needs.
+// waitPoint is what callers wait for while only the operation in flight can bring them a
+// token. They find it without the lock, which the operation needs.
 type waitPoint struct {
 	op        *operation
 	changed   <-chan struct{}
@@ -82,8 +82,8 @@ func (s *Source) caller() task.Caller {
 	return task.Caller{Clock: &s.clock, Start: s.startDetached, Panicked: s.logPanic}
 }
 
-// applyLocked is the only place where the state changes. It queues the events, and
-// notifies those who wait if they need not any more.
+// applyLocked is the only place where the state changes. It queues the events, and wakes
+// waiters that no longer have to wait.
 func (s *Source) applyLocked(o lifecycle.Outcome, now dualclock.Instant) {
 	wasEnded := s.state.End() != nil
 	next, events := s.state.Apply(o, now)
@@ -202,8 +202,7 @@ func (s *Source) Close() error {
 	return nil
 }
 
-// awaitIdle waits until nothing is under way any more, and reports whether that was so
-// in time.
+// awaitIdle waits until nothing is under way. It reports false if that takes too long.
 func (s *Source) awaitIdle(w *work) bool {
 	idle := make(chan struct{})
 	go func() {

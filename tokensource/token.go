@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"golang.org/x/oauth2"
 
 	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 	"github.com/agsauth/agsauth/tokensource/internal/lifecycle"
 	"github.com/agsauth/agsauth/tokensource/internal/sharing"
-	"github.com/agsauth/agsauth/tokensource/internal/task"
 )
 
 var _ oauth2.TokenSource = (*Source)(nil)
@@ -23,9 +21,9 @@ var _ oauth2.TokenSource = (*Source)(nil)
 // Otherwise it waits for the one refresh, or login, that serves all callers. The end of
 // ctx ends the wait of this caller alone; the error is then the cause of ctx's end. It is
 // [*UnavailableError] when no token can be had for now, [*LoginRequiredError] when the
-// session has ended, and [ErrClosed] after Close. A ctx with a deadline says that the
-// caller has time: if nothing but the store's lock is missing, TokenContext waits for the
-// lock instead of returning [*UnavailableError].
+// session has ended, and [ErrClosed] after Close. If ctx has a deadline and only the
+// store's lock could not be taken, TokenContext keeps trying until the deadline instead of
+// returning [*UnavailableError].
 func (s *Source) TokenContext(ctx context.Context) (*oauth2.Token, error) {
 	if found := s.snapshot.Load(); found != nil && !s.clock.Reached(found.validUntil) {
 		return found.bearer, nil
@@ -60,7 +58,7 @@ func (s *Source) wait(ctx context.Context) (*oauth2.Token, error) {
 		case r.bearer != nil:
 			return r.bearer, nil
 		case r.op == nil && waitsForLock(ctx, r.err):
-			if err := task.Pause(ctx, &s.clock, r.retryIn); err != nil {
+			if err := s.awaitRetry(ctx); err != nil {
 				return nil, fmt.Errorf("%w: %w", err, r.err)
 			}
 			r = s.evaluate(ctx, nil)
@@ -83,6 +81,16 @@ func (s *Source) wait(ctx context.Context) (*oauth2.Token, error) {
 	}
 }
 
+// awaitRetry waits until the next attempt is due, or there is a token all the same.
+func (s *Source) awaitRetry(ctx context.Context) error {
+	op, leave, err := s.enter(ctx, lifecycle.Nothing)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	return op.awaitChange()
+}
+
 // waitsForLock reports whether a caller waits for the next attempt in spite of err: its
 // context has a deadline, and only the lock was missing.
 func waitsForLock(ctx context.Context, err error) bool {
@@ -97,7 +105,6 @@ type result struct {
 	op         *operation      // to wait for; nil if there is none
 	changed    <-chan struct{} // closed when to evaluate again
 	err        error           // the answer, if there is nothing to serve and nothing to wait for
-	retryIn    time.Duration   // until the next attempt is due
 	dispatched <-chan struct{} // closed when the events of this evaluation were told; nil if there are none
 	closing    <-chan struct{} // closed by Close
 }
@@ -143,9 +150,9 @@ func (s *Source) evaluateLocked(ctx context.Context, waited *operation, now dual
 		r.bearer = bearer(s.state.Pair())
 	case waited != nil && waited.finished && waited.err != nil:
 		// One failure answers all who waited for it.
-		r.op, r.err, r.retryIn = nil, waited.err, s.state.RetryIn(now)
+		r.op, r.err = nil, waited.err
 	case r.op == nil, s.isFinalLocked(r.op):
-		r.op, r.err, r.retryIn = nil, s.answerLocked(), s.state.RetryIn(now)
+		r.op, r.err = nil, s.answerLocked()
 	default:
 		r.changed = s.work.whenChanged()
 	}

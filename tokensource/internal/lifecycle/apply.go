@@ -50,6 +50,9 @@ type Refreshed struct {
 }
 
 func (o Refreshed) apply(c *change) {
+	if c.store != nil && o.Save.Err == nil && o.Save.Generation < c.store.generation {
+		return // a later pair was adopted meanwhile
+	}
 	former := c.failure
 	saved := c.saved(o.Save)
 	c.setLogins(c.pacing.lastLogins().afterRefresh(o.Pair, c.now, o.Draw))
@@ -68,9 +71,10 @@ func (o Refreshed) apply(c *change) {
 type RefreshFailed struct {
 	Cause
 
-	// Deferred is a rejection by the gateway that ends the session once the store can be
-	// read: another process may have redeemed the token and stored its successor.
+	// Deferred is a rejection of Pair by the gateway that ends the session once the store
+	// can be read: another process may have redeemed the token and stored its successor.
 	Deferred *Cause
+	Pair     *Pair
 	// DueAtExpiry is set if the next attempt is due when the access token expires, if not
 	// earlier.
 	DueAtExpiry bool
@@ -78,7 +82,7 @@ type RefreshFailed struct {
 }
 
 func (o RefreshFailed) apply(c *change) {
-	if o.Deferred != nil {
+	if o.Deferred != nil && c.isCurrent(o.Pair) {
 		c.store.deferred = o.Deferred
 	}
 	c.failure = c.failure.after(o.Cause, attemptRefresh, c.LiveFor(c.now), c.now, o.Draw)
@@ -100,6 +104,9 @@ type Rejected struct {
 }
 
 func (o Rejected) apply(c *change) {
+	if !c.isCurrent(o.Pair) {
+		return // another pair was adopted meanwhile
+	}
 	c.setLogins(c.pacing.lastLogins().afterEnd(c.now.Deadline(), o.Cause, c.now, o.Draw))
 	reason := o.Pair.horizonPassed(c.now)
 	if reason == NotEnded {
@@ -111,11 +118,15 @@ func (o Rejected) apply(c *change) {
 	}
 }
 
-// AnswerLost is the outcome when a refresh of the current pair may have been granted
-// though there is no answer.
-type AnswerLost struct{}
+// AnswerLost is the outcome when a refresh of a pair may have been granted though there is
+// no answer. It has no effect if the pair is not the current one any more.
+type AnswerLost struct{ Pair *Pair }
 
-func (AnswerLost) apply(c *change) { c.current.outcomeUnknown = true }
+func (o AnswerLost) apply(c *change) {
+	if c.isCurrent(o.Pair) {
+		c.current.outcomeUnknown = true
+	}
+}
 
 // OverwriteDropped is the outcome when an explicit SetToken has come to nothing, because
 // the gateway does not accept its token: what others have stored goes first.

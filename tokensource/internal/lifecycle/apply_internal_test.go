@@ -81,7 +81,7 @@ func anOutcome(rt *rapid.T, s *State, now dualclock.Instant) Outcome {
 		RefreshFailed{Cause: cause, DueAtExpiry: aCoin(rt, "due at expiry"), Draw: draw},
 	}
 	if p := s.pair; p != nil {
-		outcomes = append(outcomes, AnswerLost{}, PairRedeemed{p}, Rejected{Cause: cause, Pair: p, DeviceDeleted: aCoin(rt, "deleted"), Draw: draw},
+		outcomes = append(outcomes, AnswerLost{p}, PairRedeemed{p}, Rejected{Cause: cause, Pair: p, DeviceDeleted: aCoin(rt, "deleted"), Draw: draw},
 			Refreshed{Pair: aPair(rt, now, FromGateway, p), Save: save, Draw: draw})
 	}
 	if s.store != nil {
@@ -93,7 +93,7 @@ func anOutcome(rt *rapid.T, s *State, now dualclock.Instant) Outcome {
 		}
 		outcomes = append(outcomes, Found{r}, Found{}, Adopted{r}, NothingNew{aCoin(rt, "empty")}, Saved{save}, MarkSaved{save},
 			ConfigTokenSaved{save}, MarkReplaces{Device{"PUB_1", "1"}}, LoggedIn{Pair: handedIn, Newer: r, Draw: draw},
-			RefreshFailed{Cause: cause, Deferred: &cause, Draw: draw}, LoadFailed{cause, aCoin(rt, "abandon"), draw})
+			RefreshFailed{Cause: cause, Deferred: &cause, Pair: s.pair, Draw: draw}, LoadFailed{cause, aCoin(rt, "abandon"), draw})
 	}
 	return anyOf(rt, "outcome", outcomes...)
 }

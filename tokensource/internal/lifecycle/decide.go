@@ -225,8 +225,8 @@ func (v *view) signOutAt() dualclock.Deadline {
 
 func (v *view) isSignOutDue() bool { return v.passed(v.signOutAt()) }
 
-// horizonPassed returns the reason of a horizon that at least one clock has reached. It
-// tells more than a rejection does.
+// horizonPassed returns the reason of a horizon that at least one clock has reached. It is
+// reported rather than RefreshRejected.
 func (p *Pair) horizonPassed(now dualclock.Instant) Reason {
 	switch due := p.schedule(); {
 	case due.fixed.PassedOnEither(now):

@@ -51,9 +51,13 @@ func outcomes(o ...lc.Outcome) []lc.Outcome { return o }
 var (
 	failedSave   = lc.SaveResult{Generation: 2, Err: errBoom}
 	failedSet    = lc.TokenSet{Pair: granted("s", 0), Save: lc.SaveResult{Err: errBoom, Overwrite: true}}
-	rejected     = lc.Rejected{Cause: dead, Pair: granted("a", 0), Draw: 0.5}
+	rejected     = rejectionOf("a")
 	refreshFails = lc.RefreshFailed{Cause: boom, Draw: 0.5}
 )
+
+func rejectionOf(name string) lc.Rejected {
+	return lc.Rejected{Cause: dead, Pair: granted(name, 0), Draw: 0.5}
+}
 
 func refreshed(p *lc.Pair, save lc.SaveResult) lc.Refreshed {
 	return lc.Refreshed{Pair: p, Save: save, Draw: 0.5}
@@ -64,7 +68,7 @@ func TestApply_OutcomesOfARefresh(t *testing.T) {
 	check(t, []step{
 		{"granted, not saved yet", inStore, nil, 0, lc.PairRedeemed{Pair: granted("a", 0)}, "a fresh gen=1 superseded", ""},
 		{"granted without a store", alone, nil, 0, lc.PairRedeemed{Pair: granted("a", 0)}, "a fresh", ""},
-		{"refreshed", alone, outcomes(refreshFails, lc.AnswerLost{}, lc.Invalidated{}), 0, refreshed(b, lc.SaveResult{}), "b fresh", "refreshed"},
+		{"refreshed", alone, outcomes(refreshFails, lc.AnswerLost{Pair: granted("a", 0)}, lc.Invalidated{}), 0, refreshed(b, lc.SaveResult{}), "b fresh", "refreshed"},
 		{"refreshed after an end", alone, outcomes(rejected), 0, refreshed(b, lc.SaveResult{}), "b fresh", "refreshed"},
 		{"refreshed and saved", inStore, outcomes(lc.PairRedeemed{Pair: granted("a", 0)}), 0, refreshed(b, saved(2)), "b fresh gen=2", "refreshed"},
 		{"refreshed and not saved", inStore, nil, 0, refreshed(b, failedSave), "b fresh pending=retry worthSaving gen=1", "refreshed, storeFailed boom 1s"},
@@ -77,15 +81,20 @@ func TestApply_OutcomesOfARefresh(t *testing.T) {
 		{"refused, due before expiry", alone, nil, due, lc.RefreshFailed{Cause: refused, DueAtExpiry: true}, "a ageing retry=1m0s failed: boom", "refreshFailed boom 1m0s"},
 		{"asked to wait for an hour", alone, nil, due, lc.RefreshFailed{Cause: lc.Cause{Err: errBoom, RetryAfter: time.Hour}}, "a ageing retry=5m0s failed: boom", "refreshFailed boom 5m0s"},
 		{"failed after an invalidation", alone, outcomes(lc.Invalidated{}), 0, refreshFails, "a ageing retry=250ms failed: boom", "refreshFailed boom 250ms"},
-		{"rejected, and the store is away", inStore, nil, due, lc.RefreshFailed{Cause: boom, Deferred: &dead, Draw: 0.5}, "a ageing gen=1 retry=250ms deferred failed: boom", "refreshFailed boom 250ms"},
+		{"rejected, and the store is away", inStore, nil, due, lc.RefreshFailed{Cause: boom, Deferred: &dead, Pair: granted("a", 0), Draw: 0.5}, "a ageing gen=1 retry=250ms deferred failed: boom", "refreshFailed boom 250ms"},
 		{"rejected", alone, outcomes(refreshFails), 0, rejected, "a ageing end=rejected", "ended rejected boom"},
 		{"rejected after an invalidation", alone, outcomes(lc.Invalidated{}, refreshFails), 0, rejected, "a ended end=rejected withheld", "ended rejected boom"},
-		{"rejected after a deferred rejection", inStore, outcomes(lc.RefreshFailed{Deferred: &dead}), 0, rejected, "a ageing end=rejected act=load gen=1", "ended rejected boom"},
+		{"rejected after a deferred rejection", inStore, outcomes(lc.RefreshFailed{Deferred: &dead, Pair: granted("a", 0)}), 0, rejected, "a ageing end=rejected act=load gen=1", "ended rejected boom"},
 		{"rejected, with a Login", canLogin, nil, 0, rejected, "a ageing end=rejected act=login", "ended rejected boom"},
 		{"rejected as the device is deleted", alone, nil, 0, lc.Rejected{Cause: dead, Pair: granted("a", 0), DeviceDeleted: true}, "a ageing end=rejected noClient", "ended rejected boom"},
 		{"rejected after the refresh token expired", alone, nil, 2 * day, rejected, "a ended end=refreshExpired", "ended refreshExpired boom"},
 		{"rejected after the fixed horizon", alone, nil, 31 * day, rejected, "a ended end=fixedExpired", "ended fixedExpired boom"},
-		{"an answer was lost", alone, nil, 0, lc.AnswerLost{}, "a fresh outcomeUnknown", ""},
+		{"rejected, but another pair was adopted", inStore, outcomes(lc.Adopted{Record: stored(2, b)}), 0, rejected, "b fresh gen=2", ""},
+		{"refreshed, but a later pair was adopted", inStore, outcomes(lc.Adopted{Record: stored(3, b)}), 0, refreshed(granted("c", ten), saved(2)), "b fresh gen=3", ""},
+		{"adopted, but a later pair was adopted", inStore, outcomes(lc.Adopted{Record: stored(3, b)}), 0, lc.Adopted{Record: stored(2, granted("c", ten))}, "b fresh gen=3", ""},
+		{"deferred, but another pair was adopted", inStore, outcomes(lc.Adopted{Record: stored(2, b)}), 0, lc.RefreshFailed{Cause: boom, Deferred: &dead, Pair: granted("a", 0), Draw: 0.5}, "b fresh gen=2 retry=250ms failed: boom", "refreshFailed boom 250ms"},
+		{"an answer for a former pair was lost", alone, outcomes(refreshed(b, lc.SaveResult{})), 0, lc.AnswerLost{Pair: granted("a", 0)}, "b fresh", ""},
+		{"an answer was lost", alone, nil, 0, lc.AnswerLost{Pair: granted("a", 0)}, "a fresh outcomeUnknown", ""},
 	})
 }
 
@@ -112,8 +121,8 @@ func TestApply_WhatAUserAsksFor(t *testing.T) {
 		{"SetToken not saved", inStore, nil, 0, lc.TokenSet{Pair: b, Save: lc.SaveResult{Err: errBoom, Overwrite: true}}, "b fresh pending=overwrite worthSaving gen=1 superseded", "tokenSet, storeFailed boom 1s"},
 		{"a SetToken that came to nothing", inStore, outcomes(failedSet), 0, lc.OverwriteDropped{}, "s fresh act=save pending=retry worthSaving gen=1 superseded", ""},
 		{"the same without a store", alone, nil, 0, lc.OverwriteDropped{}, "a fresh", ""},
-		{"a rejection of its pair", inStore, outcomes(failedSet), 0, rejected, "s ageing end=rejected act=save pending=retry gen=1 superseded", "ended rejected boom"},
-		{"SignOut", canLogin, outcomes(refreshFails, lc.AnswerLost{}), 0, lc.SignedOutHere{}, "none ended end=signedOut", "ended signedOut"},
+		{"a rejection of its pair", inStore, outcomes(failedSet), 0, rejectionOf("s"), "s ageing end=rejected act=save pending=retry gen=1 superseded", "ended rejected boom"},
+		{"SignOut", canLogin, outcomes(refreshFails, lc.AnswerLost{Pair: granted("a", 0)}), 0, lc.SignedOutHere{}, "none ended end=signedOut", "ended signedOut"},
 		{"SignOut after an end", alone, outcomes(rejected), 0, lc.SignedOutHere{}, "none ended end=signedOut", ""},
 		{"SignOut with a store", inStore, nil, 0, lc.SignedOutHere{}, "none ended end=signedOut pending=overwrite worthSaving gen=1 superseded", "ended signedOut"},
 		{"its mark saved", inStore, outcomes(lc.SignedOutHere{}), 0, lc.MarkSaved{SaveResult: saved(2)}, "none ended end=signedOut gen=2", ""},

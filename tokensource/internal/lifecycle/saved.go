@@ -68,7 +68,7 @@ func (o MarkSaved) apply(c *change) {
 	c.rereadLater()
 	first := c.store.saveFailures == 0
 	if events := c.saved(o.SaveResult); o.Err != nil || !first {
-		c.emit(events...) // a save that has never failed is not made up for
+		c.emit(events...) // no EventSaved unless a save has failed before
 	}
 }
 

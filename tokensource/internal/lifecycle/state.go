@@ -115,9 +115,6 @@ func (s *State) LastFailure() *Failure {
 	return s.pacing.lastLogins().lastFailure()
 }
 
-// RetryIn returns how long it is until the next attempt to refresh or load is due.
-func (s *State) RetryIn(now dualclock.Instant) time.Duration { return s.failure.retryAt().Left(now) }
-
 // SpacingLeft returns how long it is until a refresh may start. An invalidation has a
 // spacing of its own.
 func (s *State) SpacingLeft(now dualclock.Instant) time.Duration {
@@ -154,6 +151,12 @@ func (s *State) IsLastChance(refreshTimeout time.Duration, now dualclock.Instant
 	}
 	due := s.pair.schedule()
 	return due.serveUntil.Add(-min(s.pair.margin/2, 2*refreshTimeout)).PassedOnEither(now)
+}
+
+// isCurrent reports whether p is the current pair. What an operation has found out of a
+// pair has no effect on another one that was adopted meanwhile.
+func (s *State) isCurrent(p *Pair) bool {
+	return p != nil && s.pair != nil && p.Tokens.Fingerprint() == s.pair.Tokens.Fingerprint()
 }
 
 // NextSignOnEnd returns the end that a Login makes up for: one that has come, or one so
@@ -207,6 +210,9 @@ func (s *State) DeferredRejection() *Cause {
 func (s *State) IsSuperseded(token Fingerprint) bool {
 	return s.store != nil && slices.Contains(s.store.superseded, token)
 }
+
+// RetryIn returns how long it is until the next attempt to refresh or load is due.
+func (s *State) RetryIn(now dualclock.Instant) time.Duration { return s.failure.retryAt().Left(now) }
 
 func (s *State) endReason() Reason {
 	if s.end == nil {

@@ -91,8 +91,8 @@ func TestLogins_ASessionThatDoesNotLastIsARefusedLogin(t *testing.T) {
 		outcome lc.Outcome
 		wait    time.Duration // for the next Login
 	}{
-		"rejected within ten seconds":        {9 * time.Second, rejected, time.Minute},
-		"rejected after them":                {10 * time.Second, rejected, 0},
+		"rejected within ten seconds":        {9 * time.Second, rejectionOf("b"), time.Minute},
+		"rejected after them":                {10 * time.Second, rejectionOf("b"), 0},
 		"refreshed to a short pair":          {time.Second, refreshed(brief("c", time.Second), saved(3)), time.Minute},
 		"replaced by SetToken":               {time.Second, lc.TokenSet{Pair: brief("c", time.Second), Save: saved(3)}, 500 * time.Millisecond},
 		"replaced by another process's pair": {time.Second, lc.Adopted{Record: stored(3, brief("c", time.Second))}, 9 * time.Second},

@@ -100,7 +100,11 @@ func (o Found) apply(c *change) {
 // takes the place of what is in memory.
 type Adopted struct{ Record *Stored }
 
-func (o Adopted) apply(c *change) { c.adopt(o.Record) }
+func (o Adopted) apply(c *change) {
+	if o.Record.Generation > c.store.generation {
+		c.adopt(o.Record)
+	}
+}
 
 func (c *change) adopt(r *Stored) {
 	st := c.store
@@ -144,8 +148,8 @@ type LoadFailed struct {
 	Draw    float64
 }
 
-// As long as the store was never read, that is remembered like a failed refresh, because
-// nobody can say what the session is.
+// Before the first successful load, a failed one is remembered like a failed refresh,
+// because nobody can say what the session is.
 func (o LoadFailed) apply(c *change) {
 	c.rereadLater()
 	if c.store.phase != notLoaded {

@@ -76,8 +76,8 @@ const (
 
 func (o operation) String() string { return [...]string{"lock", "load", "save"}[o] }
 
-// outages says for each operation that fails from when on the store counts as given up.
-// Nil means that the operation works.
+// outages holds, for each failing operation, when the store is given up. Nil means that
+// the operation works.
 type outages [operations]*dualclock.Deadline
 
 // failed notes that an operation has failed, and announces it if all of them worked

@@ -130,7 +130,7 @@ func (p *Protocol) LoadSettingAside(ctx context.Context) (*Record, error) {
 		return nil, fmt.Errorf("%w, and could not be set aside: %w", ErrDamaged, err)
 	}
 	p.Announce(StoreFailed, fmt.Errorf("%w: it was set aside", ErrDamaged))
-	// Loaded again, so that the store knows that we know of nothing.
+	// Loaded again, so that the store's compare-and-swap expects nothing.
 	return p.Load(ctx)
 }
 

@@ -37,7 +37,7 @@ const (
 
 func (e *signOut) is(accessToken string) bool { return e.token.AccessToken.Reveal() == accessToken }
 
-// with returns the pairs with one more, of which the gateway is told at once.
+// with returns the pairs with one more. If there were none, the gateway is told at once.
 func (q *signOuts) with(t *ags.Token, state signOutState) *signOuts {
 	if q == nil {
 		q = &signOuts{nextAt: dualclock.Always()}
@@ -108,8 +108,8 @@ func (q *signOuts) postpone(now dualclock.Instant) {
 	q.failures++
 }
 
-// pending returns the pairs that the gateway must still be told of. The stored record
-// must have them.
+// pending returns the pairs that the gateway must still be told of. They go into every
+// record that is saved.
 func (q *signOuts) pending() []*ags.Token {
 	if q == nil {
 		return nil

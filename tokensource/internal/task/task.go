@@ -41,10 +41,10 @@ func (l Limit) rest(elapsed time.Duration) time.Duration {
 	return l.Whole - max(l.First, elapsed)
 }
 
-// Call calls f and waits until it returns, ctx ends or the limit has passed, whichever
-// is first. The context of f ends then, too. An f that does not heed it is left behind;
-// if it succeeds after all, its value is passed to late, if late is not nil. There is
-// one timer at a time.
+// Call calls f and waits until it returns, ctx ends or the limit has passed, whichever is
+// first. The context of f ends when Call returns. An f that does not heed it is left
+// behind; if it succeeds after all, its value is passed to late, if late is not nil. There
+// is one timer at a time.
 //
 // The error is that of f, [ErrTimeout], or the cause of ctx's end. If f panics or ends
 // its goroutine, the error says so. name is the name of f in errors.
@@ -59,9 +59,8 @@ func Call[T any](
 	began, rest := c.Clock.Now().Mono, limit.Whole
 	results := start(ctx, c, name, f, late, left)
 	if limit.First > 0 {
-		value, err := await(ctx, c, limit.First, results)
-		if !errors.Is(err, ErrTimeout) {
-			return value, err
+		if r, inTime := await(ctx, c, limit.First, results); inTime {
+			return r.value, r.err
 		}
 		rest = limit.rest(c.Clock.Now().Mono - began)
 		if rest > 0 {
@@ -69,9 +68,8 @@ func Call[T any](
 		}
 	}
 	if rest > 0 || limit.Whole == 0 {
-		value, err := await(ctx, c, rest, results)
-		if !errors.Is(err, ErrTimeout) {
-			return value, err
+		if r, inTime := await(ctx, c, rest, results); inTime {
+			return r.value, r.err
 		}
 	}
 	cancel(context.DeadlineExceeded)
@@ -118,22 +116,28 @@ func start[T any](
 	return results
 }
 
-// await waits for the result of a call for at most limit; zero means no limit.
-func await[T any](ctx context.Context, c Caller, limit time.Duration, results <-chan result[T]) (T, error) {
+// await waits for the result of a call until ctx ends, or for at most limit; zero means no
+// limit. It reports false if the limit has passed. A result that has come by the end of
+// the wait is returned in any case.
+func await[T any](ctx context.Context, c Caller, limit time.Duration, results <-chan result[T]) (r result[T], inTime bool) {
 	var timeout <-chan time.Time
 	if limit > 0 {
 		timer := c.Clock.NewTimer(limit)
 		defer timer.Stop()
 		timeout = timer.C()
 	}
-	var none T
 	select {
-	case r := <-results:
-		return r.value, r.err
+	case r = <-results:
+		return r, true
 	case <-timeout:
-		return none, ErrTimeout
 	case <-ctx.Done():
-		return none, context.Cause(ctx)
+		r.err, inTime = context.Cause(ctx), true
+	}
+	select {
+	case r = <-results:
+		return r, true
+	default:
+		return r, inTime
 	}
 }
 
