@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/internal/scriptedgateway"
 	"github.com/agsauth/agsauth/tokensource"
 )
 
@@ -44,6 +45,28 @@ func TestSignOut_EndsTheSessionLocallyDespiteErrors(t *testing.T) {
 		f.wantEnded(tokensource.SignedOut)
 		assert.NotNil(t, fake.field("signed_out_at"), "the mark is saved later, and overwrites the newer record")
 	})
+}
+
+func TestSignOut_OfTwoPairsOfOneSession(t *testing.T) {
+	for name, tt := range map[string]struct {
+		second error
+		want   bool // the error is returned
+	}{
+		"the gateway does not know the session any more": {&ags.Error{Op: "sign out", Status: 404}, false},
+		"the gateway rejects the second pair":            {&ags.Error{Op: "sign out", Status: 401}, false},
+		"the gateway is busy":                            {&ags.Error{Op: "sign out", Status: 503}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			scenarioWithStore(t, withSignOut, func(t *testing.T, f *fixture, fake *lockingStore) {
+				f.want("a1")
+				fake.rotate(t, "theirs", f.clock.Now().Add(access)) // another process has refreshed
+				f.gw.SignOuts.Replace(scriptedgateway.Reply{}, scriptedgateway.Reply{Err: tt.second})
+				err := f.src.SignOut(t.Context())
+				assert.Equal(t, []string{"a1", "theirs"}, f.gw.signedOut())
+				assert.Equal(t, tt.want, errors.Is(err, tt.second), "%v", err)
+			})
+		})
+	}
 }
 
 func TestSignOut_LoadsTheSessionFirst(t *testing.T) {

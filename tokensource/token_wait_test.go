@@ -106,3 +106,29 @@ func TestTokenContext_StopsWaitingForTheStoreAtItsDeadline(t *testing.T) {
 		assert.Zero(t, f.gw.Refreshes.Count())
 	})
 }
+
+func TestTokenContext_WaitingForTheStoreIsAnswered(t *testing.T) {
+	for name, tt := range map[string]struct {
+		act  func(*testing.T, *fixture)
+		want answer
+	}{
+		"by Close":    {func(t *testing.T, f *fixture) { require.NoError(t, f.src.Close()) }, answer{err: tokensource.ErrClosed}},
+		"by SetToken": {func(t *testing.T, f *fixture) { require.Error(t, f.setToken()(t.Context()), "unsaved") }, answer{token: "a2"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+				f.want("a1")
+				f.clock.Advance(access)
+				fake.lockErr = errNoLock
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				collect := f.startCallers(ctx, 1)
+				synctest.Wait()
+				tt.act(t, f) // the Source's clock stands still
+				got := collect()[0]
+				assert.Equal(t, tt.want.token, got.token)
+				assert.ErrorIs(t, got.err, tt.want.err)
+			})
+		})
+	}
+}
