@@ -5,187 +5,60 @@ import (
 	"sync"
 	"time"
 
-	"github.com/agsauth/agsauth/agstest"
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// How long the platform's tokens live, and what follows from it for the model.
+// The lifetimes of the platform's tokens, and what follows from them for the model.
 const (
 	accessLifetime  = 4 * time.Second
 	refreshLifetime = 192 * time.Second
 	fixedLifetime   = 48 * time.Minute
-	// shortLifetime is how short a session may be for all that is said here to hold.
+	// shortLifetime is the shortest lifetime of a session for which the model holds.
 	shortLifetime = 30 * time.Second
 
-	// soonest is when a token is replaced at the earliest, where nothing is wrong with
-	// it: half a life, and a fifth of that for the spreading, before its end.
+	// soonest is how long before its expiry a good token is replaced at the earliest: half
+	// its life, and a fifth of that for the random part.
 	soonest = accessLifetime - accessLifetime/2 - accessLifetime/10
-	// servedUntil is how long before its end an access token may no longer be
-	// served: a tenth of its life, and what an answer takes on a busy machine.
+	// servedUntil is how long before its expiry an access token is no longer served: a
+	// tenth of its life, and the time of an answer on a busy machine.
 	servedUntil = accessLifetime/10 + 300*time.Millisecond
-	// noRefresh is how long before its session's end an access token may expire for no
-	// other to be asked for.
+	// noRefresh is how long before the end of its session an access token may expire
+	// without being refreshed.
 	noRefresh = accessLifetime / 5
-	// longestBackoff is the longest wait between attempts with a dead token: 10 s and
-	// a quarter, and what the next attempt takes.
+	// longestBackoff is the longest wait between attempts with an expired token: 10 s and
+	// a quarter, and the time of the next attempt.
 	longestBackoff = 12500*time.Millisecond + slack
-	// storePoll is how often an ended session looks whether somebody has revived it.
+	// storePoll is how often an ended session checks whether it was revived.
 	storePoll = time.Second
-	// slack is what may pass between two things, one of which follows at once from the
-	// other, on a machine that has other things to do.
+	// slack is the longest time between a cause and its immediate effect on a busy
+	// machine.
 	slack = 2 * time.Second
-	// firstInterval and lastInterval are how far apart two invalidations are that have
-	// an effect: half a token's life, doubling while each new token is rejected early.
+	// firstInterval and lastInterval bound the time between two invalidations that have an
+	// effect: half a token's life, doubling while each new token is rejected early.
 	firstInterval = accessLifetime / 2
 	lastInterval  = 5 * time.Minute
 )
 
-// outcome is what came of a call.
-type outcome string
-
-const (
-	served        outcome = "served"
-	refused       outcome = "403"
-	unavailable   outcome = "unavailable"
-	loginRequired outcome = "login required"
-	closed        outcome = "closed"
-	other         outcome = "other"
-)
-
-// call is one that failed.
-type call struct {
-	replica    int
-	begin, end time.Time
-	outcome    outcome
-	reason     tokensource.Reason // why a login is required; 0 where none is
-	// tokenExpiry is when the last token that was used by this replica dies, as the
-	// gateway has it.
-	tokenExpiry time.Time
-	// inTransit says that a token was sent alive, and died before it was answered,
-	// because the machine was too busy to carry it.
-	inTransit bool
-	// stalled says that nothing else explains it than that the machine stallStats still.
-	stalled bool
-	text    string
-}
-
-// slowCall is what a request and its answer take on loopback only when the machine has
-// too much else to do. Tokens are handed out until a tenth of their instance is left.
-const slowCall = accessLifetime / 20
-
-// dies returns when a token is dead: when its session is, at the latest.
-func dies(token *agstest.TokenInfo) time.Time {
-	if token.FixedExpiresAt.Before(token.ExpiresAt) {
-		return token.FixedExpiresAt
-	}
-	return token.ExpiresAt
-}
-
-// expiredInTransit reports whether a token was good when it was sent, and that the answer
-// came after its death is nobody's fault. Up to a fixed horizon it is handed out to the
-// last.
-func expiredInTransit(token *agstest.TokenInfo, begin, end time.Time) bool {
-	dies, least := dies(token), slowCall
-	if dies.Before(token.ExpiresAt) {
-		least = 0
-	}
-	return begin.Before(dies) && !end.Before(dies) && end.Sub(begin) > least
-}
-
-// window is the time of one fault: until it is over, to is zero.
-type window struct {
-	fault    fault
-	from, to time.Time
-	// hidden says that a rejection may not have been acted upon, as another was not
-	// long ago.
-	hidden bool
-}
-
-// until returns the end of the window and of what follows from it.
-func (w *window) until(tail time.Duration) time.Time {
-	if w.to.IsZero() {
-		return time.Now().Add(time.Hour)
-	}
-	return w.to.Add(tail)
-}
-
-// touches reports whether a call was under way within the window, or so long after.
-func (w *window) touches(c *call, tail time.Duration) bool {
-	return c.end.After(w.from) && c.begin.Before(w.until(tail))
-}
-
-// explains reports whether the window makes the failure one that could not be
-// helped.
-func (w *window) explains(c *call, canLogin bool) bool {
-	dead := !c.end.Before(c.tokenExpiry.Add(-servedUntil))
-	switch w.fault.kind {
-	case outage:
-		return c.outcome == unavailable && dead && w.touches(c, longestBackoff)
-	case tooMany:
-		return c.outcome == unavailable && dead && w.touches(c, w.fault.span+slack)
-	case rejectAll:
-		return c.outcome == refused && w.touches(c, 0)
-	case rejected:
-		return c.outcome == refused && w.hidden && w.touches(c, accessLifetime)
-	case revoked:
-		gone := c.outcome == refused || c.outcome == loginRequired && c.reason == tokensource.RefreshRejected
-		tail := storePoll + 2*slack
-		if w.hidden { // who can sign on learns of it when its token dies
-			tail += accessLifetime
-		}
-		return gone && !canLogin && w.touches(c, tail) ||
-			c.outcome == refused && w.hidden && w.touches(c, accessLifetime)
-	case signedOut:
-		// The gateway is told before the file: who refreshes in between is rejected, and
-		// learns why when it looks into the file again.
-		gone := c.outcome == refused || c.outcome == loginRequired && (c.reason == tokensource.SignedOut || c.reason == tokensource.RefreshRejected)
-		return gone && w.touches(c, storePoll+slack)
-	case restart:
-		return c.outcome == closed && c.replica == w.fault.replica && w.touches(c, 0)
-	case slow, lostWork, lostReply, emptied, damaged, jumped:
-		// Nobody needs to notice any of these.
-	}
-	return false
-}
-
-// lifetime is a session's, as the gateway has it.
-type session struct {
-	seenAt time.Time // when a token of it was first used
-	end    time.Time // its fixed horizon
-}
-
-// warning is what a replica says of an end to come.
-type warning struct {
-	replica int
-	at, end time.Time
-}
-
-// stallStats is how often the machine stallStats still.
-type stallStats struct {
-	Times   int           `json:"times"`
-	Longest time.Duration `json:"longest_ns"`
-}
-
-// model knows what was made to go wrong, and says what may fail for it. It is safe
+// model records the injected faults and decides which failures they explain. It is safe
 // for concurrent use.
 type model struct {
 	canLogin func(replica int) bool
 
-	mu            sync.Mutex // guards all below
+	mu            sync.Mutex // guards the rest
 	windows       []*window  // the latest, oldest first
 	sessions      []session  // of all sessions, oldest first
 	warnings      []warning
-	stalls        []*window // when the machine stallStats still, the latest
+	stalls        []*window // the latest stalls of the machine
 	stallStats    stallStats
-	lastHeartbeat time.Time // when it was last seen that it does not
+	lastHeartbeat time.Time // of the machine
 	interval      time.Duration
-	lastAt        time.Time // when an invalidation was last called for
+	lastAt        time.Time // of the last rejection
 }
 
-// kept is how many windows are looked at: the others have long been over.
+// kept is how many windows are kept. Earlier ones explain nothing any more.
 const maxWindows = 8
 
-// begin opens the window of an fault, which is closed by end.
+// begin opens the window of a fault. end closes it.
 func (m *model) begin(a fault) (end func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -194,7 +67,7 @@ func (m *model) begin(a fault) (end func()) {
 	case rejected, revoked:
 		w.hidden = m.invalidateLocked(w.from)
 	case rejectAll, signedOut:
-		// An API that rejects, more than once.
+		// An API that rejects more than once.
 		for range 1 + int(a.span/firstInterval) {
 			m.invalidateLocked(w.from.Add(a.span))
 		}
@@ -209,8 +82,8 @@ func (m *model) begin(a fault) (end func()) {
 	}
 }
 
-// invalidateLocked notes that a token is rejected, and reports whether that may have no
-// effect, as it comes too soon after another.
+// invalidateLocked notes a rejection, and reports whether it may have no effect because
+// it comes too soon after another.
 func (m *model) invalidateLocked(at time.Time) (tooSoon bool) {
 	tooSoon = !m.lastAt.IsZero() && at.Before(m.lastAt.Add(m.interval+slack))
 	m.interval = min(max(firstInterval, 2*m.interval), lastInterval)
@@ -218,7 +91,7 @@ func (m *model) invalidateLocked(at time.Time) (tooSoon bool) {
 	return tooSoon
 }
 
-// explains reports whether a failure could not be helped.
+// explains reports whether a fault explains a failure.
 func (m *model) explains(c *call) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -237,14 +110,14 @@ func (m *model) explains(c *call) bool {
 	return c.stalled
 }
 
-// stallCounts returns how often the machine stallStats still.
+// stallCounts returns the stalls of the machine.
 func (m *model) stallCounts() stallStats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.stallStats
 }
 
-// beats notes that the machine is there.
+// heartbeat notes that the machine is running.
 func (m *model) heartbeat(at time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -257,7 +130,7 @@ func (m *model) heartbeat(at time.Time) {
 	m.lastHeartbeat = at
 }
 
-// stallLocked returns the span without a heartbeatInterval until an instant, if it is too long.
+// stallLocked returns the time without a heartbeat before at, if it is too long.
 func (m *model) stallLocked(at time.Time) *window {
 	if m.lastHeartbeat.IsZero() || at.Sub(m.lastHeartbeat) <= heartbeatInterval+maxDelay {
 		return nil
@@ -265,8 +138,7 @@ func (m *model) stallLocked(at time.Time) *window {
 	return &window{from: m.lastHeartbeat, to: at}
 }
 
-// stalledLocked reports whether a token was not had in time because the machine stallStats
-// still, or does still.
+// stalledLocked reports whether a stall of the machine explains a failure.
 func (m *model) stalledLocked(c *call) bool {
 	stalls := m.stalls
 	if w := m.stallLocked(time.Now()); w != nil {
@@ -276,7 +148,7 @@ func (m *model) stalledLocked(c *call) bool {
 		slices.ContainsFunc(stalls, func(w *window) bool { return w.touches(c, longestBackoff) })
 }
 
-// sees notes a session, by the fixed horizon of a token that is used.
+// sessionSeen notes a session by the fixed horizon of a token in use.
 func (m *model) sessionSeen(end time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -285,14 +157,14 @@ func (m *model) sessionSeen(end time.Time) {
 	}
 }
 
-// warned notes that a replica has said when the session will end.
+// warned notes that a replica has announced the end of the session.
 func (m *model) warned(replica int, end time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.warnings = append(m.warnings, warning{replica, time.Now(), end})
 }
 
-// restarted forgets what a replica has said of an end to come: it is to be said anew.
+// restarted forgets the announcement of a replica, which must come again.
 func (m *model) restarted(replica int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -300,8 +172,7 @@ func (m *model) restarted(replica int) {
 	m.warnings = slices.DeleteFunc(m.warnings, func(w warning) bool { return w.replica == replica && w.end.After(now) })
 }
 
-// end returns the fixed horizon of the session that was begun last; zero if there is
-// none yet.
+// sessionEnd returns the fixed horizon of the latest session; zero if there is none.
 func (m *model) sessionEnd() time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -311,8 +182,7 @@ func (m *model) sessionEnd() time.Time {
 	return m.sessions[len(m.sessions)-1].end
 }
 
-// reached returns the sessions that have lasted until their fixed horizon, before an
-// instant.
+// completed returns the sessions that have reached their fixed horizon before at.
 func (m *model) completed(at time.Time) []session {
 	early := m.replacedEarly()
 	m.mu.Lock()
@@ -320,7 +190,7 @@ func (m *model) completed(at time.Time) []session {
 	return slices.DeleteFunc(slices.Clone(m.sessions), func(l session) bool { return l.end.After(at) || slices.Contains(early, l) })
 }
 
-// unwarned returns the replicas that have not said ahead of time that a session ends.
+// unwarned returns the replicas that have not announced the end of a session.
 func (m *model) unwarned(l session) (silent []int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -334,7 +204,7 @@ func (m *model) unwarned(l session) (silent []int) {
 	return silent
 }
 
-// cutShort returns the sessions that were replaced before they were about to end.
+// replacedEarly returns the sessions that were replaced before they were near their end.
 func (m *model) replacedEarly() (early []session) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -346,14 +216,14 @@ func (m *model) replacedEarly() (early []session) {
 	return early
 }
 
-// endedLocked reports whether a call failed because the fixed horizon had passed. Who can
-// sign on does so before it, unless the gateway is down; the others learn of the new
-// session when they look into the file.
+// fixedExpiryLocked reports whether a call failed because the fixed horizon had passed. A
+// replica that can sign on does so before, unless the gateway is down. The others find the
+// new session in the file.
 func (m *model) fixedExpiryLocked(c *call) bool {
 	if c.outcome != loginRequired || c.reason != tokensource.FixedExpired && c.reason != tokensource.RefreshRejected {
 		return false
 	}
-	// Who goes on with the last but one has not noticed the last yet.
+	// A replica that still uses the last but one has not found the last yet.
 	return slices.ContainsFunc(m.sessions[max(0, len(m.sessions)-2):], func(l session) bool {
 		end := &window{from: l.end.Add(-noRefresh - servedUntil), to: l.end.Add(storePoll + 2*slack)}
 		if c.reason == tokensource.RefreshRejected {
@@ -369,8 +239,8 @@ func (m *model) fixedExpiryLocked(c *call) bool {
 	})
 }
 
-// rejects reports whether an API may reject a token at an instant: in all other
-// cases one was sent that was dead.
+// rejects reports whether an API may reject a token in this time. A rejection at another
+// time shows that an expired token was sent.
 func (m *model) rejects(begin, end time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
