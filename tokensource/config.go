@@ -28,7 +28,7 @@ type Refresher interface {
 	Refresh(ctx context.Context, t *ags.Token) (*ags.Token, error)
 }
 
-// signOuter is what a Refresher may be, too.
+// signOuter is optionally implemented by a Refresher.
 type signOuter interface {
 	SignOut(ctx context.Context, t *ags.Token) error
 }
@@ -40,9 +40,9 @@ type signOuter interface {
 // If it fails because the device was deleted (see [ags.DeviceDeleted]) it is called once
 // more, at once, without a ClientID. After any other error the next caller causes another
 // call, but only after a back-off: of a minute and more, or less if the error Is
-// [ags.ErrUnavailable] or [ags.ErrProtocol]. A session that cannot be used for 10 seconds
-// counts as an error, too: its access token is served while it lives, and the next call is
-// a minute or more later. Two successful calls are at least 10 seconds apart.
+// [ags.ErrUnavailable] or [ags.ErrProtocol]. A login whose session cannot be used for 10
+// seconds counts as failed, too: its access token is served while it lives, and the next
+// call is a minute or more later. Two successful calls are at least 10 seconds apart.
 //
 // The context has the values of the call that started the login. It ends when the Source
 // is closed, and when SetToken or SignOut have made the login pointless. It has no
@@ -50,15 +50,15 @@ type signOuter interface {
 // returns an error instead of waiting for the login itself.
 type LoginFunc func(ctx context.Context, ended *LoginRequiredError) (*ags.Token, error)
 
-// Store keeps the record of a session where it outlives the process. To a store the record
-// is opaque bytes. A Store value belongs to one Source, which makes one call at a time. A
-// call that does not return when its context ends, after [Config.StoreTimeout], is left
-// behind, and the next one may begin beside it.
+// Store persists the record of a session. To a store the record is opaque bytes. A Store
+// value belongs to one Source, which makes one call at a time. A call that does not
+// return when its context ends, after [Config.StoreTimeout], is left behind, and the next
+// one may begin beside it.
 //
-// A Store may have two methods more. SetAside(ctx context.Context, suffix string) error
-// moves a damaged record out of the way, so that a new one does not destroy it. Notices()
-// []error returns what the store has repaired by itself since the last call; it becomes
-// [EventStoreRepaired].
+// A Store may also implement two more methods. SetAside(ctx context.Context, suffix
+// string) error moves a damaged record out of the way, so that a new one does not destroy
+// it. Notices() []error returns what the store has repaired by itself since the last
+// call; it becomes [EventStoreRepaired].
 type Store interface {
 	// Load returns the record. If nothing is stored the error Is [io/fs.ErrNotExist],
 	// and no other error is.
@@ -72,13 +72,13 @@ type Store interface {
 	// Save replaces the record, whole or not at all, if it is still the one that this
 	// Store value loaded or saved last. If it is not, the error Is [io/fs.ErrExist].
 	Save(ctx context.Context, record []byte) error
-	// Delete removes the record. A Source never calls it: it is for a user who wants the
-	// device forgotten.
+	// Delete removes the record. A Source never calls it: it is for programs that want to
+	// remove the record.
 	Delete(ctx context.Context) error
 }
 
-// Locker is what a [Store] may be, too, so that several processes that share a record
-// refresh it one at a time.
+// Locker is optionally implemented by a [Store], so that several processes that share a
+// record refresh it one at a time.
 type Locker interface {
 	// Lock waits until nobody else holds the lock, or ctx ends. ctx bounds only the wait:
 	// the lock outlives it. unlock is called once. An error that Is
@@ -112,8 +112,7 @@ type Config struct {
 	// within the time that is left. Zero means 15 seconds.
 	RefreshTimeout time.Duration
 	// LockTimeout is how long a caller without a live token waits for the store's lock,
-	// and how long a store must have failed until a refresh is made without it. Zero means
-	// 30 seconds.
+	// and after how long a failing store is bypassed. Zero means 30 seconds.
 	LockTimeout time.Duration
 	// StoreTimeout bounds each call of the Store, except Lock. Zero means 5 seconds.
 	StoreTimeout time.Duration
@@ -126,15 +125,14 @@ type Config struct {
 	// [clock.Monotonic] its monotonic side is used, too.
 	Clock clock.Clock
 	// Rand returns a number from [0,1). One goroutine calls it at a time. Nil means
-	// math/rand/v2. It spreads refreshes and retries, and nothing that must not be guessed
-	// depends on it.
+	// math/rand/v2. It spreads refreshes and retries, and need not be unpredictable.
 	Rand func() float64
 	// OnEvent is called with each event, in order, after the event has taken effect and
 	// with no lock held. It runs on the goroutine of the refresh, login or public call
-	// that caused the event. A slow OnEvent keeps no caller from a token; it delays the
-	// next events, Close, and the one caller who notices an end first. It may call every
-	// method except Close and Run, which would wait for it. If it panics that is recovered
-	// and logged as an error.
+	// that caused the event. A slow OnEvent delays later events, Close, and the caller
+	// that first receives the error for an end, but no caller that can be served. It may
+	// call every method except Close and Run, which would wait for it. If it panics that
+	// is recovered and logged as an error.
 	OnEvent func(Event)
 	// Logger logs the events: refreshes at debug level, retries and logins at info, what a
 	// human should know at warn. Nil means no log.
@@ -146,6 +144,10 @@ const (
 	defaultRefreshTimeout = 15 * time.Second
 	defaultLockTimeout    = 30 * time.Second
 	defaultStoreTimeout   = 5 * time.Second
+
+	// maxSetting is what longer durations are cut to, so that sums with them do not
+	// overflow.
+	maxSetting = 25 * 365 * 24 * time.Hour
 )
 
 // settings is the part of a Config that decisions depend on.
@@ -203,6 +205,9 @@ func (c *Config) setup() setup {
 	given := settings{c.RefreshBefore, c.WarnBefore, c.RefreshTimeout, c.LockTimeout, c.StoreTimeout}
 	if c.Rand == nil && c.OnEvent == nil && c.Logger == nil && given == (settings{}) {
 		return kept
+	}
+	for _, d := range []*time.Duration{&given.refreshBefore, &given.warnBefore, &given.refreshTimeout, &given.lockTimeout, &given.storeTimeout} {
+		*d = min(*d, maxSetting)
 	}
 	standard := defaultSettings()
 	given.refreshTimeout = cmp.Or(given.refreshTimeout, standard.refreshTimeout)

@@ -2,6 +2,7 @@ package tokensource
 
 import (
 	"log/slog"
+	"math"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ func TestConfig_EachOptionAloneIsHeeded(t *testing.T) {
 		"RefreshTimeout": {Config{RefreshTimeout: time.Minute}, func(s *settings) { s.refreshTimeout = time.Minute }, false},
 		"LockTimeout":    {Config{LockTimeout: time.Minute}, func(s *settings) { s.lockTimeout = time.Minute }, false},
 		"StoreTimeout":   {Config{StoreTimeout: time.Minute}, func(s *settings) { s.storeTimeout = time.Minute }, false},
+		"a long one":     {Config{LockTimeout: math.MaxInt64}, func(s *settings) { s.lockTimeout = maxSetting }, false},
 		"Rand":           {Config{Rand: func() float64 { return 2 }}, func(*settings) {}, false},
 		"OnEvent":        {Config{OnEvent: func(Event) { announced++ }}, func(*settings) {}, true},
 		"Logger":         {Config{Logger: logger}, func(*settings) {}, true},

@@ -9,19 +9,17 @@ import (
 	"github.com/agsauth/agsauth/tokensource/internal/lifecycle"
 )
 
-// Invalidate tells that an API has rejected the access token. If that is the
-// current one, callers from now on wait for a refresh, rather than being served
-// it. Should that fail, and the session go on, the token is served again, and the
-// refresh is tried again behind the callers, by the next of them or by Run, as soon as
-// the back-off allows.
+// Invalidate reports that an API has rejected the access token. If that is the current
+// one, callers from now on wait for a refresh, rather than being served it. Should that
+// fail, and the session go on, the token is served again, and the refresh is tried again
+// behind the callers, by the next of them or by Run, as soon as the back-off allows.
 //
-// An API that rejects one token after the other is not followed: after one invalidation,
-// others within 10 seconds (or half a token's life) have no effect, and that span doubles,
-// up to 5 minutes, while each new token is rejected early in its life. An invalidation has
-// no effect either without a refresh token, and while a failed refresh is remembered.
-// After the gateway has rejected the refresh token, an invalidation stops the access token
-// from being served, because gateway and API agree. Invalidate does not wait and calls
-// nobody.
+// Repeated invalidations are limited: after one invalidation, others within 10 seconds
+// (or half a token's life) have no effect, and that span doubles, up to 5 minutes, while
+// each new token is rejected early in its life. An invalidation has no effect either
+// without a refresh token, and while a failed refresh is remembered. After the gateway
+// has rejected the refresh token, an invalidation stops the access token from being
+// served, because gateway and API agree. Invalidate does not wait and does no I/O.
 func (s *Source) Invalidate(accessToken string) {
 	now := s.clock.Now()
 	s.mu.Lock()
@@ -35,8 +33,9 @@ func (s *Source) Invalidate(accessToken string) {
 // LoginRequired returns a channel that is closed when the end of the current session is
 // noticed: by a call for a token, by Status or by Run; when a refresh is rejected; and by
 // a sign-out, here or found in the store. It is closed also if there is a Login, which
-// may be about to make up for the end. Once there is a new session LoginRequired returns
-// a new channel. Close does not close it, so wait for something else besides.
+// may be about to start a new session. Once there is a new session LoginRequired returns
+// a new channel. Close does not close it, so also select on something that ends with the
+// Source.
 func (s *Source) LoginRequired() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -54,9 +53,9 @@ func (s *Source) LoginRequired() <-chan struct{} {
 // Store the token is saved first, as a new generation. SetToken waits for other uses of
 // the store in this process, for LockTimeout at most, as long again for the lock, and for
 // the store's calls; the end of ctx ends these waits. An error says that the token could
-// not be saved: it is in use all the same, and is saved later. It is not in use only with
-// [ErrClosed], if it has no access token, and if another SetToken or SignOut came after
-// this one.
+// not be saved: it is in use all the same, and is saved later. It is not used if the
+// error is [ErrClosed], if it has no access token, or if a later SetToken or SignOut
+// superseded it.
 func (s *Source) SetToken(ctx context.Context, t *ags.Token) error {
 	if t == nil || t.AccessToken.IsZero() {
 		return errors.New("tokensource: SetToken: no access token")

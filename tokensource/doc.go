@@ -1,6 +1,6 @@
 // Package tokensource keeps one session with the gateway alive. It caches the access
-// token, refreshes it before callers notice that it ages, signs on again or says when a
-// human has to, and shares the session with other processes through a store.
+// token, refreshes it before it expires, signs on again or says when a human has to, and
+// shares the session with other processes through a store.
 //
 //	src, err := tokensource.New(tokensource.Config{
 //		Refresher: client,               // an *ags.Client

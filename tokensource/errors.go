@@ -9,7 +9,7 @@ import (
 
 var (
 	// ErrLoginRequired says that the session has ended: a human, or a [LoginFunc], has to
-	// sign on again. Every [*LoginRequiredError] Is it.
+	// sign on again. Every [*LoginRequiredError] matches it with errors.Is.
 	ErrLoginRequired = errors.New("tokensource: login required")
 	// ErrClosed says that the Source was closed.
 	ErrClosed = errors.New("tokensource: closed")
@@ -63,9 +63,9 @@ func (r Reason) String() string {
 // LoginRequiredError says that the session has ended, and why. It Is
 // [ErrLoginRequired]. Its text carries no secret.
 type LoginRequiredError struct {
-	// Reason is why.
+	// Reason says why the session ended.
 	Reason Reason
-	// At is when: the horizon that passed, or else when the end was noticed.
+	// At is the horizon that passed, or when the end was noticed.
 	At time.Time
 	// Err is the gateway's rejection, or what the last Login failed with. It is nil if
 	// there was neither.

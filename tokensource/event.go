@@ -11,7 +11,7 @@ import (
 	"github.com/agsauth/agsauth/tokensource/internal/sharing"
 )
 
-// Kind is what an [Event] tells.
+// Kind is the kind of an [Event].
 type Kind uint8
 
 const (
@@ -35,7 +35,7 @@ const (
 	// EventEnded says that the session has ended. It comes once a session.
 	EventEnded
 	// EventStoreFailed says that the store could not be read or written. The session goes
-	// on in memory, and what is unsaved is saved later.
+	// on in memory, and the save is retried.
 	EventStoreFailed
 	// EventSaved says that a session was saved after a save that had failed.
 	EventSaved
@@ -121,7 +121,7 @@ func (s *Source) announce(e Event) {
 	s.enqueueLocked(now, e)
 }
 
-// announceNotice announces what the store is found to be like.
+// announceNotice announces a notice of package sharing.
 func (s *Source) announceNotice(n sharing.Notice, err error) {
 	kind := EventStoreFailed
 	switch n {

@@ -53,7 +53,8 @@ func (op *operation) readStore() error {
 	return nil
 }
 
-// prefersConfigToken reports whether Config.Token goes before what is stored.
+// prefersConfigToken reports whether Config.Token takes precedence over the stored
+// record.
 func (op *operation) prefersConfigToken(rec *sharing.Record) bool {
 	v := op.view()
 	return v.PrefersConfigToken(op.src.stored(rec), v.now)

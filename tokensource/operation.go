@@ -196,8 +196,8 @@ func (op *operation) isStillDue() bool {
 	return op.apply(lifecycle.TimePassed{Surroundings: v.around})
 }
 
-// patience is how long the operation waits for others: not long if callers are served,
-// or have their answer.
+// patience is how long the operation waits for others: not long if callers are served, or
+// already have an error.
 func (op *operation) patience() time.Duration {
 	if v := op.view(); v.IsServing(v.now) {
 		return lockRecheck
@@ -214,7 +214,7 @@ func (op *operation) acquire(limit time.Duration) (release func(), err error) {
 }
 
 // open takes the exclusive slot and the lock, and loads the record, if there is a store.
-// release gives both back, as far as they were had.
+// release gives back whatever was acquired.
 func (op *operation) open(slotLimit, lockLimit time.Duration) (rec *sharing.Record, release func(), err error) {
 	leave, err := op.acquire(slotLimit)
 	shared := op.src.shared
@@ -252,7 +252,7 @@ func (op *operation) receive(pair *ags.Token) (wanted bool) {
 	}
 	s.mu.Unlock()
 	if !wanted && isMarked {
-		_ = op.signOutAtGateway(op.detachedCtx, pair)
+		_ = op.signOutPairs(op.detachedCtx, []*ags.Token{pair})
 	}
 	return wanted
 }

@@ -21,8 +21,8 @@ const (
 
 // refresh redeems the refresh token under the lock, unless another process has done so.
 //
-// The order keeps the session if the process dies at any point: slot, lock, load, adopt
-// what is newer, mark the attempt, ask the gateway, save, unlock; then publish.
+// The order minimizes what a crash can lose: slot, lock, load, adopt what is newer, mark
+// the attempt, ask the gateway, save, unlock; then publish.
 func (op *operation) refresh() lifecycle.Outcome {
 	s := op.src
 	v := op.view()
@@ -249,7 +249,7 @@ func (op *operation) rejected(p *lifecycle.Pair, cause lifecycle.Cause) lifecycl
 	return lifecycle.Rejected{Cause: cause, Pair: p, DeviceDeleted: ags.DeviceDeleted(cause.Err), Draw: op.src.cfg.draw()}
 }
 
-// transientFailure is a refresh that failed not because of the gateway.
+// transientFailure returns the outcome of a failure outside the gateway.
 func (op *operation) transientFailure(err error) lifecycle.Outcome {
 	if op.ctx.Err() != nil {
 		return nil
@@ -257,7 +257,8 @@ func (op *operation) transientFailure(err error) lifecycle.Outcome {
 	return lifecycle.RefreshFailed{Cause: causeOf(err, lifecycle.Transient), Draw: op.src.cfg.draw()}
 }
 
-// waitForStore is a refresh that the store holds up while there is a live token.
+// waitForStore returns the outcome of a refresh that the store holds up while there is a
+// live token: the next attempt is due at its expiry at the latest.
 func (op *operation) waitForStore(err error) lifecycle.Outcome {
 	if op.ctx.Err() != nil {
 		return nil

@@ -8,7 +8,7 @@ import (
 	"github.com/agsauth/agsauth/tokensource/internal/sharing"
 )
 
-// maxUnlockedWait spreads those who refresh without the lock.
+// maxUnlockedWait is the longest random delay before a refresh without the lock.
 const maxUnlockedWait = 2 * time.Second
 
 // refreshPastHolder decides what to do when another process has held the lock for as long

@@ -7,15 +7,15 @@ import (
 	"github.com/agsauth/agsauth/tokensource/internal/lifecycle"
 )
 
-// maxIdle is how often Run evaluates the session at least: the timers of a machine that
-// slept are late.
+// maxIdle is the longest time between two evaluations by Run: the timers of a machine
+// that slept are late.
 const maxIdle = time.Minute
 
 // Run keeps the token fresh while nobody asks for one, so that the session of an idle
-// program does not end unnoticed and the first request after a pause does not wait. It
-// evaluates the session when something is due, and at least once a minute, because a
-// machine that slept has late timers. When the session has ended and there is no Login it
-// waits for SetToken or Sync, or for another process to revive the session.
+// program does not expire and the first request after a pause does not wait. It evaluates
+// the session when something is due, and at least once a minute, because a machine that
+// slept has late timers. When the session has ended and there is no Login it waits for
+// SetToken or Sync, or for another process to revive the session.
 //
 // It returns the cause of ctx's end, or ErrClosed; or an error at once if another Run is
 // running.

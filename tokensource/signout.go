@@ -117,8 +117,8 @@ func (op *operation) saveExplicitly(rec *sharing.Record) (saved *sharing.Record,
 	return rec, release, result.Err
 }
 
-// replaceByMark prepares for the mark of a sign-out in the place of a record. The pair of
-// that record would be stored nowhere afterwards, so it is to be signed out, too.
+// replaceByMark prepares for the mark of a sign-out in the place of a record. The mark
+// overwrites the only copy of the record's pair, so that is to be signed out, too.
 func (op *operation) replaceByMark(read *sharing.Record) {
 	if read == nil {
 		return
@@ -135,11 +135,19 @@ func (op *operation) replaceByMark(read *sharing.Record) {
 // that the gateway does not know them any more.
 func (op *operation) signOutPairs(ctx context.Context, pairs []*ags.Token) error {
 	var errs []error
+	failed := 0
 	for i, pair := range pairs {
 		err := op.signOutAtGateway(ctx, pair)
-		if i == 0 || classifyRefresh(err) == lifecycle.Transient {
+		isTransient := err != nil && classifyRefresh(err) == lifecycle.Transient
+		if i == 0 || isTransient {
 			errs = append(errs, callError(ctx, "sign out", err))
 		}
+		if isTransient {
+			failed++
+		}
+	}
+	if s := op.src; failed > 0 && s.shared != nil {
+		s.shared.PostponeSignOuts()
 	}
 	return errors.Join(errs...)
 }
@@ -160,7 +168,6 @@ func (op *operation) signOutAtGateway(ctx context.Context, pair *ags.Token) erro
 		s.shared.SignOutAnswered(pair)
 	default:
 		s.shared.QueueSignOut(pair)
-		s.shared.PostponeSignOuts()
 	}
 	return err
 }

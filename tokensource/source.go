@@ -17,8 +17,8 @@ import (
 // Source keeps one session alive. Make one with [New]. All its methods are safe for
 // concurrent use. It has a goroutine or a timer only while an operation is under way.
 //
-// A program may have very many of them, most at rest. What one at rest does not need
-// is behind a pointer, nil until it is needed.
+// A program may have many idle Sources, so state that is needed only during an operation
+// is allocated on demand.
 type Source struct {
 	// snapshot is what callers find without the lock. Only refreshSnapshotLocked and
 	// Close write it.
@@ -29,7 +29,7 @@ type Source struct {
 	clock  dualclock.Reader
 	shared *sharing.Protocol // nil without a Store
 
-	mu sync.Mutex // guards the rest; never held during I/O, a wait or the user's code
+	mu sync.Mutex // guards the rest; never held during I/O, a wait or the user's code other than Clock
 
 	state    lifecycle.State // changed by applyLocked only
 	epoch    *epoch          // nil until it is needed
@@ -37,7 +37,7 @@ type Source struct {
 	required chan struct{}   // what LoginRequired returns, made when it is first called
 	closed   bool
 
-	running atomic.Bool // Run is
+	running atomic.Bool // whether Run is running
 }
 
 // snapshot holds a token and the deadline until which it can be served with nothing else
@@ -56,8 +56,8 @@ type waitPoint struct {
 	expiredAt dualclock.Deadline // of the token: if a clock is set back, it lives again
 }
 
-// New returns a Source. It calls nobody and starts nothing: that is left to the first
-// call for a token. The error says what is wrong with cfg.
+// New returns a Source. It does no I/O and starts no goroutine. The error says what is
+// wrong with cfg.
 func New(cfg Config) (*Source, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
@@ -125,7 +125,7 @@ func (s *Source) refreshSnapshotLocked(now dualclock.Instant) {
 	}
 }
 
-// decideLocked returns what is to be done now.
+// decideLocked decides with the operation in flight and the sign-outs that are pending.
 func (s *Source) decideLocked(now dualclock.Instant) lifecycle.Decision {
 	return lifecycle.Decide(&s.state, s.surroundingsLocked(), now)
 }
@@ -178,9 +178,9 @@ func loginRequired(state *lifecycle.State, end lifecycle.End) *LoginRequiredErro
 
 // Close ends the Source. It starts nothing more, answers all who wait with ErrClosed, and
 // ends a login that is under way. It waits for a refresh under way until that is answered
-// and saved, because the answer may hold the only pair that is still good, but no longer
-// than RefreshTimeout and StoreTimeout together. Then it saves what the store does not
-// have; it waits up to a second for the lock, and up to StoreTimeout for each call of the
+// and saved, because its answer may be the only valid pair, but no longer than
+// RefreshTimeout and StoreTimeout together. Then it saves what the store does not have;
+// it waits up to a second for the lock, and up to StoreTimeout for each call of the
 // store. The error says that something is still under way, which then ends by itself, or
 // that the session could not be saved. What is stored stays stored. Further calls of
 // Close wait as the first does.

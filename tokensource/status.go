@@ -11,18 +11,18 @@ import (
 type Phase uint8
 
 const (
-	// Unknown is before anybody has asked for a token. If there is a store, it was not
+	// Unknown means that nobody has asked for a token. If there is a store, it was not
 	// read yet.
 	Unknown Phase = iota
-	// Fresh is when the access token is served and nothing is to be done.
+	// Fresh means that the access token is served and nothing is to be done.
 	Fresh
-	// Ageing is when the access token is served and a refresh is due, or under way,
-	// behind it.
+	// Ageing means that the access token is served and a refresh is due, or under way, in
+	// the background.
 	Ageing
-	// Expired is when the access token is dead and the session is not: callers wait for
-	// the refresh.
+	// Expired means that the access token has expired but the session can still be
+	// refreshed: callers wait for the refresh.
 	Expired
-	// Ended is when only a new sign-on helps.
+	// Ended means that only a new sign-on helps.
 	Ended
 )
 

@@ -58,7 +58,9 @@ func (s *Source) wait(ctx context.Context) (*oauth2.Token, error) {
 		case r.bearer != nil:
 			return r.bearer, nil
 		case r.op == nil && waitsForLock(ctx, r.err):
-			if err := s.awaitRetry(ctx); err != nil {
+			if err := s.awaitRetry(ctx); errors.Is(err, ErrClosed) {
+				return nil, err
+			} else if err != nil {
 				return nil, fmt.Errorf("%w: %w", err, r.err)
 			}
 			r = s.evaluate(ctx, nil)

@@ -29,7 +29,7 @@ func (s *Source) workLocked() *work {
 // isIdle reports whether nothing is under way any more.
 func (w *work) isIdle() bool { return w.group.Idle() && len(w.events) == 0 }
 
-// rest forgets what was under way once nothing is any more.
+// rest drops the work once nothing is under way.
 func (s *Source) rest() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,7 +65,7 @@ func (s *Source) notifyWaitersLocked() {
 	}
 }
 
-// whenChanged returns the channel that is closed when to evaluate again.
+// whenChanged returns the channel that is closed when waiters must evaluate again.
 func (w *work) whenChanged() <-chan struct{} { return made(&w.changed) }
 
 // whenClosing returns the channel that Close closes.

@@ -162,7 +162,7 @@ func (o TimePassed) apply(c *change) {
 	}
 }
 
-// publish makes p the current pair. Only here is a pair replaced: both tokens, and all
+// publish makes p the current pair. Only publish installs a pair: both tokens, and all
 // that is known of them, at once.
 func (c *change) publish(p *Pair, kind Kind) {
 	if c.pair == nil || p.startedAt != c.pair.startedAt {
@@ -178,9 +178,9 @@ func (c *change) publish(p *Pair, kind Kind) {
 	c.emit(Event{Kind: kind})
 }
 
-// forgetFailures forgets what the current pair has made up for. A pair that another
-// process got is no reason to call any sooner if it is as good as dead, or if Login is
-// what has failed.
+// forgetFailures forgets failures that the new pair resolves. A pair that another process
+// got is no reason to call any sooner if it is as good as dead, or if Login is what has
+// failed.
 func (c *change) forgetFailures(kind Kind) {
 	adopted, due := kind == EventAdopted, c.pair.schedule()
 	if !adopted || !c.failure.isTransientRefresh() || !c.pair.isBrief(&due, c.now) {

@@ -6,7 +6,7 @@ import (
 	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 )
 
-// The numbers of what follows a failure.
+// The constants of the back-off.
 const (
 	firstBackoff   = 250 * time.Millisecond
 	maxBackoffCap  = 30 * time.Second

@@ -145,7 +145,7 @@ func (v *view) endedByTime() Reason {
 	case !v.pair.HasRefreshToken && v.passed(v.due.serveUntil):
 		return RefreshExpired
 	case v.due.exhausted && v.due.serveUntil.PassedOnBoth(v.now):
-		// A refresh would cost more time than it can still win.
+		// A refresh could not move the expiry.
 		return FixedExpired
 	default:
 		return NotEnded

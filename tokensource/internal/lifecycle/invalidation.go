@@ -23,8 +23,8 @@ const (
 	refreshOwed
 )
 
-// afterFailedRefresh returns the invalidation once a refresh has failed. Though an API
-// has rejected it, the token at hand is the best there is.
+// afterFailedRefresh returns the invalidation once a refresh has failed. The token is
+// served again, because there is no other.
 func (i invalidation) afterFailedRefresh() invalidation {
 	if i == invalidated {
 		return refreshOwed
@@ -33,7 +33,8 @@ func (i invalidation) afterFailedRefresh() invalidation {
 }
 
 // withholds reports whether the access token is not served because of the invalidation.
-// After the gateway has rejected the refresh token, nothing speaks for the access token.
+// If the gateway has rejected the refresh token, too, the access token is not served any
+// more.
 func (i invalidation) withholds(ended Reason) bool {
 	return i == invalidated || i == refreshOwed && ended == RefreshRejected
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 )
 
-// The numbers of a pair's schedule.
+// The constants of a pair's schedule.
 const (
 	// The wire has whole seconds, and ours may be 999 ms late. So an access token is
 	// served until one second before its expiry, or a tenth of its life if that is less.

@@ -30,8 +30,8 @@ const (
 	hasLogin
 )
 
-// current is what is known of the current pair besides its tokens. A new pair begins
-// with none of it.
+// current is what is known of the current pair besides its tokens. It is reset with each
+// new pair.
 type current struct {
 	invalidation   invalidation
 	outcomeUnknown bool // a refresh of the pair may have been granted though we have no answer

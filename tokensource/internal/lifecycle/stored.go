@@ -6,7 +6,7 @@ import (
 	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 )
 
-// rereadInterval is how often an ended session looks whether it was revived.
+// rereadInterval is how often the store of an ended session is read again.
 const rereadInterval = time.Second
 
 // Stored is a record of the store. A nil one means that nothing is stored.
