@@ -7,7 +7,7 @@ import (
 	"github.com/agsauth/agsauth/clock"
 )
 
-// jumpingClock is the system's clock, whose wall side is set forward and back.
+// jumpingClock is the system's clock with a wall clock that can be set forward and back.
 type jumpingClock struct {
 	clock.Real
 
@@ -22,8 +22,8 @@ func (j *jumpingClock) Now() time.Time {
 	return time.Now().Round(0).Add(time.Duration(j.offset.Load()))
 }
 
-// Elapsed returns what has passed, whatever the wall clock says.
+// Elapsed returns the time that has passed, whatever the wall clock says.
 func (j *jumpingClock) Elapsed() time.Duration { return time.Since(j.began) }
 
-// jump sets the wall clock forward, or back.
+// jump sets the wall clock forward or back.
 func (j *jumpingClock) jump(by time.Duration) { j.offset.Add(int64(by)) }

@@ -15,11 +15,11 @@ import (
 const (
 	// recoveryTimeout is how long every call may take to succeed again after a fault.
 	recoveryTimeout = 40 * time.Second
-	// pollInterval is how often it is looked whether they are.
+	// pollInterval is how often that is checked.
 	pollInterval = 20 * time.Millisecond
 )
 
-// play plays the schedule until ctx ends. Each fault comes when every call succeeds again.
+// injectAll plays the schedule until ctx ends. Each fault comes when every call succeeds again.
 func (g *group) injectAll(ctx context.Context, faults *schedule) {
 	for {
 		a := faults.next()
@@ -43,8 +43,8 @@ func (g *group) injectAll(ctx context.Context, faults *schedule) {
 	}
 }
 
-// awaitHealthy waits until all replicas are well; that they are not is a violation if it
-// lasts. It reports whether the play is to go on.
+// awaitHealthy waits until all replicas are healthy. It is a violation if that takes too
+// long. awaitHealthy reports whether the schedule goes on.
 func (g *group) awaitHealthy(ctx context.Context) bool {
 	begin := time.Now()
 	for told := false; ; {
@@ -68,19 +68,18 @@ func (g *group) unhealthy() string {
 			status := m.current().source.Status()
 			return fmt.Sprintf("replica %d is %s (%s), %v", m.index, status.Phase, status.Reason, status.Err)
 		}
-		// What it does not know yet: its session was revoked.
+		// The replica does not know yet that its session was revoked.
 		if info, ok := g.srv.Inspect(m.currentToken()); !ok || !info.Live {
-			return fmt.Sprintf("replica %d goes on with a token that is dead", m.index)
+			return fmt.Sprintf("replica %d still uses an expired token", m.index)
 		}
 	}
 	return ""
 }
 
-// agreed waits until all use the same token, and none is about to replace it. Otherwise
-// one would replace the token that is rejected by the next one, which was issued a
-// moment before and is rejected as well: that it follows the one and not the other
-// could not be helped. And a token whose answer is on its way when the clock is set
-// forward is dead when it arrives: who waits for it is told to come back.
+// awaitSameToken waits until all replicas use the same token and none is about to replace
+// it. Otherwise a replica would replace the rejected token by one that is rejected, too,
+// and of two rejections in a row only the first has an effect. A token that is on its way
+// while the clock is set forward has expired when it arrives.
 func (g *group) awaitSameToken(ctx context.Context) (token string, ok bool) {
 	begin := time.Now()
 	for told := false; ; {
@@ -92,7 +91,7 @@ func (g *group) awaitSameToken(ctx context.Context) (token string, ok bool) {
 		}
 		if !told && time.Since(begin) > recoveryTimeout {
 			told = true
-			g.recorder.violation("not of one mind", "the replicas do not come to use the same token")
+			g.recorder.violation("no agreement", "the replicas do not agree on a token")
 		}
 		if !pause(ctx, pollInterval) {
 			return "", false
@@ -100,14 +99,14 @@ func (g *group) awaitSameToken(ctx context.Context) (token string, ok bool) {
 	}
 }
 
-// freshAge is when nobody is about to refresh a token yet.
+// freshAge is the age up to which no replica refreshes a token.
 const freshAge = soonest - 400*time.Millisecond
 
-// endGuard is how long before the end of a session the clock is left alone, until there is
-// another: an end that is learnt while it is off, by less than a minute, stays off.
+// endGuard is how long before the end of a session the clock is not set. An end that is
+// received while the clock is wrong by less than a minute stays wrong.
 const endGuard = 20 * time.Second
 
-// awaitSpan waits until a session is not about to end.
+// awaitSpan waits until the session is not about to end.
 func (g *group) awaitSpan(ctx context.Context) bool {
 	for time.Until(g.model.sessionEnd()) < endGuard {
 		if !pause(ctx, pollInterval) {
@@ -117,9 +116,8 @@ func (g *group) awaitSpan(ctx context.Context) bool {
 	return g.awaitHealthy(ctx)
 }
 
-// tame turns a jump of the clock that would pass the session'g end into one that goes
-// back: by that clock the session would be over, and what it is worth to who is started
-// or adopts then is the vectors' to say.
+// clampJump turns a jump of the clock past the session's end into one back. By that clock the
+// session would be over; the vectors test what happens then.
 func (g *group) clampJump(jump time.Duration) time.Duration {
 	if end := g.model.sessionEnd(); jump > 0 && !end.IsZero() && jump > time.Until(end)-endGuard {
 		return -jump
@@ -127,7 +125,7 @@ func (g *group) clampJump(jump time.Duration) time.Duration {
 	return jump
 }
 
-// perform causes a fault and returns when it is over.
+// inject causes a fault and returns when it is over.
 func (g *group) inject(ctx context.Context, a fault) error {
 	m := g.replicas[a.replica]
 	switch a.kind {
@@ -174,7 +172,7 @@ func lostIf(lost bool) agstest.Kind {
 	return ""
 }
 
-// befall has a fault befall all calls of the gateway for a while.
+// faultDuring applies a fault to all gateway calls for a while.
 func (g *group) faultDuring(ctx context.Context, span time.Duration, f agstest.Fault) error {
 	for _, op := range []agstest.Op{agstest.Refresh, agstest.SignOn} {
 		g.srv.Always(op, f)
@@ -184,7 +182,7 @@ func (g *group) faultDuring(ctx context.Context, span time.Duration, f agstest.F
 	return nil
 }
 
-// script has a fault befall the next refresh, and waits until it has.
+// faultNext applies a fault to the next refresh, and waits for that.
 func (g *group) faultNext(ctx context.Context, f agstest.Fault) error {
 	n := g.srv.Count(agstest.Refresh)
 	g.srv.Script(agstest.Refresh, f)
@@ -194,7 +192,7 @@ func (g *group) faultNext(ctx context.Context, f agstest.Fault) error {
 	return nil
 }
 
-// signOut has one replica sign out, and a human sign on after a while.
+// signOut signs out one replica, and signs on again after a while.
 func (g *group) signOut(ctx context.Context, m *replica, span time.Duration) error {
 	ctx = context.WithoutCancel(ctx)
 	if err := m.current().source.SignOut(ctx); err != nil {
@@ -206,8 +204,8 @@ func (g *group) signOut(ctx context.Context, m *replica, span time.Duration) err
 	return g.login(ctx, m)
 }
 
-// harm does something to the file, and waits until one of those who have the session
-// in memory has made it all again: who is started on it before has none.
+// damageFile damages the file, and waits until a replica that has the session in memory has
+// saved it again. A replica started before would have no session.
 func (g *group) damageFile(ctx context.Context, do func() error) error {
 	if err := do(); err != nil {
 		return err
@@ -229,7 +227,7 @@ func (m *replica) currentToken() string {
 	return m.lastToken
 }
 
-// pause waits, and reports whether it could.
+// pause waits. It reports false if ctx ended first.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

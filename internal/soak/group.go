@@ -25,20 +25,19 @@ const (
 	signingReplica = replicas - 1
 )
 
-// groupConfig is what there is to one group and not to another.
+// groupConfig is what the groups differ in.
 type groupConfig struct {
 	name string
-	// kinds are what goes wrong on it.
+	// kinds are the faults of the group.
 	kinds []kind
-	// fixedLifetime is how long a session lasts that nothing ends.
+	// fixedLifetime is the lifetime of a session that nothing ends early.
 	fixedLifetime time.Duration
-	// inMemory has the platform listen in memory, for a test in a bubble.
+	// inMemory makes the platform listen in memory, for a test in a synctest bubble.
 	inMemory bool
 }
 
-// groupConfigs are the two that are soaked: in one sessions are ended, long before their time,
-// by all that can end one; in the other a session goes through everything else until it
-// has reached its fixed horizon.
+// groupConfigs returns the two groups. In one, sessions are ended early by everything that
+// can end one. In the other, a session survives all other faults until its fixed horizon.
 func groupConfigs(lifetime time.Duration) []groupConfig {
 	lasting := slices.DeleteFunc(kinds(), kind.endsSessions)
 	return []groupConfig{
@@ -61,18 +60,18 @@ type group struct {
 	replicas [replicas]*replica
 }
 
-// build sets the group, and signs on.
+// newGroup starts the platform of the group and signs on.
 func newGroup(ctx context.Context, c groupConfig, out io.Writer) (*group, error) {
 	g := &group{groupConfig: c, clock: newJumpingClock(), recorder: newRecorder(c.name, out), base: &http.Transport{MaxIdleConnsPerHost: 1024}}
 	g.model = &model{canLogin: func(replica int) bool { return replica == signingReplica }}
 	g.srv = agstest.NewServer(agstest.Config{
 		AccessLifetime: accessLifetime, RefreshLifetime: refreshLifetime, FixedLifetime: c.fixedLifetime,
-		// An answer that is lost can be had once more; a refresh token that is
-		// spent twice later than that ends the session, and is found out.
+		// A lost answer can be repeated for a while. A refresh token used twice after that
+		// ends the session, and is noticed.
 		ReuseGrace:            2 * time.Second,
 		AccessEndsWithSession: true,
 		InMemory:              c.inMemory,
-		// Of tokens as short as these, all seconds would cut off a quarter.
+		// Whole seconds would cut off a quarter of tokens as short as these.
 		Quirks: agstest.Quirks{MillisecondClaims: true},
 	})
 	if c.inMemory {
@@ -98,7 +97,7 @@ func newGroup(ctx context.Context, c groupConfig, out io.Writer) (*group, error)
 	return g, g.login(ctx, g.replicas[0])
 }
 
-// close ends all, and leaves nothing behind.
+// close stops the group and waits until everything has ended.
 func (g *group) close() error {
 	var errs []error
 	for _, m := range g.replicas {
@@ -111,7 +110,7 @@ func (g *group) close() error {
 	return errors.Join(append(errs, os.RemoveAll(g.folder))...)
 }
 
-// asDave is a sign-on by the user that every gateway knows.
+// asDave is a sign-on by the default user of agstest.
 func asDave(clientID string) ags.SignOnRequest {
 	return ags.SignOnRequest{
 		Parameters: []ags.Parameter{
@@ -121,7 +120,7 @@ func asDave(clientID string) ags.SignOnRequest {
 	}
 }
 
-// login is what a human does.
+// login signs on, as a human would, and hands in the token.
 func (g *group) login(ctx context.Context, m *replica) error {
 	src := m.current().source
 	token, err := g.gateway.SignOn(ctx, asDave(src.Status().ClientID))
@@ -131,16 +130,16 @@ func (g *group) login(ctx context.Context, m *replica) error {
 	return src.SetToken(ctx, token)
 }
 
-// traffic is callers at work.
+// traffic is the running callers.
 type traffic struct {
 	stop context.CancelFunc
 	wg   sync.WaitGroup
 }
 
-// begin has callers call, each replica as many as the others.
+// begin starts the callers, the same number for each replica.
 func (g *group) begin(ctx context.Context, callers int) *traffic {
 	t := &traffic{}
-	// An interrupt ends the play, and then the calls: those under way count as well.
+	// An interrupt ends the schedule and then the calls. Those under way count, too.
 	ctx, t.stop = context.WithCancel(context.WithoutCancel(ctx))
 	for i := range callers {
 		m := g.replicas[i%replicas]
@@ -148,7 +147,7 @@ func (g *group) begin(ctx context.Context, callers int) *traffic {
 			ticker := time.NewTicker(callInterval)
 			defer ticker.Stop()
 			for {
-				// Not under ctx: what is under way at the end is to count as well.
+				// Not under ctx, so that calls under way at the end count, too.
 				g.call(context.WithoutCancel(ctx), m)
 				select {
 				case <-ticker.C:
@@ -162,19 +161,19 @@ func (g *group) begin(ctx context.Context, callers int) *traffic {
 }
 
 const (
-	// callInterval is what lies between two calls of one caller.
+	// callInterval is the pause between two calls of a caller.
 	callInterval = 400 * time.Millisecond
-	// callTimeout is what a caller has.
+	// callTimeout is the timeout of a call.
 	callTimeout = 30 * time.Second
 )
 
-// end lets the calls under way come to their ends.
+// end waits for the calls under way.
 func (t *traffic) end() {
 	t.stop()
 	t.wg.Wait()
 }
 
-// call makes one, and takes down what came of it.
+// call makes a call and records its result.
 func (g *group) call(ctx context.Context, m *replica) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -205,7 +204,7 @@ func (m *replica) get(ctx context.Context, url string) error {
 	return nil
 }
 
-// statusError is an answer that is no good.
+// statusError is an answer with an unexpected status.
 type statusError int
 
 func (e statusError) Error() string { return fmt.Sprintf("status %d", int(e)) }

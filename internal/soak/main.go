@@ -17,23 +17,23 @@ import (
 	"github.com/agsauth/agsauth/agstest"
 )
 
-// options are what a run is told.
+// options are the flags of a run.
 type options struct {
 	span     time.Duration
 	lifetime time.Duration
 	seed     uint64
 	callers  int
 	json     bool
-	// inMemory has the platform listen in memory, for a test in a bubble.
+	// inMemory makes the platform listen in memory, for a test in a synctest bubble.
 	inMemory bool
 }
 
 func main() {
 	var o options
-	flag.DurationVar(&o.span, "for", 2*time.Minute, "how long it goes on")
-	flag.DurationVar(&o.lifetime, "lifetime", 0, "how long a session lasts that nothing ends (default 48m, or what a shorter run reaches twice)")
-	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano())%1_000_000, "what the schedules follow from")
-	flag.IntVar(&o.callers, "callers", 200, "how many call at a time; a few at least")
+	flag.DurationVar(&o.span, "for", 2*time.Minute, "duration of the run")
+	flag.DurationVar(&o.lifetime, "lifetime", 0, "lifetime of a session (default 48m, or what a shorter run reaches twice)")
+	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano())%1_000_000, "seed of the schedules")
+	flag.IntVar(&o.callers, "callers", 200, "number of concurrent callers; a few at least")
 	flag.BoolVar(&o.json, "json", false, "print the summary as JSON, and nothing else")
 	flag.Parse()
 	if o.lifetime == 0 {
@@ -51,8 +51,8 @@ func main() {
 	}
 }
 
-// lifetimeOf returns how long a session lasts where nobody says it: as long as it should,
-// if a run is longer, and otherwise what it reaches twice, if it is not too short.
+// lifetimeOf returns the default lifetime of a session: the full one if the run is longer,
+// or else one that the run reaches twice, if that is not too short.
 func lifetimeOf(span time.Duration) time.Duration {
 	if span > fixedLifetime {
 		return fixedLifetime
@@ -60,7 +60,7 @@ func lifetimeOf(span time.Duration) time.Duration {
 	return max(span*3/8, shortLifetime).Truncate(time.Second)
 }
 
-// run soaks, and prints what has come of it. ok is that nothing was violated.
+// run runs the soak and prints its summary. ok reports that there was no violation.
 func run(ctx context.Context, o options, out io.Writer) (ok bool, err error) {
 	discardLog()
 	progress := out
@@ -109,7 +109,7 @@ func run(ctx context.Context, o options, out io.Writer) (ok bool, err error) {
 	return sum.ok(), nil
 }
 
-// soak is the run itself. It returns what was sampleInterval.
+// soak runs both groups and returns the samples of memory.
 func soak(ctx context.Context, o options, groups []*group) []sample {
 	runCtx, cancel := context.WithTimeout(ctx, o.span)
 	defer cancel()
@@ -122,14 +122,14 @@ func soak(ctx context.Context, o options, groups []*group) []sample {
 	return samples
 }
 
-// soak plays the script while runCtx lasts, with callers at work.
+// soak plays the schedule until runCtx ends, while the callers call.
 func (g *group) soak(ctx, runCtx context.Context, callers int, faults *schedule) {
 	stallCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	t := g.begin(ctx, callers)
 	var wg sync.WaitGroup
 	wg.Go(func() { g.detectStalls(stallCtx) })
 	wg.Go(func() { g.report(runCtx) })
-	// Callers go on until all are well: who is not asked does not refresh.
+	// Callers go on until all replicas are healthy: without calls nobody refreshes.
 	defer func() {
 		t.end()
 		stop()
@@ -143,7 +143,7 @@ func (g *group) soak(ctx, runCtx context.Context, callers int, faults *schedule)
 	}
 }
 
-// settled waits for what is just about to end, and returns what is in use then.
+// settled waits for what is about to end, and returns the memory in use then.
 func settled(began time.Time, goroutines int) sample {
 	for range 100 {
 		if runtime.NumGoroutine() <= goroutines {
@@ -154,7 +154,7 @@ func settled(began time.Time, goroutines int) sample {
 	return takeSample(began)
 }
 
-// check adds to the violations what can be told of the all only.
+// check adds the violations that only the whole run shows.
 func (g *group) check() {
 	stats := g.srv.Stats()
 	if stats.Reuses > 0 {
@@ -179,6 +179,6 @@ func (g *group) check() {
 		return
 	}
 	for _, l := range g.model.replacedEarly() {
-		g.recorder.violation("session lost", "it was to end at %s, and was another'g before", g.recorder.since(l.end))
+		g.recorder.violation("session lost", "its end was due at %s, and another session replaced it before", g.recorder.since(l.end))
 	}
 }

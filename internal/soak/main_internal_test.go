@@ -41,7 +41,7 @@ func tellsHowItWent(t *testing.T) {
 	assert.Contains(t, out.String(), "lasting")
 }
 
-// staged is a group of which only the recorder and the gateway are checked.
+// testGroup is a group of which only the recorder and the gateway are checked.
 func testGroup(t *testing.T, c groupConfig) *group {
 	c.inMemory = true
 	s, err := newGroup(t.Context(), c, io.Discard)
@@ -125,7 +125,7 @@ func TestBook_CountsWhatItDoesNotKeep(t *testing.T) {
 }
 
 // The clock is not set where one session is about to give way to another.
-func TestStage_AwaitsASpan(t *testing.T) {
+func TestAwaitSpan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &group{model: &model{}}
 		s.model.sessionSeen(time.Now().Add(endGuard - 1))
@@ -136,7 +136,7 @@ func TestStage_AwaitsASpan(t *testing.T) {
 }
 
 // The clock is not set past the end of a session.
-func TestStage_TamesJumps(t *testing.T) {
+func TestClampJump(t *testing.T) {
 	s := &group{model: &model{}}
 	assert.Equal(t, time.Minute, s.clampJump(time.Minute), "there is no session yet")
 	s.model.sessionSeen(time.Now().Add(time.Minute))

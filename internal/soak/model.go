@@ -55,7 +55,7 @@ type model struct {
 	lastAt        time.Time // of the last rejection
 }
 
-// kept is how many windows are kept. Earlier ones explain nothing any more.
+// maxWindows is how many windows are kept. Earlier ones explain nothing any more.
 const maxWindows = 8
 
 // begin opens the window of a fault. end closes it.

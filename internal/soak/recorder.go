@@ -97,7 +97,7 @@ func (a fault) detail() string {
 	return ""
 }
 
-// violated records a violation of this kind.
+// violation records a violation of this kind.
 func (b *recorder) violation(what, format string, args ...any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -123,15 +123,15 @@ func (b *recorder) printLocked(format string, args ...any) {
 	fmt.Fprintf(b.out, "%9s  %-8s  %s\n", b.at(), b.name, fmt.Sprintf(format, args...))
 }
 
-// at is how long it has been going on.
+// at returns the time since the beginning.
 func (b *recorder) at() string { return b.since(time.Now()) }
 
-// since is how far an instant is from the beginning.
+// since returns the time from the beginning to an instant.
 func (b *recorder) since(at time.Time) string {
 	return at.Sub(b.began).Round(100 * time.Millisecond).String()
 }
 
-// read returns what was taken down so far.
+// read returns what was recorded so far.
 func (b *recorder) read() (counts, []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

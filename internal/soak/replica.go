@@ -14,27 +14,26 @@ import (
 	"github.com/agsauth/agsauth/transport"
 )
 
-// replica is one of those that share the session: a process, as it were, which is
-// restarted at times.
+// replica stands for a process that shares the session and is restarted at times.
 type replica struct {
 	index    int
 	instance atomic.Pointer[instance]
 
-	mu        sync.Mutex // guards all below
+	mu        sync.Mutex // guards the rest
 	lastToken string     // the last access token that was sent
-	expiry    time.Time  // when it dies
+	expiry    time.Time  // when it expires
 }
 
 // instance is a replica from one start to the next.
 type instance struct {
 	source  *tokensource.Source
 	client  *http.Client
-	stopped chan struct{} // closed when Run has returned; nil where there is none
+	stopped chan struct{} // closed when Run has returned; nil if it was not started
 }
 
 func (m *replica) current() *instance { return m.instance.Load() }
 
-// enter brings a replica on group.
+// newReplica adds a replica to the group.
 func (g *group) newReplica(index int) (*replica, error) {
 	m := &replica{index: index}
 	l, err := g.start(m)
@@ -45,7 +44,7 @@ func (g *group) newReplica(index int) (*replica, error) {
 	return m, nil
 }
 
-// start begins a life, on what is stored.
+// start starts an instance from the stored session.
 func (g *group) start(m *replica) (*instance, error) {
 	cfg := tokensource.Config{
 		Refresher: g.gateway, Store: &store.File{Path: g.file}, Clock: g.clock,
@@ -70,7 +69,7 @@ func (g *group) start(m *replica) (*instance, error) {
 	return l, nil
 }
 
-// restart ends one life and begins the next.
+// restart ends one instance and starts the next.
 func (g *group) restart(m *replica) error {
 	g.model.restarted(m.index)
 	next, err := g.start(m)
@@ -90,29 +89,27 @@ func (l *instance) close() error {
 	return err
 }
 
-// well reports whether a replica has a good token, and nothing that is remembered
-// of a failure.
+// healthy reports whether a replica has a good token and remembers no failure.
 func (m *replica) healthy() bool {
 	status := m.current().source.Status()
 	return (status.Phase == tokensource.Fresh || status.Phase == tokensource.Ageing) &&
 		status.Err == nil && status.Reason == 0 && !status.Unsaved
 }
 
-// tokenExpiry is when the last token that was sent dies.
+// tokenExpiry returns when the last token that was sent expires.
 func (m *replica) tokenExpiry() time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.expiry
 }
 
-// recordingTransport is what a replica'g requests go through, behind all that the library does.
+// recordingTransport is the base transport of a replica's requests.
 type recordingTransport struct {
 	group   *group
 	replica *replica
 }
 
-// RoundTrip passes a request on, and takes down which token it has and whether that was
-// rejected.
+// RoundTrip passes a request on, and records its token and whether that was rejected.
 func (t *recordingTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	begin, token := time.Now(), strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer ")
 	t.replica.noteToken(t.group, token)
@@ -124,12 +121,12 @@ func (t *recordingTransport) RoundTrip(req *http.Request) (*http.Response, error
 	if info, ok := t.group.srv.Inspect(token); ok && expiredInTransit(&info, begin, end) {
 		callOf(req.Context()).inTransit = true
 	} else if !t.group.model.rejects(begin, end) {
-		t.group.recorder.violation("dead token sent", "by replica %d: it was rejected, though nothing was made to reject it", t.replica.index)
+		t.group.recorder.violation("dead token sent", "by replica %d: it was rejected without a fault that rejects tokens", t.replica.index)
 	}
 	return resp, err
 }
 
-// callKey is under which a call goes along with its request'g context.
+// callKey is the context key of the call of a request.
 type callKey struct{}
 
 func callOf(ctx context.Context) *call {
@@ -137,7 +134,7 @@ func callOf(ctx context.Context) *call {
 	return c
 }
 
-// uses notes a token. What becomes of it is asked of the gateway, once.
+// noteToken notes a token. The gateway is asked about it once.
 func (m *replica) noteToken(g *group, token string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -155,7 +152,7 @@ func (m *replica) noteToken(g *group, token string) {
 	}
 }
 
-// told takes down what a replica says.
+// onEvent records an event of a replica.
 func (g *group) onEvent(m *replica, e *tokensource.Event) {
 	g.recorder.event(e)
 	if e.Kind == tokensource.EventEnding && e.Reason == tokensource.FixedExpired {
@@ -163,15 +160,15 @@ func (g *group) onEvent(m *replica, e *tokensource.Event) {
 	}
 }
 
-// allowed is how a call failed that could not be helped.
+// category returns the kind of an explained failure.
 func (c *call) category() string {
 	if c.stalled {
-		return string(c.outcome) + " on a machine that stallStats still"
+		return string(c.outcome) + " on a machine that stalled"
 	}
 	return string(c.outcome)
 }
 
-// cause is why a call failed.
+// cause returns why a call failed.
 func (c *call) cause() string {
 	if c.reason != 0 {
 		return string(c.outcome) + " (" + c.reason.String() + ")"
@@ -179,7 +176,7 @@ func (c *call) cause() string {
 	return string(c.outcome)
 }
 
-// take notes what came of a call.
+// setOutcome records the result of a call.
 func (c *call) setOutcome(err error) {
 	c.outcome = served
 	if err == nil {

@@ -10,21 +10,21 @@ import (
 )
 
 const (
-	// sampleInterval is how often memory and goroutines are looked at.
+	// sampleInterval is how often memory and goroutines are sampled.
 	sampleInterval = 5 * time.Second
-	// warmUp is what it takes until what is bounded has grown to its bound: connections,
-	// and the fake API's records of its requests.
+	// warmUp is the time until bounded memory has reached its bound: connections, and the
+	// fake API's records of its requests.
 	warmUp = 30 * time.Second
 	// heapGrowth is how much more memory the later samples may have than the earlier
 	// ones, and moreGoroutines how many more goroutines.
 	heapGrowth     = 8 << 20
 	moreGoroutines = 100
-	// heapPerRefresh is what the fake gateway keeps of each refresh, with its sign-on's
-	// share, of which there are too few in an hour for it to begin to forget them.
+	// heapPerRefresh is the memory that the fake gateway keeps for each refresh, including
+	// its sign-ons. It has too few in an hour to begin to forget them.
 	heapPerRefresh = 4 << 10
 )
 
-// sample is what is in use at an instant, garbage left out.
+// sample is the memory and goroutines in use at an instant, without garbage.
 type sample struct {
 	At         time.Duration `json:"at_ns"`
 	Heap       int64         `json:"heap"`
@@ -38,7 +38,7 @@ func takeSample(began time.Time) sample {
 	return sample{time.Since(began), int64(min(m.HeapAlloc, math.MaxInt64)), runtime.NumGoroutine()}
 }
 
-// watch takes samples until ctx ends.
+// takeSamples takes samples until ctx ends.
 func takeSamples(ctx context.Context, began time.Time) []sample {
 	var all []sample
 	for pause(ctx, sampleInterval) {
@@ -47,8 +47,8 @@ func takeSamples(ctx context.Context, began time.Time) []sample {
 	return all
 }
 
-// grown compares the last third of the samples with the first, those of the warm-up
-// left out, by what is in the median of each.
+// grown compares the medians of the last and the first third of the samples, without those
+// of the warm-up.
 func growth(all []sample) (heap int64, goroutines int) {
 	all = slices.DeleteFunc(slices.Clone(all), func(s sample) bool { return s.At < warmUp })
 	n := len(all) / 3

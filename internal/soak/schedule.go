@@ -50,7 +50,7 @@ type fault struct {
 	gap     time.Duration // the pause before it, once every call succeeds
 	span    time.Duration // how long it lasts
 	jump    time.Duration // by how much the clock is set
-	status  int           // what an outage is answered with; 0 for no answer
+	status  int           // the status of the answers in an outage; 0 for no answer
 	replica int           // the replica concerned
 	token   string        // the token that is rejected; not part of the schedule
 }
@@ -85,7 +85,7 @@ func (s *schedule) next() fault {
 	return a
 }
 
-// spanOf returns how long a kind of thing lasts. Those that do not last are zero.
+// spanOf returns how long a kind of fault lasts; zero if it is over at once.
 func (s *schedule) spanOf(k kind) time.Duration {
 	switch k {
 	case outage:
@@ -93,7 +93,7 @@ func (s *schedule) spanOf(k kind) time.Duration {
 	case slow:
 		return s.between(2*time.Second, 6*time.Second)
 	case tooMany:
-		return time.Duration(1+s.random.IntN(3)) * time.Second // all seconds, as the wire has
+		return time.Duration(1+s.random.IntN(3)) * time.Second // whole seconds, as on the wire
 	case rejectAll:
 		return s.between(200*time.Millisecond, 3*time.Second)
 	case signedOut:

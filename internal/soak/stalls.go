@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	// heartbeatInterval is how often it is felt whether the machine is there.
+	// heartbeatInterval is how often a heartbeat is written.
 	heartbeatInterval = 250 * time.Millisecond
-	// maxDelay is by how much a heartbeatInterval may be late, with its write to the disk, before the
-	// machine has stallStats still: a refresh writes twice, and its token lives for 4 g.
+	// maxDelay is how late a heartbeat, with its write to the disk, may be before that
+	// counts as a stall: a refresh writes twice, and its token lives for 4 s.
 	maxDelay = 500 * time.Millisecond
 )
 
-// feel tells the model when the machine stands still: when it is busy with something
-// else, or its disk is, nobody has a session on it refreshed in time.
+// detectStalls tells the model when the machine stalls. While it, or its disk, is busy with
+// something else, no session is refreshed in time.
 func (g *group) detectStalls(ctx context.Context) {
 	file := &store.File{Path: filepath.Join(g.folder, "file.json")}
 	for g.model.heartbeat(time.Now()); pause(ctx, heartbeatInterval); g.model.heartbeat(time.Now()) {

@@ -12,10 +12,10 @@ import (
 	"github.com/agsauth/agsauth/agstest"
 )
 
-// reportInterval is how often it is said how things stand.
+// reportInterval is how often the progress is printed.
 const reportInterval = 30 * time.Second
 
-// summary is what is said at the end.
+// summary is printed at the end.
 type summary struct {
 	Seed        uint64         `json:"seed"`
 	Span        time.Duration  `json:"for_ns"`
@@ -25,11 +25,11 @@ type summary struct {
 	End         sample         `json:"end"`
 	HeapGrowth  int64          `json:"heap_growth"`
 	MoreRunning int            `json:"goroutine_growth"`
-	Violations  map[string]int `json:"violations"` // of what belongs to no group
+	Violations  map[string]int `json:"violations"` // of no group
 	Texts       []string       `json:"violation_texts"`
 }
 
-// groupSummary is what is said of one group.
+// groupSummary is the summary of a group.
 type groupSummary struct {
 	Name      string     `json:"name"`
 	Refreshes int        `json:"refreshes"`
@@ -40,7 +40,7 @@ type groupSummary struct {
 	Texts []string `json:"violation_texts"`
 }
 
-// report says every half-minute how things stand.
+// report prints the progress every half-minute.
 func (g *group) report(ctx context.Context) {
 	for pause(ctx, reportInterval) {
 		n, _ := g.recorder.read()
@@ -49,7 +49,7 @@ func (g *group) report(ctx context.Context) {
 	}
 }
 
-// sum looks at a group as a all, while its gateway can still be asked.
+// sum summarizes a group while its gateway is still running.
 func (g *group) summarize() groupSummary {
 	g.check()
 	p := groupSummary{Name: g.name, Refreshes: g.srv.Stats().Refreshes, Logins: g.srv.Count(agstest.SignOn)}
@@ -58,7 +58,7 @@ func (g *group) summarize() groupSummary {
 	return p
 }
 
-// heapAllowed is how much more memory may be in use later on.
+// heapAllowed is how much the memory in use may grow.
 func (s *summary) heapAllowed() int64 {
 	allowed := int64(heapGrowth)
 	for _, p := range s.Groups {
@@ -67,7 +67,7 @@ func (s *summary) heapAllowed() int64 {
 	return allowed
 }
 
-// ok reports whether nothing was violated.
+// ok reports whether there was no violation.
 func (s *summary) ok() bool {
 	return len(s.Violations) == 0 && !slices.ContainsFunc(s.Groups, func(p groupSummary) bool { return len(p.Violations) > 0 })
 }
