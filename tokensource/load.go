@@ -11,7 +11,7 @@ import (
 // a session that has ended.
 func (op *operation) load() lifecycle.Outcome {
 	s := op.src
-	leave, err := op.acquire(op.patience())
+	leave, err := op.acquire(op.lockWait())
 	defer leave()
 	if err == nil {
 		err = op.readStore()
@@ -34,7 +34,7 @@ func (op *operation) readStore() error {
 	mustSave := err == nil && op.prefersConfigToken(rec)
 	if mustSave || errors.Is(err, sharing.ErrDamaged) {
 		// Something is to be written, which takes the lock and another look.
-		unlock, lockErr := s.shared.Lock(op.ctx, op.patience())
+		unlock, lockErr := s.shared.Lock(op.ctx, op.lockWait())
 		defer func() { unlock(op.detachedCtx) }()
 		mustSave = false // without the lock it is saved later
 		if lockErr == nil {
@@ -82,6 +82,7 @@ func (op *operation) saveConfigToken(read *sharing.Record) {
 // adopt takes over a stored record if it is newer than what is in memory, and reports
 // whether it is. rec is nil if nothing is stored.
 func (op *operation) adopt(rec *sharing.Record) (adopted bool) {
-	stored, v := op.src.stored(rec), op.view()
-	return op.apply(lifecycle.Found{Record: stored}) && v.Adopts(stored, v.now)
+	stored := op.src.stored(rec)
+	before, applied := op.apply(lifecycle.Found{Record: stored})
+	return applied && before.Adopts(stored, before.now)
 }

@@ -104,7 +104,7 @@ func (op *operation) callLogin() (*ags.Token, error) {
 	if ended.ClientID == "" || !ags.DeviceDeleted(err) {
 		return answer, err
 	}
-	if !op.apply(lifecycle.DeviceForgotten{}) || op.ctx.Err() != nil {
+	if _, applied := op.apply(lifecycle.DeviceForgotten{}); !applied || op.ctx.Err() != nil {
 		return answer, err
 	}
 	again := *ended

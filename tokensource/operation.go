@@ -166,21 +166,27 @@ func (op *operation) view() view {
 	now := s.clock.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return op.viewLocked(now)
+}
+
+func (op *operation) viewLocked(now dualclock.Instant) view {
+	s := op.src
 	return view{s.state, s.surroundingsLocked(), now, s.epoch != op.epoch, s.closed}
 }
 
-// apply changes the state by something that the operation has found, and reports whether
-// it did: it does not if the operation's epoch is over.
-func (op *operation) apply(o lifecycle.Outcome) bool {
+// apply changes the state by something that the operation has found, unless the
+// operation's epoch is over. It returns the state before.
+func (op *operation) apply(o lifecycle.Outcome) (before view, applied bool) {
 	s := op.src
 	now := s.clock.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.epoch != op.epoch {
-		return false
+	before = op.viewLocked(now)
+	if before.isOver {
+		return before, false
 	}
 	s.applyLocked(o, now)
-	return true
+	return before, true
 }
 
 // isStillDue reports whether the action of the operation is still to be done, now that it
@@ -193,12 +199,13 @@ func (op *operation) isStillDue() bool {
 	if v.isClosed || lifecycle.Decide(&v.State, otherwise, v.now).Act != op.action {
 		return false
 	}
-	return op.apply(lifecycle.TimePassed{Surroundings: v.around})
+	_, applied := op.apply(lifecycle.TimePassed{Surroundings: v.around})
+	return applied
 }
 
-// patience is how long the operation waits for others: not long if callers are served, or
+// lockWait is how long the operation waits for the slot or the lock: not long if callers are served, or
 // already have an error.
-func (op *operation) patience() time.Duration {
+func (op *operation) lockWait() time.Duration {
 	if v := op.view(); v.IsServing(v.now) {
 		return lockRecheck
 	}
@@ -245,9 +252,9 @@ func (op *operation) receive(pair *ags.Token) (wanted bool) {
 	switch {
 	case wanted:
 		op.epoch.received = pair
-	case !isMarked && s.cfg.signOuter() != nil:
+	case !isMarked:
 		// The mark of the sign-out is stored before the gateway is told.
-		s.shared.QueueSignOut(pair)
+		op.queueSignOut(pair)
 		s.notifyWaitersLocked()
 	}
 	s.mu.Unlock()

@@ -29,7 +29,7 @@ func (op *operation) refresh() lifecycle.Outcome {
 	if op.pause(v.SpacingLeft(v.now)) != nil {
 		return nil
 	}
-	limit, lockTimeout := op.patience(), s.cfg.settings().lockTimeout
+	limit, lockTimeout := op.lockWait(), s.cfg.settings().lockTimeout
 	leave, err := op.acquire(limit)
 	defer leave()
 	if err != nil && limit < lockTimeout {
@@ -59,7 +59,7 @@ func (op *operation) refreshUnderLock() lifecycle.Outcome {
 	for range sharing.MaxConflicts {
 		rec, err := s.shared.LoadSettingAside(op.ctx)
 		if errors.Is(err, sharing.ErrDamaged) {
-			return op.refreshBesideDamaged(err)
+			return op.redeemUnread(err, mustNotBeSaved)
 		}
 		if err != nil {
 			return op.refreshWithoutStore(err)
@@ -228,11 +228,8 @@ func (op *operation) refreshFailed(current *lifecycle.Pair, read *sharing.Record
 // redeemed the token and stored its successor. Until then the gateway is not asked again
 // with the token that it has rejected.
 func (op *operation) deferRejection(p *lifecycle.Pair, rejection lifecycle.Cause, loadErr error) lifecycle.Outcome {
-	if op.ctx.Err() != nil {
-		return nil
-	}
 	cause := causeOf(errors.Join(loadErr, rejection.Err), lifecycle.Transient)
-	return lifecycle.RefreshFailed{Cause: cause, Deferred: &rejection, Pair: p, Draw: op.src.cfg.draw()}
+	return op.failure(lifecycle.RefreshFailed{Cause: cause, Deferred: &rejection, Pair: p})
 }
 
 // deferredRejection ends the session for a rejection that was deferred. The store was
@@ -251,17 +248,20 @@ func (op *operation) rejected(p *lifecycle.Pair, cause lifecycle.Cause) lifecycl
 
 // transientFailure returns the outcome of a failure outside the gateway.
 func (op *operation) transientFailure(err error) lifecycle.Outcome {
-	if op.ctx.Err() != nil {
-		return nil
-	}
-	return lifecycle.RefreshFailed{Cause: causeOf(err, lifecycle.Transient), Draw: op.src.cfg.draw()}
+	return op.failure(lifecycle.RefreshFailed{Cause: causeOf(err, lifecycle.Transient)})
 }
 
 // waitForStore returns the outcome of a refresh that the store holds up while there is a
 // live token: the next attempt is due at its expiry at the latest.
 func (op *operation) waitForStore(err error) lifecycle.Outcome {
+	return op.failure(lifecycle.RefreshFailed{Cause: causeOf(err, lifecycle.Transient), DueAtExpiry: true})
+}
+
+// failure completes a failed refresh. If the operation was to end, it is no failure.
+func (op *operation) failure(o lifecycle.RefreshFailed) lifecycle.Outcome {
 	if op.ctx.Err() != nil {
 		return nil
 	}
-	return lifecycle.RefreshFailed{Cause: causeOf(err, lifecycle.Transient), DueAtExpiry: true, Draw: op.src.cfg.draw()}
+	o.Draw = op.src.cfg.draw()
+	return o
 }

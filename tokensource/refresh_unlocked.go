@@ -30,13 +30,13 @@ func (op *operation) refreshPastHolder(mayWait bool) lifecycle.Outcome {
 	return op.refreshUnlocked(sharing.ErrLockHeld)
 }
 
-// refreshBesideDamaged refreshes beside a record that nobody can read and that cannot be
-// set aside. The session goes on in memory.
-func (op *operation) refreshBesideDamaged(err error) lifecycle.Outcome {
+// redeemUnread redeems the refresh token though the store could not be read, because of
+// err. The gateway is not asked again with a token that it has rejected.
+func (op *operation) redeemUnread(err error, saving saving) lifecycle.Outcome {
 	if v := op.view(); v.DeferredRejection() != nil {
 		return op.transientFailure(errors.Join(err, v.DeferredRejection().Err))
 	}
-	return op.redeem(nil, mustNotBeSaved)
+	return op.redeem(nil, saving)
 }
 
 // refreshWithoutStore decides what to do when the lock or the record cannot be had. With a
@@ -116,11 +116,8 @@ func (op *operation) refreshUnread(loadErr error) lifecycle.Outcome {
 	if sharing.MustLeaveAlone(loadErr) {
 		return op.transientFailure(loadErr)
 	}
-	if v := op.view(); v.DeferredRejection() != nil {
-		return op.transientFailure(errors.Join(loadErr, v.DeferredRejection().Err))
-	}
 	if errors.Is(loadErr, sharing.ErrDamaged) {
-		return op.redeem(nil, mustNotBeSaved)
+		return op.redeemUnread(loadErr, mustNotBeSaved)
 	}
-	return op.redeem(nil, mayBeSaved)
+	return op.redeemUnread(loadErr, mayBeSaved)
 }

@@ -68,9 +68,7 @@ func (op *operation) signOutHere() (pairs []*ags.Token) {
 	}
 	s.supersedeLocked(errSignedOut)
 	op.epoch = s.epoch
-	if s.shared != nil && s.cfg.signOuter() != nil {
-		s.shared.QueueSignOut(pairs...)
-	}
+	op.queueSignOut(pairs...)
 	s.applyLocked(lifecycle.SignedOutHere{}, now)
 	s.notifyWaitersLocked()
 	return pairs
@@ -87,7 +85,7 @@ func (op *operation) saveMark() (mark *sharing.Record, release func(), err error
 	v := op.view()
 	mark, release, err = op.saveExplicitly(recordOf(&v.State))
 	result := lifecycle.SaveResult{Generation: mark.Generation, Err: err, Overwrite: true}
-	if !op.apply(lifecycle.MarkSaved{SaveResult: result}) {
+	if _, applied := op.apply(lifecycle.MarkSaved{SaveResult: result}); !applied {
 		return nil, release, nil
 	}
 	if err != nil {
@@ -124,59 +122,57 @@ func (op *operation) replaceByMark(read *sharing.Record) {
 		return
 	}
 	op.apply(lifecycle.MarkReplaces{Device: lifecycle.Device{ClientID: read.ClientID, AccountID: read.AccountID}})
-	v, s := op.view(), op.src
-	if s.cfg.signOuter() != nil && !read.IsSignOut() && !v.IsSuperseded(fingerprint(read.AccessToken)) {
-		s.shared.QueueSignOut(read.Token())
+	if v := op.view(); !read.IsSignOut() && !v.IsSuperseded(fingerprint(read.AccessToken)) {
+		op.queueSignOut(read.Token())
 	}
 }
 
-// signOutPairs tells the gateway to sign out pairs. It returns the first pair's error and,
+// signOutPairs tells the gateway to sign out pairs, if the Refresher can. With a Store,
+// what failed for a transient reason is told again later. signOutPairs returns the first pair's error and,
 // of the others, those that are transient. Mostly the others are of the same session, so
 // that the gateway does not know them any more.
 func (op *operation) signOutPairs(ctx context.Context, pairs []*ags.Token) error {
-	var errs []error
-	failed := 0
-	for i, pair := range pairs {
-		err := op.signOutAtGateway(ctx, pair)
-		isTransient := err != nil && classifyRefresh(err) == lifecycle.Transient
-		if i == 0 || isTransient {
-			errs = append(errs, callError(ctx, "sign out", err))
-		}
-		if isTransient {
-			failed++
-		}
-	}
-	if s := op.src; failed > 0 && s.shared != nil {
-		s.shared.PostponeSignOuts()
-	}
-	return errors.Join(errs...)
-}
-
-// signOutAtGateway tells the gateway to sign out a pair, if the Refresher can. With a
-// Store, what failed for a transient reason is told again later.
-func (op *operation) signOutAtGateway(ctx context.Context, pair *ags.Token) error {
 	s := op.src
 	client := s.cfg.signOuter()
 	if client == nil {
 		return nil
 	}
-	signOut := func(ctx context.Context) error { return client.SignOut(ctx, pair) }
-	err := task.Do(ctx, s.caller(), s.cfg.settings().refreshTimeout, "Refresher.SignOut", signOut)
-	switch {
-	case s.shared == nil:
-	case err == nil, classifyRefresh(err) != lifecycle.Transient:
-		s.shared.SignOutAnswered(pair)
-	default:
-		s.shared.QueueSignOut(pair)
+	var errs []error
+	var unanswered []*ags.Token
+	for i, pair := range pairs {
+		signOut := func(ctx context.Context) error { return client.SignOut(ctx, pair) }
+		err := task.Do(ctx, s.caller(), s.cfg.settings().refreshTimeout, "Refresher.SignOut", signOut)
+		isAnswered := err == nil || classifyRefresh(err) != lifecycle.Transient
+		if i == 0 || !isAnswered {
+			errs = append(errs, callError(ctx, "sign out", err))
+		}
+		switch {
+		case !isAnswered:
+			unanswered = append(unanswered, pair)
+		case s.shared != nil:
+			s.shared.SignOutAnswered(pair)
+		}
 	}
-	return err
+	if len(unanswered) > 0 && s.shared != nil {
+		s.shared.QueueSignOut(unanswered...)
+		s.shared.PostponeSignOuts()
+	}
+	return errors.Join(errs...)
+}
+
+// queueSignOut has the gateway told later to sign out pairs, if there is a store to keep
+// them and the Refresher can.
+func (op *operation) queueSignOut(pairs ...*ags.Token) {
+	if s := op.src; s.shared != nil && s.cfg.signOuter() != nil {
+		s.shared.QueueSignOut(pairs...)
+	}
 }
 
 // signOutIfEnded queues a pair that the gateway has just granted for a session that was
 // signed out meanwhile, as the record found instead says.
 func (op *operation) signOutIfEnded(pair *ags.Token, found *sharing.Record) {
-	if found.IsSignOut() && op.src.cfg.signOuter() != nil {
-		op.src.shared.QueueSignOut(pair)
+	if found.IsSignOut() {
+		op.queueSignOut(pair)
 	}
 }
 

@@ -66,7 +66,8 @@ func New(cfg Config) (*Source, error) {
 	if cfg.Store != nil {
 		set := s.cfg.settings()
 		s.shared = sharing.New(sharing.Config{
-			Store: cfg.Store, Caller: s.caller(), CallTimeout: set.storeTimeout, GiveUpAfter: set.lockTimeout, Announce: s.announceNotice,
+			Store: cfg.Store, Caller: s.caller(), CallTimeout: set.storeTimeout, GiveUpAfter: set.lockTimeout,
+			Announce: s.announceNotice, RetryWait: lifecycle.SaveRetryWait,
 		})
 	}
 	var pair *lifecycle.Pair

@@ -119,8 +119,8 @@ func refusalWait(n int, a attempt) time.Duration {
 	return doubled(firstRefusalWait, n-1, maxRefreshRefusal)
 }
 
-// saveRetryWait returns the wait after a failed save that followed as many failures.
-func saveRetryWait(failures int) time.Duration {
+// SaveRetryWait returns the wait after a failed save that followed as many failures.
+func SaveRetryWait(failures int) time.Duration {
 	return doubled(firstSaveRetry, failures, maxSaveRetry)
 }
 

@@ -40,7 +40,7 @@ func (c *change) saved(r SaveResult) []Event {
 	if r.Overwrite {
 		st.pending = SaveOverwrite
 	}
-	next := c.now.Add(saveRetryWait(st.saveFailures))
+	next := c.now.Add(SaveRetryWait(st.saveFailures))
 	st.saveAt = next.Deadline()
 	st.saveFailures++
 	return []Event{{Kind: EventStoreFailed, Err: r.Err, NextAt: next.Wall}}

@@ -211,9 +211,6 @@ func (s *State) IsSuperseded(token Fingerprint) bool {
 	return s.store != nil && slices.Contains(s.store.superseded, token)
 }
 
-// RetryIn returns how long it is until the next attempt to refresh or load is due.
-func (s *State) RetryIn(now dualclock.Instant) time.Duration { return s.failure.retryAt().Left(now) }
-
 func (s *State) endReason() Reason {
 	if s.end == nil {
 		return NotEnded

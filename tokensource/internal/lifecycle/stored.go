@@ -34,20 +34,29 @@ func (s *State) Adopts(r *Stored, now dualclock.Instant) bool {
 	return !s.PrefersConfigToken(r, now) && s.isNewer(r) && !s.isOwn(r)
 }
 
-// IsNews reports whether a record, found instead of the one that was loaded, is of a
-// later pair than the one in memory.
-func (s *State) IsNews(r *Stored) bool {
-	return r != nil && r.Generation > s.Generation() && (r.Pair == nil || !s.IsSuperseded(r.Pair.Tokens.Fingerprint()))
+// fingerprint returns that of the access token, the zero one if the record has none.
+func (r *Stored) fingerprint() Fingerprint {
+	if r.Pair == nil {
+		return Fingerprint{}
+	}
+	return r.Pair.Tokens.Fingerprint()
+}
+
+// IsNews reports whether a record of this generation and token is later than the
+// generation known.
+func (s *State) IsNews(generation, known int64, token Fingerprint) bool {
+	return generation > known && !s.IsSuperseded(token)
 }
 
 func (s *State) isNewer(r *Stored) bool {
-	return s.IsNews(r) && (s.store.pending != SaveOverwrite || s.isSameSession(r))
+	return r != nil && s.IsNews(r.Generation, s.store.generation, r.fingerprint()) &&
+		(s.store.pending != SaveOverwrite || s.isSameSession(r))
 }
 
 // isOwn reports whether a record is of the pair in memory: a save took effect though its
 // answer was lost.
 func (s *State) isOwn(r *Stored) bool {
-	return s.pair != nil && r.Pair != nil && r.Pair.Tokens.Fingerprint() == s.pair.Tokens.Fingerprint()
+	return s.isCurrent(r.Pair)
 }
 
 // isSameSession reports whether a record is of the session in memory: another process

@@ -13,6 +13,7 @@ import (
 	"github.com/agsauth/agsauth/internal/leak"
 	"github.com/agsauth/agsauth/store"
 	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
+	"github.com/agsauth/agsauth/tokensource/internal/lifecycle"
 	"github.com/agsauth/agsauth/tokensource/internal/sharing"
 	"github.com/agsauth/agsauth/tokensource/internal/task"
 )
@@ -89,7 +90,8 @@ func newParticipant(s sharing.Store) *participant {
 	p, reader := &participant{}, dualclock.NewReader(nil)
 	p.Protocol = sharing.New(sharing.Config{
 		Store: s, Caller: task.Caller{Clock: &reader, Start: func(f func()) { go f() }}, CallTimeout: 5 * time.Second, GiveUpAfter: giveUpAfter,
-		Announce: func(n sharing.Notice, err error) { p.announced = append(p.announced, notice{n, err.Error()}) },
+		Announce:  func(n sharing.Notice, err error) { p.announced = append(p.announced, notice{n, err.Error()}) },
+		RetryWait: lifecycle.SaveRetryWait,
 	})
 	return p
 }

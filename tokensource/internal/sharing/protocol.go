@@ -54,6 +54,9 @@ type Config struct {
 	CallTimeout time.Duration // of each call but Lock
 	GiveUpAfter time.Duration // how long an operation must fail until the store is given up
 	Announce    func(n Notice, err error)
+	// RetryWait returns how long to wait after an attempt to sign out that has failed
+	// after as many failures.
+	RetryWait func(failures int) time.Duration
 }
 
 // Protocol is one participant of a shared session. The methods that call the store must

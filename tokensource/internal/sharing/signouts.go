@@ -8,12 +8,6 @@ import (
 	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 )
 
-const (
-	firstSignOutRetry = time.Second
-	maxSignOutRetry   = time.Minute
-	maxDoublings      = 20 // keeps a doubled wait from overflowing
-)
-
 // signOuts holds the pairs that the gateway must still be told to sign out, and when it
 // is told next. The stored record holds the same pairs. A nil one is empty.
 type signOuts struct {
@@ -99,12 +93,11 @@ func (q *signOuts) orNil() *signOuts {
 }
 
 // postpone notes that an attempt has left some pairs.
-func (q *signOuts) postpone(now dualclock.Instant) {
+func (q *signOuts) postpone(now dualclock.Instant, retryWait func(failures int) time.Duration) {
 	if q == nil {
 		return
 	}
-	wait := min(firstSignOutRetry<<min(q.failures, maxDoublings), maxSignOutRetry)
-	q.nextAt = now.Add(wait).Deadline()
+	q.nextAt = now.Add(retryWait(q.failures)).Deadline()
 	q.failures++
 }
 
@@ -154,7 +147,7 @@ func (p *Protocol) PostponeSignOuts() {
 	now := p.now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.signOuts.postpone(now)
+	p.signOuts.postpone(now, p.RetryWait)
 }
 
 // SignOutAnswered notes that the gateway has answered for a pair.
