@@ -61,13 +61,22 @@ func TestTokenContext_WaitsForTheExclusiveSlot(t *testing.T) {
 
 var errNoLock = errors.New("permission denied")
 
-// A command that asks once gets its token even without the lock, as soon as the store is
-// given up.
-func TestTokenContext_WithADeadlineWaitsForTheStore(t *testing.T) {
+// scenarioWithoutLock runs a scenario whose access token has expired and whose store
+// cannot be locked.
+func scenarioWithoutLock(t *testing.T, test func(*testing.T, *fixture)) {
+	t.Helper()
 	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
 		f.want("a1")
 		f.clock.Advance(access)
 		fake.lockErr = errNoLock
+		test(t, f)
+	})
+}
+
+// A command that asks once gets its token even without the lock, as soon as the store is
+// given up.
+func TestTokenContext_WithADeadlineWaitsForTheStore(t *testing.T) {
+	scenarioWithoutLock(t, func(t *testing.T, f *fixture) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		collect := f.startCallers(ctx, 3)
@@ -85,19 +94,13 @@ func TestTokenContext_WithADeadlineWaitsForTheStore(t *testing.T) {
 }
 
 func TestTokenContext_WithoutADeadlineReportsALockFailureAtOnce(t *testing.T) {
-	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
-		f.want("a1")
-		f.clock.Advance(access)
-		fake.lockErr = errNoLock
+	scenarioWithoutLock(t, func(t *testing.T, f *fixture) {
 		assert.ErrorIs(t, f.wantUnavailable(), errNoLock)
 	})
 }
 
 func TestTokenContext_StopsWaitingForTheStoreAtItsDeadline(t *testing.T) {
-	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
-		f.want("a1")
-		f.clock.Advance(access)
-		fake.lockErr = errNoLock
+	scenarioWithoutLock(t, func(t *testing.T, f *fixture) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		_, err := f.src.TokenContext(ctx) // the Source's clock stands still
@@ -116,10 +119,7 @@ func TestTokenContext_WaitingForTheStoreIsAnswered(t *testing.T) {
 		"by SetToken": {func(t *testing.T, f *fixture) { require.Error(t, f.setToken()(t.Context()), "unsaved") }, answer{token: "a2"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
-				f.want("a1")
-				f.clock.Advance(access)
-				fake.lockErr = errNoLock
+			scenarioWithoutLock(t, func(t *testing.T, f *fixture) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 				defer cancel()
 				collect := f.startCallers(ctx, 1)

@@ -12,15 +12,15 @@ import (
 	"go.uber.org/goleak"
 )
 
-// patience bounds the wait for the goroutines to end. Only a package with a leak
+// timeout bounds the wait for the goroutines to end. Only a package with a leak
 // waits for so long.
-const patience = 30 * time.Second
+const timeout = 30 * time.Second
 
 // Main runs a package's tests and exits. Call it from TestMain.
 func Main(m *testing.M) {
 	status := m.Run()
 	if status == 0 {
-		if err := find(patience); err != nil {
+		if err := find(timeout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			status = 1
 		}

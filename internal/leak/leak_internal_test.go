@@ -19,5 +19,5 @@ func TestFind(t *testing.T) {
 	close(end)
 	<-ended
 	require.ErrorContains(t, err, "TestFind")
-	require.NoError(t, find(patience))
+	require.NoError(t, find(timeout))
 }

@@ -169,7 +169,7 @@ func (m *measurements) writeStampede(p printer) {
 		p("| %s | %.0f | %s | %s | %.0f KiB | %.0f KiB | %s | %.0f of %.0f |", impl.Title(of), f["fetches"], msec(f["total_ms"]),
 			ratio(f["total_ms"], all[impl.FloorName]["total_ms"]), f["heap_kib"], f["heap_if_cancellable_kib"], msec(l["median_ms"]), l["refresh_lives"], l["rounds"])
 	}
-	p("\nHeap growth is all that was allocated between the first call and the last answer. A wait on a context that can end takes one")
+	p("\nHeap growth counts everything allocated between the first call and the last answer. A wait on a context that can end takes one")
 	p("more record of the runtime, of 96 bytes.")
 }
 

@@ -24,7 +24,7 @@ type Totals struct {
 // Keys counts the faults that were made by key.
 type Keys struct{ Outages, Rejections, Suspends int }
 
-// state is all that the demo knows of the run so far.
+// state is everything that the demo knows of the run so far.
 type state struct {
 	Totals
 
