@@ -141,8 +141,6 @@ func (ch *child) do(ctx context.Context, c command) (any, error) {
 		return nil, ch.signOn(ctx)
 	case doSignOut:
 		return nil, ch.source.SignOut(ctx)
-	case doSync:
-		return nil, ch.source.Sync(ctx)
 	case doLimit:
 		return nil, limitFiles(c.N)
 	case doGoOn:

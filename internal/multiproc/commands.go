@@ -51,12 +51,6 @@ func (p *Process) SignOut(tb testing.TB) {
 	p.call(tb, command{Do: doSignOut}, nil)
 }
 
-// Sync calls the source's Sync, and returns its error.
-func (p *Process) Sync(tb testing.TB) error {
-	tb.Helper()
-	return p.send(tb, command{Do: doSync}, nil).wait(tb)
-}
-
 // SigningOut begins what SignOut does, and returns a function that waits for the end
 // and returns the error.
 func (p *Process) SigningOut(tb testing.TB) func() error {

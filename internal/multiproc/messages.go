@@ -76,7 +76,6 @@ const (
 	doTally   = "tally"
 	doSignOn  = "sign on"
 	doSignOut = "sign out"
-	doSync    = "sync"
 	doLimit   = "limit"
 	doGoOn    = "go on"
 	doClose   = "close"
