@@ -40,9 +40,10 @@ type signOuter interface {
 // If it fails because the device was deleted (see [ags.DeviceDeleted]) it is called once
 // more, at once, without a ClientID. After any other error the next caller causes another
 // call, but only after a back-off: of a minute and more, or less if the error Is
-// [ags.ErrUnavailable] or [ags.ErrProtocol]. A login whose session cannot be used for 10
-// seconds counts as failed, too: its access token is served while it lives, and the next
-// call is a minute or more later. Two successful calls are at least 10 seconds apart.
+// [ags.ErrUnavailable] or [ags.ErrProtocol]. A login whose session is usable for less
+// than 10 seconds also counts as failed: its access token is served while it lives, and
+// the next call is a minute or more later. Two successful calls are at least 10 seconds
+// apart.
 //
 // The context has the values of the call that started the login. It ends when the Source
 // is closed, and when SetToken or SignOut have made the login pointless. It has no
@@ -86,8 +87,8 @@ type Locker interface {
 	Lock(ctx context.Context) (unlock func() error, err error)
 }
 
-// Config is what a Source works with. Only Refresher is required. The zero values of the
-// other fields are the defaults.
+// Config configures a Source. Only Refresher is required. The zero values of the other
+// fields are the defaults.
 type Config struct {
 	// Refresher makes a new pair of tokens from an old one. Required.
 	Refresher Refresher
@@ -129,10 +130,10 @@ type Config struct {
 	Rand func() float64
 	// OnEvent is called with each event, in order, after the event has taken effect and
 	// with no lock held. It runs on the goroutine of the refresh, login or public call
-	// that caused the event. A slow OnEvent delays later events, Close, and the caller
-	// that first receives the error for an end, but no caller that can be served. It may
-	// call every method except Close and Run, which would wait for it. If it panics that
-	// is recovered and logged as an error.
+	// that caused the event. A slow OnEvent delays later events, Close, and the first
+	// caller to receive the error of an ended session. It does not delay callers for
+	// which there is a live token. It may call every method except Close and Run, which
+	// would wait for it. If it panics that is recovered and logged as an error.
 	OnEvent func(Event)
 	// Logger logs the events: refreshes at debug level, retries and logins at info, what a
 	// human should know at warn. Nil means no log.

@@ -10,16 +10,16 @@ import (
 )
 
 // Invalidate reports that an API has rejected the access token. If that is the current
-// one, callers from now on wait for a refresh, rather than being served it. Should that
-// fail, and the session go on, the token is served again, and the refresh is tried again
-// behind the callers, by the next of them or by Run, as soon as the back-off allows.
+// one, callers from now on wait for a refresh, rather than being served it. If that
+// refresh fails without ending the session, the token is served again. After the
+// back-off, the next caller or Run tries the refresh again in the background.
 //
-// Repeated invalidations are limited: after one invalidation, others within 10 seconds
-// (or half a token's life) have no effect, and that span doubles, up to 5 minutes, while
-// each new token is rejected early in its life. An invalidation has no effect either
-// without a refresh token, and while a failed refresh is remembered. After the gateway
-// has rejected the refresh token, an invalidation stops the access token from being
-// served, because gateway and API agree. Invalidate does not wait and does no I/O.
+// Repeated invalidations are limited: after one invalidation, others within 10 seconds,
+// or half a token's life if that is shorter, have no effect, and that span doubles, up to
+// 5 minutes, while each new token is rejected early in its life. An invalidation has no
+// effect either without a refresh token, and while a failed refresh is remembered. After
+// the gateway has rejected the refresh token, an invalidation stops the access token from
+// being served, because gateway and API agree. Invalidate does not wait and does no I/O.
 func (s *Source) Invalidate(accessToken string) {
 	now := s.clock.Now()
 	s.mu.Lock()
@@ -30,12 +30,12 @@ func (s *Source) Invalidate(accessToken string) {
 	s.applyLocked(lifecycle.Invalidated{}, now)
 }
 
-// LoginRequired returns a channel that is closed when the end of the current session is
-// noticed: by a call for a token, by Status or by Run; when a refresh is rejected; and by
-// a sign-out, here or found in the store. It is closed also if there is a Login, which
-// may be about to start a new session. Once there is a new session LoginRequired returns
-// a new channel. Close does not close it, so also select on something that ends with the
-// Source.
+// LoginRequired returns a channel that is closed when the Source notices that the current
+// session has ended: in a call for a token, in Status or Run, when a refresh is rejected,
+// and on a sign-out, by this Source or found in the store. It is closed also if there is
+// a Login, which may be about to start a new session. Once there is a new session
+// LoginRequired returns a new channel. Close does not close it, so also select on
+// something that ends with the Source.
 func (s *Source) LoginRequired() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -11,12 +11,12 @@ import (
 	"github.com/agsauth/agsauth/tokensource/internal/task"
 )
 
-// SignOut ends the session. It does so in this order: here, at once and in any case; in
-// the store, where a mark ends the session in the other processes, too, keeps the
-// device's identity, and keeps the tokens until the gateway has been told; then at the
-// gateway, if the Refresher can; and at last it takes the tokens out of the mark. A
-// process that finds a mark with tokens in it, after a crash or while the gateway could
-// not be reached, tells the gateway.
+// SignOut ends the session. It first ends the session in this Source, at once and in any
+// case. It then writes a mark to the store, which ends the session in other processes and
+// keeps the device's identity and, until the gateway has been told, the tokens. Next it
+// signs out at the gateway, if the Refresher has a SignOut method. Finally it removes the
+// tokens from the mark. A process that finds a mark with tokens in it, after a crash or
+// while the gateway could not be reached, tells the gateway.
 //
 // SignOut waits for the store as SetToken does, and for the gateway as long as a refresh
 // would for each pair; the end of ctx ends all waits. The error says which of these steps

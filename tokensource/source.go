@@ -182,9 +182,9 @@ func loginRequired(state *lifecycle.State, end lifecycle.End) *LoginRequiredErro
 // and saved, because its answer may be the only valid pair, but no longer than
 // RefreshTimeout and StoreTimeout together. Then it saves what the store does not have;
 // it waits up to a second for the lock, and up to StoreTimeout for each call of the
-// store. The error says that something is still under way, which then ends by itself, or
-// that the session could not be saved. What is stored stays stored. Further calls of
-// Close wait as the first does.
+// store. Close returns an error if an operation is still under way, which then ends by
+// itself, or if the session could not be saved. It does not delete the stored session.
+// Further calls of Close wait as the first does.
 func (s *Source) Close() error {
 	s.mu.Lock()
 	if !s.closed {

@@ -31,9 +31,9 @@ func (s *Source) TokenContext(ctx context.Context) (*oauth2.Token, error) {
 	return s.wait(ctx)
 }
 
-// Token is [Source.TokenContext] for libraries that have no context. Close, or the end of
-// the attempt that it waits for, ends its wait. It returns a copy, because the wrappers of
-// package oauth2 write into the token that they are given.
+// Token is [Source.TokenContext] for libraries that have no context. It waits until the
+// attempt under way ends, or the Source is closed. It returns a copy, because the
+// wrappers of package oauth2 write into the token that they are given.
 func (s *Source) Token() (*oauth2.Token, error) {
 	t, err := s.TokenContext(background())
 	if err != nil {

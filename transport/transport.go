@@ -73,15 +73,16 @@ type Transport struct {
 	// any case; other characters must be equal. An entry of another form, such as a
 	// URL, matches no host.
 	//
-	// A request to any other host is sent without a token. So is a redirected
-	// request, unless all requests that led to it were to listed hosts or to the
-	// origin of the first one, and none of them was over plain HTTP that is not
-	// allowed or had an Authorization of the caller's.
+	// A request to any other host is sent without a token. A redirected request
+	// gets a token only if every request that led to it went to a listed host or
+	// to the origin of the first request, and none of those used plain HTTP that
+	// is not allowed or had an Authorization of the caller.
 	AllowHosts []string
 
 	// AllowInsecure allows the token over plain HTTP to hosts other than this
-	// machine. If it is false, a request that needs that fails. A redirect never
-	// takes the token from HTTPS to plain HTTP.
+	// machine. If it is false, a request that would take a token over plain HTTP
+	// to another machine fails. A redirect never takes the token from HTTPS to
+	// plain HTTP.
 	AllowInsecure bool
 
 	// Header is sent with every request that gets a token. Fields that a request
@@ -113,10 +114,11 @@ type Transport struct {
 // first response unchanged.
 //
 // RoundTrip waits for the source, for Base, for the beginning of the body of a 403
-// that may be a rejection, and up to 250 ms for the body of a rejection. When the
-// context of req ends, so does the wait, except for a source without TokenContext,
-// and the error is the context's cause. Errors of the source are wrapped, and those
-// of Base returned unchanged. No error of this package contains a token.
+// that may be a rejection, and up to 250 ms for the body of a rejection. If the
+// context of req ends, RoundTrip stops waiting and returns the context's cause. It
+// cannot interrupt a source that has no TokenContext method. Errors of the source
+// are wrapped, and those of Base returned unchanged. No error of this package
+// contains a token.
 //
 // RoundTrip does not modify req and closes its body exactly once. The Request of
 // the response is req itself. A request that gets no token is passed to Base
