@@ -253,7 +253,10 @@ func FuzzRejectionBody(f *testing.F) {
 		f.Add([]byte(seed), jsonMedia, false)
 		f.Add([]byte(seed), jsonMedia, true)
 	}
-	f.Add([]byte(codeBody), "text/html", false)
+	for _, media := range []string{"text/html", "text/plain", ""} {
+		f.Add([]byte(codeBody), media, false)
+		f.Add([]byte(codeBody), media, true)
+	}
 	f.Add([]byte(codeBody), `Application/Problem+JSON; charset="`, true)
 	f.Fuzz(func(t *testing.T, data []byte, media string, legacy bool) {
 		a := forbidden(string(data))
@@ -274,7 +277,9 @@ func FuzzRejectionBody(f *testing.F) {
 			source.assertCalls(t, 1)
 			return
 		}
-		assert.Contains(t, strings.ToLower(media), "json")
+		if plain := strings.TrimSpace(media) == "" || strings.Contains(strings.ToLower(media), "text/plain"); legacy || !plain {
+			assert.Contains(t, strings.ToLower(media), "json")
+		}
 		base.assertClosedExcept(t, base.responses[1])
 		source.assertCalls(t, 2, "old")
 	})

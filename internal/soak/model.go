@@ -164,12 +164,14 @@ func (m *model) warned(replica int, end time.Time) {
 	m.warnings = append(m.warnings, warning{replica, time.Now(), end})
 }
 
-// restarted forgets the announcement of a replica, which must come again.
+// restarted forgets the announcement of a replica, which must come again. So close to the
+// end that the next session may have begun, the restarted replica may find that one instead,
+// and the announcement counts.
 func (m *model) restarted(replica int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now := time.Now()
-	m.warnings = slices.DeleteFunc(m.warnings, func(w warning) bool { return w.replica == replica && w.end.After(now) })
+	from := time.Now().Add(accessLifetime)
+	m.warnings = slices.DeleteFunc(m.warnings, func(w warning) bool { return w.replica == replica && w.end.After(from) })
 }
 
 // sessionEnd returns the fixed horizon of the latest session; zero if there is none.
