@@ -1,6 +1,7 @@
 package tokensource
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -88,5 +89,39 @@ func TestClassifyRefresh_OnlyARejectionIsTerminal(t *testing.T) {
 				assert.False(t, want && isOutcomeUnknown(e), "the outcome of a rejection is known")
 			}
 		}
+	}
+}
+
+func TestClassOf(t *testing.T) {
+	boom := errors.New("boom")
+	for want, errs := range map[ErrorClass][]error{
+		0:                 {nil},
+		ClassOther:        {boom, errNoToken, lifecycle.ErrDeadAnswer},
+		ClassTimeout:      {task.ErrTimeout, &ags.Error{Err: context.DeadlineExceeded}, fmt.Errorf("wrapped: %w", task.ErrTimeout)},
+		ClassUnavailable:  {&ags.Error{}, &ags.Error{Status: 503}, &ags.Error{Status: 429}, &UnavailableError{Err: &ags.Error{Status: 500}}},
+		ClassProtocol:     {&ags.Error{Status: 200, Malformed: true}},
+		ClassUnauthorized: {&ags.Error{Status: 401}, &LoginRequiredError{Err: &ags.Error{Status: 401}}},
+		ClassForbidden:    {&ags.Error{Status: 403, Code: 20002}},
+		ClassRefused:      {&ags.Error{Status: 400}, &ags.Error{Status: 404}},
+		ClassStore:        {&sharing.Error{Op: "load", Err: boom}, sharing.ErrLockHeld, unreadable{boom}, task.ErrBusy, &sharing.Error{Op: "save", Err: context.DeadlineExceeded}},
+	} {
+		for _, err := range errs {
+			assert.Equal(t, want.String(), ClassOf(err).String(), "%v", err)
+		}
+	}
+	names := map[string]bool{}
+	for c := ErrorClass(0); c <= ClassStore; c++ {
+		names[c.String()] = true
+	}
+	assert.Len(t, names, int(ClassStore)+1)
+	assert.Equal(t, "none", (ClassStore + 1).String())
+}
+
+func TestIsFinal(t *testing.T) {
+	for _, err := range []error{ErrLoginRequired, ErrClosed, &LoginRequiredError{}, fmt.Errorf("wrapped: %w", &LoginRequiredError{Reason: SignedOut})} {
+		assert.True(t, IsFinal(err), "%v", err)
+	}
+	for _, err := range []error{nil, errors.New("boom"), context.Canceled, &UnavailableError{Err: &ags.Error{Status: 401}}} {
+		assert.False(t, IsFinal(err), "%v", err)
 	}
 }

@@ -117,6 +117,12 @@ func (e *UnavailableError) Error() string {
 // Unwrap returns the cause.
 func (e *UnavailableError) Unwrap() error { return e.Err }
 
+// IsFinal reports whether err, or an error that it wraps, means that another try of the
+// same call must fail: the session has ended, or the Source was closed. Clients that retry
+// should not retry then. Whether a [*UnavailableError] is worth a retry depends on its
+// NextAt.
+func IsFinal(err error) bool { return errors.Is(err, ErrLoginRequired) || errors.Is(err, ErrClosed) }
+
 // callError names the public call that failed. If the caller has ended it, by its context
 // or by Close, the error is returned as it is.
 func callError(ctx context.Context, call string, err error) error {

@@ -100,6 +100,33 @@ type Event struct {
 	Err    error     // what failed; nil if nothing did
 	NextAt time.Time // when the next attempt is due, or when the end is; zero if neither
 	Status Status    // the session just after
+
+	// Class is the class of Err.
+	Class ErrorClass
+	// Duration is how long the calls of the Refresher or of Login took whose outcome the
+	// event tells, by the Source's clock; zero if none was made, and with other events.
+	Duration time.Duration
+}
+
+// hasDuration reports whether the event tells the outcome of a refresh or login.
+func (e *Event) hasDuration() bool {
+	switch e.Kind {
+	case EventRefreshed, EventRefreshFailed, EventLoggedIn, EventLoginFailed:
+		return true
+	case EventEnded:
+		return e.Reason == RefreshRejected
+	case EventAdopted, EventTokenSet, EventEnding, EventStoreFailed, EventSaved, EventUnlocked, EventStoreRepaired:
+	}
+	return false
+}
+
+// setDuration sets the Duration of the events that tell the outcome of a refresh or login.
+func setDuration(events []Event, took time.Duration) {
+	for i := range events {
+		if events[i].hasDuration() {
+			events[i].Duration = took
+		}
+	}
 }
 
 // enqueueLocked puts an event into the queue. The next dispatch tells it.
@@ -108,7 +135,7 @@ func (s *Source) enqueueLocked(now dualclock.Instant, e Event) {
 		return
 	}
 	e.At = now.Wall.Round(0)
-	e.Status = s.statusLocked(now)
+	e.Status, e.Class = s.statusLocked(now), ClassOf(e.Err)
 	w := s.workLocked()
 	w.events = append(w.events, e)
 }
@@ -212,7 +239,10 @@ func (s *Source) log(ctx context.Context, e Event) {
 		attrs = append(attrs, slog.String("reason", e.Reason.String()))
 	}
 	if e.Err != nil {
-		attrs = append(attrs, slog.String("error", e.Err.Error()))
+		attrs = append(attrs, slog.String("error", e.Err.Error()), slog.String("error_class", e.Class.String()))
+	}
+	if e.Duration != 0 {
+		attrs = append(attrs, slog.Duration("duration", e.Duration))
 	}
 	for _, at := range []struct {
 		key   string

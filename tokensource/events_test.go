@@ -257,3 +257,41 @@ func TestEvents_LevelOfALoggedEnd(t *testing.T) {
 		})
 	})
 }
+
+// A gateway's time is that of its calls, not that of waiting for a retry or a lock.
+func TestEvents_TellHowLongTheGatewayTook(t *testing.T) {
+	scenario(t, func(f *fixture, c *tokensource.Config) { c.Login = f.gw.login }, func(t *testing.T, f *fixture) {
+		takes := func(d time.Duration, err error) func() error {
+			return func() error { f.clock.Advance(d); return err }
+		}
+		f.gw.Refreshes.Do(takes(2*time.Second, errBusy), takes(3*time.Second, nil), takes(time.Second, errUnauthorized))
+		f.gw.Logins.Do(takes(4*time.Second, errBusy), takes(5*time.Second, nil))
+		for range 2 {
+			f.clock.Advance(access)
+			_, _ = f.ask()
+		}
+		f.clock.Advance(access)
+		_, _ = f.ask()
+		f.clock.Advance(time.Hour)
+		f.wantAny()
+		require.NoError(t, f.src.SetToken(t.Context(), f.gw.signOn()))
+		type told struct {
+			kind  string
+			class string
+			took  time.Duration
+		}
+		var got []told
+		for _, e := range f.events.all() {
+			got = append(got, told{e.Kind.String(), e.Class.String(), e.Duration})
+		}
+		assert.Equal(t, []told{
+			{"refresh failed", "unavailable", 2 * time.Second},
+			{"refreshed", "none", 3 * time.Second},
+			{"session ended", "unauthorized", time.Second},
+			{"login failed", "unavailable", 4 * time.Second},
+			{"logged in", "none", 5 * time.Second},
+			{"token set", "none", 0},
+		}, got)
+		assert.Contains(t, f.logs.String(), "error_class=unavailable duration=2s")
+	})
+}

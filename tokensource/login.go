@@ -90,6 +90,7 @@ func (op *operation) loggedIn(next *lifecycle.Pair) lifecycle.Outcome {
 func (op *operation) callLogin() (*ags.Token, error) {
 	s := op.src
 	v := op.view()
+	defer op.measure(v.now)
 	ended := loginRequired(&v.State, v.NextSignOnEnd(v.now))
 	call := func(ctx context.Context) (*ags.Token, error) {
 		answer, err := s.cfg.Login(ctx, ended)

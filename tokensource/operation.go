@@ -32,8 +32,9 @@ type operation struct {
 	// because the gateway's answer may be the only pair that is good.
 	detachedCtx context.Context //nolint:containedctx // as above
 
-	err      error // the answer to those who waited; nil means: evaluate again
-	finished bool  // guarded by Source.mu
+	took     time.Duration // how long the Refresher or Login took
+	err      error         // the answer to those who waited; nil means: evaluate again
+	finished bool          // guarded by Source.mu
 }
 
 // epoch is the time between two explicit changes of the session, by SetToken or SignOut.
@@ -120,7 +121,9 @@ func (op *operation) finish(outcome lifecycle.Outcome) {
 	}
 	if outcome != nil && s.epoch == op.epoch {
 		former := s.state.LastFailure()
+		queued := len(s.work.events)
 		s.applyLocked(outcome, now)
+		setDuration(s.work.events[queued:], op.took)
 		if failed := s.state.LastFailure(); failed != nil && failed != former && !s.state.HasLiveToken(now) {
 			op.err = s.answerLocked()
 		}
@@ -149,6 +152,11 @@ func (s *Source) supersedeLocked(cause error) {
 		s.work.op = nil
 		s.refreshSnapshotLocked(s.clock.Now()) // nobody joins those who wait for it
 	}
+}
+
+// measure notes how long a call took that began at an instant.
+func (op *operation) measure(began dualclock.Instant) {
+	op.took += op.src.clock.Now().Mono - began.Mono
 }
 
 // view is the state of a session as an operation finds it.

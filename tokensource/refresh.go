@@ -166,6 +166,7 @@ func (op *operation) redeem(read *sharing.Record, saving saving) lifecycle.Outco
 // time before it has returned.
 func (op *operation) ask(current *lifecycle.Pair) (*ags.Token, error) {
 	s, pair := op.src, tokenOf(current)
+	defer op.measure(s.clock.Now())
 	ctx := ags.WithoutRetry(op.detachedCtx)
 	first, expire := context.WithCancelCause(ctx)
 	defer expire(context.DeadlineExceeded)

@@ -135,9 +135,12 @@ func (p *probe) stringers() {
 	p.call("tokensource.Kind.String", func() []any { return []any{tokensource.EventSaved.String(), tokensource.EventSaved} })
 	p.call("tokensource.Phase.String", func() []any { return []any{tokensource.Ageing.String(), tokensource.Ageing} })
 	p.call("tokensource.Reason.String", func() []any { return []any{tokensource.SignedOut.String(), tokensource.SignedOut} })
+	p.call("tokensource.ErrorClass.String", func() []any { return []any{tokensource.ClassStore.String(), tokensource.ClassStore} })
 	p.call("tokensource.SignOnWith", func() []any { return []any{tokensource.SignOnWith(nil, markedSignOn())} })
 	inner := &ags.Error{Op: "refresh", Status: 503}
 	ended := &tokensource.LoginRequiredError{Reason: tokensource.RefreshRejected, Err: inner}
+	p.call("tokensource.ClassOf", func() []any { return []any{tokensource.ClassOf(ended)} })
+	p.call("tokensource.IsFinal", func() []any { return []any{tokensource.IsFinal(ended)} })
 	p.call("tokensource.LoginRequiredError.Error", func() []any { return []any{ended.Error(), ended, *ended} })
 	p.call("tokensource.LoginRequiredError.Is", func() []any { return []any{ended.Is(tokensource.ErrLoginRequired)} })
 	p.call("tokensource.LoginRequiredError.Unwrap", func() []any { return []any{ended.Unwrap()} })
