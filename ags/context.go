@@ -2,11 +2,14 @@ package ags
 
 import (
 	"context"
+	"net/http"
 	"reflect"
 	"time"
 
 	"github.com/google/uuid"
 )
+
+const correlationIDField = "X-Correlation-Id"
 
 type (
 	correlationIDKey struct{}
@@ -20,6 +23,16 @@ func WithCorrelationID(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, correlationIDKey{}, id)
 }
 
+// CorrelationHeader returns a header with the correlation identifier of ctx, as the
+// gateway gets it, and nil if ctx has no valid one. It is for requests to other services
+// of the platform.
+func CorrelationHeader(ctx context.Context) http.Header {
+	if id, _ := ctx.Value(correlationIDKey{}).(string); isCredential(id) {
+		return http.Header{correlationIDField: {id}}
+	}
+	return nil
+}
+
 // WithoutRetry returns a context whose calls make exactly one attempt, whatever
 // [Config.Retry] says. It is for callers that have a retry schedule of their own.
 func WithoutRetry(ctx context.Context) context.Context {
@@ -28,8 +41,8 @@ func WithoutRetry(ctx context.Context) context.Context {
 
 // correlationID returns the correlation identifier for a call with ctx.
 func correlationID(ctx context.Context) string {
-	if id, _ := ctx.Value(correlationIDKey{}).(string); isCredential(id) {
-		return id
+	if header := CorrelationHeader(ctx); header != nil {
+		return header.Get(correlationIDField)
 	}
 	return uuid.NewString()
 }

@@ -28,7 +28,9 @@ func TestWithCorrelationID(t *testing.T) {
 		assert.NotEmpty(t, sent)
 		assert.Equal(t, sent, asError(t, err).CorrelationID)
 		assert.Contains(t, err.Error(), sent)
+		assert.Equal(t, tc.kept, ags.CorrelationHeader(ags.WithCorrelationID(t.Context(), tc.id)).Get("X-Correlation-Id") == sent)
 	}
+	assert.Nil(t, ags.CorrelationHeader(t.Context()))
 }
 
 func TestWithoutRetry(t *testing.T) {

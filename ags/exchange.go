@@ -56,7 +56,7 @@ func (x *exchange) run(ctx context.Context) error {
 		return errors.New("ags: " + x.call.op + ": the request is not valid")
 	}
 	req.Header = x.call.header
-	req.Header.Set("X-Correlation-Id", x.correlationID)
+	req.Header.Set(correlationIDField, x.correlationID)
 	client := retryablehttp.Client{
 		HTTPClient:   &http.Client{Transport: x},
 		RetryMax:     x.retriesLeft,

@@ -66,3 +66,10 @@ func (t *Transport) credentialOf(token *oauth2.Token) *credential {
 	t.cached.Store(c)
 	return c
 }
+
+// invalidate reports a rejected token to the source.
+func (t *Transport) invalidate(c *credential) {
+	if source, ok := t.Source.(invalidator); ok {
+		source.Invalidate(c.accessToken)
+	}
+}

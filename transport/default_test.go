@@ -76,3 +76,9 @@ func TestDefaultTransport_NilBase(t *testing.T) {
 	a.assertRequests(t, "GET /1 Bearer new")
 	tr.CloseIdleConnections() // ends the goroutines of http.DefaultTransport
 }
+
+func TestWrappedRoundTripper(t *testing.T) {
+	base := newBase()
+	assert.Same(t, base, (&transport.Transport{Base: base}).WrappedRoundTripper())
+	assert.Equal(t, http.DefaultTransport, (&transport.Transport{}).WrappedRoundTripper())
+}

@@ -98,10 +98,12 @@ type response struct {
 	media  string // the Content-Type
 	text   string
 	header http.Header
-	err    error
-	length int64                     // ContentLength; 0 means that of text
-	before func(*http.Request)       // called before the response is returned; may panic
-	wrap   func(io.Reader) io.Reader // wraps the body
+	// trailer is set once the body has been read.
+	trailer http.Header
+	err     error
+	length  int64                     // ContentLength; 0 means that of text
+	before  func(*http.Request)       // called before the response is returned; may panic
+	wrap    func(io.Reader) io.Reader // wraps the body
 
 	body *countingBody // set by http
 }
@@ -137,7 +139,14 @@ func (a *response) http() *http.Response {
 	if length == 0 {
 		length = int64(len(a.text))
 	}
-	return &http.Response{StatusCode: a.status, Header: header, Body: a.body, ContentLength: length}
+	resp := &http.Response{StatusCode: a.status, Header: header, Body: a.body, ContentLength: length}
+	if a.trailer != nil {
+		a.body.Reader = io.MultiReader(a.body.Reader, readFunc(func([]byte) (int, error) {
+			resp.Trailer = a.trailer
+			return 0, io.EOF
+		}))
+	}
+	return resp
 }
 
 // sentRequest is a request as the base received it.

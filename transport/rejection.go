@@ -40,11 +40,24 @@ func (t *Transport) isRejected(resp *http.Response) (rejected, readFailed bool) 
 	return false, false
 }
 
+// isRejectedByStatus judges a response by the rules for statuses other than 200. It may
+// read the body.
+func isRejectedByStatus(resp *http.Response) bool {
+	switch resp.StatusCode {
+	case http.StatusUnauthorized:
+		return true
+	case http.StatusForbidden:
+		return mayBeJSON(resp, true) && isRejection(resp)
+	default:
+		return false
+	}
+}
+
 // mayBeJSON reports whether resp has a body that can be read as JSON. If lenient is
 // set, the Content-Type may also be text/plain or missing, because some front ends
 // send the platform's JSON like that.
 func mayBeJSON(resp *http.Response, lenient bool) bool {
-	if resp.Request.Method == http.MethodHead || !canDecode(resp.Header.Get("Content-Encoding")) {
+	if resp.Request != nil && resp.Request.Method == http.MethodHead || !canDecode(resp.Header.Get("Content-Encoding")) {
 		return false
 	}
 	contentType := resp.Header.Get("Content-Type")
@@ -60,8 +73,10 @@ func mayBeJSON(resp *http.Response, lenient bool) bool {
 }
 
 // isRejection judges a 403.
-func isRejection(resp *http.Response) bool {
-	switch rejectionCode(resp) {
+func isRejection(resp *http.Response) bool { return isRejectionCode(rejectionCode(resp)) }
+
+func isRejectionCode(code string) bool {
+	switch code {
 	case codeTokenRejected, codeTokenExpired, codeTokenExpiredAlt:
 		return true
 	default:

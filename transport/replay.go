@@ -26,9 +26,7 @@ func (t *Transport) replay(req *http.Request, first *http.Response, clone *reque
 		return first, nil
 	}
 	// Also if nothing is sent again: the next request then gets a new token.
-	if source, ok := t.Source.(invalidator); ok {
-		source.Invalidate(sent.accessToken)
-	}
+	t.invalidate(sent)
 	if !isRepeatable(req) {
 		return keepFirst()
 	}

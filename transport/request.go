@@ -29,23 +29,27 @@ func (t *Transport) cloneForToken(req *http.Request) (*requestClone, error) {
 	if !ok && insecure == nil {
 		return nil, nil
 	}
-	header, ok := cloneHeader(req.Header, t.Header)
+	header, ok := cloneHeader(req.Header, len(t.Header))
 	switch {
 	case !ok:
 		return nil, nil
 	case insecure != nil:
 		return nil, insecure
 	}
+	if t.RequestHeader != nil {
+		addFields(header, t.RequestHeader(req))
+	}
+	addFields(header, t.Header)
 	c := &requestClone{req: *req, url: *req.URL}
 	c.req.URL, c.req.Header = &c.url, header
 	return c, nil
 }
 
-// cloneHeader returns a copy of header with the fields of extra that it does not
-// have. ok is false if header has an Authorization, in whatever spelling.
-func cloneHeader(header, extra http.Header) (clone http.Header, ok bool) {
+// cloneHeader returns a copy of header with room for more fields. ok is false if header
+// has an Authorization, in whatever spelling.
+func cloneHeader(header http.Header, more int) (clone http.Header, ok bool) {
 	if clone = maps.Clone(header); clone == nil {
-		clone = make(http.Header, 1+len(extra))
+		clone = make(http.Header, 1+more)
 	}
 	for name, vv := range clone {
 		if isAuthorization(name) {
@@ -55,12 +59,16 @@ func cloneHeader(header, extra http.Header) (clone http.Header, ok bool) {
 			clone[name] = slices.Clip(vv)
 		}
 	}
+	return clone, true
+}
+
+// addFields adds the fields of extra that header does not have, except an Authorization.
+func addFields(header, extra http.Header) {
 	for name, vv := range extra {
 		if !isAuthorization(name) && !hasField(header, name) {
-			clone[name] = slices.Clip(vv)
+			header[name] = slices.Clip(vv)
 		}
 	}
-	return clone, true
 }
 
 func isAuthorization(name string) bool {

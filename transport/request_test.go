@@ -1,6 +1,7 @@
 package transport_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -169,6 +170,35 @@ func TestHeader_IsSentWithTheToken(t *testing.T) {
 	_, err = get(t, "https://other.example.com").through(t, tr)
 	require.NoError(t, err)
 	assert.Empty(t, base.seen[0].req.Header)
+}
+
+func TestRequestHeader_IsMadeForEachRequest(t *testing.T) {
+	type key struct{}
+	calls := 0
+	tr := &transport.Transport{
+		Source: newSource("old", "new"), Header: http.Header{"X-Both": {"fixed"}, "X-Fixed": {"f"}}, AllowHosts: []string{"api.example.com"},
+		RequestHeader: func(req *http.Request) http.Header {
+			calls++
+			id, _ := req.Context().Value(key{}).(string)
+			return http.Header{"X-Flow": {id}, "X-Both": {"made"}, "X-Own": {"made"}, "authorization": {"made"}}
+		},
+	}
+	base := newBase(unauthorized(), ok(), ok())
+	tr.Base = base
+	c := get(t, urlAPI).withHeader("x-own", "c")
+	c.Request = c.WithContext(context.WithValue(t.Context(), key{}, "42"))
+	resp, err := c.through(t, tr)
+	require.NoError(t, err)
+	resp.Body.Close()
+	for i, token := range []string{"old", "new"} {
+		assert.Equal(t, http.Header{
+			"Authorization": {"Bearer " + token}, "X-Flow": {"42"}, "X-Both": {"made"}, "X-Fixed": {"f"}, "x-own": {"c"},
+		}, base.seen[i].req.Header)
+	}
+	_, err = get(t, "https://other.example.com/").through(t, tr)
+	require.NoError(t, err)
+	assert.Empty(t, base.seen[2].req.Header, "no token, no fields")
+	assert.Equal(t, 2, calls)
 }
 
 func TestRoundTrip_UnchangedRequestIsClosedIfTheBasePanics(t *testing.T) {

@@ -89,6 +89,13 @@ type Transport struct {
 	// already has are not replaced. An Authorization in it is ignored.
 	Header http.Header
 
+	// RequestHeader, if not nil, returns further fields for a request that gets a
+	// token, for example a correlation identifier from its context. It is called each
+	// time the request is sent, may be called concurrently, and must not modify the
+	// request. Fields that the request already has are not replaced; those of Header
+	// are. An Authorization in it is ignored.
+	RequestHeader func(*http.Request) http.Header
+
 	// LegacyRejections is for operators whose APIs reject a token with the usual
 	// body but with status 200. A 200 is then a rejection too, if it has a JSON
 	// body of a known length of at most 4 KiB with the resultCode of a rejected
@@ -101,6 +108,8 @@ type Transport struct {
 	// called concurrently. It may read the Body, which is limited to 4 KiB and need
 	// not be closed; the caller still gets all of it. A read may block until the
 	// request's context ends. IsRejection must not modify the response or keep it.
+	// [RejectionGRPC] and [RejectionGraphQL] are for APIs that reject a token with
+	// status 200.
 	IsRejection func(*http.Response) bool
 
 	fallback atomic.Pointer[http.Transport] // see fallbackTransport
@@ -179,6 +188,11 @@ func (t *Transport) CloseIdleConnections() {
 		base.CloseIdleConnections()
 	}
 }
+
+// WrappedRoundTripper returns Base or its default. Libraries that look for the
+// connection settings of the innermost transport call it, such as DialerFor and
+// TLSClientConfig of k8s.io/apimachinery.
+func (t *Transport) WrappedRoundTripper() http.RoundTripper { return t.base() }
 
 // String returns AllowHosts and the names of the header fields.
 func (t *Transport) String() string {

@@ -188,6 +188,7 @@ func leakyTransport(r *http.Request) (*http.Response, error) {
 func (p *probe) calls(ctx context.Context, c *ags.Client) {
 	ctx = ags.WithoutRetry(ags.WithCorrelationID(ctx, "id"))
 	p.cover("ags.WithCorrelationID", func() {})
+	p.call("ags.CorrelationHeader", func() []any { return []any{ags.CorrelationHeader(ags.WithCorrelationID(p.t.Context(), "flow-1"))} })
 	p.cover("ags.WithoutRetry", func() {})
 	p.call("ags.Client.Discover", func() []any { d, err := c.Discover(ctx); return []any{d, err} })
 	p.call("ags.Client.SignOn", func() []any {

@@ -236,6 +236,20 @@ func (p *probe) requests(s *stack) {
 	p.call("transport.Transport.String", func() []any { return []any{tr.String()} })
 	p.call("transport.Transport.GoString", func() []any { return []any{tr.GoString()} })
 	p.call("transport.Transport.Format", func() []any { return []any{fmt.Sprintf("%v %+v %#v", tr, tr, tr), tr} })
+	p.call("transport.Transport.WrappedRoundTripper", func() []any { return []any{tr.WrappedRoundTripper() != nil} })
+	p.call("transport.NewClient", func() []any { return []any{transport.NewClient(src)} })
+	p.call("transport.WithHeader", func() []any {
+		resp, err := transport.WithHeader(p.t.Context(), src, func(http.Header) (*http.Response, error) {
+			return &http.Response{StatusCode: http.StatusUnauthorized, Body: http.NoBody}, nil
+		})
+		return []any{resp, err}
+	})
+	p.call("transport.RejectionGRPC", func() []any {
+		return []any{transport.RejectionGRPC(&http.Response{StatusCode: http.StatusUnauthorized})}
+	})
+	p.call("transport.RejectionGraphQL", func() []any {
+		return []any{transport.RejectionGraphQL(&http.Response{StatusCode: http.StatusUnauthorized})}
+	})
 	p.call("transport.Transport.CloseIdleConnections", func() []any { tr.CloseIdleConnections(); return []any{tr} })
 	require.NoError(p.t, src.Close())
 }

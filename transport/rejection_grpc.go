@@ -1,0 +1,56 @@
+package transport
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/textproto"
+	"strings"
+)
+
+const (
+	grpcStatus          = "Grpc-Status"
+	grpcUnauthenticated = "16"
+
+	grpcFrameHeader = 5    // a byte of flags, and the length of the frame
+	grpcWebTrailer  = 0x80 // the flag of a frame that has the trailer
+)
+
+// RejectionGRPC is a [Transport.IsRejection] for APIs that speak gRPC or gRPC-Web over
+// net/http, as connect-go does. A rejection is a response without a message whose
+// grpc-status is 16 (UNAUTHENTICATED), in the header, in the trailer or in the trailer
+// frame of gRPC-Web; or a 401 or 403 that is one by the usual rules.
+//
+// If the header has no grpc-status, RejectionGRPC reads the first byte of the body, so the
+// response is returned when the server has sent a message or ended the call. Do not use it
+// for calls in which the client sends nothing before it has got the response's header.
+func RejectionGRPC(resp *http.Response) bool {
+	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	switch {
+	case resp.StatusCode != http.StatusOK:
+		return isRejectedByStatus(resp)
+	case !strings.HasPrefix(media, "application/grpc"):
+		return false
+	case resp.Header.Get(grpcStatus) != "":
+		return resp.Header.Get(grpcStatus) == grpcUnauthenticated
+	case strings.HasPrefix(media, "application/grpc-web"):
+		return webTrailerStatus(resp.Body) == grpcUnauthenticated
+	}
+	n, err := io.ReadFull(resp.Body, make([]byte, 1))
+	return n == 0 && errors.Is(err, io.EOF) && resp.Trailer.Get(grpcStatus) == grpcUnauthenticated
+}
+
+// webTrailerStatus returns the grpc-status of a gRPC-Web body that has no message.
+func webTrailerStatus(body io.Reader) string {
+	var head [grpcFrameHeader]byte
+	if _, err := io.ReadFull(body, head[:]); err != nil || head[0] != grpcWebTrailer {
+		return ""
+	}
+	frame := io.LimitReader(body, int64(binary.BigEndian.Uint32(head[1:])))
+	// The trailer does not end with an empty line, so an io.EOF follows the last field.
+	fields, _ := textproto.NewReader(bufio.NewReader(frame)).ReadMIMEHeader()
+	return fields.Get(grpcStatus)
+}
