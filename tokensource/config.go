@@ -100,6 +100,18 @@ type Config struct {
 	// caller, who learns of the end by [*LoginRequiredError], [Source.LoginRequired] and
 	// OnEvent, and answers with [Source.SetToken].
 	Login LoginFunc
+	// OnGrant, if not nil, is called with each pair that a refresh or Login was granted, and
+	// returns the pair to use. It is for deployments in which each new access token is
+	// exchanged once more. Fields of the result that are zero are those of the granted pair,
+	// except for the AccessToken, which is required. What was handed in as Token or with
+	// SetToken is not passed to it.
+	//
+	// The refresh token of the granted pair is saved before OnGrant is called; its access
+	// token is not used. If OnGrant fails, for whatever reason, the refresh is tried again on
+	// the back-off, with the new refresh token, and until then callers get the former access
+	// token while it lives. One goroutine calls OnGrant at a time. The context has the values
+	// of the call that started the refresh or login and ends after RefreshTimeout.
+	OnGrant func(ctx context.Context, granted *ags.Token) (*ags.Token, error)
 	// Store keeps the session beyond the process. Nil keeps it in memory.
 	Store Store
 
@@ -169,6 +181,7 @@ type setup struct {
 type options struct {
 	settings
 
+	onGrant func(context.Context, *ags.Token) (*ags.Token, error)
 	onEvent func(Event)
 	logger  *slog.Logger
 	randMu  sync.Mutex // held while rand is called
@@ -204,7 +217,7 @@ func (c *Config) check() error {
 func (c *Config) setup() setup {
 	kept := setup{Refresher: c.Refresher, Login: c.Login}
 	given := settings{c.RefreshBefore, c.WarnBefore, c.RefreshTimeout, c.LockTimeout, c.StoreTimeout}
-	if c.Rand == nil && c.OnEvent == nil && c.Logger == nil && given == (settings{}) {
+	if c.OnGrant == nil && c.Rand == nil && c.OnEvent == nil && c.Logger == nil && given == (settings{}) {
 		return kept
 	}
 	for _, d := range []*time.Duration{&given.refreshBefore, &given.warnBefore, &given.refreshTimeout, &given.lockTimeout, &given.storeTimeout} {
@@ -214,7 +227,7 @@ func (c *Config) setup() setup {
 	given.refreshTimeout = cmp.Or(given.refreshTimeout, standard.refreshTimeout)
 	given.lockTimeout = cmp.Or(given.lockTimeout, standard.lockTimeout)
 	given.storeTimeout = cmp.Or(given.storeTimeout, standard.storeTimeout)
-	kept.options = &options{settings: given, onEvent: c.OnEvent, logger: c.Logger, rand: c.Rand}
+	kept.options = &options{settings: given, onGrant: c.OnGrant, onEvent: c.OnEvent, logger: c.Logger, rand: c.Rand}
 	return kept
 }
 
@@ -244,6 +257,14 @@ func (s *setup) draw() float64 {
 		draw = o.rand
 	}
 	return draw()
+}
+
+// onGrant returns the user's OnGrant, nil if there is none.
+func (s *setup) onGrant() func(context.Context, *ags.Token) (*ags.Token, error) {
+	if s.options == nil {
+		return nil
+	}
+	return s.options.onGrant
 }
 
 // onEvent calls the user's OnEvent, if there is one.

@@ -66,6 +66,9 @@ func (op *operation) login() lifecycle.Outcome {
 	if !op.receive(tokenOf(next)) {
 		return nil
 	}
+	if s.cfg.onGrant() != nil {
+		return op.exchangeLogin(answer, v.Device())
+	}
 	return op.loggedIn(next)
 }
 

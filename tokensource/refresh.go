@@ -134,11 +134,33 @@ func (op *operation) redeem(read *sharing.Record, saving saving) lifecycle.Outco
 		return op.refreshFailed(current, read, err)
 	}
 	op.apply(lifecycle.PairRedeemed{Pair: current})
-	next := s.newPair(answer, lifecycle.Arrival{Origin: lifecycle.FromGateway, At: before.now, Former: current})
 	if !op.receive(answer) {
 		return nil
 	}
-	result, newer := lifecycle.SaveResult{}, (*sharing.Record)(nil)
+	arrival := lifecycle.Arrival{Origin: lifecycle.FromGateway, At: before.now, Former: current}
+	if s.cfg.onGrant() != nil {
+		return op.exchange(answer, arrival, saving)
+	}
+	next := s.newPair(answer, arrival)
+	result, outcome := op.saveGranted(next, saving)
+	if !result.used {
+		return outcome
+	}
+	return lifecycle.Refreshed{Pair: next, Save: result.SaveResult, Draw: s.cfg.draw()}
+}
+
+// savedGrant is how the save of a granted pair went, and whether the pair is used.
+type savedGrant struct {
+	lifecycle.SaveResult
+
+	used bool
+}
+
+// saveGranted saves a pair that the gateway has granted. If the pair is not used, outcome
+// is what the refresh has come to.
+func (op *operation) saveGranted(next *lifecycle.Pair, saving saving) (result savedGrant, outcome lifecycle.Outcome) {
+	s := op.src
+	var newer *sharing.Record
 	switch {
 	case saving == mustNotBeSaved:
 		result.Err = sharing.ErrDamaged
@@ -147,16 +169,17 @@ func (op *operation) redeem(read *sharing.Record, saving saving) lifecycle.Outco
 		// find the redeemed token.
 		after := op.view()
 		overwrite := !after.isOver && after.Pending() == lifecycle.SaveOverwrite
-		result, newer = op.commit(recordOfPair(next), after.Generation(), overwrite)
+		result.SaveResult, newer = op.commit(recordOfPair(next), after.Generation(), overwrite)
 	}
 	switch {
 	case op.view().isOver:
-		return nil
+		return result, nil
 	case newer != nil:
-		op.signOutIfEnded(answer, newer)
-		return lifecycle.Adopted{Record: s.stored(newer)}
+		op.signOutIfEnded(tokenOf(next), newer)
+		return result, lifecycle.Adopted{Record: s.stored(newer)}
 	}
-	return lifecycle.Refreshed{Pair: next, Save: result, Draw: s.cfg.draw()}
+	result.used = true
+	return result, nil
 }
 
 // ask makes one attempt, within RefreshTimeout. If the answer was lost on the way, or has

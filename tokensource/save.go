@@ -49,7 +49,7 @@ func (op *operation) saveOver(read *sharing.Record) lifecycle.Outcome {
 func (op *operation) commit(rec *sharing.Record, known int64, overwrite bool) (result lifecycle.SaveResult, newer *sharing.Record) {
 	isNews := func(found *sharing.Record) bool {
 		v := op.view()
-		return v.IsNews(found.Generation, known, fingerprint(found.AccessToken))
+		return v.IsNews(found.Generation, known, fingerprintOf(found))
 	}
 	if overwrite {
 		isNews = nil

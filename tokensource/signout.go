@@ -122,7 +122,7 @@ func (op *operation) replaceByMark(read *sharing.Record) {
 		return
 	}
 	op.apply(lifecycle.MarkReplaces{Device: lifecycle.Device{ClientID: read.ClientID, AccountID: read.AccountID}})
-	if v := op.view(); !read.IsSignOut() && !v.IsSuperseded(fingerprint(read.AccessToken)) {
+	if v := op.view(); !read.IsSignOut() && !v.IsSuperseded(fingerprintOf(read)) {
 		op.queueSignOut(read.Token())
 	}
 }

@@ -180,9 +180,9 @@ func loginRequired(state *lifecycle.State, end lifecycle.End) *LoginRequiredErro
 // Close ends the Source. It starts nothing more, answers all who wait with ErrClosed, and
 // ends a login that is under way. It waits for a refresh under way until that is answered
 // and saved, because its answer may be the only valid pair, but no longer than
-// RefreshTimeout and StoreTimeout together. Then it saves what the store does not have;
-// it waits up to a second for the lock, and up to StoreTimeout for each call of the
-// store. Close returns an error if an operation is still under way, which then ends by
+// RefreshTimeout and StoreTimeout together, and RefreshTimeout once more if there is an
+// OnGrant. Then it saves what the store does not have; it waits up to a second for the
+// lock, and up to StoreTimeout for each call of the store. Close returns an error if an operation is still under way, which then ends by
 // itself, or if the session could not be saved. It does not delete the stored session.
 // Further calls of Close wait as the first does.
 func (s *Source) Close() error {
@@ -211,7 +211,11 @@ func (s *Source) awaitIdle(w *work) bool {
 		w.group.Wait()
 	}()
 	set := s.cfg.settings()
-	timer := s.clock.NewTimer(set.refreshTimeout + set.storeTimeout)
+	limit := set.refreshTimeout + set.storeTimeout
+	if s.cfg.onGrant() != nil {
+		limit += set.refreshTimeout
+	}
+	timer := s.clock.NewTimer(limit)
 	defer timer.Stop()
 	select {
 	case <-idle:

@@ -20,11 +20,25 @@ type tokens struct {
 	bearer atomic.Pointer[oauth2.Token]
 }
 
-// Fingerprint identifies the access token.
-func (t *tokens) Fingerprint() lifecycle.Fingerprint { return fingerprint(t.bearer.Load().AccessToken) }
+// withRefresh returns the access token of t with another refresh token.
+func (t *tokens) withRefresh(refresh ags.Secret) *tokens {
+	both := &tokens{refresh: refresh}
+	both.bearer.Store(t.bearer.Load())
+	return both
+}
 
-func fingerprint(accessToken string) lifecycle.Fingerprint {
-	return sha256.Sum256([]byte(accessToken))
+// Fingerprint identifies the pair.
+func (t *tokens) Fingerprint() lifecycle.Fingerprint {
+	return fingerprint(t.bearer.Load().AccessToken, t.refresh)
+}
+
+func fingerprint(accessToken string, refresh ags.Secret) lifecycle.Fingerprint {
+	return sha256.Sum256([]byte(accessToken + "\x00" + refresh.Reveal()))
+}
+
+// fingerprintOf identifies the pair of a record.
+func fingerprintOf(rec *sharing.Record) lifecycle.Fingerprint {
+	return fingerprint(rec.AccessToken, ags.NewSecret(rec.RefreshToken))
 }
 
 func tokensOf(p *lifecycle.Pair) *tokens { return p.Tokens.(*tokens) }

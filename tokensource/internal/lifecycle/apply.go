@@ -67,6 +67,20 @@ func (o Refreshed) apply(c *change) {
 	}
 }
 
+// Granted is the outcome when a refresh was granted whose access token is not to be used
+// yet. Pair has the former access token, with the rejection that it may have met.
+type Granted struct {
+	Pair *Pair
+	Save SaveResult
+}
+
+func (o Granted) apply(c *change) {
+	saved, former := c.saved(o.Save), c.current
+	c.install(o.Pair)
+	c.current.invalidation = former.invalidation
+	c.emit(saved...)
+}
+
 // RefreshFailed is the outcome when a refresh has failed in a way that will pass.
 type RefreshFailed struct {
 	Cause
@@ -162,20 +176,24 @@ func (o TimePassed) apply(c *change) {
 	}
 }
 
-// publish makes p the current pair. Only publish installs a pair: both tokens, and all
-// that is known of them, at once.
+// publish makes p the current pair and announces it.
 func (c *change) publish(p *Pair, kind Kind) {
+	c.install(p)
+	c.forgetFailures(kind)
+	c.emit(Event{Kind: kind})
+}
+
+// install makes p the current pair: both tokens, and all that is known of them, at once.
+func (c *change) install(p *Pair) {
 	if c.pair == nil || p.startedAt != c.pair.startedAt {
 		c.warned = false // another session has an end of its own
 	}
 	c.pair, c.current = p, current{}
-	c.forgetFailures(kind)
 	if c.store != nil {
 		c.store.deferred, c.store.rereadAt = nil, dualclock.Always()
 	}
 	c.device = p.Or(c.device)
 	c.end = nil
-	c.emit(Event{Kind: kind})
 }
 
 // forgetFailures forgets failures that the new pair resolves. A pair that another process

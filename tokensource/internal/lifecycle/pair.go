@@ -10,11 +10,11 @@ import (
 // Tokens are the access token and the refresh token of a pair. This package carries
 // them along and can only tell them apart.
 type Tokens interface {
-	// Fingerprint identifies the access token.
+	// Fingerprint identifies the pair.
 	Fingerprint() Fingerprint
 }
 
-// Fingerprint stands for an access token that is kept only to be recognised.
+// Fingerprint stands for a pair that is kept only to be recognised.
 type Fingerprint [32]byte
 
 // Device is the identity that a session was signed on with. A field is empty when it is
@@ -102,6 +102,15 @@ func NewPair(a Arrival) *Pair {
 	p.margin = margin(due.life, a.RefreshBefore, a.Draw)
 	p.warnBefore = warnBefore(due.end, p.startedAt, a.WarnBefore)
 	return p
+}
+
+// WithRefreshTokenOf returns p with the refresh token of its successor, and what is known
+// of the session from there. tokens are the access token of p and that refresh token.
+func (p *Pair) WithRefreshTokenOf(next *Pair, tokens Tokens) *Pair {
+	both := *p
+	both.Tokens, both.Device, both.HasRefreshToken, both.RefreshExpiresAt = tokens, next.Device, next.HasRefreshToken, next.RefreshExpiresAt
+	both.fixed, both.FixedExpiresAt, both.FixedIsClaim = next.fixed, next.FixedExpiresAt, next.FixedIsClaim
+	return &both
 }
 
 // StartedAt returns when the session of the pair began.
