@@ -26,8 +26,8 @@ const (
 	Replaced Check = "replaced"
 	// Post means the same for a call with a body of 4 MiB.
 	Post Check = "post"
-	// End means that the session's end is found with errors.As, at once and with one
-	// call of the gateway.
+	// End means that the session's end is found with errors.As, at once, with one call of
+	// the gateway and without a retry.
 	End Check = "end"
 	// Deadline means that the deadline of a call's context ends its wait for a token.
 	Deadline Check = "deadline"
@@ -65,6 +65,17 @@ type Calls struct {
 	Get func(ctx context.Context) error
 	// Post makes a call with a body, and returns an error if that has not arrived whole.
 	Post func(ctx context.Context, body []byte) error
+	// Attempts, if not nil, returns how often the client has tried to send a request. A
+	// client that retries sets it: its waits are milliseconds here, so that the time
+	// that a call took does not show that the client has retried.
+	Attempts func() int
+}
+
+func (c *Calls) attempts() int {
+	if c.Attempts == nil {
+		return 0
+	}
+	return c.Attempts()
 }
 
 // Run performs every check with the client.
@@ -83,6 +94,7 @@ func Run(t *testing.T, c Client) {
 			err := perform[check](t.Context(), e, calls)
 			if why, limited := c.Limits[check]; limited {
 				require.Error(t, err, "this works now, and was said not to: %s", why)
+				t.Logf("%s, because %s", err, why)
 			} else {
 				require.NoError(t, err)
 			}
@@ -153,9 +165,9 @@ func checkEnd(ctx context.Context, e *Env, c Calls) error {
 		return fmt.Errorf("before the end: %w", err)
 	}
 	e.EndSession()
-	begin := time.Now()
+	begin, before := time.Now(), c.attempts()
 	err := e.call(ctx, c.Get)
-	took := time.Since(begin)
+	took, attempts := time.Since(begin), c.attempts()-before
 	ended, ok := errors.AsType[*tokensource.LoginRequiredError](err)
 	switch {
 	case err == nil:
@@ -166,6 +178,8 @@ func checkEnd(ctx context.Context, e *Env, c Calls) error {
 		return fmt.Errorf("the reason is %q", ended.Reason)
 	case took > atOnce:
 		return fmt.Errorf("the session's end was returned after %s", took)
+	case c.Attempts != nil && attempts != 1:
+		return fmt.Errorf("the session's end was returned after %d attempts", attempts)
 	}
 	return expectRefreshes(e, 1)
 }
