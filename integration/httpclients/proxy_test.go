@@ -66,8 +66,10 @@ func openProxy(wrap func(*httputil.ReverseProxy) http.Handler) func(*testing.T, 
 		t.Helper()
 		api := harness.NewServer(t, e.Protect(http.HandlerFunc(harness.Echo)))
 		proxy, failed := newProxy(e, api), &failure{}
-		proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, err error) {
-			failed.set(err)
+		proxy.ErrorHandler = func(w http.ResponseWriter, r *http.Request, err error) {
+			if r.Context().Err() == nil { // else nobody waits for it
+				failed.set(err)
+			}
 			w.WriteHeader(http.StatusBadGateway)
 		}
 		front := harness.NewServer(t, wrap(proxy))

@@ -1,13 +1,8 @@
 package oauth2clients_test
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 
 	"golang.org/x/oauth2"
@@ -19,6 +14,8 @@ import (
 
 func TestMain(m *testing.M) { leak.Main(m) }
 
+// The Env's clock is in the past, so that ReuseTokenSource takes each token for expired
+// and asks the Source again. The tests of caching_test.go show what its cache does.
 var clients = []harness.Client{
 	{
 		Name: "net/http",
@@ -37,6 +34,35 @@ var clients = []harness.Client{
 			harness.Deadline: "it calls Token without a context",
 		},
 	},
+	{
+		Name: "oauth2.NewClient",
+		Open: over(func(e *harness.Env, base http.RoundTripper) *http.Client {
+			return oauth2.NewClient(withClient(&http.Client{Transport: base}), e.Source)
+		}),
+		Limits: map[harness.Check]string{
+			harness.Replaced: "it does not look at responses",
+			harness.Post:     "it does not look at responses",
+			harness.Deadline: "it calls Token without a context",
+		},
+	},
+	{
+		Name: "oauth2.ReuseTokenSource in ours",
+		Open: over(func(e *harness.Env, base http.RoundTripper) *http.Client {
+			return &http.Client{Transport: &transport.Transport{Source: oauth2.ReuseTokenSource(nil, e.Source), Base: base}}
+		}),
+		Limits: map[harness.Check]string{
+			harness.Replaced: "it hides Invalidate",
+			harness.Post:     "it hides Invalidate",
+			harness.Deadline: "it hides TokenContext",
+		},
+	},
+	{
+		Name: "oauth2.HTTPClient in a context",
+		Open: over(func(e *harness.Env, base http.RoundTripper) *http.Client {
+			ours := &http.Client{Transport: &transport.Transport{Source: e.Source, Base: base}}
+			return oauth2.NewClient(withClient(ours), nil)
+		}),
+	},
 }
 
 func TestClients(t *testing.T) {
@@ -49,36 +75,12 @@ func TestPage(t *testing.T) { harness.CheckPage(t, "../../docs/clients.md", "oau
 
 // over opens a client for an HTTP server that echoes.
 func over(newClient func(e *harness.Env, base http.RoundTripper) *http.Client) func(*testing.T, *harness.Env) harness.Calls {
-	return func(t *testing.T, e *harness.Env) harness.Calls {
-		t.Helper()
-		srv := httptest.NewServer(e.Protect(http.HandlerFunc(harness.Echo)))
-		t.Cleanup(srv.Close)
-		client := newClient(e, srv.Client().Transport)
-		return harness.Calls{
-			Get: func(ctx context.Context) error { return exchange(ctx, client, http.MethodGet, srv.URL, nil) },
-			Post: func(ctx context.Context, body []byte) error {
-				return exchange(ctx, client, http.MethodPost, srv.URL, body)
-			},
-		}
-	}
+	return harness.OverHTTP(func(_ *testing.T, e *harness.Env, base http.RoundTripper) harness.HTTPClient {
+		return newClient(e, base)
+	})
 }
 
-func exchange(ctx context.Context, client *http.Client, method, url string, body []byte) error {
-	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("status %d", resp.StatusCode)
-	}
-	echo, err := io.ReadAll(resp.Body)
-	if err == nil && !bytes.Equal(echo, body) {
-		err = errors.New("the body has not arrived whole")
-	}
-	return err
+// withClient returns a context with a client for packages that use x/oauth2.
+func withClient(client *http.Client) context.Context {
+	return context.WithValue(context.Background(), oauth2.HTTPClient, client)
 }
