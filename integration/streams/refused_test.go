@@ -5,10 +5,12 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -26,20 +28,28 @@ import (
 // that it has not looked at the request.
 const refuse = 0
 
+const text = "the body"
+
 func TestHTTP2_RefusedStreamIsSentAgainWithItsToken(t *testing.T) {
 	e := harness.NewEnv(t)
 	srv := newFramer(t, refuse, http.StatusOK)
-	require.NoError(t, srv.post(t, e))
+	require.NoError(t, srv.post(t, e, strings.NewReader(text)))
 	received := srv.received()
 	require.Len(t, received, 2)
 	assert.Equal(t, received[0], received[1])
 	assert.Zero(t, e.Gateway.Count(agstest.Refresh))
 }
 
+func TestHTTP2_RefusedStreamIsSentAgainWithTheCallersGetBody(t *testing.T) {
+	srv := newFramer(t, refuse, http.StatusOK)
+	require.NoError(t, srv.post(t, harness.NewEnv(t), unknown{strings.NewReader(text)}))
+	assert.Len(t, srv.received(), 2)
+}
+
 func TestHTTP2_RefusedStreamAroundARejection(t *testing.T) {
 	e := harness.NewEnv(t)
 	srv := newFramer(t, refuse, http.StatusUnauthorized, refuse, http.StatusOK)
-	require.NoError(t, srv.post(t, e))
+	require.NoError(t, srv.post(t, e, strings.NewReader(text)))
 	received := srv.received()
 	require.Len(t, received, 4)
 	assert.Equal(t, received[0], received[1])
@@ -54,8 +64,10 @@ type framer struct {
 	base *http.Transport
 	url  string
 
-	mu             sync.Mutex // guards the rest
-	answers        []int      // statuses, or refuse
+	answers []int  // statuses, or refuse; of serve alone
+	body    []byte // of the stream that is open; of serve alone
+
+	mu             sync.Mutex // guards authorizations
 	authorizations []string   // of the streams so far
 }
 
@@ -80,11 +92,19 @@ func newFramer(t *testing.T, answers ...int) *framer {
 	return f
 }
 
-// post sends a request with a body that can be repeated.
-func (f *framer) post(t *testing.T, e *harness.Env) error {
+// unknown is a reader of a type for which http.NewRequest sets no GetBody.
+type unknown struct{ io.Reader }
+
+// post sends text, which body reads. If http.NewRequest sets no GetBody, post does.
+func (f *framer) post(t *testing.T, e *harness.Env, body io.Reader) error {
 	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.url, body)
+	require.NoError(t, err)
+	if req.GetBody == nil {
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(unknown{strings.NewReader(text)}), nil }
+	}
 	client := &http.Client{Transport: &transport.Transport{Source: e.Source, Base: f.base}}
-	resp, err := client.Post(f.url, "text/plain", bytes.NewReader([]byte("a body")))
+	resp, err := client.Do(req)
 	if err != nil {
 		return err
 	}
@@ -143,6 +163,7 @@ func (f *framer) handle(frames *http2.Framer, frame http2.Frame) error {
 	case *http2.MetaHeadersFrame:
 		f.note(frame)
 	case *http2.DataFrame:
+		f.body = append(f.body, frame.Data()...)
 		if frame.StreamEnded() {
 			return f.answer(frames, frame.StreamID)
 		}
@@ -161,9 +182,12 @@ func (f *framer) note(request *http2.MetaHeadersFrame) {
 }
 
 func (f *framer) answer(frames *http2.Framer, id uint32) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if len(f.answers) == 0 {
+	body := f.body
+	f.body = nil
+	switch {
+	case string(body) != text:
+		return fmt.Errorf("the body is %q", body)
+	case len(f.answers) == 0:
 		return errors.New("no answer left")
 	}
 	status := f.answers[0]
