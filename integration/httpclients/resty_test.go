@@ -1,6 +1,7 @@
 package httpclients_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -104,7 +105,9 @@ func openRestyV3(configure func(*restyv3.Client)) func(*testing.T, *harness.Env)
 				return harness.CheckEcho(resp.StatusCode(), nil, resp.Bytes())
 			},
 			Post: func(ctx context.Context, body []byte) error {
-				resp, err := client.R().SetContext(ctx).SetBody(body).Post(url)
+				// Resty reuses the buffer of a []byte when it has the response. If the API
+				// rejects the token early, net/http may still read from that buffer.
+				resp, err := client.R().SetContext(ctx).SetBody(bytes.NewReader(body)).Post(url)
 				if err != nil {
 					return err
 				}
