@@ -45,7 +45,7 @@ func (t *Transport) replay(req *http.Request, first *http.Response, clone *reque
 		return keepFirst() // cannot happen: req has not changed
 	}
 	// Before GetBody, which may rewind the reader of the first body.
-	if err := clone.body.revoke(req.Context()); err != nil {
+	if err := clone.revoke(req.Context()); err != nil {
 		return nil, err
 	}
 	body, err := repeatBody(req)

@@ -20,6 +20,9 @@ type requestClone struct {
 	url   url.URL
 	value [1]string // backs our Authorization
 	body  revocableBody
+	// retried are the bodies that the base has got from GetBody; nil if it gets those of
+	// the caller.
+	retried *retriedBodies
 }
 
 // cloneForToken returns a copy of req for a token, or nil if req is to be sent
@@ -97,6 +100,10 @@ func (t *Transport) sendClone(req *http.Request, clone *requestClone, body io.Re
 	if mustWrap(req, body) {
 		clone.body.src = body
 		clone.req.Body = &clone.body
+		if req.GetBody != nil {
+			clone.retried = &retriedBodies{get: req.GetBody}
+			clone.req.GetBody = clone.retried.getBody
+		}
 	}
 	return t.send(req, &clone.req)
 }

@@ -69,6 +69,53 @@ func (b *revocableBody) revoke(ctx context.Context) error {
 	}
 }
 
+// retriedBodies are the bodies that a base has got from GetBody to send a request again
+// by itself, for example after HTTP/2's REFUSED_STREAM. They are revoked with the first.
+type retriedBodies struct {
+	get func() (io.ReadCloser, error)
+
+	mu      sync.Mutex // guards the rest
+	bodies  []*revocableBody
+	revoked bool
+}
+
+// getBody is the GetBody of the request that the base gets.
+func (r *retriedBodies) getBody() (io.ReadCloser, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.revoked {
+		return nil, errRevoked
+	}
+	src, err := r.get()
+	if err != nil || src == nil {
+		return src, err
+	}
+	body := &revocableBody{src: src}
+	r.bodies = append(r.bodies, body)
+	return body, nil
+}
+
+// revoke revokes all bodies, and makes getBody fail. See [revocableBody.revoke].
+func (r *retriedBodies) revoke(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.revoked = true
+	for _, body := range r.bodies {
+		if err := body.revoke(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// revoke takes all bodies of the clone away from the base.
+func (c *requestClone) revoke(ctx context.Context) error {
+	if err := c.body.revoke(ctx); err != nil || c.retried == nil {
+		return err
+	}
+	return c.retried.revoke(ctx)
+}
+
 // mustWrap reports whether body, to be sent for req, has to be wrapped in a
 // revocableBody. An in-memory body with a GetBody of net/http's needs no wrapping:
 // closing it has no effect, and GetBody returns a reader of its own. It must not be

@@ -214,3 +214,69 @@ func TestReplay_ExpectContinue(t *testing.T) {
 		assert.EqualValues(t, 1, b.closed.Load())
 	}
 }
+
+// waitingBody is a body whose Read waits until it is closed.
+type waitingBody struct {
+	reading *atomic.Int32
+	closed  chan struct{}
+	once    *sync.Once
+}
+
+func newWaitingBody(reading *atomic.Int32) waitingBody {
+	return waitingBody{reading, make(chan struct{}), &sync.Once{}}
+}
+
+func (s waitingBody) Read([]byte) (int, error) {
+	s.reading.Add(1)
+	defer s.reading.Add(-1)
+	<-s.closed
+	return 0, io.EOF
+}
+
+func (s waitingBody) Close() error {
+	s.once.Do(func() { close(s.closed) })
+	return nil
+}
+
+// A base may send a request again by itself, as net/http does after HTTP/2's
+// REFUSED_STREAM, and still read that body when it has returned an early response.
+func TestReplay_TakesAwayTheBodiesThatTheBaseGot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var reading atomic.Int32
+		bodies := 0
+		calls := 0
+		late := make(chan error, 2)
+		base := baseFunc(func(req *http.Request) (*http.Response, error) {
+			if calls++; calls == 2 {
+				return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, req.Body.Close()
+			}
+			require.NoError(t, req.Body.Close())
+			for range 2 {
+				body, err := req.GetBody()
+				require.NoError(t, err)
+				go func() {
+					_, _ = io.ReadAll(body)
+					_, err := req.GetBody()
+					late <- err
+				}()
+			}
+			synctest.Wait()
+			return &http.Response{StatusCode: http.StatusUnauthorized, Body: http.NoBody}, nil
+		})
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, urlAPI, newWaitingBody(&reading))
+		require.NoError(t, err)
+		req.GetBody = func() (io.ReadCloser, error) {
+			if bodies++; bodies == 3 {
+				assert.Zero(t, reading.Load(), "an earlier body is being read")
+			}
+			return newWaitingBody(&reading), nil
+		}
+		resp, err := (&transport.Transport{Source: newSource("old", "new"), Base: base}).RoundTrip(req)
+		require.NoError(t, err)
+		assert.Equal(t, http.StatusOK, resp.StatusCode)
+		assert.Equal(t, 3, bodies, "the base gets no more")
+		for range cap(late) {
+			assert.Error(t, <-late)
+		}
+	})
+}
