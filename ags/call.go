@@ -17,6 +17,15 @@ type call struct {
 	body    []byte // nil for none
 	secrets []string
 	policy  retryPolicy
+	// refusals is set if a JSON object without an access_token refuses what the call
+	// asks for: see [Error.Refusal].
+	refusals bool
+}
+
+// authorize adds one of t's tokens, with its scheme, as the Authorization.
+func (k *call) authorize(authorization string, t *Token) {
+	k.header.Set("Authorization", authorization)
+	k.secrets = append(k.secrets, t.AccessToken.Reveal(), t.RefreshToken.Reveal())
 }
 
 // argumentError returns the error of a call that was not sent.
@@ -24,18 +33,40 @@ func argumentError(op string, err error) error { return fmt.Errorf("ags: %s: %w"
 
 // signOnCall returns a call with a user's credentials.
 func (c *Client) signOnCall(op, url string, r SignOnRequest) (*call, error) {
-	parameters := c.settings().parameters
-	if r.Parameters != nil {
-		var err error
-		if parameters, err = encodeParameters(r.Parameters); err != nil {
-			return nil, argumentError(op, err)
-		}
+	parameters, err := c.parametersOf(r)
+	if err != nil {
+		return nil, argumentError(op, err)
 	}
 	body := requestBody{Parameters: parameters, ClientID: r.ClientID}
 	if r.ClientID == "" {
 		body.DeviceInformation = r.DeviceInformation
 	}
 	return c.post(op, url, body, retryUnsent)
+}
+
+// parametersOf returns the parameters of r, or the configured ones.
+func (c *Client) parametersOf(r SignOnRequest) ([]requestParameter, error) {
+	if r.Parameters == nil {
+		return c.settings().parameters, nil
+	}
+	return encodeParameters(r.Parameters)
+}
+
+// refreshCall returns the refresh of the configured dialect.
+func (c *Client) refreshCall(op string, t *Token) (*call, error) {
+	s := c.settings()
+	authorization := "Bearer " + t.RefreshToken.Reveal()
+	if s.bareRefreshToken {
+		authorization = t.RefreshToken.Reveal()
+	}
+	switch s.dialect {
+	case IASv3:
+		return c.bodilessRefreshCall(op, authorization, t), nil
+	case IASv2:
+		return c.refreshGrantCall(op, t), nil
+	case AGS:
+	}
+	return c.tokenCall(op, s.urls.Refresh, authorization, t)
 }
 
 // tokenCall returns a call with one of t's tokens in Authorization.
@@ -48,13 +79,15 @@ func (c *Client) tokenCall(op, url, authorization string, t *Token) (*call, erro
 	if err != nil {
 		return nil, err
 	}
-	k.header.Set("Authorization", authorization)
-	k.secrets = append(k.secrets, t.AccessToken.Reveal(), t.RefreshToken.Reveal())
+	k.authorize(authorization, t)
 	return k, nil
 }
 
 // post returns a call with a body.
 func (c *Client) post(op, url string, body requestBody, policy retryPolicy) (*call, error) {
+	if url == "" {
+		return nil, c.settings().dialect.unsupported(op)
+	}
 	if c.settings().service == "" {
 		return nil, argumentError(op, errors.New("no AuthServiceID is configured"))
 	}

@@ -1,8 +1,10 @@
 package ags
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -21,8 +23,8 @@ import (
 // except for the hooks of net/http/httptrace, which would see the tokens.
 //
 // A call that the gateway refuses, or that does not reach it, fails with an
-// [*Error]. A call with invalid arguments fails with an error of no class, and
-// nothing is sent.
+// [*Error]. A call with invalid arguments, or one that the configured [Dialect] does
+// not have, fails with an error of no class, and nothing is sent.
 type Client struct {
 	// A function, because the settings contain parameter values and printers that
 	// use reflection do not follow functions.
@@ -36,8 +38,11 @@ type settings struct {
 	urls       Paths // complete URLs in place of the paths
 	header     http.Header
 	service    string
+	tenant     string
+	dialect    Dialect
+	device     json.RawMessage // for IASv2
 	parameters []requestParameter
-	secrets    []string      // values of header that must not appear in errors
+	secrets    []string      // values of header and parameters that must not appear in errors
 	timeout    time.Duration // of an attempt
 	retry      Retry
 	random     func() float64 // in [0,1); safe for concurrent use
@@ -53,7 +58,10 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	urls, err := cfg.Paths.resolve(base)
+	if err := cfg.Dialect.check(cfg); err != nil {
+		return nil, err
+	}
+	urls, err := cfg.Paths.resolve(base, cfg.Dialect)
 	if err != nil {
 		return nil, err
 	}
@@ -74,9 +82,13 @@ func New(cfg Config) (*Client, error) {
 	}
 	s := settings{
 		base: transportOf(cfg.HTTPClient), clock: cfg.Clock, urls: urls, header: header, service: cfg.AuthServiceID,
+		tenant: cfg.TenantID, dialect: cfg.Dialect, device: bytes.Clone(cfg.DeviceInformation),
 		parameters: parameters, secrets: secretValues(cfg.Header), timeout: cmp.Or(cfg.Timeout, defaultTimeout),
 		retry: retry, random: rand.Float64,
 		bareRefreshToken: cfg.BareRefreshToken, omitParameters: cfg.OmitParameters,
+	}
+	for _, p := range parameters {
+		s.secrets = append(s.secrets, p.Value)
 	}
 	if s.clock == nil {
 		s.clock = clock.Real{}
@@ -112,8 +124,12 @@ func (c *Client) GoString() string { return c.String() }
 //
 // Discover retries all transient failures: no response, a 408, 425 or 429, a 5xx.
 func (c *Client) Discover(ctx context.Context) (*Discovery, error) {
+	const op = "discover"
 	s := c.settings()
-	k := &call{op: "discover", method: http.MethodGet, url: s.urls.Discovery, header: s.header.Clone(), policy: retryTransient}
+	if s.urls.Discovery == "" {
+		return nil, s.dialect.unsupported(op)
+	}
+	k := &call{op: op, method: http.MethodGet, url: s.urls.Discovery, header: s.header.Clone(), policy: retryTransient}
 	return send(ctx, c, k, readDiscovery)
 }
 
@@ -124,7 +140,15 @@ func (c *Client) Discover(ctx context.Context) (*Discovery, error) {
 // was never written, and one that was answered with a 429 or with the gateway's own
 // 503.
 func (c *Client) SignOn(ctx context.Context, r SignOnRequest) (*Token, error) {
-	k, err := c.signOnCall("sign on", c.settings().urls.SignOn, r)
+	const op = "sign on"
+	if c.settings().dialect == IASv2 {
+		k, err := c.passwordGrantCall(op, r)
+		if err != nil {
+			return nil, err
+		}
+		return send(ctx, c, k, func(resp *response) (*Token, error) { return readToken(resp, nil) })
+	}
+	k, err := c.signOnCall(op, c.settings().urls.SignOn, r)
 	if err != nil {
 		return nil, err
 	}
@@ -192,11 +216,7 @@ func (c *Client) Refresh(ctx context.Context, t *Token) (*Token, error) {
 	if t == nil || !isCredential(t.RefreshToken.Reveal()) {
 		return nil, argumentError(op, errors.New("the refresh token is empty or invalid"))
 	}
-	scheme := "Bearer "
-	if c.settings().bareRefreshToken {
-		scheme = ""
-	}
-	k, err := c.tokenCall(op, c.settings().urls.Refresh, scheme+t.RefreshToken.Reveal(), t)
+	k, err := c.refreshCall(op, t)
 	if err != nil {
 		return nil, err
 	}

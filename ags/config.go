@@ -1,6 +1,7 @@
 package ags
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +15,8 @@ import (
 )
 
 // Config configures a [Client]. BaseURL and TenantID are required; every call but
-// discovery also requires AuthServiceID. New copies the values. A Config prints
+// discovery and the IAS calls of a [Dialect] also requires AuthServiceID. New copies
+// the values. A Config prints
 // without the values of its header fields and parameters, with the limits of
 // [Parameter].
 type Config struct {
@@ -28,17 +30,25 @@ type Config struct {
 	AuthServiceID string
 	// TenantID is the tenant, such as "nagra".
 	TenantID string
+	// Dialect is the form of the calls that obtain tokens. The zero value is that of
+	// the platform's documentation.
+	Dialect Dialect
 
 	// Header is sent with every request. A deployment may need fields such as
 	// Nagra-Device-Type or Accept-Language. It does not override the fields that
-	// the client sets itself: Accept, Content-Type, Nv-Tenant-Id,
-	// X-Auth-Service-Id, X-Correlation-Id, and the Authorization or User-Token of
-	// calls that have one. New returns an error for fields that net/http controls,
+	// the client sets itself, or leaves out in a [Dialect]: Accept, Content-Type,
+	// Nv-Tenant-Id, Tenantid, X-Auth-Service-Id, X-Correlation-Id, and the
+	// Authorization or User-Token of calls that have one. New returns an error for fields that net/http controls,
 	// such as Host, Content-Length and Accept-Encoding.
 	Header http.Header
 	// Parameters are sent with refreshes and sign-outs, and with sign-ons and
 	// session token requests whose own are nil.
 	Parameters []Parameter
+	// DeviceInformation is a JSON object that describes the device. With the dialect
+	// [IASv2] it is the body of every refresh, and of sign-ons whose own is empty. If
+	// there is none, {} is sent. New returns an error if it is set with another
+	// dialect.
+	DeviceInformation json.RawMessage
 
 	// HTTPClient provides the Transport. Its redirect policy, cookie jar and
 	// timeout are not used: redirects are never followed, there are no cookies, and
@@ -63,10 +73,12 @@ type Config struct {
 
 	// BareRefreshToken sends the refresh token alone in Authorization, without the
 	// "Bearer " before it. The platform's documentation shows the token alone;
-	// public clients send "Bearer ".
+	// public clients send "Bearer ". New returns an error if it is set with the
+	// dialect [IASv2], which has no Authorization.
 	BareRefreshToken bool
 	// OmitParameters sends refreshes and sign-outs with the body {}, as public
-	// clients do. Parameters are then for the other calls only.
+	// clients do. Parameters are then for the other calls only. The IAS refreshes of a
+	// [Dialect] have no parameters anyway.
 	OmitParameters bool
 	// AllowInsecure allows plain HTTP to any host. Tokens and passwords can then
 	// be read by others on the network.
@@ -86,8 +98,8 @@ func (c Config) String() string {
 	if base, err := url.Parse(c.BaseURL); err == nil {
 		host = base.Host // without a user's password, which New refuses only later
 	}
-	return fmt.Sprintf("ags.Config{host %q, AuthServiceID: %q, TenantID: %q, Header: %q, Parameters: %v}",
-		host, c.AuthServiceID, c.TenantID, slices.Sorted(maps.Keys(c.Header)), c.Parameters)
+	return fmt.Sprintf("ags.Config{host %q, AuthServiceID: %q, TenantID: %q, Dialect: %q, Header: %q, Parameters: %v}",
+		host, c.AuthServiceID, c.TenantID, c.Dialect, slices.Sorted(maps.Keys(c.Header)), c.Parameters)
 }
 
 // GoString returns the same text as String.

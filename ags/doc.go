@@ -18,6 +18,12 @@
 // A failed call returns an [*Error]. Use [errors.Is] with [ErrUnauthorized],
 // [ErrForbidden], [ErrUnavailable] and [ErrProtocol] to decide what to do next.
 //
+// # Dialects
+//
+// Deployments differ. Public clients refresh through IAS, a sister service of the
+// gateway, as often as through the gateway itself: see [Dialect]. The options of
+// [Config] cover smaller differences.
+//
 // # Guarantees
 //
 //   - G1. A response is decoded into a new [Token] and checked before it is
@@ -25,8 +31,8 @@
 //   - G2. The times of a token are by this machine's clock, counted from when
 //     the request was sent, even if the gateway's clock differs.
 //   - G3. No token and no parameter value appears in an error, or in any printed
-//     form of a [Token], a [Secret] or an [*AccountChoiceError]. See [Parameter]
-//     for its limits.
+//     form of a [Token], a [Secret] or an [*AccountChoiceError], also if it was sent
+//     in a query. See [Parameter] for its limits.
 //   - G4. A sign-on that the gateway may have acted on is not retried.
 //   - G5. Requests go to the configured host only. Redirects are not followed.
 //   - G6. A response that is not the gateway's own, such as a proxy's page with

@@ -36,6 +36,7 @@ func (r *response) toError(redactor redactor, now time.Time) *Error {
 	var message string
 	e.Code, message = o.codeAndMessage()
 	e.NotFromGateway = e.NotFromGateway && e.Code == 0 && message == ""
+	e.Refusal = r.refusals && !o.has("access_token") && isRefusal(r.status, e.Code, message)
 	e.Message = redactor.text(message)
 	return e
 }

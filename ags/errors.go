@@ -15,12 +15,13 @@ var (
 	// sign-on, a used or revoked refresh token at a refresh. Only a new sign-on
 	// helps. It is a 401; a 403 with code 20003, 20006 or 1016 (device deleted) or
 	// 20020 (token validity check failed); or a 403 or 200 with code 99999, 1024
-	// or 1025, with which the platform's APIs reject a token.
+	// or 1025, with which the platform's APIs reject a token. In the dialect [IASv2]
+	// it is also a Refusal.
 	ErrUnauthorized = errors.New("ags: unauthorized")
 	// ErrForbidden means that the gateway knows the caller and refuses: account
 	// suspended, device disabled, device limit, a blocked location. The session
 	// does not end; the operator or the user can remove the cause. It is a 403 with
-	// any other code.
+	// any other code, or a Refusal with the code of an obstacle like these.
 	ErrForbidden = errors.New("ags: forbidden")
 	// ErrUnavailable means that the gateway could not answer now: a 408, a 425, a
 	// 429, a 5xx, or no response. Try again later.
@@ -75,6 +76,17 @@ type Error struct {
 	// intermediary wrote the response, and the gateway may have acted on the
 	// request.
 	NotFromGateway bool
+	// Refusal is set, in the dialect [IASv2] only, if the gateway refused a grant in
+	// its own words: with a JSON object that has a code or a message and no
+	// access_token. Whatever the Status, the error then Is [ErrForbidden] if the Code
+	// says that the account, the device or the location is blocked, and
+	// [ErrUnauthorized] otherwise.
+	//
+	// A transient status, a 404 or a 405 counts as a refusal only if the Code is one
+	// of those of ErrUnauthorized or ErrForbidden, or the message contains
+	// "unauthorized". Anything but such an object, such as a proxy's page, is treated
+	// as in the other dialects.
+	Refusal bool
 	// OutcomeUnknown is set if an earlier attempt of the same call may have
 	// succeeded without its response arriving: the response was lost, or replaced
 	// by one with NotFromGateway. A refresh token that is rejected now may have
@@ -126,6 +138,13 @@ func (e *Error) class() error {
 	switch {
 	case e.Malformed:
 		return ErrProtocol
+	case e.Refusal:
+		if isBlocked(e.Code) {
+			return ErrForbidden
+		}
+		return ErrUnauthorized
+	case e.Status == 0 && errors.Is(e.Err, errors.ErrUnsupported):
+		return nil // the dialect has no such call
 	case e.Status == 0, isTransient(e.Status):
 		return ErrUnavailable
 	case e.Status == http.StatusUnauthorized, e.endsSession():
@@ -149,6 +168,25 @@ func isTransient(status int) bool {
 	}
 }
 
+// endsSessionAnywhere reports whether a code means, with some status, that the
+// credentials are not valid.
+func endsSessionAnywhere(code int) bool {
+	forbidden := Error{Status: http.StatusForbidden, Code: code}
+	return forbidden.endsSession()
+}
+
+// isBlocked reports whether a code means that the account, the device or the location
+// is blocked. The last two are seen in a public client, the others are in the
+// platform's documentation.
+func isBlocked(code int) bool {
+	switch code {
+	case 20001, 20002, 20004, 20007, 20018, 20019, 20021, 20022, 20066, 1010, 1020:
+		return true
+	default:
+		return false
+	}
+}
+
 // endsSession reports whether the code means that the credentials are not valid.
 func (e *Error) endsSession() bool {
 	switch e.Code {
@@ -162,11 +200,11 @@ func (e *Error) endsSession() bool {
 }
 
 // DeviceDeleted reports whether err means that the gateway no longer knows the
-// device (a 403 with code 20003, 20006 or 1016). The next sign-on must then omit
+// device (a 403, or a Refusal, with code 20003, 20006 or 1016). The next sign-on must then omit
 // the client identifier and register the device again.
 func DeviceDeleted(err error) bool {
 	var e *Error
-	if !errors.As(err, &e) || e.Malformed || e.Status != http.StatusForbidden {
+	if !errors.As(err, &e) || e.Malformed || e.Status != http.StatusForbidden && !e.Refusal {
 		return false
 	}
 	return e.Code == codeDeviceDeleted || e.Code == codeDeviceDeletedAlt || e.Code == codeDeviceDeletedOld

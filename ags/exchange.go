@@ -78,7 +78,7 @@ func (x *exchange) run(ctx context.Context) error {
 // RoundTrip makes one attempt and records it in x. The response that it returns
 // has a status only: without a Location, no redirect is followed.
 func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
-	x.response = response{op: x.call.op, correlationID: x.correlationID}
+	x.response = response{op: x.call.op, correlationID: x.correlationID, refusals: x.call.refusals}
 	x.lostBefore = x.lostBefore || x.outcome == lost
 	x.unknown = x.unknown || x.outcome == lost || x.outcome == notFromGateway
 	x.outcome, x.retrying = answered, false
@@ -162,7 +162,10 @@ func (x *exchange) evaluate(ctx context.Context, err error) {
 
 // failResponse sets the error of an attempt whose successful response is invalid.
 func (x *exchange) failResponse(ctx context.Context, invalid *responseError) {
-	e := &Error{Status: x.response.status, Code: invalid.code, Message: invalid.text, Malformed: !invalid.rejection}
+	e := &Error{Status: x.response.status, Code: invalid.code, Message: invalid.text, Malformed: !invalid.rejection && !invalid.refusal}
+	if e.Refusal = invalid.refusal; invalid.message != "" {
+		e.Message = x.redactor.text(invalid.message)
+	}
 	if invalid.truncated != nil {
 		x.outcome = lost
 		e.Err = x.cause(ctx, invalid.truncated).with(io.ErrUnexpectedEOF)

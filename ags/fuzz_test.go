@@ -54,11 +54,18 @@ func checkToken(tb testing.TB, token *ags.Token) {
 	}
 }
 
-// wireSeeds calls add with the status and body of every response to call in testdata/wire.
+// wireSeeds calls add with the status and body of every response to call in testdata/wire,
+// in the dialect AGS.
 func wireSeeds(f *testing.F, call string, add func(status int, body []byte)) {
 	f.Helper()
+	wireSeedsOf(f, ags.AGS, call, add)
+}
+
+func wireSeedsOf(f *testing.F, dialect ags.Dialect, call string, add func(status int, body []byte)) {
+	f.Helper()
 	for _, name := range wireNames(f, responseSuffix) {
-		if parts := wireName.FindStringSubmatch(name); parts != nil && parts[1] == call {
+		parts := wireName.FindStringSubmatch(name)
+		if parts != nil && parts[1] == string(dialect) && parts[2] == call {
 			head, body := wireParts(f, name+responseSuffix)
 			var status int
 			_, err := fmt.Sscanf(head, "HTTP/1.1 %d", &status)

@@ -61,7 +61,7 @@ func (r redactor) forms() []string {
 	var forms []string
 	for _, secret := range r.secrets {
 		query, path, quoted := url.QueryEscape(secret), url.PathEscape(secret), jsonText(secret, false)
-		forms = append(forms, secret, query, path,
+		forms = append(forms, secret, query, strings.ReplaceAll(query, "+", "%20"), path,
 			quoted, strings.ReplaceAll(quoted, "/", `\/`), jsonText(secret, true),
 			unquoted(strconv.Quote(secret)), unquoted(strconv.QuoteToASCII(secret)), html.EscapeString(secret))
 	}

@@ -22,7 +22,8 @@ type SignOnRequest struct {
 	ClientID string
 	// DeviceInformation is a JSON document that describes a new device. It is not
 	// sent if ClientID is set: the gateway would register another device, and an
-	// account may have only a few.
+	// account may have only a few. With the dialect [IASv2] it is the body of the
+	// request, and sent always.
 	DeviceInformation json.RawMessage
 }
 

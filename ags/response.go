@@ -19,6 +19,7 @@ const byteOrderMark = "\ufeff"
 // response is the gateway's response to one attempt.
 type response struct {
 	op, correlationID string
+	refusals          bool      // see [call]
 	sentAt            time.Time // just before the request was sent
 
 	received bool // false if there is no response
@@ -46,9 +47,11 @@ func (r *response) read(resp *http.Response) {
 // responseError reports a response that is not valid. Its text does not quote it.
 type responseError struct {
 	text      string
-	code      int   // the platform's code, if there is one
-	rejection bool  // the response is the platform's rejection of a token
-	truncated error // the reason, if the response is truncated
+	code      int    // the platform's code, if there is one
+	rejection bool   // the response is the platform's rejection of a token
+	refusal   bool   // see [Error.Refusal]
+	message   string // the gateway's, which may quote the request
+	truncated error  // the reason, if the response is truncated
 }
 
 // Error returns the text.

@@ -20,6 +20,11 @@ func readToken(r *response, prev *Token) (*Token, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.refusals && !o.has("access_token") {
+		if code, message := o.codeAndMessage(); isRefusal(r.status, code, message) {
+			return nil, &responseError{text: "the response has no access_token", code: code, refusal: true, message: message}
+		}
+	}
 	t, err := readTokenFields(o)
 	if err != nil {
 		return nil, err

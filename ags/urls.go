@@ -1,6 +1,7 @@
 package ags
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -9,7 +10,8 @@ import (
 )
 
 // Paths are the paths of the calls, relative to [Config.BaseURL]. An empty one
-// means its default.
+// means its default, which is given here for the dialect [AGS]. See [Dialect] for
+// those of the others.
 type Paths struct {
 	Discovery              string // /ags/servicediscovery
 	SignOn                 string // /ags/signOn
@@ -20,22 +22,38 @@ type Paths struct {
 	SignOut                string // /ags/signOut
 }
 
-// resolve returns p with every path replaced by its complete URL.
-func (p Paths) resolve(base *url.URL) (Paths, error) {
+// The paths of IAS.
+const (
+	iasV3RefreshPath = "/ias/v3/token/actions/refresh"
+	iasV2GrantPath   = "/ias/v2/token"
+)
+
+// resolve returns p with every path replaced by its complete URL, and by nothing if it
+// is empty and the dialect has no such call.
+func (p Paths) resolve(base *url.URL, d Dialect) (Paths, error) {
+	if d == IASv3 {
+		p.Refresh = cmp.Or(p.Refresh, iasV3RefreshPath)
+	}
 	for _, call := range []struct {
-		path         *string
-		defaultValue string
+		path       *string
+		ags, iasV2 string // the defaults
 	}{
-		{&p.Discovery, "/ags/servicediscovery"},
-		{&p.SignOn, "/ags/signOn"},
-		{&p.SubsequentSignOn, "/ags/subsequentSignOn"},
-		{&p.SessionToken, "/ags/getSessionToken"},
-		{&p.SignOnWithSessionToken, "/ags/signOnWithSessionToken"},
-		{&p.Refresh, "/ags/refresh"},
-		{&p.SignOut, "/ags/signOut"},
+		{&p.Discovery, "/ags/servicediscovery", ""},
+		{&p.SignOn, "/ags/signOn", iasV2GrantPath},
+		{&p.SubsequentSignOn, "/ags/subsequentSignOn", ""},
+		{&p.SessionToken, "/ags/getSessionToken", ""},
+		{&p.SignOnWithSessionToken, "/ags/signOnWithSessionToken", ""},
+		{&p.Refresh, "/ags/refresh", iasV2GrantPath},
+		{&p.SignOut, "/ags/signOut", ""},
 	} {
-		if *call.path == "" {
-			*call.path = call.defaultValue
+		switch {
+		case *call.path != "":
+		case d != IASv2:
+			*call.path = call.ags
+		case call.iasV2 == "":
+			continue
+		default:
+			*call.path = call.iasV2
 		}
 		u, err := url.Parse(*call.path)
 		if err != nil || u.IsAbs() || u.Host != "" || strings.ContainsAny(*call.path, "?#") {

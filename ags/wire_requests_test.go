@@ -116,6 +116,7 @@ func wireRequests() map[string]wireRequest {
 
 func TestWire_Requests(t *testing.T) {
 	requests := wireRequests()
+	maps.Copy(requests, dialectRequests())
 	for name, r := range requests {
 		t.Run(name, func(t *testing.T) {
 			sent := "# " + r.from + "\n" + r.written(t) + "\n"

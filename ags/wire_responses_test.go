@@ -46,6 +46,7 @@ type wireError struct {
 	message      string
 	retryAfter   time.Duration
 	malformed    bool
+	refusal      bool
 }
 
 // A response has the same meaning if our clock is wrong.
@@ -61,8 +62,9 @@ func TestWire_Responses(t *testing.T) {
 	assert.ElementsMatch(t, slices.Collect(maps.Keys(results)), wireNames(t, responseSuffix), "each file has its row")
 }
 
-// wireName is the form of a response's file name: the call, the status and a description.
-var wireName = regexp.MustCompile(`^([a-z-]+?)-(\d{3})(?:-[\w-]+)?$`)
+// wireName is the form of a response's file name: the dialect unless it is AGS, the call, the
+// status and a description.
+var wireName = regexp.MustCompile(`^(?:(ias-v\d)-)?([a-z-]+?)-(\d{3})(?:-[\w-]+)?$`)
 
 // wireResultOf makes the call of a file when our clock shows at, with the file as the response.
 func wireResultOf(t *testing.T, name string, at time.Time) wireResult {
@@ -70,15 +72,17 @@ func wireResultOf(t *testing.T, name string, at time.Time) wireResult {
 	parts := wireName.FindStringSubmatch(name)
 	require.NotNil(t, parts, "%s is not called after a call and a status", name)
 	head, body := wireParts(t, name+responseSuffix)
-	require.True(t, strings.HasPrefix(head, "HTTP/1.1 "+parts[2]+" "), "%s has another status", name)
+	require.True(t, strings.HasPrefix(head, "HTTP/1.1 "+parts[3]+" "), "%s has another status", name)
 
-	c, tr := newClient(t, func(c *ags.Config) { c.Clock = clock.NewFake(at) }, respondWithFile(t, name))
+	c, tr := newClient(t, func(c *ags.Config) {
+		c.Clock, c.Dialect = clock.NewFake(at), ags.Dialect(parts[1])
+	}, respondWithFile(t, name))
 	ctx := ags.WithoutRetry(ags.WithCorrelationID(t.Context(), "flow-1"))
 	var got wireResult
 	var token *ags.Token
 	var session ags.Secret
 	var err error
-	switch call := parts[1]; call {
+	switch call := parts[2]; call {
 	case "discover":
 		got.discovery, err = c.Discover(ctx)
 	case "sign-on":
@@ -165,5 +169,5 @@ func wireErrorResult(t *testing.T, err error) wireResult {
 			class += name
 		}
 	}
-	return wireResult{err: &wireError{class, e.Status, e.Code, e.Message, e.RetryAfter, e.Malformed}}
+	return wireResult{err: &wireError{class, e.Status, e.Code, e.Message, e.RetryAfter, e.Malformed, e.Refusal}}
 }

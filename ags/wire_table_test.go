@@ -59,7 +59,7 @@ func choiceResult(accounts ...wireAccount) wireResult { return wireResult{accoun
 func wireResults() map[string]wireResult {
 	all := map[string]wireResult{}
 	for _, part := range []map[string]wireResult{
-		signOnResults(), otherResults(), tokenResults(), malformedResults(), errorResults(), codeResults(),
+		signOnResults(), otherResults(), tokenResults(), malformedResults(), errorResults(), codeResults(), dialectResults(),
 	} {
 		maps.Copy(all, part)
 	}
