@@ -244,3 +244,21 @@ func TestRefusal_IsAnAnswer(t *testing.T) {
 		assert.False(t, asError(t, err).Refusal)
 	}
 }
+
+// Keeps G4. The calls are retried as those of AGS are, with the same request.
+func TestDialect_Retries(t *testing.T) {
+	for _, d := range []ags.Dialect{ags.IASv3, ags.IASv2} {
+		change := func(c *ags.Config) { c.Dialect = d }
+		requests, _, err := callInBubble(t, change, "sign on", failWith(errLost))
+		require.ErrorIs(t, err, ags.ErrUnavailable)
+		assert.Len(t, requests, 1, "it may have registered a device")
+		requests, waited, err := callInBubble(t, change, "refresh", failWith(errLost), failWith(errLost))
+		require.ErrorIs(t, err, ags.ErrUnavailable)
+		assert.Zero(t, waited)
+		require.Len(t, requests, 2)
+		assert.Equal(t, requests[0], requests[1])
+		requests, _, err = callInBubble(t, change, "refresh", respond(503, ""), respond(503, ""), respond(200, tokenJSON()))
+		require.NoError(t, err)
+		assert.Len(t, requests, 3)
+	}
+}
