@@ -75,6 +75,9 @@ type Config struct {
 	// 403. The body is the same.
 	LegacyRejections bool
 
+	// Dialect is the form of the requests that obtain tokens. The zero value is the
+	// documented one.
+	Dialect Dialect
 	// Quirks are the format differences of this deployment.
 	Quirks Quirks
 }
@@ -117,14 +120,18 @@ type Quirks struct {
 	// TokenType is the token_type. Empty means "bearer".
 	TokenType string
 	// SignOnStatus and RefreshStatus are the statuses of answers with tokens. Zero
-	// means 201 and 200.
+	// means 201, or 200 in the dialect IASv2, and 200.
 	SignOnStatus, RefreshStatus int
+	// RefusalStatus is the status of all refusals in the dialect IASv2, whose clients
+	// do not look at it. Zero means that each refusal has its own.
+	RefusalStatus int
 	// UserTokenInAccounts puts a userAccountToken into each account of a 300 answer,
 	// instead of one token beside the accounts. The token then selects the account.
 	UserTokenInAccounts bool
 
 	// RequireBearer rejects refresh tokens that are not sent as "Bearer <token>".
-	// RequireBare rejects those that are. By default both forms work.
+	// RequireBare rejects those that are. By default both forms work in the dialect
+	// AGS. The other dialects ignore these two.
 	RequireBearer, RequireBare bool
 	// RejectionStatus and RejectionCode are the status and the resultCode with which
 	// the API rejects an access token. Zero and empty mean 403 and "99999:403".
@@ -153,6 +160,9 @@ func (c Config) withDefaults() Config {
 		if c.Accounts[i].ID == "" {
 			c.Accounts[i].ID = defaultID(i)
 		}
+	}
+	if c.Dialect == IASv2 && c.Quirks.SignOnStatus == 0 {
+		c.Quirks.SignOnStatus = 200
 	}
 	c.Quirks = c.Quirks.withDefaults()
 	return c

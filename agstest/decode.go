@@ -27,10 +27,11 @@ func (b body) parameter(name string) (string, bool) {
 }
 
 // deviceClaim names the device of a sign-on: a registered one by its clientID, or a
-// new one.
+// new one, which with a description may be registered.
 type deviceClaim struct {
-	clientID string
-	isNew    bool
+	clientID    string
+	isNew       bool
+	description string
 }
 
 // isZero reports whether the request named no device.
@@ -47,8 +48,8 @@ func (s *Server) checkHeaders(x *exchange) *refusal {
 			return badRequest("header " + name + " missing")
 		}
 	}
-	if want := s.cfg.TenantID; want != "" && x.header.Get("nv-tenant-id") != want {
-		return notFound("no such tenant")
+	if refused := s.checkTenant(x.header, "nv-tenant-id"); refused != nil {
+		return refused
 	}
 	services := s.cfg.AuthServiceIDs
 	if x.op != Discovery && len(services) > 0 && !slices.Contains(services, x.header.Get("x-auth-service-id")) {

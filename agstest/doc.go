@@ -28,6 +28,9 @@
 // While the server runs, a test can suspend accounts, delete devices, revoke sessions,
 // block the client's location, rotate the signing keys and skew the server's clock.
 //
+// Config.Dialect has it speak, as strictly, one of the forms in which public clients
+// obtain tokens from the platform's sister service; see [Dialect].
+//
 // # The API
 //
 // Every path below /api/ requires "Authorization: Bearer <access token>". The API

@@ -1,7 +1,10 @@
 package agstest
 
-// SignHS256 is signHS256.
-var SignHS256 = signHS256
+// These are unexported functions.
+var (
+	SignHS256  = signHS256
+	ShownQuery = shownQuery
+)
 
 // SigningSecret returns the secret of the current signing key of s.
 func SigningSecret(s *Server) []byte {

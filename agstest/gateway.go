@@ -14,6 +14,15 @@ func (s *Server) gateway(x *exchange) response {
 		rs.header.Set("Allow", x.op.method())
 		return rs
 	}
+	switch s.cfg.Dialect {
+	case IASv3:
+		if x.op == Refresh {
+			return s.iasV3Refresh(x)
+		}
+	case IASv2:
+		return s.iasV2Grant(x)
+	case AGS:
+	}
 	if refused := s.checkHeaders(x); refused != nil {
 		return refused.response()
 	}
@@ -66,7 +75,7 @@ func (s *Server) dispatch(x *exchange, b body) response {
 	case SignOnWithSessionToken:
 		return s.signOnWithSessionTokenLocked(now, b, tenant)
 	case Refresh:
-		return s.refreshLocked(now, x.header)
+		return s.ownRefreshLocked(now, x.header)
 	case SignOut:
 		return s.signOutLocked(now, x.header)
 	case Discovery, API, Other:
@@ -85,7 +94,7 @@ func (s *Server) signOnLocked(now time.Time, b body, tenant string) response {
 	case s.state.geoBlocked:
 		return geoBlocked().response()
 	}
-	accounts := s.state.accountsWhere(func(a Account) bool { return a.Username == username && a.Password == password })
+	accounts := s.state.accountsOf(username, password)
 	switch len(accounts) {
 	case 0:
 		return unauthorized("wrong credentials").response()
@@ -155,16 +164,22 @@ func (s *Server) signOnWithSessionTokenLocked(now time.Time, b body, tenant stri
 	return s.signedOn(s.state.completePending(now, s.state.sessionTokens, token, b, tenant))
 }
 
-func (s *Server) refreshLocked(now time.Time, h http.Header) response {
+// ownRefreshLocked handles the refresh of AGS.
+func (s *Server) ownRefreshLocked(now time.Time, h http.Header) response {
 	token, bearer := credential(h)
 	q := s.cfg.Quirks
 	if token == "" || q.RequireBearer && !bearer || q.RequireBare && bearer {
 		return unauthorized("header Authorization missing or malformed").response()
 	}
+	return s.refreshLocked(now, token)
+}
+
+func (s *Server) refreshLocked(now time.Time, token string) response {
 	p, refused := s.state.refresh(now, token)
 	if refused != nil {
 		return refused.response()
 	}
+	q := s.cfg.Quirks
 	return jsonResponse(q.RefreshStatus, s.tokenFields(p, slices.Concat(q.OmitFields, q.OmitOnRefresh)))
 }
 

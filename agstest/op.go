@@ -1,15 +1,13 @@
 package agstest
 
-import (
-	"net/http"
-	"strings"
-)
+import "net/http"
 
 // Op is an operation of the gateway, or the protected API. Faults are scripted
 // and requests are counted for each Op separately.
 type Op string
 
-// The operations of a [Server].
+// The operations of a [Server], and their paths in the dialect [AGS]. See [Dialect] for
+// the others.
 const (
 	Discovery              Op = "discovery"                  // GET /ags/servicediscovery
 	SignOn                 Op = "sign on"                    // POST /ags/signOn
@@ -22,9 +20,8 @@ const (
 	Other                  Op = "other"                      // any other path; the server answers 404
 )
 
-// opOf returns the operation of a path. It ignores the method: the gateway answers
-// 405 to a request with the wrong one.
-func opOf(path string) Op {
+// opOfPath returns the operation of a path of the gateway, Other if it has none.
+func opOfPath(path string) Op {
 	switch path {
 	case "/ags/servicediscovery":
 		return Discovery
@@ -36,13 +33,10 @@ func opOf(path string) Op {
 		return SessionToken
 	case "/ags/signOnWithSessionToken":
 		return SignOnWithSessionToken
-	case "/ags/refresh", "/ias/v3/token/actions/refresh":
+	case "/ags/refresh":
 		return Refresh
 	case "/ags/signOut":
 		return SignOut
-	}
-	if strings.HasPrefix(path, "/api/") {
-		return API
 	}
 	return Other
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -27,7 +28,10 @@ type Request struct {
 	Serial int
 	// At is when the server had received the request, on the server's clock.
 	At time.Time
-	// Method, Host, Path and Query are those of the request.
+	// Method, Host, Path and Query are those of the request. Query is the raw query,
+	// with "[redacted]" in place of secret values: those of the parameters that
+	// usually are secret and, if there is a grant_type, of all others. See
+	// [Request.RevealQuery].
 	Method, Host, Path, Query string
 	// Header is the request's header, with "[redacted]" in place of secret values.
 	// See [Request.Reveal].
@@ -39,9 +43,17 @@ type Request struct {
 	// there was none.
 	Fault string
 
-	// sent returns the header and the body as received. It is a function so that
-	// printing a Request cannot show them.
-	sent func() (http.Header, []byte)
+	// sent returns the secret parts of the request as received. It is a function so
+	// that printing a Request cannot show them.
+	sent func() received
+}
+
+// received are the parts of a request that may be secret. The zero value is that of a
+// zero Request.
+type received struct {
+	header http.Header
+	query  string
+	body   []byte
 }
 
 func newRequest(op Op, r *http.Request, body []byte, at time.Time) *Request {
@@ -53,53 +65,55 @@ func newRequest(op Op, r *http.Request, body []byte, at time.Time) *Request {
 		}
 	}
 	body = bytes.Clone(body[:min(len(body), recordedBody)])
+	query := r.URL.RawQuery
 	return &Request{
-		Op: op, At: at, Method: r.Method, Host: r.Host, Path: r.URL.Path, Query: r.URL.RawQuery, Header: shown,
-		sent: func() (http.Header, []byte) { return sent, body },
+		Op: op, At: at, Method: r.Method, Host: r.Host, Path: r.URL.Path, Query: shownQuery(query), Header: shown,
+		sent: func() received { return received{header: sent, query: query, body: body} },
 	}
 }
 
-// contents returns the header and the body as received, or nil for a zero Request.
-func (rq Request) contents() (http.Header, []byte) {
+// contents returns the secret parts of the request.
+func (rq Request) contents() received {
 	if rq.sent == nil {
-		return nil, nil
+		return received{}
 	}
 	return rq.sent()
 }
 
 // Reveal returns the first value of a header as received, even if it is secret.
 func (rq Request) Reveal(header string) string {
-	h, _ := rq.contents()
-	return h.Get(header)
+	return rq.contents().header.Get(header)
+}
+
+// RevealQuery returns the first value of a query parameter as received, even if it is
+// secret.
+func (rq Request) RevealQuery(name string) string {
+	query, _ := url.ParseQuery(rq.contents().query) // it has the pairs that are valid
+	return query.Get(name)
 }
 
 // Body returns the first 64 KiB of the request's body. The caller owns the result.
 func (rq Request) Body() []byte {
-	_, body := rq.contents()
-	return bytes.Clone(body)
+	return bytes.Clone(rq.contents().body)
 }
 
 // Carries reports whether the Authorization header is "Bearer <token>" or the token
-// alone.
+// alone, or the query has it as the refresh_token.
 func (rq Request) Carries(token string) bool {
-	h, _ := rq.contents()
-	sent, _ := credential(h)
-	return sent != "" && sent == token
+	sent, _ := credential(rq.contents().header)
+	return token != "" && (sent == token || rq.RevealQuery(refreshGrant) == token)
 }
 
 // SameAuthorization reports whether both requests have the same Authorization
 // header, or none.
 func (rq Request) SameAuthorization(other Request) bool {
-	a, _ := rq.contents()
-	b, _ := other.contents()
+	a, b := rq.contents().header, other.contents().header
 	return slices.Equal(a.Values("Authorization"), b.Values("Authorization"))
 }
 
 // SameBody reports whether the recorded bodies of both requests are equal.
 func (rq Request) SameBody(other Request) bool {
-	_, a := rq.contents()
-	_, b := other.contents()
-	return bytes.Equal(a, b)
+	return bytes.Equal(rq.contents().body, other.contents().body)
 }
 
 // String returns one line without secrets, like

@@ -21,10 +21,12 @@ type response struct {
 	status int
 	header http.Header
 	body   []byte
+
+	refusal bool // it is that of a *refusal
 }
 
 func newResponse(status int, contentType string, body []byte) response {
-	return response{status, http.Header{"Content-Type": {contentType}}, body}
+	return response{status: status, header: http.Header{"Content-Type": {contentType}}, body: body}
 }
 
 func jsonResponse(status int, body any) response {
@@ -72,5 +74,7 @@ func (r *refusal) response() response {
 	if r.code != 0 {
 		body["errorCode"] = r.code
 	}
-	return jsonResponse(r.status, body)
+	rs := jsonResponse(r.status, body)
+	rs.refusal = true
+	return rs
 }

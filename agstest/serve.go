@@ -17,6 +17,7 @@ type exchange struct {
 	op           Op
 	serial       int
 	method, path string
+	query        string // raw
 	header       http.Header
 	body         []byte
 }
@@ -25,7 +26,7 @@ type exchange struct {
 // anything: only then does net/http cancel the request's context when the client
 // disconnects.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
-	op := opOf(r.URL.Path)
+	op := s.cfg.Dialect.opOf(r.URL)
 	body, err := readBody(w, r)
 	e, rq := s.requests.begin(op, r, body, s.now())
 	defer e.finish(0)
@@ -38,7 +39,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	f := s.script.next(rq)
 	e.setFault(f.name())
-	x := &exchange{op: op, serial: rq.Serial, method: r.Method, path: r.URL.Path, header: r.Header, body: body}
+	x := &exchange{op: op, serial: rq.Serial, method: r.Method, path: r.URL.Path, query: r.URL.RawQuery, header: r.Header, body: body}
 	rs := s.respond(r.Context(), x, f)
 	if f.Kind == Lost {
 		abort()

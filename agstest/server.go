@@ -34,8 +34,11 @@ type Server struct {
 }
 
 // NewServer starts a server. The caller must close it. NewServer panics if the server
-// cannot listen on a loopback address.
+// cannot listen on a loopback address, or if its dialect is unknown.
 func NewServer(cfg Config) *Server {
+	if !cfg.Dialect.isKnown() {
+		panic("agstest: unknown dialect " + string(cfg.Dialect))
+	}
 	cfg = cfg.withDefaults()
 	s := &Server{
 		cfg: cfg, script: newScript(), requests: newRequestLog(), done: make(chan struct{}),

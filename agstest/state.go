@@ -36,9 +36,10 @@ type account struct {
 }
 
 type device struct {
-	id      string
-	account *account
-	blocked *refusal // the answer once the device is disabled or deleted, or nil
+	id          string
+	description string // by which IASv2 knows it again; empty for none
+	account     *account
+	blocked     *refusal // the answer once the device is disabled or deleted, or nil
 }
 
 func (d *device) deleted() bool { return d.blocked != nil && d.blocked.code == codeDeviceDeleted }
@@ -78,6 +79,11 @@ func (st *state) accountsWhere(match func(Account) bool) []*account {
 	return found
 }
 
+// accountsOf returns the accounts with these credentials.
+func (st *state) accountsOf(username, password string) []*account {
+	return st.accountsWhere(func(a Account) bool { return a.Username == username && a.Password == password })
+}
+
 // signOn starts a session on an account. It registers the device if it is new.
 func (st *state) signOn(now time.Time, a *account, c deviceClaim, tenant string) (pair, *refusal) {
 	if a.blocked != nil {
@@ -91,10 +97,12 @@ func (st *state) signOn(now time.Time, a *account, c deviceClaim, tenant string)
 }
 
 func (st *state) deviceFor(a *account, c deviceClaim) (*device, *refusal) {
-	if c.isNew {
-		return st.register(a)
-	}
 	d := st.devices[c.clientID]
+	if c.isNew {
+		if d = st.described(a, c.description); d == nil {
+			return st.register(a, c.description)
+		}
+	}
 	if d == nil || d.account != a {
 		return nil, forbidden(codeDeviceDeleted, "no such device")
 	}
@@ -104,11 +112,24 @@ func (st *state) deviceFor(a *account, c deviceClaim) (*device, *refusal) {
 	return d, nil
 }
 
-func (st *state) register(a *account) (*device, *refusal) {
+// described returns the device of an account with this description, or nil.
+func (st *state) described(a *account, description string) *device {
+	if description == "" {
+		return nil
+	}
+	for _, d := range st.devices {
+		if d.account == a && d.description == description && !d.deleted() {
+			return d
+		}
+	}
+	return nil
+}
+
+func (st *state) register(a *account, description string) (*device, *refusal) {
 	if st.cfg.DeviceLimit > 0 && st.deviceCount(a) >= st.cfg.DeviceLimit {
 		return nil, forbidden(codeDeviceLimit, "device limit reached")
 	}
-	d := &device{id: "PUB_" + strconv.Itoa(len(st.devices)+1), account: a}
+	d := &device{id: "PUB_" + strconv.Itoa(len(st.devices)+1), description: description, account: a}
 	st.devices[d.id] = d
 	return d, nil
 }
