@@ -12,5 +12,6 @@
 //	store, store_fault, sealed      sessions in a store, faults of the store, encryption
 //	processes                       several processes that share a session
 //	transport, oauth2               requests, and programs that know only x/oauth2
+//	dialect                         gateways whose tokens come from IAS
 //	secrets, probe                  no secret in any output
 package endtoend
