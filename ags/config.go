@@ -42,7 +42,8 @@ type Config struct {
 	// such as Host, Content-Length and Accept-Encoding.
 	Header http.Header
 	// Parameters are sent with refreshes and sign-outs, and with sign-ons and
-	// session token requests whose own are nil.
+	// session token requests whose own are nil. The IAS refreshes of a [Dialect] have
+	// no parameters.
 	Parameters []Parameter
 	// DeviceInformation is a JSON object that describes the device. With the dialect
 	// [IASv2] it is the body of every refresh, and of sign-ons whose own is empty. If
@@ -77,8 +78,7 @@ type Config struct {
 	// dialect [IASv2], which has no Authorization.
 	BareRefreshToken bool
 	// OmitParameters sends refreshes and sign-outs with the body {}, as public
-	// clients do. Parameters are then for the other calls only. The IAS refreshes of a
-	// [Dialect] have no parameters anyway.
+	// clients do. Parameters are then for the other calls only.
 	OmitParameters bool
 	// AllowInsecure allows plain HTTP to any host. Tokens and passwords can then
 	// be read by others on the network.

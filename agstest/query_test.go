@@ -91,3 +91,28 @@ func FuzzShownQuery(f *testing.F) {
 		assert.Equal(t, strings.Count(before+name+after, "&")+1, strings.Count(shown, "&"), "each pair is shown")
 	})
 }
+
+// A sign-on of IASv2 is granted to the user only, and for nothing but the parameters that it
+// needs, each once.
+func FuzzGrant(f *testing.F) {
+	f.Add("grant_type=password&username=dave&password=open%20sesame", "{}")
+	f.Add("password=open+sesame&username=dave&grant_type=password&x=1", deviceBody)
+	f.Add("grant_type=password&username=dave&password=open%20sesame&password=x", "{")
+	f.Add("grant_type=password&username=dave&password=open%20sesame;a", "[]")
+	srv := agstest.NewServer(agstest.Config{Dialect: agstest.IASv2, DeviceLimit: -1})
+	f.Cleanup(srv.Close)
+	f.Fuzz(func(t *testing.T, query, body string) {
+		if strings.ContainsFunc(query, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '#' }) {
+			return // no client sends it
+		}
+		r := grant(t, srv, "?"+query, body)
+		require.NoError(t, r.err)
+		sent, err := url.ParseQuery(query)
+		isUser := len(sent["username"]) == 1 && sent.Get("username") == agstest.DefaultUsername &&
+			len(sent["password"]) == 1 && sent.Get("password") == agstest.DefaultPassword
+		var object map[string]any
+		isObject := json.Unmarshal([]byte(body), &object) == nil && object != nil
+		isGrant := err == nil && isUser && isObject && len(sent["grant_type"]) == 1 && sent.Get("grant_type") == "password"
+		assert.Equal(t, isGrant, r.status == 200, "%d %.100s", r.status, r.body)
+	})
+}
