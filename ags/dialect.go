@@ -27,7 +27,7 @@ const (
 	// [Paths] for that. All other calls are those of AGS.
 	IASv3 Dialect = "ias-v3"
 
-	// IASv2 signs on and refreshes through the older door of IAS, as the public
+	// IASv2 signs on and refreshes through the older version of IAS, as the public
 	// clients of a sports platform do: POST /ias/v2/token with the grant in the query,
 	// the tenant in a field "tenantid", and a body that describes the device. SignOn
 	// has the grant_type password, and its Parameters follow in the query; they are

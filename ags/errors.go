@@ -200,8 +200,8 @@ func (e *Error) endsSession() bool {
 }
 
 // DeviceDeleted reports whether err means that the gateway no longer knows the
-// device (a 403, or a Refusal, with code 20003, 20006 or 1016). The next sign-on must then omit
-// the client identifier and register the device again.
+// device (a 403, or a Refusal, with code 20003, 20006 or 1016). The next sign-on must
+// then omit the client identifier and register the device again.
 func DeviceDeleted(err error) bool {
 	var e *Error
 	if !errors.As(err, &e) || e.Malformed || e.Status != http.StatusForbidden && !e.Refusal {

@@ -13,7 +13,7 @@ import (
 
 // This file has the code of docs/deployments.md. Another test compares the two.
 
-// A deployment whose tokens come from the older door of IAS.
+// A deployment whose tokens come from the older version of IAS.
 func ExampleDialect() {
 	srv := agstest.NewServer(agstest.Config{Dialect: agstest.IASv2})
 	defer srv.Close()

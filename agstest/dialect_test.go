@@ -181,7 +181,7 @@ func TestIASv2_RefusalStatus(t *testing.T) {
 	assert.Equal(t, 2, srv.Count(agstest.Refresh))
 }
 
-// The dialect AGS knows nothing of the older door.
+// The dialect AGS does not have the paths of IAS v2.
 func TestAGS_HasNoGrants(t *testing.T) {
 	srv, _ := startServer(t, agstest.Config{})
 	assertRefused(t, 404, 0, grant(t, srv, passwordGrant, "{}"))
