@@ -58,7 +58,7 @@ func isOutcomeUnknown(err error) bool {
 	switch {
 	case !errors.As(err, &e), e.NotFromGateway, e.OutcomeUnknown:
 		return true
-	case errors.Is(err, ags.ErrUnauthorized):
+	case errors.Is(err, ags.ErrUnauthorized), e.Refusal:
 		return false // the gateway itself has answered
 	case e.Status == 0:
 		return !e.NotSent

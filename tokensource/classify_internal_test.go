@@ -40,6 +40,8 @@ func TestClassify(t *testing.T) {
 		"403 device limit":                {&ags.Error{Status: 403, Code: 20007}, refused, refused, known, kept},
 		"403 of a firewall":               {&ags.Error{Status: 403, Malformed: true}, transient, transient, known, kept},
 		"forbidden without an answer":     {ags.ErrForbidden, refused, refused, unknown, kept},
+		"200, account suspended":          {&ags.Error{Status: 200, Code: 20002, Refusal: true}, refused, refused, known, kept},
+		"200, refused":                    {&ags.Error{Status: 200, Refusal: true}, terminal, refused, known, kept},
 		"400":                             {&ags.Error{Status: 400}, refused, refused, known, kept},
 		"400, cut off":                    {&ags.Error{Status: 400, Err: errCut}, refused, refused, known, kept},
 		"404":                             {&ags.Error{Status: 404}, refused, refused, known, kept},
