@@ -208,8 +208,7 @@ func checkDeadline(ctx context.Context, e *Env, c Calls) error {
 	}
 	release()
 	if late {
-		<-returned
-		return fmt.Errorf("the call had not returned %s after its deadline", atOnce)
+		return errors.Join(fmt.Errorf("the call had not returned %s after its deadline", atOnce), <-returned)
 	}
 	return e.call(ctx, c.Get)
 }
