@@ -15,12 +15,14 @@ import (
 const (
 	grpcMedia    = "application/grpc+proto"
 	grpcWebMedia = "application/grpc-web+proto"
+	connectMedia = "application/connect+proto"
 )
 
 // trailerFrame is the trailer frame of gRPC-Web with these fields.
-func trailerFrame(fields string) string {
-	return "\x80\x00\x00\x00" + string(rune(len(fields))) + fields
-}
+func trailerFrame(fields string) string { return frame("\x80", fields) }
+
+// frame is a frame with these flags.
+func frame(flags, data string) string { return flags + "\x00\x00\x00" + string(rune(len(data))) + data }
 
 func TestRejectionGRPC(t *testing.T) {
 	status := func(code string) http.Header { return http.Header{"Grpc-Status": {code}} }
@@ -47,6 +49,11 @@ func TestRejectionGRPC(t *testing.T) {
 		"gRPC-Web, truncated":        {response{media: grpcWebMedia, text: "\x80\x00\x00"}, nil, false},
 		"gRPC-Web, the rest missing": {response{media: grpcWebMedia, text: "\x80\x00\x00\x00\x40grpc-sta"}, nil, false},
 		"gRPC-Web, empty":            {response{media: grpcWebMedia}, nil, false},
+		"Connect stream":             {response{media: connectMedia, text: frame("\x02", `{"error":{"code":"unauthenticated"}}`)}, nil, true},
+		"Connect, another code":      {response{media: connectMedia, text: frame("\x02", `{"error":{"code":"unavailable"}}`)}, nil, false},
+		"Connect, success":           {response{media: connectMedia, text: frame("\x02", `{}`)}, nil, false},
+		"Connect, after a message":   {response{media: connectMedia, text: frame("\x00", "a") + frame("\x02", `{"error":{"code":"unauthenticated"}}`)}, nil, false},
+		"Connect, truncated":         {response{media: connectMedia, text: frame("\x02", `{"error":{"code":"unauthenticated"}}`)[:30]}, nil, false},
 		"401":                        {response{status: 401}, nil, true},
 		"403 with a code":            {response{status: 403, media: jsonMedia, text: codeBody}, nil, true},
 		"another 403":                {response{status: 403, media: jsonMedia, text: `{"code":20018}`}, nil, false},
@@ -124,6 +131,7 @@ func TestRejectionGraphQL(t *testing.T) {
 func FuzzRejectionAPI(f *testing.F) {
 	f.Add([]byte(trailerFrame("grpc-status: 16\r\n")), grpcWebMedia)
 	f.Add([]byte(`{"errors":[{"extensions":{"code":"UNAUTHENTICATED"}}]}`), jsonMedia)
+	f.Add([]byte(frame("\x02", `{"error":{"code":"unauthenticated"}}`)), connectMedia)
 	f.Add([]byte("\x80\xff\xff\xff\xffgrpc-status: 16"), grpcWebMedia)
 	f.Fuzz(func(t *testing.T, data []byte, media string) {
 		for _, judge := range []func(*http.Response) bool{transport.RejectionGRPC, transport.RejectionGraphQL} {

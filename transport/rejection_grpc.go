@@ -3,6 +3,7 @@ package transport
 import (
 	"bufio"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"io"
 	"mime"
@@ -17,12 +18,14 @@ const (
 
 	grpcFrameHeader = 5    // a byte of flags, and the length of the frame
 	grpcWebTrailer  = 0x80 // the flag of a frame that has the trailer
+	connectEnd      = 0x02 // the flag of the last frame in a stream of the Connect protocol
 )
 
-// RejectionGRPC is a [Transport.IsRejection] for APIs that speak gRPC or gRPC-Web over
-// net/http, as connect-go does. A rejection is a response without a message whose
-// grpc-status is 16 (UNAUTHENTICATED), in the header, in the trailer or in the trailer
-// frame of gRPC-Web; or a 401 or 403 that is one by the usual rules.
+// RejectionGRPC is a [Transport.IsRejection] for APIs that speak gRPC, gRPC-Web or the
+// Connect protocol over net/http, as connect-go does. A rejection is a response without a
+// message whose grpc-status is 16 (UNAUTHENTICATED), in the header, in the trailer or in
+// the trailer frame of gRPC-Web; the same code in the last frame of a Connect stream; or a
+// 401 or 403 that is one by the usual rules.
 //
 // If the header has no grpc-status, RejectionGRPC reads the first byte of the body, so the
 // response is returned when the server has sent a message or ended the call. Do not use it
@@ -32,6 +35,8 @@ func RejectionGRPC(resp *http.Response) bool {
 	switch {
 	case resp.StatusCode != http.StatusOK:
 		return isRejectedByStatus(resp)
+	case strings.HasPrefix(media, "application/connect+"):
+		return connectEndCode(resp.Body) == "unauthenticated"
 	case !strings.HasPrefix(media, "application/grpc"):
 		return false
 	case resp.Header.Get(grpcStatus) != "":
@@ -45,12 +50,30 @@ func RejectionGRPC(resp *http.Response) bool {
 
 // webTrailerStatus returns the grpc-status of a gRPC-Web body that has no message.
 func webTrailerStatus(body io.Reader) string {
-	var head [grpcFrameHeader]byte
-	if _, err := io.ReadFull(body, head[:]); err != nil || head[0] != grpcWebTrailer {
+	frame := firstFrame(body, grpcWebTrailer)
+	if frame == nil {
 		return ""
 	}
-	frame := io.LimitReader(body, int64(binary.BigEndian.Uint32(head[1:])))
 	// The trailer does not end with an empty line, so an io.EOF follows the last field.
 	fields, _ := textproto.NewReader(bufio.NewReader(frame)).ReadMIMEHeader()
 	return fields.Get(grpcStatus)
+}
+
+// connectEndCode returns the error code of a Connect stream that has no message.
+func connectEndCode(body io.Reader) string {
+	frame := firstFrame(body, connectEnd)
+	var end struct{ Error struct{ Code string } }
+	if frame == nil || json.NewDecoder(frame).Decode(&end) != nil {
+		return ""
+	}
+	return end.Error.Code
+}
+
+// firstFrame returns the first frame of a body, nil if it has other flags.
+func firstFrame(body io.Reader, flags byte) io.Reader {
+	var head [grpcFrameHeader]byte
+	if _, err := io.ReadFull(body, head[:]); err != nil || head[0] != flags {
+		return nil
+	}
+	return io.LimitReader(body, int64(binary.BigEndian.Uint32(head[1:])))
 }
