@@ -1,0 +1,97 @@
+package grpcagsauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"golang.org/x/oauth2"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+)
+
+// attemptKey is the key of the *attempt in the context of a call.
+type attemptKey struct{ *auth }
+
+// attempt is a call that an interceptor has made. gRPC may repeat it by its own rules.
+type attempt struct {
+	sent atomic.Pointer[oauth2.Token] // the last one; nil if the call has an Authorization of the caller
+	peer peer.Peer                    // set by gRPC when the call has ended; empty if no server was reached
+}
+
+// begin returns what to make a call with, so that the attempt learns which token is sent.
+func (a *auth) begin(ctx context.Context, opts []grpc.CallOption) (*attempt, context.Context, []grpc.CallOption) {
+	t := &attempt{}
+	opts = append(slices.Clip(opts), grpc.Peer(&t.peer))
+	return t, context.WithValue(ctx, attemptKey{a}, t), opts
+}
+
+// rejected reports whether the server has rejected the token that was sent, and if so,
+// reports that to the source.
+func (a *auth) rejected(t *attempt, err error) bool {
+	token := t.sent.Load()
+	var own *tokenError
+	if status.Code(err) != codes.Unauthenticated || token == nil || t.peer.Addr == nil || errors.As(err, &own) {
+		return false
+	}
+	a.source.Invalidate(token.AccessToken)
+	return true
+}
+
+// awaitOther waits until the source has another token than the rejected one. If it has
+// none, awaitOther returns the error of the call.
+func (a *auth) awaitOther(ctx context.Context, t *attempt, rejection error) error {
+	other, err := a.token(ctx)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return err
+	case err != nil:
+		return fmt.Errorf("%w (no other token: %w)", rejection, err)
+	case other.AccessToken == t.sent.Load().AccessToken:
+		return rejection
+	}
+	return nil
+}
+
+func (a *auth) interceptUnary(
+	ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoker grpc.UnaryInvoker, opts ...grpc.CallOption,
+) error {
+	invoke := func() (*attempt, error) {
+		t, callCtx, callOpts := a.begin(ctx, opts)
+		return t, invoker(callCtx, method, req, reply, cc, callOpts...)
+	}
+	t, err := invoke()
+	if !a.rejected(t, err) {
+		return err
+	}
+	if err := a.awaitOther(ctx, t, err); err != nil {
+		return err
+	}
+	t, err = invoke()
+	a.rejected(t, err)
+	return err
+}
+
+func (a *auth) interceptStream(
+	ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption,
+) (grpc.ClientStream, error) {
+	open := func() (*openStream, error) {
+		t, callCtx, callOpts := a.begin(ctx, opts)
+		opened, err := streamer(callCtx, desc, cc, method, callOpts...)
+		return &openStream{opened, t}, err
+	}
+	first, err := open()
+	if err != nil {
+		return nil, err
+	}
+	return &stream{
+		auth: a, clientStreams: desc.ClientStreams,
+		awaitOther: func(t *attempt, rejection error) error { return a.awaitOther(ctx, t, rejection) },
+		open:       open,
+		current:    first, repeatable: true,
+	}, nil
+}

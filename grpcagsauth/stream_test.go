@@ -1,0 +1,228 @@
+package grpcagsauth_test
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/status"
+
+	"github.com/agsauth/agsauth/agstest"
+)
+
+type bidiStream = grpc.BidiStreamingClient[grpc_testing.StreamingOutputCallRequest, grpc_testing.StreamingOutputCallResponse]
+
+func (f *fixture) openBidi() bidiStream {
+	f.t.Helper()
+	stream, err := f.dial().FullDuplexCall(f.t.Context())
+	require.NoError(f.t, err)
+	return stream
+}
+
+// echo sends a message and receives it.
+func (f *fixture) echo(stream bidiStream) {
+	f.t.Helper()
+	require.NoError(f.t, stream.Send(&grpc_testing.StreamingOutputCallRequest{Payload: payload(9)}))
+	resp, err := stream.Recv()
+	require.NoError(f.t, err)
+	assert.Len(f.t, resp.GetPayload().GetBody(), 9)
+}
+
+// end asks the server to reject the token of an open stream.
+func (f *fixture) end(stream bidiStream) {
+	f.t.Helper()
+	require.NoError(f.t, stream.Send(&grpc_testing.StreamingOutputCallRequest{
+		ResponseStatus: &grpc_testing.EchoStatus{Code: int32(codes.Unauthenticated), Message: "the token is not valid"},
+	}))
+	_, err := stream.Recv()
+	require.ErrorIs(f.t, err, errRejected)
+}
+
+func TestAnOpenStreamOutlivesItsToken(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	stream := f.openBidi()
+	for range 3 {
+		f.echo(stream)
+		f.clock.Advance(accessLifetime)
+		f.currentToken()
+	}
+	require.NoError(t, stream.CloseSend())
+	require.NoError(t, wantEnd(stream.Recv()))
+	assert.Len(t, f.api.received(), 1)
+}
+
+func TestAStreamThatHasReceivedSomethingIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	stream, sent := f.openBidi(), f.currentToken()
+	f.echo(stream)
+	f.end(stream)
+	assert.Equal(t, []string{sent}, f.api.received())
+	assert.Equal(t, []string{sent}, f.source.reported())
+	assert.NotEqual(t, sent, f.currentToken())
+	require.ErrorIs(t, stream.Send(&grpc_testing.StreamingOutputCallRequest{}), io.EOF)
+}
+
+func TestARepeatedStreamIsNotRepeatedAgain(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.api.answerNext(errRejected)
+	stream := f.openBidi()
+	f.echo(stream)
+	f.echo(stream)
+	f.end(stream)
+	sent := f.api.received()
+	assert.Len(t, sent, 2)
+	assert.Equal(t, sent, f.source.reported())
+}
+
+func TestAStreamThatHasSentTooMuchIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		messages, size, calls int
+	}{
+		"all that is kept": {16, 4<<10 - 16, 2},
+		"a byte more":      {1, 64 << 10, 1},
+		"many messages":    {13_200, 0, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.api.answerNext(errRejected)
+			stream, err := f.dial().StreamingInputCall(t.Context())
+			require.NoError(t, err)
+			for range tt.messages {
+				if err = stream.Send(&grpc_testing.StreamingInputCallRequest{Payload: payload(tt.size)}); err != nil {
+					break
+				}
+			}
+			resp, err := stream.CloseAndRecv()
+			assert.Len(t, f.api.received(), tt.calls)
+			assert.Len(t, f.source.reported(), 1, "in any case")
+			if tt.calls == 1 {
+				require.ErrorIs(t, err, errRejected)
+				return
+			}
+			require.NoError(t, err)
+			assert.EqualValues(t, tt.messages*tt.size, resp.GetAggregatedPayloadSize())
+		})
+	}
+}
+
+func TestSendGoesOnWhileTheTokenIsReplaced(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	release := f.gateway.Hold(agstest.Refresh)
+	defer release()
+	f.api.answerNext(errRejected)
+	stream := f.openBidi()
+	const messages = 100
+	var sender sync.WaitGroup
+	sender.Go(func() {
+		for i := range messages {
+			if i == messages/2 {
+				assert.NoError(t, f.gateway.Wait(t.Context(), agstest.Refresh, 1))
+			}
+			if i == messages-5 {
+				release()
+			}
+			assert.NoError(t, stream.Send(&grpc_testing.StreamingOutputCallRequest{Payload: payload(i)}))
+		}
+		assert.NoError(t, stream.CloseSend())
+	})
+	for i := range messages {
+		resp, err := stream.Recv()
+		require.NoError(t, err)
+		assert.Len(t, resp.GetPayload().GetBody(), i)
+	}
+	require.NoError(t, wantEnd(stream.Recv()))
+	sender.Wait()
+	assert.Len(t, f.api.received(), 2)
+}
+
+func TestSendOverflowsWhileTheTokenIsReplaced(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	release := f.gateway.Hold(agstest.Refresh)
+	defer release()
+	f.api.answerNext(errRejected)
+	stream := f.openBidi()
+	var sender sync.WaitGroup
+	sender.Go(func() {
+		defer release()
+		assert.NoError(t, f.gateway.Wait(t.Context(), agstest.Refresh, 1))
+		req := &grpc_testing.StreamingOutputCallRequest{Payload: payload(40 << 10)}
+		assert.NoError(t, stream.Send(req))
+		assert.ErrorIs(t, stream.Send(req), io.EOF)
+	})
+	_, err := stream.Recv()
+	require.ErrorIs(t, err, errRejected)
+	sender.Wait()
+	assert.Len(t, f.api.received(), 1)
+}
+
+func TestHeaderAndTrailerAreThoseOfTheLastStream(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.api.answerNext(errRejected)
+	stream := f.openBidi()
+	md, err := stream.Header() // of the rejected stream, which has none
+	require.NoError(t, err)
+	assert.Nil(t, md)
+	f.echo(stream)
+	md, err = stream.Header()
+	require.NoError(t, err)
+	assert.NotNil(t, md)
+	require.NoError(t, stream.CloseSend())
+	require.NoError(t, wantEnd(stream.Recv()))
+	assert.Equal(t, []string{"2"}, stream.Trailer().Get("call"))
+}
+
+func TestAStreamIsNotRepeatedAfterThatWasGivenOut(t *testing.T) {
+	t.Parallel()
+	for name, use := range map[string]func(bidiStream) error{
+		"context": func(s bidiStream) error { return s.Context().Err() },
+		"header": func(s bidiStream) error {
+			md, err := s.Header()
+			if md == nil {
+				return errors.Join(errors.New("no header"), err)
+			}
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.api.sendHeader = true
+			stream := f.openBidi()
+			require.NoError(t, use(stream))
+			f.end(stream)
+			assert.Len(t, f.api.received(), 1)
+		})
+	}
+}
+
+func TestAHeaderThatNobodyReadDoesNotMatter(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.api.sendHeader = true
+	f.api.answerNext(errRejected)
+	f.echo(f.openBidi())
+	assert.Len(t, f.api.received(), 2)
+}
+
+func TestErrorsOfTheStreamItselfAreReturned(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	stream, err := f.dial(grpc.WithDefaultCallOptions(grpc.MaxCallSendMsgSize(1000))).FullDuplexCall(t.Context())
+	require.NoError(t, err)
+	err = stream.Send(&grpc_testing.StreamingOutputCallRequest{Payload: payload(2000)})
+	assert.Equal(t, codes.ResourceExhausted, status.Code(err))
+}
