@@ -189,3 +189,15 @@ func (a *api) FullDuplexCall(
 		}
 	}
 }
+
+// HalfDuplexCall sends more than a client receives by itself before it receives anything.
+func (a *api) HalfDuplexCall(
+	stream grpc.BidiStreamingServer[grpc_testing.StreamingOutputCallRequest, grpc_testing.StreamingOutputCallResponse],
+) error {
+	for range 8 {
+		if err := stream.Send(&grpc_testing.StreamingOutputCallResponse{Payload: payload(32 << 10)}); err != nil {
+			return err
+		}
+	}
+	return a.FullDuplexCall(stream)
+}

@@ -102,7 +102,7 @@ func (a *auth) token(ctx context.Context) (*oauth2.Token, error) {
 		return nil, &tokenError{codes.Internal, errors.New("the source returned an empty token")}
 	case ctx.Err() != nil:
 		return nil, &tokenError{status.FromContextError(ctx.Err()).Code(), err}
-	case errors.Is(err, tokensource.ErrLoginRequired), errors.Is(err, tokensource.ErrClosed):
+	case tokensource.IsFinal(err):
 		return nil, &tokenError{codes.Unauthenticated, err}
 	default:
 		return nil, &tokenError{codes.Unavailable, err}

@@ -30,8 +30,9 @@ func (l *logBuffer) Write(b []byte) (int, error) {
 	return l.buf.Write(b)
 }
 
-func (l *logBuffer) String() string {
+// contains reports whether the log has this text.
+func (l *logBuffer) contains(text string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.buf.String()
+	return bytes.Contains(l.buf.Bytes(), []byte(text))
 }

@@ -117,11 +117,7 @@ func TestManyCallersWhoseTokenIsRejected(t *testing.T) {
 	f := newFixture(t)
 	client := f.dial()
 	const callers = 40
-	answers := make([]error, callers)
-	for i := range answers {
-		answers[i] = errRejected
-	}
-	f.api.answerNext(answers...)
+	f.gateway.RejectToken(f.currentToken())
 	f.api.waitFor(callers) // all of them with the first token
 	var wg sync.WaitGroup
 	for range callers / len(kinds) {

@@ -94,42 +94,39 @@ func (s *stream) RecvMsg(m any) error {
 		s.commit()
 		return err
 	}
-	next, err := s.repeat(err)
-	if err != nil {
+	if err := s.repeat(err); err != nil {
 		return err
 	}
-	err = next.RecvMsg(m)
-	s.auth.rejected(next.attempt, err)
-	return err
+	return s.RecvMsg(m)
 }
 
-// repeat opens the stream again and sends what was sent, unless more was sent meanwhile
-// than is kept. In that case it returns the rejection.
-func (s *stream) repeat(rejection error) (*openStream, error) {
+// repeat opens the stream again and sends what was sent. If more was sent meanwhile than is
+// kept, it returns the rejection. After that the stream is not repeatable.
+func (s *stream) repeat(rejection error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.repeatable {
-		return nil, rejection
+		return rejection
 	}
 	defer s.commitLocked()
 	next, err := s.open()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	s.current = next
 	for _, m := range s.sent {
 		err := next.SendMsg(m)
 		if errors.Is(err, io.EOF) {
-			return next, nil // RecvMsg returns why the stream has ended
+			return nil // RecvMsg returns why the stream has ended
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if s.closed {
-		return next, next.CloseSend()
+		return next.CloseSend()
 	}
-	return next, nil
+	return nil
 }
 
 // keep keeps m while the stream is repeatable, and returns the stream to send it on.

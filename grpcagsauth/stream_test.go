@@ -88,9 +88,9 @@ func TestAStreamThatHasSentTooMuchIsNotRepeated(t *testing.T) {
 	for name, tt := range map[string]struct {
 		messages, size, calls int
 	}{
-		"all that is kept": {16, 4<<10 - 16, 2},
-		"a byte more":      {1, 64 << 10, 1},
-		"many messages":    {13_200, 0, 1},
+		"nearly all that is kept": {16, 4<<10 - 16, 2},
+		"a byte more":             {1, 64 << 10, 1},
+		"many messages":           {13_200, 0, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -114,6 +114,24 @@ func TestAStreamThatHasSentTooMuchIsNotRepeated(t *testing.T) {
 			assert.EqualValues(t, tt.messages*tt.size, resp.GetAggregatedPayloadSize())
 		})
 	}
+}
+
+func TestSendingAgainDoesNotWaitForTheServer(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.api.answerNext(errRejected)
+	stream, err := f.dial(grpc.WithStaticStreamWindowSize(64 << 10)).HalfDuplexCall(t.Context())
+	require.NoError(t, err)
+	for range 15 {
+		require.NoError(t, stream.Send(&grpc_testing.StreamingOutputCallRequest{Payload: payload(4 << 10)}))
+	}
+	require.NoError(t, stream.CloseSend())
+	for range 8 + 15 {
+		_, err := stream.Recv()
+		require.NoError(t, err)
+	}
+	require.NoError(t, wantEnd(stream.Recv()))
+	assert.Len(t, f.api.received(), 2)
 }
 
 func TestSendGoesOnWhileTheTokenIsReplaced(t *testing.T) {
