@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/interop/grpc_testing"
@@ -188,6 +190,7 @@ func TestAnAPIThatRejectsEveryToken(t *testing.T) {
 		err := call()
 		require.EqualError(f.t, err, "rpc error: code = Unauthenticated desc = the second answer")
 		assert.Equal(f.t, []string{first, f.currentToken()}, f.api.received())
+		assert.Equal(f.t, f.api.received(), f.source.reported())
 
 		f.api.answerAll(errRejected)
 		require.ErrorIs(f.t, call(), errRejected)
@@ -195,6 +198,28 @@ func TestAnAPIThatRejectsEveryToken(t *testing.T) {
 		assert.Equal(f.t, 1, f.gateway.Count(agstest.Refresh))
 	})
 }
+
+func TestASourceThatAlwaysHasAnotherToken(t *testing.T) {
+	t.Parallel()
+	for name, call := range kinds {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.api.answerAll(errRejected)
+			require.ErrorIs(t, call(t.Context(), f.dialWith(&endlessSource{}), 9), errRejected)
+			assert.Equal(t, []string{"token 1", "token 3"}, f.api.received(), "token 2 has shown that there is another one")
+		})
+	}
+}
+
+// endlessSource returns another token each time.
+type endlessSource struct{ calls atomic.Int32 }
+
+func (s *endlessSource) TokenContext(context.Context) (*oauth2.Token, error) {
+	return &oauth2.Token{AccessToken: fmt.Sprintf("token %d", s.calls.Add(1))}, nil
+}
+
+func (*endlessSource) Invalidate(string) {}
 
 func TestExactlyTheTokenThatWasSentIsInvalidated(t *testing.T) {
 	t.Parallel()

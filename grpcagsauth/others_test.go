@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -68,6 +69,21 @@ func TestNoTokenForNowWithARetryPolicy(t *testing.T) {
 			require.ErrorContains(t, err, "failed after 3 attempts")
 			var unavailable *tokensource.UnavailableError
 			require.ErrorAs(t, err, &unavailable)
+		})
+	}
+}
+
+func TestTheSessionEndsBetweenTwoAttemptsOfARetryPolicy(t *testing.T) {
+	t.Parallel()
+	for name, call := range kinds {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.api.answerNext(status.Error(codes.Unavailable, "the server restarts"))
+			f.api.beforeNext(func() { f.clock.Advance(30 * 24 * time.Hour) })
+			f.wantCode(codes.Unauthenticated, call(t.Context(), f.dial(retryOn(`"UNAVAILABLE"`)), 9))
+			assert.Len(t, f.api.received(), 1)
+			assert.Empty(t, f.source.reported(), "no server has rejected a token")
 		})
 	}
 }

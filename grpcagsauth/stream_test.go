@@ -63,9 +63,12 @@ func TestAStreamThatHasReceivedSomethingIsNotRepeated(t *testing.T) {
 	f := newFixture(t)
 	stream, sent := f.openBidi(), f.currentToken()
 	f.echo(stream)
-	f.end(stream)
+	release := f.gateway.Hold(agstest.Refresh)
+	defer release()
+	f.end(stream) // without waiting for another token
 	assert.Equal(t, []string{sent}, f.api.received())
 	assert.Equal(t, []string{sent}, f.source.reported())
+	release()
 	assert.NotEqual(t, sent, f.currentToken())
 	require.ErrorIs(t, stream.Send(&grpc_testing.StreamingOutputCallRequest{}), io.EOF)
 }
@@ -184,6 +187,17 @@ func TestSendOverflowsWhileTheTokenIsReplaced(t *testing.T) {
 	require.ErrorIs(t, err, errRejected)
 	sender.Wait()
 	assert.Len(t, f.api.received(), 1)
+}
+
+func TestSendAfterTheTokenCouldNotBeReplaced(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	require.NotZero(t, f.gateway.RevokeSessions())
+	f.api.answerNext(errRejected)
+	stream := f.openBidi()
+	_, err := stream.Recv()
+	f.wantCode(codes.Unauthenticated, err)
+	require.ErrorIs(t, stream.Send(&grpc_testing.StreamingOutputCallRequest{}), io.EOF)
 }
 
 func TestHeaderAndTrailerAreThoseOfTheLastStream(t *testing.T) {
