@@ -90,7 +90,7 @@ func callBidi(ctx context.Context, client grpc_testing.TestServiceClient, size i
 	for i := range 3 {
 		req.Payload = payload(size/3 + i)
 		if err := stream.Send(req); err != nil {
-			return err
+			break // Recv returns why
 		}
 	}
 	if err := stream.CloseSend(); err != nil {

@@ -87,7 +87,8 @@ func (a *auth) GetRequestMetadata(ctx context.Context, _ ...string) (map[string]
 		return nil, err
 	}
 	if current, ok := ctx.Value(attemptKey{a}).(*attempt); ok {
-		current.sent.Store(token)
+		accessToken := token.AccessToken
+		current.sent.Store(&accessToken)
 	}
 	return map[string]string{authorization: token.Type() + " " + token.AccessToken}, nil
 }

@@ -22,13 +22,13 @@
 // A unary call is always made again. gRPC has discarded its response, if there was one. A
 // stream is opened again if nothing was received, neither a message nor the result of
 // Header, and everything that was sent can be sent again: the one request of a server
-// stream, and of other streams up to 64 KiB of Protocol Buffers messages. Such a stream
-// keeps copies until something is received. A stream from which something was received is
-// left alone, however long it lasts. To call its Context method before also means that it
-// is not opened again.
+// stream, and of other streams up to 64 KiB of Protocol Buffers messages, of which copies
+// are kept until something is received. If the server ends a stream while the client still
+// sends, SendMsg waits until it is known whether the stream is opened again, and returns
+// io.EOF only if it is not.
 //
-// Until it is known whether the stream is opened again, Send returns nil even if the server
-// has ended the stream.
+// A stream from which something was received is left alone, however long it lasts. Nor is a
+// stream opened again after a call of its Context method.
 //
 // # Errors
 //

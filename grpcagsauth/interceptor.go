@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sync/atomic"
 
-	"golang.org/x/oauth2"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/peer"
@@ -19,8 +18,8 @@ type attemptKey struct{ *auth }
 
 // attempt is a call that an interceptor has made. gRPC may repeat it by its own rules.
 type attempt struct {
-	sent atomic.Pointer[oauth2.Token] // the last one; nil if the call has an Authorization of the caller
-	peer peer.Peer                    // set by gRPC when the call has ended; empty if no server was reached
+	sent atomic.Pointer[string] // the last one; nil if the call has an Authorization of the caller
+	peer peer.Peer              // set by gRPC when the call has ended; empty if no server was reached
 }
 
 // begin returns what to make a call with, so that the attempt learns which token is sent.
@@ -34,11 +33,13 @@ func (a *auth) begin(ctx context.Context, opts []grpc.CallOption) (*attempt, con
 // reports that to the source.
 func (a *auth) rejected(t *attempt, err error) bool {
 	token := t.sent.Load()
-	var own *tokenError
-	if status.Code(err) != codes.Unauthenticated || token == nil || t.peer.Addr == nil || errors.As(err, &own) {
+	if status.Code(err) != codes.Unauthenticated || token == nil || t.peer.Addr == nil {
 		return false
 	}
-	a.source.Invalidate(token.AccessToken)
+	if _, own := errors.AsType[*tokenError](err); own {
+		return false // of a later attempt, by a retry policy
+	}
+	a.source.Invalidate(*token)
 	return true
 }
 
@@ -51,7 +52,7 @@ func (a *auth) awaitOther(ctx context.Context, t *attempt, rejection error) erro
 		return err
 	case err != nil:
 		return fmt.Errorf("%w (no other token: %w)", rejection, err)
-	case other.AccessToken == t.sent.Load().AccessToken:
+	case other.AccessToken == *t.sent.Load():
 		return rejection
 	}
 	return nil
@@ -89,9 +90,21 @@ func (a *auth) interceptStream(
 		return nil, err
 	}
 	return &stream{
-		auth: a, clientStreams: desc.ClientStreams,
+		auth: a, clientStreams: desc.ClientStreams, protobuf: isProtobuf(opts),
 		awaitOther: func(t *attempt, rejection error) error { return a.awaitOther(ctx, t, rejection) },
 		open:       open,
-		current:    first, repeatable: true,
+		turn:       make(chan struct{}, 1), settled: make(chan struct{}),
+		current: first, repeatable: true,
 	}, nil
+}
+
+// isProtobuf reports whether the messages of a call have gRPC's usual encoding.
+func isProtobuf(opts []grpc.CallOption) bool {
+	return !slices.ContainsFunc(opts, func(opt grpc.CallOption) bool {
+		switch opt.(type) {
+		case grpc.ForceCodecCallOption, grpc.ForceCodecV2CallOption, grpc.ContentSubtypeCallOption:
+			return true
+		}
+		return false
+	})
 }

@@ -59,6 +59,101 @@ func (f *fixture) openHooked(h *hooks) bidiStream {
 	return stream
 }
 
+// untilEnd sends the last message of the first stream until the server has ended it.
+func untilEnd(last int) *hooks {
+	return &hooks{send: func(stream, message int, send func() error) error {
+		err := send()
+		for stream == 1 && message == last && err == nil {
+			err = send()
+		}
+		return err
+	}}
+}
+
+func TestSendLearnsOfTheRejection(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.api.answerNext(errRejected)
+	stream := f.openHooked(untilEnd(3))
+	for size := range 4 {
+		require.NoError(t, stream.Send(&grpc_testing.StreamingOutputCallRequest{Payload: payload(size)}))
+	}
+	require.NoError(t, stream.CloseSend())
+	for size := range 4 {
+		resp, err := stream.Recv()
+		require.NoError(t, err)
+		assert.Len(t, resp.GetPayload().GetBody(), size)
+	}
+	require.NoError(t, wantEnd(stream.Recv()))
+	assert.Len(t, f.api.received(), 2)
+}
+
+func TestSendLearnsOfTheEnd(t *testing.T) {
+	t.Parallel()
+	for name, code := range map[string]codes.Code{"in order": codes.OK, "by an error": codes.Aborted, "by a rejection": codes.Unauthenticated} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			stream := f.openHooked(untilEnd(3))
+			require.NoError(t, stream.Send(&grpc_testing.StreamingOutputCallRequest{Payload: payload(9)}))
+			require.NoError(t, stream.Send(&grpc_testing.StreamingOutputCallRequest{
+				ResponseStatus: &grpc_testing.EchoStatus{Code: int32(code), Message: "the end"},
+			}))
+			require.ErrorIs(t, stream.Send(&grpc_testing.StreamingOutputCallRequest{}), io.EOF)
+			require.ErrorIs(t, stream.Send(&grpc_testing.StreamingOutputCallRequest{}), io.EOF)
+			resp, err := stream.Recv()
+			require.NoError(t, err)
+			assert.Len(t, resp.GetPayload().GetBody(), 9)
+			_, err = stream.Recv()
+			if code == codes.OK {
+				require.ErrorIs(t, err, io.EOF)
+			} else {
+				assert.Equal(t, code, status.Code(err))
+			}
+			assert.Len(t, f.api.received(), 1)
+		})
+	}
+}
+
+func TestSendLearnsOfTheEndOfAStreamWithoutMessages(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.api.answerNext(status.Error(codes.Aborted, "the end"))
+	stream := f.openHooked(untilEnd(1))
+	require.ErrorIs(t, stream.Send(&grpc_testing.StreamingOutputCallRequest{}), io.EOF)
+	for range 2 {
+		_, err := stream.Recv()
+		require.EqualError(t, err, "rpc error: code = Aborted desc = the end")
+	}
+}
+
+func TestSendLearnsOfTheEndAndSomethingElseIsReceived(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	stream := f.openHooked(untilEnd(2))
+	require.NoError(t, stream.Send(&grpc_testing.StreamingOutputCallRequest{}))
+	require.ErrorIs(t, stream.Send(&grpc_testing.StreamingOutputCallRequest{ResponseStatus: &grpc_testing.EchoStatus{}}), io.EOF)
+	assert.Equal(t, codes.Internal, status.Code(stream.RecvMsg("no message")))
+}
+
+func TestStreamsOfAnotherEncoding(t *testing.T) {
+	t.Parallel()
+	for name, calls := range map[string]int{"unary": 2, "server stream": 2, "client stream": 1, "bidi stream": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.api.answerNext(errRejected)
+			err := kinds[name](t.Context(), f.dial(), 9, grpc.CallContentSubtype("proto"))
+			assert.Len(t, f.api.received(), calls)
+			if calls == 1 {
+				require.ErrorIs(t, err, errRejected)
+			} else {
+				require.NoError(t, err)
+			}
+		})
+	}
+}
+
 func TestAMessageThatIsSentWhileTheStreamIsRepeatedArrivesOnce(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -7,8 +7,11 @@ import (
 	"sync"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/emptypb"
 )
 
 // maxKept limits the messages that are kept to be sent again, in bytes. gRPC accepts as
@@ -31,8 +34,13 @@ type openStream struct {
 type stream struct {
 	auth          *auth
 	clientStreams bool // the client may send several messages
+	protobuf      bool // the messages have no other encoding
 	awaitOther    func(t *attempt, rejection error) error
 	open          func() (*openStream, error)
+
+	turn    chan struct{} // has an element while someone receives
+	peeked  *peeked       // to be returned by RecvMsg; guarded by turn
+	settled chan struct{} // closed when repeatable becomes false
 
 	mu         sync.Mutex // guards the fields below; not held while the caller's messages are sent or received
 	current    *openStream
@@ -66,17 +74,22 @@ func (s *stream) CloseSend() error {
 	return s.current.CloseSend()
 }
 
-// SendMsg sends m, and keeps it to be sent again.
+// SendMsg sends m, and keeps it to be sent again. If the server has ended the stream,
+// SendMsg waits until it is known whether the stream is opened again.
 func (s *stream) SendMsg(m any) error {
 	inner := s.keep(m)
 	err := inner.SendMsg(m)
 	if !errors.Is(err, io.EOF) {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.current != inner || s.repeatable {
-		return nil // m was or will be sent again; otherwise RecvMsg returns why the stream has ended
+	select {
+	case s.turn <- struct{}{}:
+		s.peek()
+		<-s.turn
+	case <-s.settled: // by the RecvMsg that is under way
+	}
+	if s.inner() != inner {
+		return nil // m was sent again with the others
 	}
 	return err
 }
@@ -84,20 +97,63 @@ func (s *stream) SendMsg(m any) error {
 // RecvMsg receives m. If the server has rejected the token it opens the stream once more, if
 // that is possible.
 func (s *stream) RecvMsg(m any) error {
+	s.turn <- struct{}{}
+	defer func() { <-s.turn }()
+	if p := s.peeked; p != nil {
+		s.peeked = nil
+		return p.copyTo(m)
+	}
+	repeated, err := s.receive(m)
+	if repeated {
+		_, err = s.receive(m)
+	}
+	return err
+}
+
+// peek receives in place of RecvMsg, to learn why the server has ended the stream. The
+// caller must hold the turn.
+func (s *stream) peek() {
+	if !s.isRepeatable() {
+		return
+	}
+	p := &peeked{}
+	repeated, err := s.receive(&p.message)
+	if p.err = err; !repeated {
+		s.peeked = p
+	}
+}
+
+// receive receives m, or opens the stream again instead. The caller must hold the turn.
+func (s *stream) receive(m any) (repeated bool, err error) {
 	inner := s.inner()
-	err := inner.RecvMsg(m)
+	err = inner.RecvMsg(m)
 	if !s.auth.rejected(inner.attempt, err) || !s.isRepeatable() {
 		s.commit()
-		return err
+		return false, err
 	}
 	if err := s.awaitOther(inner.attempt, err); err != nil {
 		s.commit()
-		return err
+		return false, err
 	}
-	if err := s.repeat(err); err != nil {
-		return err
+	err = s.repeat(err)
+	return err == nil, err
+}
+
+// peeked is the outcome of a peek.
+type peeked struct {
+	message emptypb.Empty // has every message as unknown fields
+	err     error
+}
+
+func (p *peeked) copyTo(m any) error {
+	if p.err != nil {
+		return p.err
 	}
-	return s.RecvMsg(m)
+	to, ok := m.(proto.Message)
+	if !ok {
+		return status.Errorf(codes.Internal, "grpcagsauth: cannot receive a %T", m)
+	}
+	return proto.Unmarshal(p.message.ProtoReflect().GetUnknown(), to)
 }
 
 // repeat opens the stream again and sends what was sent. If more was sent meanwhile than is
@@ -140,7 +196,7 @@ func (s *stream) keep(m any) *openStream {
 	case !s.repeatable:
 	case !s.clientStreams:
 		s.sent = append(s.sent, m)
-	case !ok || s.sentBytes+messageHeader+proto.Size(p) > maxKept:
+	case !ok || !s.protobuf || s.sentBytes+messageHeader+proto.Size(p) > maxKept:
 		s.commitLocked()
 	default:
 		s.sentBytes += messageHeader + proto.Size(p)
@@ -171,5 +227,8 @@ func (s *stream) commit() *openStream {
 }
 
 func (s *stream) commitLocked() {
-	s.repeatable, s.sent = false, nil
+	if s.repeatable {
+		s.repeatable, s.sent = false, nil
+		close(s.settled)
+	}
 }

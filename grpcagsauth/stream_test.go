@@ -92,20 +92,23 @@ func TestAStreamThatHasSentTooMuchIsNotRepeated(t *testing.T) {
 		messages, size, calls int
 	}{
 		"nearly all that is kept": {16, 4<<10 - 16, 2},
-		"a byte more":             {1, 64 << 10, 1},
+		"one large message":       {1, 64 << 10, 1},
 		"many messages":           {13_200, 0, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t)
+			sent := make(chan struct{})
 			f.api.answerNext(errRejected)
+			f.api.beforeNext(func() { <-sent })
+			answer := sync.OnceFunc(func() { close(sent) })
+			defer answer()
 			stream, err := f.dial().StreamingInputCall(t.Context())
 			require.NoError(t, err)
 			for range tt.messages {
-				if err = stream.Send(&grpc_testing.StreamingInputCallRequest{Payload: payload(tt.size)}); err != nil {
-					break
-				}
+				require.NoError(t, stream.Send(&grpc_testing.StreamingInputCallRequest{Payload: payload(tt.size)}))
 			}
+			answer()
 			resp, err := stream.CloseAndRecv()
 			assert.Len(t, f.api.received(), tt.calls)
 			assert.Len(t, f.source.reported(), 1, "in any case")
@@ -137,7 +140,7 @@ func TestSendingAgainDoesNotWaitForTheServer(t *testing.T) {
 	assert.Len(t, f.api.received(), 2)
 }
 
-func TestSendGoesOnWhileTheTokenIsReplaced(t *testing.T) {
+func TestSendWaitsWhileTheTokenIsReplaced(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	release := f.gateway.Hold(agstest.Refresh)
@@ -145,18 +148,16 @@ func TestSendGoesOnWhileTheTokenIsReplaced(t *testing.T) {
 	f.api.answerNext(errRejected)
 	stream := f.openBidi()
 	const messages = 100
-	var sender sync.WaitGroup
-	sender.Go(func() {
+	var others sync.WaitGroup
+	others.Go(func() {
 		for i := range messages {
-			if i == messages/2 {
-				assert.NoError(t, f.gateway.Wait(t.Context(), agstest.Refresh, 1))
-			}
-			if i == messages-5 {
-				release()
-			}
 			assert.NoError(t, stream.Send(&grpc_testing.StreamingOutputCallRequest{Payload: payload(i)}))
 		}
 		assert.NoError(t, stream.CloseSend())
+	})
+	others.Go(func() {
+		assert.NoError(t, f.gateway.Wait(t.Context(), agstest.Refresh, 1))
+		release()
 	})
 	for i := range messages {
 		resp, err := stream.Recv()
@@ -164,11 +165,11 @@ func TestSendGoesOnWhileTheTokenIsReplaced(t *testing.T) {
 		assert.Len(t, resp.GetPayload().GetBody(), i)
 	}
 	require.NoError(t, wantEnd(stream.Recv()))
-	sender.Wait()
+	others.Wait()
 	assert.Len(t, f.api.received(), 2)
 }
 
-func TestSendOverflowsWhileTheTokenIsReplaced(t *testing.T) {
+func TestTooMuchIsSentWhileTheTokenIsReplaced(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	release := f.gateway.Hold(agstest.Refresh)
@@ -179,9 +180,7 @@ func TestSendOverflowsWhileTheTokenIsReplaced(t *testing.T) {
 	sender.Go(func() {
 		defer release()
 		assert.NoError(t, f.gateway.Wait(t.Context(), agstest.Refresh, 1))
-		req := &grpc_testing.StreamingOutputCallRequest{Payload: payload(40 << 10)}
-		assert.NoError(t, stream.Send(req))
-		assert.ErrorIs(t, stream.Send(req), io.EOF)
+		assert.ErrorIs(t, stream.Send(&grpc_testing.StreamingOutputCallRequest{Payload: payload(64 << 10)}), io.EOF)
 	})
 	_, err := stream.Recv()
 	require.ErrorIs(t, err, errRejected)
@@ -198,6 +197,8 @@ func TestSendAfterTheTokenCouldNotBeReplaced(t *testing.T) {
 	_, err := stream.Recv()
 	f.wantCode(codes.Unauthenticated, err)
 	require.ErrorIs(t, stream.Send(&grpc_testing.StreamingOutputCallRequest{}), io.EOF)
+	_, err = stream.Recv()
+	require.Equal(t, "the token is not valid", status.Convert(err).Message(), "no other token is asked for again")
 }
 
 func TestHeaderAndTrailerAreThoseOfTheLastStream(t *testing.T) {
