@@ -18,42 +18,31 @@ import (
 
 // Limits of connect.
 const (
-	hasStatus200 = "the rejection has HTTP status 200"
-	hasNoGetBody = "the body of the request is a pipe"
+	isInTheStream = "the rejection has HTTP status 200 and is a message of the stream"
+	hasNoGetBody  = "the body of the request is a pipe"
 )
 
-var connectClients = []harness.Client{
-	{Name: "connect-go unary, Connect", Open: overConnect(connectUnary)},
-	{
-		Name:   "connect-go server stream, Connect",
-		Open:   overConnect(connectDownload),
-		Limits: map[harness.Check]string{harness.Replaced: hasStatus200, harness.Post: hasStatus200},
-	},
-	{
-		Name:   "connect-go unary, gRPC",
-		Open:   overConnect(connectUnary, connect.WithGRPC()),
-		Limits: map[harness.Check]string{harness.Replaced: hasStatus200, harness.Post: hasStatus200},
-	},
-	{
-		Name:   "connect-go server stream, gRPC",
-		Open:   overConnect(connectDownload, connect.WithGRPC()),
-		Limits: map[harness.Check]string{harness.Replaced: hasStatus200, harness.Post: hasStatus200},
-	},
-	{
-		Name:   "connect-go bidirectional stream, gRPC",
-		Open:   overConnect(connectChat, connect.WithGRPC()),
-		Limits: map[harness.Check]string{harness.Replaced: hasNoGetBody, harness.Post: hasNoGetBody},
-	},
-	{
-		Name:   "connect-go unary, gRPC-Web",
-		Open:   overConnect(connectUnary, connect.WithGRPCWeb()),
-		Limits: map[harness.Check]string{harness.Replaced: hasStatus200, harness.Post: hasStatus200},
-	},
-	{
-		Name:   "connect-go server stream, gRPC-Web",
-		Open:   overConnect(connectDownload, connect.WithGRPCWeb()),
-		Limits: map[harness.Check]string{harness.Replaced: hasStatus200, harness.Post: hasStatus200},
-	},
+var connectClients = connectClientsOf(startConnect)
+
+// connectClientsOf returns the clients of servers that are started by start.
+func connectClientsOf(start startServer) []harness.Client {
+	return []harness.Client{
+		{Name: "connect-go unary, Connect", Open: start.open(connectUnary)},
+		{
+			Name:   "connect-go server stream, Connect",
+			Open:   start.open(connectDownload),
+			Limits: map[harness.Check]string{harness.Replaced: isInTheStream, harness.Post: isInTheStream},
+		},
+		{Name: "connect-go unary, gRPC", Open: start.open(connectUnary, connect.WithGRPC())},
+		{Name: "connect-go server stream, gRPC", Open: start.open(connectDownload, connect.WithGRPC())},
+		{
+			Name:   "connect-go bidirectional stream, gRPC",
+			Open:   start.open(connectChat, connect.WithGRPC()),
+			Limits: map[harness.Check]string{harness.Replaced: hasNoGetBody, harness.Post: hasNoGetBody},
+		},
+		{Name: "connect-go unary, gRPC-Web", Open: start.open(connectUnary, connect.WithGRPCWeb())},
+		{Name: "connect-go server stream, gRPC-Web", Open: start.open(connectDownload, connect.WithGRPCWeb())},
+	}
 }
 
 type message = wrapperspb.BytesValue
@@ -61,16 +50,17 @@ type message = wrapperspb.BytesValue
 // connectEcho calls a method and returns an error if the body does not come back.
 type connectEcho func(ctx context.Context, client *http.Client, url string, body []byte, options ...connect.ClientOption) error
 
-// overConnect opens a client for a server of connect.
-func overConnect(call connectEcho, options ...connect.ClientOption) func(*testing.T, *harness.Env) harness.Calls {
+// startServer starts a server that e protects.
+type startServer func(t *testing.T, e *harness.Env) *httptest.Server
+
+// open opens a client.
+func (start startServer) open(call connectEcho, options ...connect.ClientOption) func(*testing.T, *harness.Env) harness.Calls {
 	return func(t *testing.T, e *harness.Env) harness.Calls {
 		t.Helper()
-		srv := httptest.NewUnstartedServer(connectServer(e))
-		srv.EnableHTTP2 = true
-		srv.Config.ErrorLog = log.New(e.Log, "", 0)
-		srv.StartTLS()
-		t.Cleanup(srv.Close)
-		client := &http.Client{Transport: &transport.Transport{Source: e.Source, Base: srv.Client().Transport}}
+		srv := start(t, e)
+		client := &http.Client{Transport: &transport.Transport{
+			Source: e.Source, Base: srv.Client().Transport, IsRejection: transport.RejectionGRPC,
+		}}
 		return harness.Calls{
 			Get: func(ctx context.Context) error { return call(ctx, client, srv.URL, []byte("hello"), options...) },
 			Post: func(ctx context.Context, body []byte) error {
@@ -80,14 +70,29 @@ func overConnect(call connectEcho, options ...connect.ClientOption) func(*testin
 	}
 }
 
-// connectServer returns the service, whose handlers reject a call with an interceptor.
-func connectServer(e *harness.Env) http.Handler {
-	check := connect.WithInterceptors(protect{e})
+// startConnect starts a server whose handlers reject a call with an interceptor.
+func startConnect(t *testing.T, e *harness.Env) *httptest.Server {
+	t.Helper()
+	return startHTTP2(t, e, connectServer(connect.WithInterceptors(protect{e})))
+}
+
+func startHTTP2(t *testing.T, e *harness.Env, handler http.Handler) *httptest.Server {
+	t.Helper()
+	srv := httptest.NewUnstartedServer(handler)
+	srv.EnableHTTP2 = true
+	srv.Config.ErrorLog = log.New(e.Log, "", 0)
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	return srv
+}
+
+// connectServer returns the service.
+func connectServer(options ...connect.HandlerOption) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(unary, connect.NewUnaryHandler(unary,
 		func(_ context.Context, in *connect.Request[message]) (*connect.Response[message], error) {
 			return connect.NewResponse(in.Msg), nil
-		}, check))
+		}, options...))
 	mux.Handle(download, connect.NewServerStreamHandler(download,
 		func(_ context.Context, in *connect.Request[message], out *connect.ServerStream[message]) error {
 			for chunk := range slices.Chunk(in.Msg.GetValue(), chunkSize) {
@@ -96,7 +101,7 @@ func connectServer(e *harness.Env) http.Handler {
 				}
 			}
 			return nil
-		}, check))
+		}, options...))
 	mux.Handle(chat, connect.NewBidiStreamHandler(chat,
 		func(_ context.Context, s *connect.BidiStream[message, message]) error {
 			for {
@@ -108,7 +113,7 @@ func connectServer(e *harness.Env) http.Handler {
 					return err
 				}
 			}
-		}, check))
+		}, options...))
 	return mux
 }
 
@@ -145,50 +150,4 @@ func (p protect) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect
 // WrapStreamingClient implements [connect.Interceptor].
 func (protect) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
 	return next
-}
-
-func connectUnary(ctx context.Context, client *http.Client, url string, body []byte, options ...connect.ClientOption) error {
-	c := connect.NewClient[message, message](client, url+unary, options...)
-	resp, err := c.CallUnary(ctx, connect.NewRequest(wrapperspb.Bytes(body)))
-	if err != nil {
-		return err
-	}
-	return same(resp.Msg.GetValue(), body)
-}
-
-func connectDownload(ctx context.Context, client *http.Client, url string, body []byte, options ...connect.ClientOption) error {
-	c := connect.NewClient[message, message](client, url+download, options...)
-	s, err := c.CallServerStream(ctx, connect.NewRequest(wrapperspb.Bytes(body)))
-	if err != nil {
-		return err
-	}
-	var all []byte
-	for s.Receive() {
-		all = append(all, s.Msg().GetValue()...)
-	}
-	if err := errors.Join(s.Err(), s.Close()); err != nil {
-		return err
-	}
-	return same(all, body)
-}
-
-func connectChat(ctx context.Context, client *http.Client, url string, body []byte, options ...connect.ClientOption) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	c := connect.NewClient[message, message](client, url+chat, options...)
-	s := c.CallBidiStream(ctx)
-	for chunk := range slices.Chunk(body, chunkSize) {
-		// After io.EOF, Receive returns the error.
-		if err := ended(s.Send(wrapperspb.Bytes(chunk))); err != nil {
-			return err
-		}
-		out, err := s.Receive()
-		if err != nil {
-			return err
-		}
-		if err := same(out.GetValue(), chunk); err != nil {
-			return err
-		}
-	}
-	return errors.Join(s.CloseRequest(), s.CloseResponse())
 }

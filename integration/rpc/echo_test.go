@@ -22,7 +22,7 @@ const (
 
 const (
 	// chunkSize is the size of the messages of a stream.
-	chunkSize = 64 << 10
+	chunkSize = 32 << 10
 	// messageLimit is that of a client or server for one message, which has to hold a
 	// body of 4 MiB.
 	messageLimit = 8 << 20

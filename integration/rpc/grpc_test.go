@@ -16,7 +16,6 @@ import (
 	"google.golang.org/grpc/credentials/oauth"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/agsauth/agsauth/integration/internal/harness"
 )
@@ -48,11 +47,18 @@ func withOAuth(e *harness.Env) []grpc.DialOption {
 // echo calls a method and returns an error if the body does not come back.
 type echo func(ctx context.Context, conn grpc.ClientConnInterface, body []byte) error
 
+// dialOptions are the options for a client that uses the Source of e.
+type dialOptions func(e *harness.Env) []grpc.DialOption
+
 // overGRPC opens a client for a server of grpc.
-func overGRPC(call echo, options func(*harness.Env) []grpc.DialOption) func(*testing.T, *harness.Env) harness.Calls {
+func overGRPC(call echo, options ...dialOptions) func(*testing.T, *harness.Env) harness.Calls {
 	return func(t *testing.T, e *harness.Env) harness.Calls {
 		t.Helper()
-		conn := dial(t, e, options(e)...)
+		var all []grpc.DialOption
+		for _, o := range options {
+			all = append(all, o(e)...)
+		}
+		conn := dial(t, e, all...)
 		return harness.Calls{
 			Get:  func(ctx context.Context) error { return call(ctx, conn, []byte("hello")) },
 			Post: func(ctx context.Context, body []byte) error { return call(ctx, conn, body) },
@@ -65,21 +71,7 @@ func dial(t *testing.T, e *harness.Env, options ...grpc.DialOption) *grpc.Client
 	t.Helper()
 	grpcLog.Store(e.Log)
 	cert, roots := certificate(t)
-	server := grpc.NewServer(
-		grpc.Creds(credentials.NewServerTLSFromCert(&cert)), grpc.MaxRecvMsgSize(messageLimit),
-		grpc.UnaryInterceptor(func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-			if err := accept(ctx, e); err != nil {
-				return nil, err
-			}
-			return next(ctx, req)
-		}),
-		grpc.StreamInterceptor(func(srv any, s grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-			if err := accept(s.Context(), e); err != nil {
-				return err
-			}
-			return next(srv, s)
-		}),
-	)
+	server := grpc.NewServer(append(protected(e), grpc.Creds(credentials.NewServerTLSFromCert(&cert)))...)
 	server.RegisterService(&echoService, nil)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -98,6 +90,25 @@ func dial(t *testing.T, e *harness.Env, options ...grpc.DialOption) *grpc.Client
 	return conn
 }
 
+// protected returns the options of a server that e protects.
+func protected(e *harness.Env) []grpc.ServerOption {
+	return []grpc.ServerOption{
+		grpc.MaxRecvMsgSize(messageLimit),
+		grpc.UnaryInterceptor(func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+			if err := accept(ctx, e); err != nil {
+				return nil, err
+			}
+			return next(ctx, req)
+		}),
+		grpc.StreamInterceptor(func(srv any, s grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+			if err := accept(s.Context(), e); err != nil {
+				return err
+			}
+			return next(srv, s)
+		}),
+	}
+}
+
 func accept(ctx context.Context, e *harness.Env) error {
 	md, _ := metadata.FromIncomingContext(ctx)
 	if !e.Accepts(strings.Join(md.Get("authorization"), ",")) {
@@ -114,12 +125,4 @@ func certificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	roots := x509.NewCertPool()
 	roots.AddCert(srv.Certificate())
 	return srv.TLS.Certificates[0], roots
-}
-
-func callUnary(ctx context.Context, conn grpc.ClientConnInterface, body []byte) error {
-	var out wrapperspb.BytesValue
-	if err := conn.Invoke(ctx, unary, wrapperspb.Bytes(body), &out); err != nil {
-		return err
-	}
-	return same(out.GetValue(), body)
 }
