@@ -11,7 +11,8 @@ replace (
 require (
 	connectrpc.com/connect v1.21.1
 	github.com/Khan/genqlient v0.8.1
-	github.com/agsauth/agsauth v0.0.0-00010101000000-000000000000
+	github.com/agsauth/agsauth v0.0.0
+	github.com/agsauth/agsauth/grpcagsauth v0.0.0-00010101000000-000000000000
 	github.com/cloudevents/sdk-go/v2 v2.16.2
 	github.com/coder/websocket v1.8.15
 	github.com/elastic/go-elasticsearch/v9 v9.5.2
@@ -32,6 +33,7 @@ require (
 	golang.org/x/oauth2 v0.38.0
 	google.golang.org/api v0.314.0
 	google.golang.org/grpc v1.85.0
+	google.golang.org/protobuf v1.36.12
 	k8s.io/client-go v0.37.2
 	resty.dev/v3 v3.0.0-rc.4
 )
@@ -145,7 +147,6 @@ require (
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/time v0.16.0 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20261104224025-d1e00e9f33ab // indirect
-	google.golang.org/protobuf v1.36.12 // indirect
 	gopkg.in/inf.v0 v0.9.1 // indirect
 	k8s.io/api v0.37.2 // indirect
 	k8s.io/apimachinery v0.37.2 // indirect

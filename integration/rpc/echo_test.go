@@ -49,6 +49,9 @@ func handleUnary(_ any, ctx context.Context, decode func(any) error, intercept g
 	if err := decode(&in); err != nil {
 		return nil, err
 	}
+	if intercept == nil {
+		return &in, nil
+	}
 	info := &grpc.UnaryServerInfo{FullMethod: unary}
 	return intercept(ctx, &in, info, func(_ context.Context, in any) (any, error) { return in, nil })
 }

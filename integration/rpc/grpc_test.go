@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"net"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,6 +18,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/agsauth/agsauth/grpcagsauth"
 	"github.com/agsauth/agsauth/integration/internal/harness"
 )
 
@@ -25,6 +27,7 @@ const (
 	looksAtNoStatus = "credentials do not see the status of a call"
 	hasNoContext    = "it calls Token without a context"
 	losesType       = "grpc formats the error of credentials with %v"
+	keepsLittle     = "the bridge keeps 64 KiB of what was sent"
 )
 
 var grpcClients = []harness.Client{
@@ -38,7 +41,18 @@ var grpcClients = []harness.Client{
 			harness.Deadline: hasNoContext,
 		},
 	},
+	{Name: "grpc unary", Open: overGRPC(callUnary, withBridge)},
+	{Name: "grpc unary with a retry policy", Open: overGRPC(callUnary, withBridge, withRetries(codes.Unavailable))},
+	{Name: "grpc server stream", Open: overGRPC(callDownload, withBridge)},
+	{
+		Name:   "grpc client stream",
+		Open:   overGRPC(callUpload, withBridge),
+		Limits: map[harness.Check]string{harness.Post: keepsLittle},
+	},
+	{Name: "grpc bidirectional stream", Open: overGRPC(callChat, withBridge)},
 }
+
+func withBridge(e *harness.Env) []grpc.DialOption { return grpcagsauth.DialOptions(e.Source) }
 
 func withOAuth(e *harness.Env) []grpc.DialOption {
 	return []grpc.DialOption{grpc.WithPerRPCCredentials(oauth.TokenSource{TokenSource: e.Source})}
@@ -58,7 +72,7 @@ func overGRPC(call echo, options ...dialOptions) func(*testing.T, *harness.Env) 
 		for _, o := range options {
 			all = append(all, o(e)...)
 		}
-		conn := dial(t, e, all...)
+		conn := dial(t, e, nil, all...)
 		return harness.Calls{
 			Get:  func(ctx context.Context) error { return call(ctx, conn, []byte("hello")) },
 			Post: func(ctx context.Context, body []byte) error { return call(ctx, conn, body) },
@@ -67,11 +81,11 @@ func overGRPC(call echo, options ...dialOptions) func(*testing.T, *harness.Env) 
 }
 
 // dial starts a server that e protects, and returns a connection to it.
-func dial(t *testing.T, e *harness.Env, options ...grpc.DialOption) *grpc.ClientConn {
+func dial(t *testing.T, e *harness.Env, serverOptions []grpc.ServerOption, options ...grpc.DialOption) *grpc.ClientConn {
 	t.Helper()
 	grpcLog.Store(e.Log)
 	cert, roots := certificate(t)
-	server := grpc.NewServer(append(protected(e), grpc.Creds(credentials.NewServerTLSFromCert(&cert)))...)
+	server := grpc.NewServer(slices.Concat(serverOptions, protected(e), []grpc.ServerOption{grpc.Creds(credentials.NewServerTLSFromCert(&cert))})...)
 	server.RegisterService(&echoService, nil)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -94,13 +108,13 @@ func dial(t *testing.T, e *harness.Env, options ...grpc.DialOption) *grpc.Client
 func protected(e *harness.Env) []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(messageLimit),
-		grpc.UnaryInterceptor(func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+		grpc.ChainUnaryInterceptor(func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 			if err := accept(ctx, e); err != nil {
 				return nil, err
 			}
 			return next(ctx, req)
 		}),
-		grpc.StreamInterceptor(func(srv any, s grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+		grpc.ChainStreamInterceptor(func(srv any, s grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 			if err := accept(s.Context(), e); err != nil {
 				return err
 			}
@@ -118,8 +132,8 @@ func accept(ctx context.Context, e *harness.Env) error {
 }
 
 // certificate returns a certificate for 127.0.0.1, and a pool that has it.
-func certificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
-	t.Helper()
+func certificate(tb testing.TB) (tls.Certificate, *x509.CertPool) {
+	tb.Helper()
 	srv := httptest.NewTLSServer(nil)
 	defer srv.Close()
 	roots := x509.NewCertPool()
