@@ -7,8 +7,11 @@ import (
 	"testing"
 
 	"connectrpc.com/connect"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 
+	"github.com/agsauth/agsauth/agstest"
 	"github.com/agsauth/agsauth/integration/internal/harness"
 )
 
@@ -17,6 +20,7 @@ func TestRejections(t *testing.T) {
 	for name, clients := range map[string][]harness.Client{
 		"connect-go before the body": connectClientsOf(startEarly),
 		"connect-go over HTTP/1.1":   {connectClientsOf(startHTTP1)[0]},
+		"connect-go over h2c":        connectClientsOf(startH2C)[2:5],
 		"grpc":                       connectClientsOf(startGRPC)[2:5],
 	} {
 		for _, c := range clients {
@@ -32,6 +36,27 @@ var notAboutRejections = map[harness.Check]string{
 	harness.Deadline: "no call is rejected",
 }
 
+// bodySize is more than the bridge to grpc keeps.
+const bodySize = 1 << 20
+
+// TestOpenedAgain checks that the call after one that cannot be repeated has a new token.
+func TestOpenedAgain(t *testing.T) {
+	for _, c := range clients {
+		if why := c.Limits[harness.Post]; why != keepsLittle && why != hasNoGetBody {
+			continue
+		}
+		t.Run(c.Name, func(t *testing.T) {
+			e := harness.NewEnv(t)
+			calls := c.Open(t, e)
+			require.NoError(t, e.RejectCurrent(t.Context()))
+			require.Error(t, calls.Post(t.Context(), make([]byte, bodySize)))
+			require.NoError(t, calls.Post(t.Context(), make([]byte, bodySize)))
+			assert.Equal(t, 2, e.Received())
+			assert.Equal(t, 1, e.Gateway.Count(agstest.Refresh))
+		})
+	}
+}
+
 // startEarly starts a server that rejects a call before it reads the body.
 func startEarly(t *testing.T, e *harness.Env) *httptest.Server {
 	t.Helper()
@@ -43,6 +68,19 @@ func startHTTP1(t *testing.T, e *harness.Env) *httptest.Server {
 	t.Helper()
 	srv := httptest.NewTLSServer(rejectEarly(e))
 	t.Cleanup(srv.Close)
+	return srv
+}
+
+// startH2C is startEarly without TLS.
+func startH2C(t *testing.T, e *harness.Env) *httptest.Server {
+	t.Helper()
+	var protocols http.Protocols
+	protocols.SetUnencryptedHTTP2(true)
+	srv := httptest.NewUnstartedServer(rejectEarly(e))
+	srv.Config.Protocols = &protocols
+	srv.Start()
+	t.Cleanup(srv.Close)
+	srv.Client().Transport.(*http.Transport).Protocols = &protocols
 	return srv
 }
 
