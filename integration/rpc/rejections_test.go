@@ -1,6 +1,7 @@
 package rpc_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 
 	"github.com/agsauth/agsauth/agstest"
 	"github.com/agsauth/agsauth/integration/internal/harness"
@@ -24,11 +26,23 @@ func TestRejections(t *testing.T) {
 		"connect-go over HTTP/1.1":   {{Name: "connect-go unary, Connect", Open: startServer(startHTTP1).open(connectUnary)}},
 		"connect-go over h2c":        onlyGRPC(connectClientsOf(startH2C)),
 		"grpc":                       onlyGRPC(connectClientsOf(startGRPC)),
+		"grpc after the header":      onlyGRPC(connectClientsOf(startLateGRPC)),
 	} {
 		for _, c := range clients {
 			c.Without = notAboutRejections
 			t.Run(name+"/"+c.Name, func(t *testing.T) { harness.Run(t, c) })
 		}
+	}
+}
+
+// TestRejectedAfterTheHeader checks the same with the clients of grpc.
+func TestRejectedAfterTheHeader(t *testing.T) {
+	for _, call := range []echo{callUnary, callDownload, callUpload, callChat} {
+		e := harness.NewEnv(t)
+		conn := dial(t, e, headerFirst(), withBridge(e)...)
+		require.NoError(t, e.RejectCurrent(t.Context()))
+		require.NoError(t, call(t.Context(), conn, []byte("hello")))
+		assert.Equal(t, 2, e.Received())
 	}
 }
 
@@ -104,8 +118,38 @@ func rejectEarly(e *harness.Env) http.Handler {
 // startGRPC starts a server of grpc.
 func startGRPC(t *testing.T, e *harness.Env) *httptest.Server {
 	t.Helper()
-	server := grpc.NewServer(protected(e)...)
+	return serveGRPC(t, e, protected(e))
+}
+
+// startLateGRPC starts a server of grpc that sends its header before it rejects a call.
+func startLateGRPC(t *testing.T, e *harness.Env) *httptest.Server {
+	t.Helper()
+	return serveGRPC(t, e, slices.Concat(headerFirst(), protected(e)))
+}
+
+func serveGRPC(t *testing.T, e *harness.Env, options []grpc.ServerOption) *httptest.Server {
+	t.Helper()
+	server := grpc.NewServer(options...)
 	server.RegisterService(&echoService, nil)
 	t.Cleanup(server.Stop)
 	return startHTTP2(t, e, server)
+}
+
+// headerFirst are the options of a server that sends its header before all else.
+func headerFirst() []grpc.ServerOption {
+	header := metadata.Pairs("x-request", "7")
+	return []grpc.ServerOption{
+		grpc.ChainUnaryInterceptor(func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+			if err := grpc.SendHeader(ctx, header); err != nil {
+				return nil, err
+			}
+			return next(ctx, req)
+		}),
+		grpc.ChainStreamInterceptor(func(srv any, s grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+			if err := s.SendHeader(header); err != nil {
+				return err
+			}
+			return next(srv, s)
+		}),
+	}
 }
