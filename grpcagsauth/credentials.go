@@ -72,8 +72,10 @@ func (a *auth) RequireTransportSecurity() bool { return !a.insecure }
 
 // GetRequestMetadata returns the Authorization of a call, or nothing if the caller has set
 // one.
-func (a *auth) GetRequestMetadata(ctx context.Context, _ ...string) (map[string]string, error) {
-	if md, _ := metadata.FromOutgoingContext(ctx); len(md[authorization]) > 0 {
+func (a *auth) GetRequestMetadata(ctx context.Context, uri ...string) (map[string]string, error) {
+	current, _ := ctx.Value(attemptKey{a}).(*attempt)
+	md, _ := metadata.FromOutgoingContext(ctx)
+	if len(md[authorization]) > 0 || current != nil && current.hasOwnAuthorization(ctx, uri...) {
 		return nil, nil
 	}
 	if !a.insecure {
@@ -86,7 +88,7 @@ func (a *auth) GetRequestMetadata(ctx context.Context, _ ...string) (map[string]
 	if err != nil {
 		return nil, err
 	}
-	if current, ok := ctx.Value(attemptKey{a}).(*attempt); ok {
+	if current != nil {
 		accessToken := token.AccessToken
 		current.sent.Store(&accessToken)
 	}

@@ -9,8 +9,8 @@
 //
 // The token is sent in the "authorization" metadata of each call, over TLS only, unless
 // [AllowInsecure] is given. A call that has an "authorization" in its outgoing metadata is
-// sent with that one alone. Credentials that a call has from grpc.PerRPCCredentials are sent
-// beside ours: if they have an "authorization", too, the server gets both.
+// sent with that one alone. So is a call whose own credentials, from grpc.PerRPCCredentials,
+// have one; those are asked twice.
 //
 // # Which calls are made again
 //
@@ -20,8 +20,8 @@
 // token costs two calls.
 //
 // A unary call is always made again. gRPC has discarded its response, if there was one. A
-// stream is opened again if nothing was received, neither a message nor the result of
-// Header, and everything that was sent can be sent again: the one request of a server
+// stream is opened again if nothing was received, neither a header nor a
+// message, and everything that was sent can be sent again: the one request of a server
 // stream, and of other streams up to 64 KiB of Protocol Buffers messages, of which copies
 // are kept until something is received. If the server ends a stream while the client still
 // sends, SendMsg waits until it is known whether the stream is opened again, and returns
@@ -48,6 +48,9 @@
 // error of this package contains a token, and gRPC logs none.
 //
 // # With a retry policy
+//
+// An interceptor that repeats or hedges calls by itself must come before those of
+// [DialOptions], so that each of its calls passes through them.
 //
 // gRPC repeats calls by the retry policy of a service config below this package: for each
 // of the two calls it makes as many attempts as the policy allows, all with the tokens that

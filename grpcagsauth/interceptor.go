@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 )
@@ -18,15 +20,38 @@ type attemptKey struct{ *auth }
 
 // attempt is a call that an interceptor has made. gRPC may repeat it by its own rules.
 type attempt struct {
-	sent atomic.Pointer[string] // the last one; nil if the call has an Authorization of the caller
-	peer peer.Peer              // set by gRPC when the call has ended; empty if no server was reached
+	own  []credentials.PerRPCCredentials // of the caller, for this call
+	sent atomic.Pointer[string]          // the last one; nil if the call has an Authorization of the caller
+	peer peer.Peer                       // set by gRPC when the call has ended; empty if no server was reached
 }
 
 // begin returns what to make a call with, so that the attempt learns which token is sent.
 func (a *auth) begin(ctx context.Context, opts []grpc.CallOption) (*attempt, context.Context, []grpc.CallOption) {
 	t := &attempt{}
+	for _, opt := range opts {
+		if own, ok := opt.(grpc.PerRPCCredsCallOption); ok {
+			t.own = append(t.own, own.Creds)
+		}
+	}
 	opts = append(slices.Clip(opts), grpc.Peer(&t.peer))
 	return t, context.WithValue(ctx, attemptKey{a}, t), opts
+}
+
+// hasOwnAuthorization reports whether the caller's credentials for this call have an
+// Authorization.
+func (t *attempt) hasOwnAuthorization(ctx context.Context, uri ...string) bool {
+	return slices.ContainsFunc(t.own, func(own credentials.PerRPCCredentials) bool {
+		md, err := own.GetRequestMetadata(ctx, uri...)
+		if err != nil {
+			return false // gRPC will find that, too
+		}
+		for name := range md {
+			if strings.EqualFold(name, authorization) {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // rejected reports whether the server has rejected the token that was sent, and if so,

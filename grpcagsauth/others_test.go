@@ -103,6 +103,30 @@ func TestOwnAuthorizationIsLeftAlone(t *testing.T) {
 	}
 }
 
+// ownCredentials are those of a caller for one call.
+type ownCredentials map[string]string
+
+func (c ownCredentials) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	return c, nil
+}
+func (ownCredentials) RequireTransportSecurity() bool { return true }
+
+func TestOwnCredentialsOfACallAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	for name, call := range kinds {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			own := grpc.PerRPCCredentials(ownCredentials{"Authorization": "Bearer own"})
+			require.ErrorIs(t, call(t.Context(), f.dial(), 9, own), errRejected)
+			assert.Equal(t, []string{"own"}, f.api.received())
+			assert.Empty(t, f.source.reported())
+			require.NoError(t, call(t.Context(), f.dial(), 9, grpc.PerRPCCredentials(ownCredentials{"x-key": "k"})), "another kind")
+			assert.Len(t, f.api.received(), 2)
+		})
+	}
+}
+
 // failingCredentials are credentials of someone else.
 type failingCredentials struct{}
 

@@ -50,10 +50,14 @@ type stream struct {
 	closed     bool // CloseSend was called
 }
 
-// Header returns the header of the server. A stream whose header was returned is not
-// opened again.
+// Header returns the header of the server. If the server has rejected the token, Header
+// opens the stream once more, as RecvMsg does.
 func (s *stream) Header() (metadata.MD, error) {
 	md, err := s.inner().Header()
+	if md == nil && err == nil {
+		s.awaitSettled() // the server has ended the stream without a header
+		return s.inner().Header()
+	}
 	if md != nil {
 		s.commit()
 	}
@@ -82,12 +86,7 @@ func (s *stream) SendMsg(m any) error {
 	if !errors.Is(err, io.EOF) {
 		return err
 	}
-	select {
-	case s.turn <- struct{}{}:
-		s.peek()
-		<-s.turn
-	case <-s.settled: // by the RecvMsg that is under way
-	}
+	s.awaitSettled()
 	if s.inner() != inner {
 		return nil // m was sent again with the others
 	}
@@ -110,6 +109,17 @@ func (s *stream) RecvMsg(m any) error {
 	return err
 }
 
+// awaitSettled waits until it is known whether the stream, which the server has ended, is
+// opened again.
+func (s *stream) awaitSettled() {
+	select {
+	case s.turn <- struct{}{}:
+		s.peek()
+		<-s.turn
+	case <-s.settled: // by the RecvMsg that is under way
+	}
+}
+
 // peek receives in place of RecvMsg, to learn why the server has ended the stream. The
 // caller must hold the turn.
 func (s *stream) peek() {
@@ -127,7 +137,7 @@ func (s *stream) peek() {
 func (s *stream) receive(m any) (repeated bool, err error) {
 	inner := s.inner()
 	err = inner.RecvMsg(m)
-	if !s.auth.rejected(inner.attempt, err) || !s.isRepeatable() {
+	if !s.auth.rejected(inner.attempt, err) || !s.isRepeatable() || hasHeader(inner) {
 		s.commit()
 		return false, err
 	}
@@ -137,6 +147,13 @@ func (s *stream) receive(m any) (repeated bool, err error) {
 	}
 	err = s.repeat(err)
 	return err == nil, err
+}
+
+// hasHeader reports whether the server has sent a header before the end of a stream. Then
+// it may have handled what was sent.
+func hasHeader(ended *openStream) bool {
+	md, err := ended.Header()
+	return md != nil || err != nil
 }
 
 // peeked is the outcome of a peek.
@@ -187,13 +204,15 @@ func (s *stream) repeat(rejection error) error {
 
 // keep keeps m while the stream is repeatable, and returns the stream to send it on.
 //
-// A message of a client that may send several is copied: although gRPC forbids it, many
-// programs fill the same message again for each SendMsg.
+// A message is copied: although gRPC forbids it, many programs fill the same message again
+// for the next SendMsg or the next stream.
 func (s *stream) keep(m any) *openStream {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch p, ok := m.(proto.Message); {
 	case !s.repeatable:
+	case !s.clientStreams && ok:
+		s.sent = append(s.sent, proto.Clone(p))
 	case !s.clientStreams:
 		s.sent = append(s.sent, m)
 	case !ok || !s.protobuf || s.sentBytes+messageHeader+proto.Size(p) > maxKept:

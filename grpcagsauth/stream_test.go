@@ -206,13 +206,12 @@ func TestHeaderAndTrailerAreThoseOfTheLastStream(t *testing.T) {
 	f := newFixture(t)
 	f.api.answerNext(errRejected)
 	stream := f.openBidi()
-	md, err := stream.Header() // of the rejected stream, which has none
-	require.NoError(t, err)
-	assert.Nil(t, md)
-	f.echo(stream)
-	md, err = stream.Header()
+	require.NoError(t, stream.Send(&grpc_testing.StreamingOutputCallRequest{Payload: payload(9)}))
+	md, err := stream.Header() // the rejected stream has none
 	require.NoError(t, err)
 	assert.NotNil(t, md)
+	_, err = stream.Recv()
+	require.NoError(t, err)
 	require.NoError(t, stream.CloseSend())
 	require.NoError(t, wantEnd(stream.Recv()))
 	assert.Equal(t, []string{"2"}, stream.Trailer().Get("call"))
@@ -242,13 +241,43 @@ func TestAStreamIsNotRepeatedAfterThatWasGivenOut(t *testing.T) {
 	}
 }
 
-func TestAHeaderThatNobodyReadDoesNotMatter(t *testing.T) {
+// A server that has sent a header may have handled what it got.
+func TestAStreamWithAHeaderIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.api.sendHeader = true
 	f.api.answerNext(errRejected)
-	f.echo(f.openBidi())
-	assert.Len(t, f.api.received(), 2)
+	_, err := f.openBidi().Recv()
+	require.ErrorIs(t, err, errRejected)
+	assert.Len(t, f.api.received(), 1)
+	assert.Len(t, f.source.reported(), 1)
+}
+
+func TestHeaderOfAStreamThatEndsForAnotherReason(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.api.answerNext(status.Error(codes.Aborted, "the end"))
+	stream := f.openBidi()
+	md, err := stream.Header()
+	require.NoError(t, err)
+	assert.Nil(t, md)
+	_, err = stream.Recv()
+	require.EqualError(t, err, "rpc error: code = Aborted desc = the end")
+	assert.Len(t, f.api.received(), 1)
+}
+
+// A program may fill one request message again for the next stream.
+func TestAServerStreamIsRepeatedWithItsOwnRequest(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.api.answerNext(errRejected)
+	client, req := f.dial(), &grpc_testing.StreamingOutputCallRequest{Payload: payload(7)}
+	stream, err := client.StreamingOutputCall(t.Context(), req)
+	require.NoError(t, err)
+	req.Payload = payload(9)
+	resp, err := stream.Recv()
+	require.NoError(t, err)
+	assert.Len(t, resp.GetPayload().GetBody(), 7)
 }
 
 func TestErrorsOfTheStreamItselfAreReturned(t *testing.T) {
