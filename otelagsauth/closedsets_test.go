@@ -33,9 +33,10 @@ func errorTypes() (all []string) {
 func closedSets() map[string]map[string][]string {
 	outcomes := []string{"success", "failure"}
 	call := map[string][]string{"outcome": outcomes, "error.type": errorTypes()}
+	login := []string{"automatic", "manual"}
 	return map[string]map[string][]string{
-		"agsauth.session.count":    {"phase": {"unknown", "fresh", "ageing", "expired", "ended"}},
-		"agsauth.session.expiry":   {"login": {"automatic", "manual"}},
+		"agsauth.session.count":    {"phase": {"unknown", "fresh", "ageing", "expired", "ended"}, "login": login},
+		"agsauth.session.expiry":   {"login": login},
 		"agsauth.session.ended":    {"reason": {"no_session", "refresh_expired", "fixed_expired", "refresh_rejected", "signed_out"}},
 		"agsauth.refresh.duration": call,
 		"agsauth.login.duration":   call,

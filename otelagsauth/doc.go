@@ -12,7 +12,7 @@
 //
 // # Metrics
 //
-//	agsauth.session.count             up-down counter  {session}  phase
+//	agsauth.session.count             up-down counter  {session}  phase, login
 //	agsauth.session.expiry            gauge            s          login
 //	agsauth.session.ended             counter          {session}  reason
 //	agsauth.refresh.duration          histogram        s          outcome, error.type
@@ -21,7 +21,7 @@
 //
 // agsauth.session.count and agsauth.session.expiry tell of the Sources that
 // [Instrumentation.Observe] was called for. The others tell of all whose Config was
-// instrumented.
+// instrumented. A session with a Login may be ended only until somebody asks for a token.
 //
 // agsauth.session.expiry is not a duration. It is the Unix time at which the first of the
 // sessions ends if it is neither refreshed nor signed on again: the earlier of the refresh

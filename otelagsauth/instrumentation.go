@@ -67,8 +67,10 @@ func New(options ...Option) (*Instrumentation, error) {
 	if i.metrics, err = newMetrics(meter); err != nil {
 		return nil, err
 	}
-	_, err = meter.RegisterCallback(i.report, i.metrics.count, i.metrics.expiry)
-	return i, err
+	if _, err = meter.RegisterCallback(i.report, i.metrics.count, i.metrics.expiry); err != nil {
+		return nil, err
+	}
+	return i, nil
 }
 
 // Instrument returns cfg with a Refresher, a Login, a Store and an OnEvent that export

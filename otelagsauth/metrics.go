@@ -133,20 +133,26 @@ func (i *Instrumentation) report(_ context.Context, to metric.Observer) error {
 		sessions = append(sessions, o)
 	}
 	i.mu.Unlock()
-	phases, ends := map[tokensource.Phase]int64{}, map[string]time.Time{}
-	for _, o := range sessions {
-		status := o.src.Status() //nolint:contextcheck // it takes none
-		phases[status.Phase]++
-		end, former := endOf(&status), ends[o.login]
-		if !end.IsZero() && (former.IsZero() || end.Before(former)) {
-			ends[o.login] = end
+	for _, login := range []string{loginAutomatic, loginManual} {
+		var phases [tokensource.Ended + 1]int64
+		var first time.Time
+		for _, o := range sessions {
+			if o.login != login {
+				continue
+			}
+			status := o.src.Status() //nolint:contextcheck // it takes none
+			phases[status.Phase]++
+			if end := endOf(&status); !end.IsZero() && (first.IsZero() || end.Before(first)) {
+				first = end
+			}
 		}
-	}
-	for phase := tokensource.Unknown; phase <= tokensource.Ended; phase++ {
-		to.ObserveInt64(i.metrics.count, phases[phase], metric.WithAttributes(phaseKey.String(phase.String())))
-	}
-	for login, end := range ends {
-		to.ObserveFloat64(i.metrics.expiry, float64(end.UnixMilli())/1000, metric.WithAttributes(loginKey.String(login)))
+		for phase, n := range phases {
+			name := tokensource.Phase(phase).String()
+			to.ObserveInt64(i.metrics.count, n, metric.WithAttributes(phaseKey.String(name), loginKey.String(login)))
+		}
+		if !first.IsZero() {
+			to.ObserveFloat64(i.metrics.expiry, float64(first.UnixMilli())/1000, metric.WithAttributes(loginKey.String(login)))
+		}
 	}
 	return nil
 }

@@ -99,24 +99,28 @@ func TestSessionEnded_BeginsAtZeroAndCountsEachEnd(t *testing.T) {
 func TestSessionCount_FollowsThePhases(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		src, other := r.source(nil), r.source(nil)
-		want := func(phases ...float64) {
+		manual := r.source(func(cfg *tokensource.Config) { cfg.Login, cfg.Store = nil, &store.Memory{} })
+		want := func(login string, phases ...float64) {
 			t.Helper()
-			require.Len(t, r.collect()["agsauth.session.count"], len(phases))
+			require.Len(t, r.collect()["agsauth.session.count"], 2*len(phases))
 			for i, n := range phases {
-				r.wantValue("agsauth.session.count", "phase="+tokensource.Phase(i).String(), n)
+				r.wantValue("agsauth.session.count", "login="+login+",phase="+tokensource.Phase(i).String(), n)
 			}
 		}
-		want(0, 0, 0, 0, 2) // with a Login and nothing stored
+		want("automatic", 0, 0, 0, 0, 2) // until somebody asks
+		want("manual", 1, 0, 0, 0, 0)
+		require.Error(t, ask(t.Context(), manual))
+		want("manual", 0, 0, 0, 0, 1)
 		require.NoError(t, ask(t.Context(), src))
-		want(0, 1, 0, 0, 1)
+		want("automatic", 0, 1, 0, 0, 1)
 		require.NoError(t, ask(t.Context(), other))
-		want(0, 2, 0, 0, 0)
+		want("automatic", 0, 2, 0, 0, 0)
 		time.Sleep(time.Hour - 10*time.Second)
-		want(0, 0, 2, 0, 0)
+		want("automatic", 0, 0, 2, 0, 0)
 		time.Sleep(time.Minute)
-		want(0, 0, 0, 2, 0)
+		want("automatic", 0, 0, 0, 2, 0)
 		require.NoError(t, ask(t.Context(), other))
-		want(0, 1, 0, 1, 0)
+		want("automatic", 0, 1, 0, 1, 0)
 	})
 }
 
@@ -155,7 +159,7 @@ func TestSessionExpiry_Unknown(t *testing.T) {
 			cfg.Token = &ags.Token{AccessToken: ags.NewSecret("a"), RefreshToken: ags.NewSecret("r"), IssuedAt: time.Now()}
 		})
 		require.NoError(t, ask(t.Context(), src))
-		r.wantValue("agsauth.session.count", "phase=fresh", 1)
+		r.wantValue("agsauth.session.count", "login=automatic,phase=fresh", 1)
 		assert.NotContains(t, r.collect(), "agsauth.session.expiry")
 	})
 }
@@ -166,12 +170,12 @@ func TestObserve_EndsWithStop(t *testing.T) {
 		src, err := tokensource.New(cfg)
 		require.NoError(t, err)
 		stopFirst, stopSecond := r.telemetry.Observe(src, cfg), r.telemetry.Observe(src, cfg)
-		r.wantValue("agsauth.session.count", "phase=ended", 2)
+		r.wantValue("agsauth.session.count", "login=manual,phase=ended", 2)
 		stopFirst()
 		stopFirst()
-		r.wantValue("agsauth.session.count", "phase=ended", 1)
+		r.wantValue("agsauth.session.count", "login=manual,phase=ended", 1)
 		stopSecond()
-		r.wantValue("agsauth.session.count", "phase=ended", 0)
+		r.wantValue("agsauth.session.count", "login=manual,phase=ended", 0)
 		require.NoError(t, src.Close())
 	})
 }
@@ -246,6 +250,6 @@ func TestObserve_Concurrently(t *testing.T) {
 		}
 		cancel()
 		<-stopped
-		r.wantValue("agsauth.session.count", "phase=ended", 0)
+		r.wantValue("agsauth.session.count", "login=automatic,phase=ended", 0)
 	})
 }

@@ -68,11 +68,11 @@ type (
 // instrumentStore returns a Store that measures each call of inner. It has the optional
 // methods that inner has, and no others: a Source looks for them.
 func instrumentStore(inner tokensource.Store, m *metrics, start stopwatch) tokensource.Store {
-	timed := timer{m, start}
 	innerLock, canLock := inner.(tokensource.Locker)
 	innerAside, canSetAside := inner.(setAsider)
 	n, hasNotices := inner.(noticer)
-	s, l, a := &store{inner, timed}, &locker{innerLock, timed}, &asider{innerAside, timed}
+	timed := timer{m, start}
+	s, l, a := store{inner, timed}, locker{innerLock, timed}, asider{innerAside, timed}
 	switch [...]bool{canLock, canSetAside, hasNotices} {
 	case [...]bool{true, false, false}:
 		return storeL{s, l}
@@ -132,7 +132,7 @@ type store struct {
 	timer
 }
 
-func (s *store) Load(ctx context.Context) (record []byte, err error) {
+func (s store) Load(ctx context.Context) (record []byte, err error) {
 	err = s.measure(ctx, opLoad, func() error {
 		record, err = s.inner.Load(ctx)
 		return err
@@ -140,11 +140,11 @@ func (s *store) Load(ctx context.Context) (record []byte, err error) {
 	return record, err
 }
 
-func (s *store) Save(ctx context.Context, record []byte) error {
+func (s store) Save(ctx context.Context, record []byte) error {
 	return s.measure(ctx, opSave, func() error { return s.inner.Save(ctx, record) })
 }
 
-func (s *store) Delete(ctx context.Context) error {
+func (s store) Delete(ctx context.Context) error {
 	return s.measure(ctx, opDelete, func() error { return s.inner.Delete(ctx) })
 }
 
@@ -154,7 +154,7 @@ type locker struct {
 	timer
 }
 
-func (l *locker) Lock(ctx context.Context) (unlock func() error, err error) {
+func (l locker) Lock(ctx context.Context) (unlock func() error, err error) {
 	err = l.measure(ctx, opLock, func() error {
 		unlock, err = l.inner.Lock(ctx)
 		return err
@@ -172,6 +172,6 @@ type asider struct {
 	timer
 }
 
-func (a *asider) SetAside(ctx context.Context, suffix string) error {
+func (a asider) SetAside(ctx context.Context, suffix string) error {
 	return a.measure(ctx, opSetAside, func() error { return a.inner.SetAside(ctx, suffix) })
 }
