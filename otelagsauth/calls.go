@@ -18,11 +18,7 @@ var errNotReturned = errors.New("the call has not returned")
 // the span in ctx, because the call may outlive the request that caused it and serves
 // other requests, too. end ends the span.
 func (i *Instrumentation) start(ctx context.Context, name string) (_ context.Context, end func(error)) {
-	options := []trace.SpanStartOption{trace.WithNewRoot()}
-	if cause := trace.SpanContextFromContext(ctx); cause.IsValid() {
-		options = append(options, trace.WithLinks(trace.Link{SpanContext: cause}))
-	}
-	ctx, span := i.tracer.Start(ctx, name, options...)
+	ctx, span := i.tracer.Start(ctx, name, trace.WithNewRoot(), trace.WithLinks(trace.LinkFromContext(ctx)))
 	return ctx, func(err error) {
 		// The text of an error may name an account. Only its class is exported.
 		span.SetAttributes(outcomeOf(tokensource.ClassOf(err))...)

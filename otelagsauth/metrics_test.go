@@ -63,11 +63,12 @@ func TestMetrics_AStoreThatFails(t *testing.T) {
 
 func TestSessionEnded_BeginsAtZeroAndCountsEachEnd(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
-		src := r.source(func(cfg *tokensource.Config) { cfg.Login = nil })
+		r.telemetry.Instrument(tokensource.Config{})
 		reasons := []string{"no_session", "refresh_expired", "fixed_expired", "refresh_rejected", "signed_out"}
 		for _, reason := range reasons {
 			r.wantValue("agsauth.session.ended", "reason="+reason, 0)
 		}
+		src := r.source(func(cfg *tokensource.Config) { cfg.Login = nil })
 		begin := func() {
 			token, err := r.gateway.SignOn(t.Context(), signOn())
 			require.NoError(t, err)
@@ -152,16 +153,39 @@ func TestSessionExpiry_IsTheFirstEnd(t *testing.T) {
 	})
 }
 
-// A session without horizons has no end that could be told.
-func TestSessionExpiry_Unknown(t *testing.T) {
-	inBubble(t, func(t *testing.T, r *rig) {
-		src := r.source(func(cfg *tokensource.Config) {
-			cfg.Token = &ags.Token{AccessToken: ags.NewSecret("a"), RefreshToken: ags.NewSecret("r"), IssuedAt: time.Now()}
+func TestSessionExpiry_OfTheHorizonsThatAreKnown(t *testing.T) {
+	for name, tt := range map[string]struct{ refresh, fixed, want time.Duration }{
+		"neither":           {0, 0, 0},
+		"the refresh token": {48 * time.Hour, 0, 48 * time.Hour},
+		"the fixed horizon": {0, 72 * time.Hour, 72 * time.Hour},
+		"both":              {48 * time.Hour, 72 * time.Hour, 48 * time.Hour},
+		"the fixed first":   {48 * time.Hour, 24 * time.Hour, 24 * time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, r *rig) {
+				now := time.Now()
+				at := func(d time.Duration) time.Time {
+					if d == 0 {
+						return time.Time{}
+					}
+					return now.Add(d)
+				}
+				src := r.source(func(cfg *tokensource.Config) {
+					cfg.Token = &ags.Token{
+						AccessToken: ags.NewSecret("a"), RefreshToken: ags.NewSecret("r"), IssuedAt: now, ExpiresAt: at(time.Hour),
+						RefreshExpiresAt: at(tt.refresh), FixedExpiresAt: at(tt.fixed),
+					}
+				})
+				require.NoError(t, ask(t.Context(), src))
+				r.wantValue("agsauth.session.count", "login=automatic,phase=fresh", 1)
+				if tt.want == 0 {
+					assert.NotContains(t, r.collect(), "agsauth.session.expiry")
+					return
+				}
+				r.wantValue("agsauth.session.expiry", "login=automatic", float64(now.Add(tt.want).Unix()))
+			})
 		})
-		require.NoError(t, ask(t.Context(), src))
-		r.wantValue("agsauth.session.count", "login=automatic,phase=fresh", 1)
-		assert.NotContains(t, r.collect(), "agsauth.session.expiry")
-	})
+	}
 }
 
 func TestObserve_EndsWithStop(t *testing.T) {

@@ -100,14 +100,41 @@ func TestSpans_WithoutARequestHaveNoLink(t *testing.T) {
 func TestSpans_OfACallThatPanicsEnd(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		src := r.source(func(cfg *tokensource.Config) {
+			cfg.Token = &ags.Token{AccessToken: ags.NewSecret("a"), RefreshToken: ags.NewSecret("r"), ExpiresAt: time.Now().Add(-time.Hour)}
+			cfg.Refresher = refresherFunc(func(context.Context, *ags.Token) (*ags.Token, error) { panic("the user's") })
 			cfg.Login = func(context.Context, *tokensource.LoginRequiredError) (*ags.Token, error) { panic("the user's") }
 		})
 		require.Error(t, ask(t.Context(), src))
-		span := r.span("agsauth.login")
-		assert.Equal(t, codes.Error, span.Status().Code)
-		assert.Empty(t, span.Status().Description)
-		assert.Equal(t, []string{"error.type=other,outcome=failure"}, r.ended("agsauth.login"))
-		r.want("agsauth.login.duration", "error.type=other,outcome=failure", 1, 0)
+		require.NoError(t, src.SetToken(t.Context(), &ags.Token{AccessToken: ags.NewSecret("b"), ExpiresAt: time.Now().Add(time.Minute)}))
+		time.Sleep(time.Hour)
+		require.Error(t, ask(t.Context(), src))
+		for _, name := range []string{"agsauth.refresh", "agsauth.login"} {
+			status := r.span(name).Status()
+			assert.Equal(t, codes.Error, status.Code)
+			assert.Empty(t, status.Description)
+			assert.Equal(t, []string{"error.type=other,outcome=failure"}, r.ended(name))
+			r.want(name+".duration", "error.type=other,outcome=failure", 1, 0)
+		}
+	})
+}
+
+// A Refresher finds the end of its time in its context.
+func TestRefresher_GetsTheContextOfTheSource(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		var waited []time.Duration
+		src := r.source(func(cfg *tokensource.Config) {
+			cfg.Refresher = refresherFunc(func(ctx context.Context, _ *ags.Token) (*ags.Token, error) {
+				began := time.Now()
+				<-ctx.Done()
+				waited = append(waited, time.Since(began))
+				return nil, context.Cause(ctx)
+			})
+		})
+		require.NoError(t, ask(t.Context(), src))
+		time.Sleep(2 * time.Hour)
+		require.Error(t, ask(t.Context(), src))
+		assert.Equal(t, []time.Duration{10 * time.Second, 5 * time.Second}, waited)
+		r.want("agsauth.refresh.duration", "error.type=timeout,outcome=failure", 1, 15)
 	})
 }
 

@@ -205,6 +205,15 @@ func TestStore_AnUnlockThatFails(t *testing.T) {
 	})
 }
 
+func TestStore_ACallThatPanicsIsAFailure(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		inner := withMethods(false, false, false, func() error { panic("the store's") })
+		s := r.telemetry.Instrument(tokensource.Config{Store: inner}).Store
+		assert.PanicsWithValue(t, "the store's", func() { _, _ = s.Load(t.Context()) })
+		r.want("agsauth.store.operation.duration", "op=load,outcome=failure", 1, 0)
+	})
+}
+
 // Durations are measured by the clock of the Config, and not by one that can be set.
 func TestStore_MeasuresByTheClockOfTheConfig(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
