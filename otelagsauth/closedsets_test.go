@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -156,6 +157,25 @@ func TestAttributes_AreFromClosedSets(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestDoc_ListsTheMetricsAndTheClosedSets(t *testing.T) {
+	text, err := os.ReadFile("doc.go")
+	require.NoError(t, err)
+	lines := map[string]string{} // of the two tables, by their first word
+	for line := range strings.Lines(string(text)) {
+		if table, ok := strings.CutPrefix(line, "//\t"); ok {
+			name, rest, _ := strings.Cut(table, " ")
+			lines[name] = rest
+		}
+	}
+	for metric, attributes := range closedSets() {
+		for key, values := range attributes {
+			assert.Contains(t, lines[metric], key, metric)
+			listed := strings.Split(strings.TrimSpace(lines[key]), ", ")
+			assert.Subset(t, listed, values, key)
+		}
+	}
 }
 
 func TestExports_NameNoOneAndContainNoSecret(t *testing.T) {

@@ -50,9 +50,9 @@ func WithTracerProvider(p trace.TracerProvider) Option {
 	return func(c *providers) { c.tracer = p }
 }
 
-// New returns an Instrumentation. The error is that of the meter, which has not taken an
-// instrument. Set the global providers before, if you use them: what is measured earlier
-// is lost.
+// New returns an Instrumentation. It returns an error if the meter cannot make one of the
+// instruments. If you use the global providers, set them before you call Instrument:
+// earlier measurements are lost.
 func New(options ...Option) (*Instrumentation, error) {
 	p := providers{meter: otel.GetMeterProvider(), tracer: otel.GetTracerProvider()}
 	for _, set := range options {
@@ -73,11 +73,10 @@ func New(options ...Option) (*Instrumentation, error) {
 	return i, nil
 }
 
-// Instrument returns cfg with a Refresher, a Login, a Store and an OnEvent that export
-// what they do and call those of cfg. The Refresher has a method SignOut if that of cfg
-// has one, and the Store has the optional methods of the Store of cfg and no others. What
-// is nil in cfg stays nil, except OnEvent. Instrument a Config once: two Sources may be
-// made from the result only if they may be made from cfg.
+// Instrument returns a copy of cfg whose Refresher, Login, Store and OnEvent measure the
+// calls and pass them on to those of cfg. The Refresher and the Store have the same
+// optional methods as those of cfg. A Refresher, Login or Store that is nil stays nil. Do
+// not instrument a Config that is already instrumented: everything would be counted twice.
 func (i *Instrumentation) Instrument(cfg tokensource.Config) tokensource.Config {
 	i.metrics.initialize(background())
 	if cfg.Refresher != nil {
@@ -100,13 +99,14 @@ func (i *Instrumentation) Instrument(cfg tokensource.Config) tokensource.Config 
 }
 
 // Observe includes src in agsauth.session.count and agsauth.session.expiry until stop is
-// called. Call stop when src is closed, or signed out and no longer used: an ended
-// session counts as ended. cfg is the Config that src was made from; it says whether the
-// session has a Login.
+// called. cfg must be the Config that src was made from: it tells whether the session has
+// a Login. Call stop when src is closed, or when its session was signed out and will not
+// be replaced; otherwise it is counted as ended. stop may be called more than once.
 //
-// Each collection of the metrics calls [tokensource.Source.Status], which notices an end
-// without a look at the store. So run [tokensource.Source.Run] for an idle session that
-// other processes keep alive.
+// Each collection of the metrics calls [tokensource.Source.Status]. That may end a session
+// whose time has passed, without reading the store again. Call [tokensource.Source.Run] if
+// other processes may keep a session alive that is idle in this one; otherwise it may be
+// counted as ended until the next call for a token.
 func (i *Instrumentation) Observe(src *tokensource.Source, cfg tokensource.Config) (stop func()) {
 	o := &observed{src: src, login: loginManual}
 	if cfg.Login != nil {
