@@ -1,6 +1,7 @@
 package transport_test
 
 import (
+	"compress/gzip"
 	"io"
 	"net/http"
 	"strings"
@@ -23,6 +24,14 @@ func trailerFrame(fields string) string { return frame("\x80", fields) }
 
 // frame is a frame with these flags.
 func frame(flags, data string) string { return flags + "\x00\x00\x00" + string(rune(len(data))) + data }
+
+func gzipped(text string) string {
+	var b strings.Builder
+	w := gzip.NewWriter(&b)
+	_, _ = io.WriteString(w, text)
+	_ = w.Close()
+	return b.String()
+}
 
 func TestRejectionGRPC(t *testing.T) {
 	status := func(code string) http.Header { return http.Header{"Grpc-Status": {code}} }
@@ -53,6 +62,9 @@ func TestRejectionGRPC(t *testing.T) {
 		"Connect, another code":      {response{media: connectMedia, text: frame("\x02", `{"error":{"code":"unavailable"}}`)}, nil, false},
 		"Connect, success":           {response{media: connectMedia, text: frame("\x02", `{}`)}, nil, false},
 		"Connect, after a message":   {response{media: connectMedia, text: frame("\x00", "a") + frame("\x02", `{"error":{"code":"unauthenticated"}}`)}, nil, false},
+		"Connect, compressed":        {response{media: connectMedia, text: frame("\x03", gzipped(`{"error":{"code":"unauthenticated"}}`))}, nil, true},
+		"Connect, badly compressed":  {response{media: connectMedia, text: frame("\x03", `{"error":{"code":"unauthenticated"}}`)}, nil, false},
+		"gRPC-Web, compressed":       {response{media: grpcWebMedia, text: frame("\x81", gzipped("grpc-status: 16\r\n"))}, nil, true},
 		"Connect, truncated":         {response{media: connectMedia, text: frame("\x02", `{"error":{"code":"unauthenticated"}}`)[:30]}, nil, false},
 		"401":                        {response{status: 401}, nil, true},
 		"403 with a code":            {response{status: 403, media: jsonMedia, text: codeBody}, nil, true},

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bufio"
+	"compress/gzip"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -19,6 +20,7 @@ const (
 	grpcFrameHeader = 5    // a byte of flags, and the length of the frame
 	grpcWebTrailer  = 0x80 // the flag of a frame that has the trailer
 	connectEnd      = 0x02 // the flag of the last frame in a stream of the Connect protocol
+	compressed      = 0x01 // the flag of a compressed frame, besides
 )
 
 // RejectionGRPC is a [Transport.IsRejection] for APIs that speak gRPC, gRPC-Web or the
@@ -69,11 +71,20 @@ func connectEndCode(body io.Reader) string {
 	return end.Error.Code
 }
 
-// firstFrame returns the first frame of a body, nil if it has other flags.
+// firstFrame returns the first frame of a body, nil if it has other flags or is not
+// compressed with gzip, which is what all implementations support.
 func firstFrame(body io.Reader, flags byte) io.Reader {
 	var head [grpcFrameHeader]byte
-	if _, err := io.ReadFull(body, head[:]); err != nil || head[0] != flags {
+	if _, err := io.ReadFull(body, head[:]); err != nil || head[0]&^compressed != flags {
 		return nil
 	}
-	return io.LimitReader(body, int64(binary.BigEndian.Uint32(head[1:])))
+	frame := io.LimitReader(body, int64(binary.BigEndian.Uint32(head[1:])))
+	if head[0]&compressed == 0 {
+		return frame
+	}
+	expanded, err := gzip.NewReader(frame)
+	if err != nil {
+		return nil
+	}
+	return io.LimitReader(expanded, maxPeek)
 }

@@ -23,6 +23,8 @@ const (
 const (
 	// chunkSize is the size of the messages of a stream.
 	chunkSize = 32 << 10
+	// largeChunk is the size of messages of which not even the first is sent again.
+	largeChunk = 96 << 10
 	// messageLimit is that of a client or server for one message, which has to hold a
 	// body of 4 MiB.
 	messageLimit = 8 << 20

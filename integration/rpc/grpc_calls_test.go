@@ -43,7 +43,7 @@ func callUpload(ctx context.Context, conn grpc.ClientConnInterface, body []byte)
 	if err != nil {
 		return err
 	}
-	for chunk := range slices.Chunk(body, chunkSize) {
+	for chunk := range slices.Chunk(body, largeChunk) {
 		// After io.EOF, RecvMsg returns the status.
 		if err := ended(s.SendMsg(wrapperspb.Bytes(chunk))); err != nil {
 			return err
