@@ -19,7 +19,11 @@ func TestMain(m *testing.M) { leak.Main(m) }
 var clients = []harness.Client{
 	github, githubOverOAuth2,
 	google, googleWithTokenSource,
+	genqlient,
+	kubernetes, kubernetesWithTokenSource, kubernetesSPDY, kubernetesWebSocket,
 	elastic,
+	remoteWrite, remoteWriteOfPrometheus,
+	promhttpOutside, promhttpInside,
 	cloudEvents,
 }
 

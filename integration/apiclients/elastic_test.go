@@ -25,6 +25,7 @@ var elastic = harness.Client{
 			elasticsearch.WithAddresses(srv.URL),
 			elasticsearch.WithTransportOptions(
 				elastictransport.WithTransport(over(e, srv)),
+				elastictransport.WithRetryOnError(notFinal),
 				elastictransport.WithLogger(&elastictransport.CurlLogger{Output: e.Log, EnableResponseBody: true}),
 			),
 		)
