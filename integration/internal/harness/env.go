@@ -37,9 +37,9 @@ type Env struct {
 	leaks    []string   // where a token was found
 }
 
-// NewEnv starts a platform, which is stopped when the test ends. On every error, the
-// test fails.
-func NewEnv(t *testing.T) *Env {
+// NewEnv starts a platform, which is stopped when the test ends. The functions may change
+// the configuration of the Source. On every error, the test fails.
+func NewEnv(t *testing.T, configure ...func(*tokensource.Config)) *Env {
 	t.Helper()
 	e := &Env{Clock: clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), Log: &Log{}}
 	e.Gateway = agstest.NewServer(agstest.Config{
@@ -58,10 +58,14 @@ func NewEnv(t *testing.T) *Env {
 	})
 	require.NoError(t, err)
 	e.note(token)
-	e.Source, err = tokensource.New(tokensource.Config{
+	config := tokensource.Config{
 		Refresher: noting{gateway, e}, Token: token, Clock: e.Clock,
 		Logger: slog.New(slog.NewTextHandler(e.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-	})
+	}
+	for _, change := range configure {
+		change(&config)
+	}
+	e.Source, err = tokensource.New(config)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = e.Source.Close() })
 	return e
@@ -156,13 +160,21 @@ func (e *Env) EndSession() {
 	e.NextLife()
 }
 
-// search notes a leak if a text has a token of the session.
-func (e *Env) search(where, text string) {
+// HasToken reports whether a text has a token of the session.
+func (e *Env) HasToken(text string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if slices.ContainsFunc(e.issued, func(token string) bool { return strings.Contains(text, token) }) {
-		e.leaks = append(e.leaks, where)
+	return slices.ContainsFunc(e.issued, func(token string) bool { return strings.Contains(text, token) })
+}
+
+// search notes a leak if a text has a token of the session.
+func (e *Env) search(where, text string) {
+	if !e.HasToken(text) {
+		return
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.leaks = append(e.leaks, where)
 }
 
 // found returns where tokens were found.

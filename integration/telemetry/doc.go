@@ -1,0 +1,2 @@
+// Package telemetry checks the Source together with OpenTelemetry's instrumentation.
+package telemetry
