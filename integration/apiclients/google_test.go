@@ -6,6 +6,7 @@ import (
 	"crypto/md5"
 	"encoding/base64"
 	"io"
+	"log/slog"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -41,7 +42,8 @@ func openGoogle(plugIn func(*harness.Env, *httptest.Server) option.ClientOption)
 	return func(t *testing.T, e *harness.Env) harness.Calls {
 		t.Helper()
 		srv := serve(t, e, storageAPI())
-		service := newStorage(t, srv, plugIn(e, srv))
+		logger := slog.New(slog.NewTextHandler(e.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		service := newStorage(t, srv, plugIn(e, srv), option.WithLogger(logger))
 		return harness.Calls{
 			Get: func(ctx context.Context) error {
 				_, err := service.Buckets.Get("bucket").Context(ctx).Do()
@@ -58,9 +60,9 @@ func openGoogle(plugIn func(*harness.Env, *httptest.Server) option.ClientOption)
 	}
 }
 
-func newStorage(t *testing.T, srv *httptest.Server, plugIn option.ClientOption) *storage.Service {
+func newStorage(t *testing.T, srv *httptest.Server, options ...option.ClientOption) *storage.Service {
 	t.Helper()
-	service, err := storage.NewService(t.Context(), plugIn, option.WithEndpoint(srv.URL+"/storage/v1/"))
+	service, err := storage.NewService(t.Context(), append(options, option.WithEndpoint(srv.URL+"/storage/v1/"))...)
 	require.NoError(t, err)
 	return service
 }
