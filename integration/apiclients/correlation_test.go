@@ -29,8 +29,8 @@ func TestCorrelationID_ReachesTheGatewayAndTheAPI(t *testing.T) {
 	client := &http.Client{Transport: ours}
 
 	e.NextLife()
-	require.NoError(t, exchange(ags.WithCorrelationID(t.Context(), "flow-1"), client, srv.URL, nil))
-	require.NoError(t, exchange(t.Context(), client, srv.URL, nil))
+	require.NoError(t, harness.Exchange(ags.WithCorrelationID(t.Context(), "flow-1"), client, http.MethodPost, srv.URL, nil))
+	require.NoError(t, harness.Exchange(t.Context(), client, http.MethodPost, srv.URL, nil))
 	refreshes := e.Gateway.Requests(agstest.Refresh)
 	require.Len(t, refreshes, 1)
 	assert.Equal(t, "flow-1", refreshes[0].Header.Get(field))

@@ -1,10 +1,7 @@
 package apiclients_test
 
 import (
-	"bytes"
 	"context"
-	"fmt"
-	"io"
 	"net/http"
 	"testing"
 
@@ -59,31 +56,12 @@ func openInstrumented(newClient newHTTPClient) func(*testing.T, *harness.Env) ha
 		t.Helper()
 		client, url := newClient(newInstruments(), t, e)
 		return harness.Calls{
-			Get:  func(ctx context.Context) error { return exchange(ctx, client, url, nil) },
-			Post: func(ctx context.Context, body []byte) error { return exchange(ctx, client, url, body) },
+			Get: func(ctx context.Context) error { return harness.Exchange(ctx, client, http.MethodPost, url, nil) },
+			Post: func(ctx context.Context, body []byte) error {
+				return harness.Exchange(ctx, client, http.MethodPost, url, body)
+			},
 		}
 	}
-}
-
-// exchange posts a body to a server that echoes.
-func exchange(ctx context.Context, client *http.Client, url string, body []byte) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("status %d", resp.StatusCode)
-	}
-	echo, err := io.ReadAll(resp.Body)
-	if err == nil && !bytes.Equal(echo, body) {
-		err = errIncomplete
-	}
-	return err
 }
 
 func TestPromhttp_AroundItCountsCallsAndInsideAttempts(t *testing.T) {
@@ -98,7 +76,7 @@ func TestPromhttp_AroundItCountsCallsAndInsideAttempts(t *testing.T) {
 			e, metrics := harness.NewEnv(t), newInstruments()
 			client, url := of.client(metrics, t, e)
 			require.NoError(t, e.RejectCurrent(t.Context()))
-			require.NoError(t, exchange(t.Context(), client, url, []byte("body")))
+			require.NoError(t, harness.Exchange(t.Context(), client, http.MethodPost, url, []byte("body")))
 			series := 0
 			for code, want := range of.want {
 				assert.InDelta(t, want, testutil.ToFloat64(metrics.requests.WithLabelValues(code)), 0, code)
@@ -107,7 +85,7 @@ func TestPromhttp_AroundItCountsCallsAndInsideAttempts(t *testing.T) {
 			assert.Equal(t, series, testutil.CollectAndCount(metrics.durations), "one of each code")
 
 			e.EndSession()
-			require.Error(t, exchange(t.Context(), client, url, nil))
+			require.Error(t, harness.Exchange(t.Context(), client, http.MethodPost, url, nil))
 			assert.InDelta(t, 1, testutil.ToFloat64(metrics.requests.WithLabelValues("200")), 0, "an error of the source has no code")
 		})
 	}

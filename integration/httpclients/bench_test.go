@@ -1,27 +1,22 @@
 package httpclients_test
 
 import (
-	"context"
-	"errors"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	restyv2 "github.com/go-resty/resty/v2"
-	"github.com/stretchr/testify/require"
 	"golang.org/x/oauth2"
 
-	"github.com/agsauth/agsauth/ags"
-	"github.com/agsauth/agsauth/tokensource"
+	"github.com/agsauth/agsauth/integration/internal/harness"
 	"github.com/agsauth/agsauth/transport"
 )
 
 // BenchmarkResty measures a GET and a POST of resty, whose requests are answered in
 // memory.
 func BenchmarkResty(b *testing.B) {
-	source := liveSource(b)
+	source := harness.LiveSource(b)
 	for _, of := range []struct {
 		name string
 		rt   http.RoundTripper
@@ -48,29 +43,6 @@ func benchmarkResty(b *testing.B, send func() (*restyv2.Response, error)) {
 			b.Fatal(resp.Status(), err)
 		}
 	}
-}
-
-// liveSource returns a source with a token that does not expire in a benchmark.
-func liveSource(tb testing.TB) *tokensource.Source {
-	tb.Helper()
-	now := time.Now()
-	source, err := tokensource.New(tokensource.Config{
-		Refresher: neverRefresh{},
-		Token: &ags.Token{
-			AccessToken: ags.NewSecret("access"), RefreshToken: ags.NewSecret("refresh"), TokenType: "bearer",
-			IssuedAt: now, ExpiresAt: now.Add(24 * time.Hour), RefreshExpiresAt: now.Add(48 * time.Hour), FixedExpiresAt: now.Add(720 * time.Hour),
-		},
-	})
-	require.NoError(tb, err)
-	tb.Cleanup(func() { _ = source.Close() })
-	return source
-}
-
-type neverRefresh struct{}
-
-// Refresh implements [tokensource.Refresher].
-func (neverRefresh) Refresh(context.Context, *ags.Token) (*ags.Token, error) {
-	return nil, errors.New("no refresh is due")
 }
 
 // inMemory answers every request without sending it.

@@ -1,11 +1,7 @@
 package telemetry_test
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
@@ -53,8 +49,10 @@ func open(plugIn plug) func(*testing.T, *harness.Env) harness.Calls {
 		t.Helper()
 		client, url := newClient(t, e, plugIn, noop.NewTracerProvider(), func(*http.Request) {})
 		return harness.Calls{
-			Get:  func(ctx context.Context) error { return exchange(ctx, client, url, nil) },
-			Post: func(ctx context.Context, body []byte) error { return exchange(ctx, client, url, body) },
+			Get: func(ctx context.Context) error { return harness.Exchange(ctx, client, http.MethodPost, url, nil) },
+			Post: func(ctx context.Context, body []byte) error {
+				return harness.Exchange(ctx, client, http.MethodPost, url, body)
+			},
 		}
 	}
 }
@@ -79,25 +77,4 @@ func newClient(t *testing.T, e *harness.Env, plugIn plug, provider trace.TracerP
 		)
 	}
 	return &http.Client{Transport: plugIn(e, srv.Client().Transport, instrument)}, srv.URL
-}
-
-// exchange posts a body to a server that echoes.
-func exchange(ctx context.Context, client *http.Client, url string, body []byte) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("status %d", resp.StatusCode)
-	}
-	echo, err := io.ReadAll(resp.Body)
-	if err == nil && !bytes.Equal(echo, body) {
-		err = errors.New("the body has not arrived whole")
-	}
-	return err
 }

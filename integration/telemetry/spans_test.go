@@ -80,7 +80,7 @@ func (c *traced) assertNoToken(t *testing.T) {
 func TestOtelhttp_AroundItHasASpanForEachCall(t *testing.T) {
 	c := newTraced(t, around)
 	require.NoError(t, c.env.RejectCurrent(t.Context()))
-	require.NoError(t, exchange(t.Context(), c.Client, c.url, []byte("body")))
+	require.NoError(t, harness.Exchange(t.Context(), c.Client, http.MethodPost, c.url, []byte("body")))
 
 	spans, sent := c.requestSpans(), c.sent()
 	require.Len(t, spans, 1)
@@ -98,7 +98,7 @@ func TestOtelhttp_InsideItHasASpanForEachAttempt(t *testing.T) {
 	require.NoError(t, c.env.RejectCurrent(t.Context()))
 	parent := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled})
 	ctx := trace.ContextWithSpanContext(t.Context(), parent)
-	require.NoError(t, exchange(ctx, c.Client, c.url, []byte("body")))
+	require.NoError(t, harness.Exchange(ctx, c.Client, http.MethodPost, c.url, []byte("body")))
 
 	spans, sent := c.requestSpans(), c.sent()
 	require.Len(t, spans, 2)
@@ -121,7 +121,7 @@ func TestOtelhttp_TheEndOfTheSessionHasASpanOnlyAround(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := newTraced(t, of.plugIn)
 			c.env.EndSession()
-			require.Error(t, exchange(t.Context(), c.Client, c.url, nil))
+			require.Error(t, harness.Exchange(t.Context(), c.Client, http.MethodPost, c.url, nil))
 			spans := c.requestSpans()
 			require.Len(t, spans, of.spans)
 			for _, span := range spans {
