@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"golang.org/x/oauth2"
 	"google.golang.org/grpc"
@@ -57,6 +58,20 @@ func Credentials(source Source, opts ...Option) credentials.PerRPCCredentials {
 type auth struct {
 	source   Source
 	insecure bool
+	cached   atomic.Pointer[credential] // the last one; saves making its value again
+}
+
+// credential is a token and its Authorization. It is immutable.
+type credential struct{ tokenType, accessToken, value string }
+
+func (a *auth) credentialOf(token *oauth2.Token) *credential {
+	c := a.cached.Load()
+	if c != nil && c.accessToken == token.AccessToken && c.tokenType == token.TokenType {
+		return c
+	}
+	c = &credential{token.TokenType, token.AccessToken, token.Type() + " " + token.AccessToken}
+	a.cached.Store(c)
+	return c
 }
 
 func newAuth(source Source, opts []Option) *auth {
@@ -88,11 +103,11 @@ func (a *auth) GetRequestMetadata(ctx context.Context, uri ...string) (map[strin
 	if err != nil {
 		return nil, err
 	}
+	sent := a.credentialOf(token)
 	if current != nil {
-		accessToken := token.AccessToken
-		current.sent.Store(&accessToken)
+		current.sent.Store(sent)
 	}
-	return map[string]string{authorization: token.Type() + " " + token.AccessToken}, nil
+	return map[string]string{authorization: sent.value}, nil
 }
 
 // token gets a token from the source. All of its errors are *tokenError.

@@ -21,7 +21,7 @@ type attemptKey struct{ *auth }
 // attempt is a call that an interceptor has made. gRPC may repeat it by its own rules.
 type attempt struct {
 	own  []credentials.PerRPCCredentials // of the caller, for this call
-	sent atomic.Pointer[string]          // the last one; nil if the call has an Authorization of the caller
+	sent atomic.Pointer[credential]      // the last one; nil if the call has an Authorization of the caller
 	peer peer.Peer                       // set by gRPC when the call has ended; empty if no server was reached
 }
 
@@ -57,14 +57,14 @@ func (t *attempt) hasOwnAuthorization(ctx context.Context, uri ...string) bool {
 // rejected reports whether the server has rejected the token that was sent, and if so,
 // reports that to the source.
 func (a *auth) rejected(t *attempt, err error) bool {
-	token := t.sent.Load()
-	if status.Code(err) != codes.Unauthenticated || token == nil || t.peer.Addr == nil {
+	sent := t.sent.Load()
+	if status.Code(err) != codes.Unauthenticated || sent == nil || t.peer.Addr == nil {
 		return false
 	}
 	if _, own := errors.AsType[*tokenError](err); own {
 		return false // of a later attempt, by a retry policy
 	}
-	a.source.Invalidate(*token)
+	a.source.Invalidate(sent.accessToken)
 	return true
 }
 
@@ -77,7 +77,7 @@ func (a *auth) awaitOther(ctx context.Context, t *attempt, rejection error) erro
 		return err
 	case err != nil:
 		return fmt.Errorf("%w (no other token: %w)", rejection, err)
-	case other.AccessToken == *t.sent.Load():
+	case other.AccessToken == t.sent.Load().accessToken:
 		return rejection
 	}
 	return nil
