@@ -23,8 +23,8 @@ func WithCorrelationID(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, correlationIDKey{}, id)
 }
 
-// CorrelationHeader returns a header with the correlation identifier of ctx, as the
-// gateway gets it, and nil if ctx has no valid one. It is for requests to other services
+// CorrelationHeader returns a header with the correlation identifier of ctx, in the field
+// that the gateway gets, or nil if ctx has no valid one. It is for requests to other services
 // of the platform.
 func CorrelationHeader(ctx context.Context) http.Header {
 	if id, _ := ctx.Value(correlationIDKey{}).(string); isCredential(id) {

@@ -76,8 +76,8 @@ type Error struct {
 	// intermediary wrote the response, and the gateway may have acted on the
 	// request.
 	NotFromGateway bool
-	// Refusal is set, in the dialect [IASv2] only, if the gateway refused a grant in
-	// its own words: with a JSON object that has a code or a message and no
+	// Refusal is set, in the dialect [IASv2] only, if the gateway refused a grant
+	// with a JSON object of its own, which has a code or a message and no
 	// access_token. Whatever the Status, the error then Is [ErrForbidden] if the Code
 	// says that the account, the device or the location is blocked, and
 	// [ErrUnauthorized] otherwise.

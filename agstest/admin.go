@@ -136,7 +136,8 @@ func (s *Server) blockDevice(clientID string, refused *refusal) bool {
 }
 
 // RevokeSessions ends the sessions of the given devices, or of all devices if none
-// is given, and returns how many it ended. Refreshes of an ended session get a 401.
+// is given, and returns how many it ended. Refreshes of an ended session get a 401. The API
+// still accepts its access tokens, unless [Config].AccessEndsWithSession is set.
 func (s *Server) RevokeSessions(clientIDs ...string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -29,7 +29,7 @@ func ExampleServer_Script() {
 	srv.Script(agstest.Refresh,
 		agstest.Fault{Kind: agstest.Lost}, // the first refresh gets no answer,
 		agstest.Fault{})                   // the second succeeds
-	srv.RejectNext(1) // the API rejects the next token, as after a revocation
+	srv.RejectNext(1) // the API rejects the token of the next request
 
 	resp, err := client.Get(srv.URL + "/api/profile")
 	if err != nil {

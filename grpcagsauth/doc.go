@@ -9,8 +9,8 @@
 //
 // The token is sent in the "authorization" metadata of each call, over TLS only, unless
 // [AllowInsecure] is given. A call that has an "authorization" in its outgoing metadata is
-// sent with that one alone. So is a call whose own credentials, from grpc.PerRPCCredentials,
-// have one; those are asked twice.
+// sent with that one alone. The same applies to a call whose own credentials, from
+// grpc.PerRPCCredentials, set one; they are asked twice.
 //
 // # Which calls are made again
 //
@@ -20,15 +20,15 @@
 // token costs two calls.
 //
 // A unary call is always made again. gRPC has discarded its response, if there was one. A
-// stream is opened again if nothing was received, neither a header nor a
-// message, and everything that was sent can be sent again: the one request of a server
-// stream, and of other streams up to 64 KiB of Protocol Buffers messages, of which copies
-// are kept until something is received. If the server ends a stream while the client still
+// stream is opened again if nothing was received, neither a header nor a message, and
+// everything that was sent can be sent again. The request of a server stream always can.
+// For other streams, up to 64 KiB of Protocol Buffers messages are kept until something is
+// received. If the server ends a stream while the client still
 // sends, SendMsg waits until it is known whether the stream is opened again, and returns
 // io.EOF only if it is not.
 //
-// A stream from which something was received is left alone, however long it lasts. Nor is a
-// stream opened again after a call of its Context method.
+// A stream from which something was received is left alone, however long it lasts. A
+// stream whose Context method was called is not opened again either.
 //
 // # Errors
 //
@@ -44,7 +44,9 @@
 //	var ended *tokensource.LoginRequiredError
 //	if errors.As(err, &ended) { … }
 //
-// This also applies if the server has rejected a token and the source has no other one. No
+// This also applies if the server has rejected a token and the source then returns an
+// error. If the source still returns the same token, the status of the server is returned
+// as it is. No
 // error of this package contains a token, and gRPC logs none.
 //
 // # With a retry policy

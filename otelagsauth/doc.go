@@ -1,4 +1,4 @@
-// Package otelagsauth exports metrics and traces of Sources by OpenTelemetry.
+// Package otelagsauth exports metrics and traces of Sources to OpenTelemetry.
 //
 //	telemetry, err := otelagsauth.New()
 //	…
@@ -23,7 +23,8 @@
 // agsauth.session.count and agsauth.session.expiry include the Sources that
 // [Instrumentation.Observe] was called for. The other metrics include every Source whose
 // Config was instrumented. A session with a Login can have ended without a fault: it signs
-// on when somebody asks for a token.
+// on when somebody asks for a token. A program that begins with an empty store counts an
+// end with the reason no_session.
 //
 // agsauth.session.expiry is a Unix time, not a duration: subtract the current time to get
 // the time that is left. It is the earliest time at which one of the sessions ends if it is
@@ -36,7 +37,7 @@
 // refresh was lost and the gateway was asked again, both requests are one refresh. A
 // refresh that failed before the gateway was asked is recorded with a duration of 0.
 //
-// The histograms advise bucket boundaries that fit the timeouts of a Source. A view of the
+// The histograms have advisory bucket boundaries that fit the timeouts of a Source. A view of the
 // SDK can replace them.
 //
 // # Attributes

@@ -120,10 +120,13 @@ func TestClassOf(t *testing.T) {
 }
 
 func TestIsFinal(t *testing.T) {
-	for _, err := range []error{ErrLoginRequired, ErrClosed, &LoginRequiredError{}, fmt.Errorf("wrapped: %w", &LoginRequiredError{Reason: SignedOut})} {
+	for _, err := range []error{ErrLoginRequired, ErrClosed, &LoginRequiredError{}, &LoginRequiredError{Err: &ags.Error{Status: 401}}, fmt.Errorf("wrapped: %w", &LoginRequiredError{Reason: SignedOut})} {
 		assert.True(t, IsFinal(err), "%v", err)
 	}
-	for _, err := range []error{nil, errors.New("boom"), context.Canceled, &UnavailableError{Err: &ags.Error{Status: 401}}} {
+	for _, err := range []error{
+		nil, errors.New("boom"), context.Canceled, &UnavailableError{Err: &ags.Error{Status: 401}},
+		&LoginRequiredError{Err: &ags.Error{Status: 503}}, &LoginRequiredError{Err: &ags.Error{Status: 200, Malformed: true}},
+	} {
 		assert.False(t, IsFinal(err), "%v", err)
 	}
 }

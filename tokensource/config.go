@@ -103,13 +103,13 @@ type Config struct {
 	// OnGrant, if not nil, is called with each pair that a refresh or Login was granted, and
 	// returns the pair to use. It is for deployments in which each new access token is
 	// exchanged once more. Fields of the result that are zero are those of the granted pair,
-	// except for the AccessToken, which is required. What was handed in as Token or with
-	// SetToken is not passed to it.
+	// except for the AccessToken, which is required. It is not called for what was handed
+	// in as Token or with SetToken.
 	//
 	// The refresh token of the granted pair is saved before OnGrant is called; its access
-	// token is not used. If OnGrant fails, for whatever reason, the refresh is tried again on
-	// the back-off, with the new refresh token, and until then callers get the former access
-	// token while it lives. One goroutine calls OnGrant at a time. The context has the values
+	// token is not used. If OnGrant fails, for whatever reason, the refresh is tried again
+	// after the back-off, with the new refresh token. Callers get the former access token
+	// until it expires. One goroutine calls OnGrant at a time. The context has the values
 	// of the call that started the refresh or login and ends after RefreshTimeout.
 	OnGrant func(ctx context.Context, granted *ags.Token) (*ags.Token, error)
 	// Store keeps the session beyond the process. Nil keeps it in memory.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/agsauth/agsauth/ags"
 )
 
 var (
@@ -117,11 +119,15 @@ func (e *UnavailableError) Error() string {
 // Unwrap returns the cause.
 func (e *UnavailableError) Unwrap() error { return e.Err }
 
-// IsFinal reports whether err, or an error that it wraps, means that another try of the
-// same call must fail: the session has ended, or the Source was closed. Clients that retry
-// should not retry then. Whether a [*UnavailableError] is worth a retry depends on its
-// NextAt.
-func IsFinal(err error) bool { return errors.Is(err, ErrLoginRequired) || errors.Is(err, ErrClosed) }
+// IsFinal reports whether err, or an error that it wraps, says that the session has ended or
+// that the Source was closed. Clients that retry should stop then. It returns false if
+// Login has failed because the gateway is unavailable, since a later call may succeed.
+func IsFinal(err error) bool {
+	if errors.Is(err, ErrLoginRequired) {
+		return !errors.Is(err, ags.ErrUnavailable) && !errors.Is(err, ags.ErrProtocol)
+	}
+	return errors.Is(err, ErrClosed)
+}
 
 // callError names the public call that failed. If the caller has ended it, by its context
 // or by Close, the error is returned as it is.

@@ -103,8 +103,8 @@ type Event struct {
 
 	// Class is the class of Err.
 	Class ErrorClass
-	// Duration is how long the calls of the Refresher or of Login took whose outcome the
-	// event tells, by the Source's clock; zero if none was made, and with other events.
+	// Duration is how long the refresh or login took, by the Source's clock, if the event
+	// tells the outcome of one. It is zero otherwise, and if no call was made.
 	Duration time.Duration
 }
 

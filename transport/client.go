@@ -19,9 +19,9 @@ type Source interface {
 }
 
 // NewClient returns a client that sends each request with a token of source, through
-// [http.DefaultTransport]. It takes no other kind of source, so that a source that was
-// wrapped, for example with [oauth2.ReuseTokenSource], does not lose the replacement of
-// rejected tokens and the end of a wait by the request's context unnoticed.
+// [http.DefaultTransport]. It accepts only a Source: a wrapped one, such as the result of
+// [oauth2.ReuseTokenSource], has neither TokenContext nor Invalidate, so a request's
+// context would not end its wait for a token, and rejected tokens would not be replaced.
 func NewClient(source Source) *http.Client {
 	return &http.Client{Transport: &Transport{Source: source}}
 }

@@ -9,8 +9,8 @@ import (
 // RejectionGraphQL is a [Transport.IsRejection] for GraphQL APIs. A rejection is a JSON
 // response of at most 4 KiB, without data, and with an error whose extensions.code is
 // UNAUTHENTICATED or one of the codes with which the platform rejects a token; or a 401 or
-// 403 that is one by the usual rules. A response with data is none, because the operation
-// may have had an effect.
+// 403 that is a rejection by the rules of the package documentation. A response with data
+// is not a rejection, because the operation may have had an effect.
 func RejectionGraphQL(resp *http.Response) bool {
 	switch {
 	case resp.StatusCode == http.StatusUnauthorized, resp.StatusCode == http.StatusForbidden:

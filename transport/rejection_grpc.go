@@ -27,9 +27,9 @@ const (
 // Connect protocol over net/http, as connect-go does. A rejection is a response without a
 // message whose grpc-status is 16 (UNAUTHENTICATED), in the header, in the trailer or in
 // the trailer frame of gRPC-Web; the same code in the last frame of a Connect stream; or a
-// 401 or 403 that is one by the usual rules.
+// 401 or 403 that is a rejection by the rules of the package documentation.
 //
-// If the header has no grpc-status, RejectionGRPC reads the first byte of the body, so the
+// If the header has no grpc-status, RejectionGRPC reads the beginning of the body, so the
 // response is returned when the server has sent a message or ended the call. Do not use it
 // for calls in which the client sends nothing before it has got the response's header.
 func RejectionGRPC(resp *http.Response) bool {

@@ -92,8 +92,8 @@ type Transport struct {
 	// RequestHeader, if not nil, returns further fields for a request that gets a
 	// token, for example a correlation identifier from its context. It is called each
 	// time the request is sent, may be called concurrently, and must not modify the
-	// request. Fields that the request already has are not replaced; those of Header
-	// are. An Authorization in it is ignored.
+	// request. They replace those of Header, but not those that the request already
+	// has. An Authorization in it is ignored.
 	RequestHeader func(*http.Request) http.Header
 
 	// LegacyRejections is for operators whose APIs reject a token with the usual
