@@ -97,6 +97,26 @@ func TestARejectedTokenThatIsServedAgain(t *testing.T) {
 	})
 }
 
+// expiring is a context whose deadline passes when passed is closed.
+type expiring struct {
+	values
+	passed chan struct{}
+}
+
+// values is the context that an expiring one has its values from.
+type values interface{ context.Context }
+
+func (e expiring) Done() <-chan struct{} { return e.passed }
+
+func (e expiring) Err() error {
+	select {
+	case <-e.passed:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
 func TestTheContextEndsTheWaitForAToken(t *testing.T) {
 	t.Parallel()
 	for name, call := range kinds {
@@ -109,8 +129,8 @@ func TestTheContextEndsTheWaitForAToken(t *testing.T) {
 			defer release()
 			f.clock.Advance(accessLifetime)
 
-			limited, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-			defer cancel()
+			limited := expiring{t.Context(), make(chan struct{})}
+			f.source.onAsk(func() { close(limited.passed) })
 			err := call(limited, client, 9)
 			f.wantCode(codes.DeadlineExceeded, err)
 			require.ErrorIs(t, err, context.DeadlineExceeded)

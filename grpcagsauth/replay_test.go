@@ -219,10 +219,13 @@ func TestTheRepeatedStreamFails(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t)
 			f.api.answerNext(errRejected, second)
+			sent := make(chan struct{})
+			f.api.beforeNext(func() { <-sent })
 			stream := f.openHooked(&tt.hooks)
 			for range 3 {
 				require.NoError(t, stream.Send(&grpc_testing.StreamingOutputCallRequest{}))
 			}
+			close(sent)
 			_, err := stream.Recv()
 			require.ErrorIs(t, err, tt.want)
 			assert.Equal(t, 2, tt.hooks.opened)

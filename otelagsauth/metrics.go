@@ -140,7 +140,7 @@ func (i *Instrumentation) report(_ context.Context, to metric.Observer) error {
 			if o.login != login {
 				continue
 			}
-			status := o.src.Status() //nolint:contextcheck // it takes none
+			status := o.src.Status()
 			phases[status.Phase]++
 			if end := endOf(&status); !end.IsZero() && (first.IsZero() || end.Before(first)) {
 				first = end
