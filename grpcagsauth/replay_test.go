@@ -159,6 +159,7 @@ func TestAMessageThatIsSentWhileTheStreamIsRepeatedArrivesOnce(t *testing.T) {
 	f := newFixture(t)
 	f.api.answerNext(errRejected)
 	kept, repeated := make(chan struct{}), make(chan struct{})
+	f.api.beforeNext(func() { <-kept })
 	stream := f.openHooked(&hooks{send: func(stream, message int, send func() error) error {
 		switch {
 		case stream == 1 && message == 2:
