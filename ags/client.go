@@ -1,10 +1,8 @@
 package ags
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -40,7 +38,7 @@ type settings struct {
 	service    string
 	tenant     string
 	dialect    Dialect
-	device     json.RawMessage // for IASv2
+	deviceBody []byte // for IASv2
 	parameters []requestParameter
 	secrets    []string      // values of header and parameters that must not appear in errors
 	timeout    time.Duration // of an attempt
@@ -60,6 +58,10 @@ func New(cfg Config) (*Client, error) {
 	}
 	if err := cfg.Dialect.check(cfg); err != nil {
 		return nil, err
+	}
+	device, err := deviceBody(cfg.DeviceInformation)
+	if err != nil {
+		return nil, fmt.Errorf("ags: config: %w", err)
 	}
 	urls, err := cfg.Paths.resolve(base, cfg.Dialect)
 	if err != nil {
@@ -82,7 +84,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	s := settings{
 		base: transportOf(cfg.HTTPClient), clock: cfg.Clock, urls: urls, header: header, service: cfg.AuthServiceID,
-		tenant: cfg.TenantID, dialect: cfg.Dialect, device: bytes.Clone(cfg.DeviceInformation),
+		tenant: cfg.TenantID, dialect: cfg.Dialect, deviceBody: device,
 		parameters: parameters, secrets: secretValues(cfg.Header), timeout: cmp.Or(cfg.Timeout, defaultTimeout),
 		retry: retry, random: rand.Float64,
 		bareRefreshToken: cfg.BareRefreshToken, omitParameters: cfg.OmitParameters,

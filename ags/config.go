@@ -16,9 +16,8 @@ import (
 
 // Config configures a [Client]. BaseURL and TenantID are required; every call but
 // discovery and the IAS calls of a [Dialect] also requires AuthServiceID. New copies
-// the values. A Config prints
-// without the values of its header fields and parameters, with the limits of
-// [Parameter].
+// the values. A Config prints without the values of its header fields and parameters,
+// with the limits of [Parameter].
 type Config struct {
 	// BaseURL is the gateway's URL: a scheme, a host, and optionally a port and a
 	// path, which is prepended to those of Paths. It must have no user information,

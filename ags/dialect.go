@@ -66,9 +66,6 @@ func (d Dialect) check(cfg Config) error {
 		if cfg.BareRefreshToken {
 			return errors.New("ags: config: BareRefreshToken is not for the dialect IASv2")
 		}
-		if _, err := deviceBody(cfg.DeviceInformation); err != nil {
-			return fmt.Errorf("ags: config: %w", err)
-		}
 		return nil
 	default:
 		return fmt.Errorf("ags: config: the dialect %q is unknown", string(d))
@@ -98,13 +95,11 @@ func (c *Client) passwordGrantCall(op string, r SignOnRequest) (*call, error) {
 	if err != nil {
 		return nil, argumentError(op, err)
 	}
-	device := r.DeviceInformation
-	if len(device) == 0 {
-		device = c.settings().device
-	}
-	body, err := deviceBody(device)
-	if err != nil {
-		return nil, argumentError(op, err)
+	body := c.settings().deviceBody
+	if len(r.DeviceInformation) > 0 {
+		if body, err = deviceBody(r.DeviceInformation); err != nil {
+			return nil, argumentError(op, err)
+		}
 	}
 	query, err := grantQuery("password", parameters)
 	if err != nil {
@@ -117,8 +112,7 @@ func (c *Client) passwordGrantCall(op string, r SignOnRequest) (*call, error) {
 func (c *Client) refreshGrantCall(op string, t *Token) *call {
 	parameters := []requestParameter{{Name: refreshTokenParameter, Value: t.RefreshToken.Reveal()}}
 	query := grantTypeParameter + "=" + refreshTokenParameter + "&" + queryPair(parameters[0])
-	body, _ := deviceBody(c.settings().device) // no error: New has checked it
-	k := c.grantCall(op, c.settings().urls.Refresh, query, body, parameters, retryLostOnce)
+	k := c.grantCall(op, c.settings().urls.Refresh, query, c.settings().deviceBody, parameters, retryLostOnce)
 	k.secrets = append(k.secrets, t.AccessToken.Reveal())
 	return k
 }

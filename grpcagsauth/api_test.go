@@ -31,7 +31,7 @@ type api struct {
 	answers []error        // to the next calls, instead of the gateway's verdict; nil for that verdict
 	always  error          // to all calls
 	before  func()         // called before the next answer
-	crowd   sync.WaitGroup // of the calls that wait for each other
+	waiting sync.WaitGroup // of the calls that wait for each other
 	missing int            // of these
 }
 
@@ -61,7 +61,7 @@ func (a *api) waitFor(n int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.missing = n
-	a.crowd.Add(n)
+	a.waiting.Add(n)
 }
 
 // arrive waits until all calls of waitFor have arrived.
@@ -73,8 +73,8 @@ func (a *api) arrive() {
 	}
 	a.mu.Unlock()
 	if waits {
-		a.crowd.Done()
-		a.crowd.Wait()
+		a.waiting.Done()
+		a.waiting.Wait()
 	}
 }
 

@@ -31,11 +31,7 @@ func (op *operation) exchange(granted *ags.Token, a lifecycle.Arrival, saving sa
 		return nil
 	}
 	a.Former = kept
-	next := s.newPair(exchanged, a)
-	if result, outcome = op.saveGranted(next, saving); !result.used {
-		return outcome
-	}
-	return lifecycle.Refreshed{Pair: next, Save: result.SaveResult, Draw: s.cfg.draw()}
+	return op.refreshed(s.newPair(exchanged, a), saving)
 }
 
 // exchangeLogin passes a pair that Login has returned to Config.OnGrant. Before, the pair

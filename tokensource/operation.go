@@ -211,8 +211,8 @@ func (op *operation) isStillDue() bool {
 	return applied
 }
 
-// lockWait is how long the operation waits for the slot or the lock: not long if callers are served, or
-// already have an error.
+// lockWait is how long the operation waits for the slot or the lock: not long if callers
+// are served, or already have an error.
 func (op *operation) lockWait() time.Duration {
 	if v := op.view(); v.IsServing(v.now) {
 		return lockRecheck

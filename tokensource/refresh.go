@@ -141,12 +141,16 @@ func (op *operation) redeem(read *sharing.Record, saving saving) lifecycle.Outco
 	if s.cfg.onGrant() != nil {
 		return op.exchange(answer, arrival, saving)
 	}
-	next := s.newPair(answer, arrival)
+	return op.refreshed(s.newPair(answer, arrival), saving)
+}
+
+// refreshed saves the pair that a refresh has come to.
+func (op *operation) refreshed(next *lifecycle.Pair, saving saving) lifecycle.Outcome {
 	result, outcome := op.saveGranted(next, saving)
 	if !result.used {
 		return outcome
 	}
-	return lifecycle.Refreshed{Pair: next, Save: result.SaveResult, Draw: s.cfg.draw()}
+	return lifecycle.Refreshed{Pair: next, Save: result.SaveResult, Draw: op.src.cfg.draw()}
 }
 
 // savedGrant is how the save of a granted pair went, and whether the pair is used.

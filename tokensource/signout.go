@@ -128,9 +128,9 @@ func (op *operation) replaceByMark(read *sharing.Record) {
 }
 
 // signOutPairs tells the gateway to sign out pairs, if the Refresher can. With a Store,
-// what failed for a transient reason is told again later. signOutPairs returns the first pair's error and,
-// of the others, those that are transient. Mostly the others are of the same session, so
-// that the gateway does not know them any more.
+// what failed for a transient reason is told again later. signOutPairs returns the first
+// pair's error and, of the others, those that are transient. Mostly the others are of the
+// same session, so that the gateway does not know them any more.
 func (op *operation) signOutPairs(ctx context.Context, pairs []*ags.Token) error {
 	s := op.src
 	client := s.cfg.signOuter()

@@ -28,10 +28,8 @@ func (t *Transport) isRejected(resp *http.Response) (rejected, readFailed bool) 
 		return false, false // the body is a connection
 	case t.IsRejection != nil:
 		return peekAt(resp, t.IsRejection)
-	case resp.StatusCode == http.StatusUnauthorized:
-		return true, false
-	case resp.StatusCode == http.StatusForbidden && mayBeJSON(resp, true):
-		return peekAt(resp, isRejection)
+	case resp.StatusCode == http.StatusUnauthorized, resp.StatusCode == http.StatusForbidden:
+		return peekAt(resp, isRejectedByStatus)
 	case resp.StatusCode == http.StatusOK && t.LegacyRejections:
 		if resp.ContentLength > 0 && resp.ContentLength <= maxPeek && mayBeJSON(resp, false) {
 			return peekAt(resp, isLegacyRejection)

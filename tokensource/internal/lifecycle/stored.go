@@ -34,7 +34,7 @@ func (s *State) Adopts(r *Stored, now dualclock.Instant) bool {
 	return !s.PrefersConfigToken(r, now) && s.isNewer(r) && !s.isOwn(r)
 }
 
-// fingerprint returns that of the access token, the zero one if the record has none.
+// fingerprint returns that of the pair, the zero one if the record has none.
 func (r *Stored) fingerprint() Fingerprint {
 	if r.Pair == nil {
 		return Fingerprint{}
@@ -42,10 +42,10 @@ func (r *Stored) fingerprint() Fingerprint {
 	return r.Pair.Tokens.Fingerprint()
 }
 
-// IsNews reports whether a record of this generation and token is later than the
+// IsNews reports whether a record of this generation and pair is later than the
 // generation known.
-func (s *State) IsNews(generation, known int64, token Fingerprint) bool {
-	return generation > known && !s.IsSuperseded(token)
+func (s *State) IsNews(generation, known int64, pair Fingerprint) bool {
+	return generation > known && !s.IsSuperseded(pair)
 }
 
 func (s *State) isNewer(r *Stored) bool {
