@@ -2,7 +2,6 @@ package httpclients_test
 
 import (
 	"context"
-	"io"
 	"log"
 	"net/http"
 	"testing"
@@ -53,15 +52,7 @@ func openRetryable(configure func(*retryablehttp.Client)) func(*testing.T, *harn
 				return err
 			}
 			resp, err := client.Do(req)
-			if err != nil {
-				return err
-			}
-			defer resp.Body.Close()
-			echo, err := io.ReadAll(resp.Body)
-			if err != nil {
-				return err
-			}
-			return harness.CheckEcho(resp.StatusCode, body, echo)
+			return harness.CheckResponse(resp, err, body)
 		}
 		return harness.Calls{
 			Get:      func(ctx context.Context) error { return exchange(ctx, http.MethodGet, nil) },

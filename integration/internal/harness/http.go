@@ -54,6 +54,12 @@ func Exchange(ctx context.Context, client HTTPClient, method, url string, body [
 		return err
 	}
 	resp, err := client.Do(req)
+	return CheckResponse(resp, err, body)
+}
+
+// CheckResponse reads and closes a response, unless there is an error, and returns an error
+// if its status is not 200 or its body differs from the request's.
+func CheckResponse(resp *http.Response, err error, body []byte) error {
 	if err != nil {
 		return err
 	}
