@@ -101,8 +101,9 @@ func (e *LoginRequiredError) Is(target error) bool { return target == ErrLoginRe
 // Unwrap returns the cause.
 func (e *LoginRequiredError) Unwrap() error { return e.Err }
 
-// UnavailableError says that there is no live token now, because the last attempt to get
-// one has failed. The session goes on, and another attempt will be made.
+// UnavailableError says that there is no live token now, or none that is valid for as long
+// as [Source.TokenValidFor] was asked for, because the last attempt to get one has failed.
+// The session goes on, and another attempt will be made.
 type UnavailableError struct {
 	// NextAt is when the next attempt is due. Until then every call returns this error at
 	// once, without asking the gateway.

@@ -55,6 +55,37 @@ func ExampleSource() {
 	// tokensource: login required: fixed horizon passed at 2022-06-11T01:00:00Z
 }
 
+// A job that cannot replace its token asks for one that is valid until the job is done.
+func ExampleSource_TokenValidFor() {
+	fake := clock.NewFake(time.Date(2022, 6, 10, 15, 0, 0, 0, time.UTC))
+	session, err := tokensource.New(tokensource.Config{
+		Refresher: refreshing{fake},
+		Token: &ags.Token{ // from a sign-on
+			AccessToken: ags.NewSecret("one"), RefreshToken: ags.NewSecret("its refresh token"),
+			IssuedAt: fake.Now(), ExpiresAt: fake.Now().Add(time.Hour),
+		},
+		Clock: fake,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer session.Close()
+
+	fake.Advance(40 * time.Minute)
+	for _, d := range []time.Duration{10 * time.Minute, 30 * time.Minute, 2 * time.Hour} {
+		token, err := session.TokenValidFor(context.Background(), d)
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		fmt.Println(token.AccessToken, "until", token.Expiry.Format(time.TimeOnly))
+	}
+	// Output:
+	// one until 16:00:00
+	// another until 16:40:00
+	// tokensource: no token is valid for 2h0m0s: ask for 59m49s or less, for which a new token can be had
+}
+
 // A session that is stored is found again by the next process.
 func ExampleSource_restart() {
 	fake := clock.NewFake(time.Date(2022, 6, 10, 15, 0, 0, 0, time.UTC))

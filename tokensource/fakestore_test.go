@@ -209,6 +209,13 @@ func (s *lockingStore) failReads(err error) {
 	s.loadErr, s.lockErr = err, err
 }
 
+// failLocks makes locks fail, but not loads and saves.
+func (s *lockingStore) failLocks(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lockErr = err
+}
+
 // lockingStore is a fakeStore with a lock.
 type lockingStore struct {
 	fakeStore

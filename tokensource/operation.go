@@ -35,6 +35,9 @@ type operation struct {
 	took     time.Duration // how long the Refresher or Login took
 	err      error         // the answer to those who waited; nil means: evaluate again
 	finished bool          // guarded by Source.mu
+	// granted is how long the token of a refresh was valid when it was put into use, zero if
+	// there was none. Source.mu guards it.
+	granted time.Duration
 }
 
 // epoch is the time between two explicit changes of the session, by SetToken or SignOut.
@@ -120,12 +123,15 @@ func (op *operation) finish(outcome lifecycle.Outcome) {
 		s.work.op = nil // an event that is told finds nothing in flight
 	}
 	if outcome != nil && s.epoch == op.epoch {
-		former := s.state.LastFailure()
+		former, asked := s.state.LastFailure(), s.state.IsAsked()
 		queued := len(s.work.events)
 		s.applyLocked(outcome, now)
 		setDuration(s.work.events[queued:], op.took)
-		if failed := s.state.LastFailure(); failed != nil && failed != former && !s.state.HasLiveToken(now) {
+		if failed := s.state.LastFailure(); failed != nil && failed != former && (asked || !s.state.HasLiveToken(now)) {
 			op.err = s.answerLocked()
+		}
+		if _, refreshed := outcome.(lifecycle.Refreshed); refreshed {
+			op.granted = s.state.ValidityAt(now).Current
 		}
 	}
 	op.finished = true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"time"
 
 	"github.com/agsauth/agsauth/ags"
 	"github.com/agsauth/agsauth/tokensource/internal/lifecycle"
@@ -232,10 +233,14 @@ func (op *operation) refreshFailed(current *lifecycle.Pair, read *sharing.Record
 	if isOutcomeUnknown(err) {
 		op.apply(lifecycle.AnswerLost{Pair: current})
 	}
-	if v := op.view(); read != nil && !v.IsOutcomeUnknown() {
-		s.shared.ClearAttempt(op.detachedCtx, read)
+	cause, v := causeOf(err, classifyRefresh(err)), op.view()
+	if read != nil && !v.IsOutcomeUnknown() {
+		var rejectedAt time.Time
+		if cause.Class == lifecycle.Terminal {
+			rejectedAt = v.now.Wall
+		}
+		s.shared.ClearAttempt(op.detachedCtx, read, rejectedAt)
 	}
-	cause := causeOf(err, classifyRefresh(err))
 	if cause.Class != lifecycle.Terminal {
 		return lifecycle.RefreshFailed{Cause: cause, Draw: s.cfg.draw()}
 	}

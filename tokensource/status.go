@@ -66,6 +66,19 @@ type Status struct {
 	NextAt time.Time
 	// Generation counts the pairs that were stored.
 	Generation int64
+
+	// The following is what the store says of the current pair as it was last read or
+	// saved. It is for a process that only looks at the session, by [Source.Sync].
+
+	// AttemptAt is when another process began to refresh the pair, if it has not finished.
+	// Either that process is at work, or it has died and the outcome is unknown.
+	AttemptAt time.Time
+	// RejectedAt is when the gateway rejected the refresh token, in this process or another.
+	// The rejection does not end the session of a process that has not seen it, which would
+	// ask the gateway once more, so that the Phase does not show it.
+	RejectedAt time.Time
+	// SignOutPending says that the gateway was not told of a sign-out yet.
+	SignOutPending bool
 }
 
 // Status tells where the session stands. It does not wait, and calls neither the
@@ -103,5 +116,16 @@ func (s *Source) statusLocked(now dualclock.Instant) Status {
 			st.RefreshAt = at.Wall.Time(now.Wall)
 		}
 	}
+	if s.shared != nil {
+		s.addMarks(&st)
+	}
 	return st
+}
+
+// addMarks fills in what the store says.
+func (s *Source) addMarks(st *Status) {
+	st.SignOutPending = len(s.shared.PendingSignOuts()) > 0
+	if seen := s.shared.Seen(); st.Generation > 0 && seen.Generation == st.Generation {
+		st.AttemptAt, st.RejectedAt = seen.AttemptAt, seen.RejectedAt
+	}
 }

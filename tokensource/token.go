@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/oauth2"
 
@@ -28,7 +29,7 @@ func (s *Source) TokenContext(ctx context.Context) (*oauth2.Token, error) {
 	if found := s.snapshot.Load(); found != nil && !s.clock.Reached(found.validUntil) {
 		return found.bearer, nil
 	}
-	return s.wait(ctx)
+	return s.wait(ctx, 0)
 }
 
 // Token is [Source.TokenContext] for libraries that have no context. It waits until the
@@ -50,9 +51,9 @@ func background() context.Context {
 }
 
 // wait evaluates the session, and waits for the operation in flight, until there is a
-// token or an error.
-func (s *Source) wait(ctx context.Context) (*oauth2.Token, error) {
-	r := s.joinOrEvaluate(ctx)
+// token that is valid for span, or an error.
+func (s *Source) wait(ctx context.Context, span time.Duration) (*oauth2.Token, error) {
+	r := s.joinOrEvaluate(ctx, span)
 	for {
 		switch {
 		case r.bearer != nil:
@@ -63,7 +64,7 @@ func (s *Source) wait(ctx context.Context) (*oauth2.Token, error) {
 			} else if err != nil {
 				return nil, fmt.Errorf("%w: %w", err, r.err)
 			}
-			r = s.evaluate(ctx, nil)
+			r = s.evaluate(ctx, span, nil)
 			continue
 		case r.op == nil:
 			return nil, r.awaitDispatch(ctx)
@@ -76,10 +77,10 @@ func (s *Source) wait(ctx context.Context) (*oauth2.Token, error) {
 			return nil, context.Cause(ctx)
 		}
 		// Most callers find their token, and need no evaluation.
-		if found := s.snapshot.Load(); found != nil && !s.clock.Reached(found.validUntil) {
-			return found.bearer, nil
+		if t := s.peek(span); t != nil {
+			return t, nil
 		}
-		r = s.evaluate(ctx, r.op)
+		r = s.evaluate(ctx, span, r.op)
 	}
 }
 
@@ -112,19 +113,24 @@ type result struct {
 }
 
 // joinOrEvaluate finds what to wait for, without the lock if that is known.
-func (s *Source) joinOrEvaluate(ctx context.Context) result {
+func (s *Source) joinOrEvaluate(ctx context.Context, span time.Duration) result {
 	if found := s.snapshot.Load(); found != nil && found.wait != nil && s.clock.Reached(found.wait.expiredAt) {
 		return result{op: found.wait.op, changed: found.wait.changed}
 	}
-	return s.evaluate(ctx, nil)
+	return s.evaluate(ctx, span, nil)
 }
 
 // evaluate decides what is to be done now, starts it, and notices what the passing of
-// time has brought about. waited is the operation that the caller has waited for.
-func (s *Source) evaluate(ctx context.Context, waited *operation) result {
+// time has brought about. waited is the operation that the caller has waited for, span the
+// validity that it asks for.
+func (s *Source) evaluate(ctx context.Context, span time.Duration, waited *operation) result {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.evaluateLocked(ctx, waited, s.clock.Now())
+	now := s.clock.Now()
+	if span > 0 {
+		return s.evaluateForLocked(ctx, span, waited, now)
+	}
+	return s.evaluateLocked(ctx, waited, now)
 }
 
 func (s *Source) evaluateLocked(ctx context.Context, waited *operation, now dualclock.Instant) result {

@@ -77,7 +77,7 @@ type Granted struct {
 func (o Granted) apply(c *change) {
 	saved, former := c.saved(o.Save), c.current
 	c.install(o.Pair)
-	c.current.invalidation = former.invalidation
+	c.current.invalidation, c.current.asked = former.invalidation, former.asked
 	c.emit(saved...)
 }
 
@@ -104,6 +104,7 @@ func (o RefreshFailed) apply(c *change) {
 		c.failure = c.failure.notAfter(c.pair.ServeUntil(), c.now)
 	}
 	c.current.invalidation = c.current.invalidation.afterFailedRefresh()
+	c.current.asked = false // the callers that asked get the failure
 	c.emit(Event{Kind: EventRefreshFailed, Err: o.Err, NextAt: c.failure.NextAt})
 }
 
@@ -172,7 +173,7 @@ func (o TimePassed) apply(c *change) {
 		if !c.pair.HasRefreshToken {
 			reason = RefreshExpired
 		}
-		c.emit(Event{Kind: EventEnding, Reason: reason, NextAt: c.pair.endsAt()})
+		c.emit(Event{Kind: EventEnding, Reason: reason, NextAt: c.pair.EndsAt()})
 	}
 }
 

@@ -158,7 +158,7 @@ func (v *view) phase(d Decision) Phase {
 		return Ended
 	case !d.Serve:
 		return Expired
-	case d.End != NotEnded, v.current.invalidation == refreshOwed, v.passed(v.due.refreshAt):
+	case d.End != NotEnded, v.current.invalidation == refreshOwed, v.current.asked, v.passed(v.due.refreshAt):
 		return Ageing
 	default:
 		return Fresh
@@ -172,7 +172,7 @@ func (v *view) action(live bool) Action {
 	extends := v.pair.HasRefreshToken && (v.due.refreshExtends || !live)
 	useful := extends || rejected && v.pair.HasRefreshToken
 	switch {
-	case useful && (rejected || !live || ageing) && v.passed(v.failure.retryAt()):
+	case useful && (rejected || v.current.asked || !live || ageing) && v.passed(v.failure.retryAt()):
 		return Refresh
 	case !extends && ageing && v.login == hasLogin && v.passed(v.loginAt()):
 		// The wall clock alone may say so. If the monotonic clock has slept that is

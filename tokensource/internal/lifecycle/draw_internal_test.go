@@ -124,6 +124,7 @@ func aState(rt *rapid.T) (State, dualclock.Instant) {
 	if !isRare(rt, 8, "no pair") {
 		s.pair = aPair(rt, anInstant(rt, "issued at", time.Hour), anyOf(rt, "origin", FromGateway, HandedIn), nil)
 		s.current.invalidation = anyOf(rt, "invalidation", notInvalidated, notInvalidated, invalidated, refreshOwed)
+		s.current.asked = isRare(rt, 4, "asked")
 	}
 	if aCoin(rt, "failed") {
 		s.failure = &Failure{next: deadline("retry")}

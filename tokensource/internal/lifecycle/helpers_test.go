@@ -126,6 +126,7 @@ func look(s lc.State, now dualclock.Instant) string {
 	note(s.Generation() != 0, "gen=", s.Generation())
 	note(s.RetryIn(now) > 0, "retry=", s.RetryIn(now))
 	note(s.IsInvalidated(), "invalidated")
+	note(s.IsAsked(), "asked")
 	note(s.HasLiveToken(now) && !d.Serve, "withheld")
 	note(s.IsOutcomeUnknown(), "outcomeUnknown")
 	note(s.DeferredRejection() != nil, "deferred")

@@ -119,8 +119,8 @@ func (p *Pair) StartedAt() time.Time { return p.startedAt.Time(time.Time{}) }
 // Expiry returns until when the access token is good at most. It is zero if unknown.
 func (p *Pair) Expiry() time.Time { return firstKnown(p.ExpiresAt, p.FixedExpiresAt) }
 
-// endsAt returns the end that is announced ahead of time.
-func (p *Pair) endsAt() time.Time {
+// EndsAt returns the end that is announced ahead of time.
+func (p *Pair) EndsAt() time.Time {
 	if p.HasRefreshToken {
 		return p.FixedExpiresAt
 	}

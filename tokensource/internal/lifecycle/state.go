@@ -35,6 +35,7 @@ const (
 type current struct {
 	invalidation   invalidation
 	outcomeUnknown bool // a refresh of the pair may have been granted though we have no answer
+	asked          bool // a caller waits for a token that lives for longer
 }
 
 // End is why and when a session was found to have ended.
@@ -116,13 +117,17 @@ func (s *State) LastFailure() *Failure {
 }
 
 // SpacingLeft returns how long it is until a refresh may start. An invalidation has a
-// spacing of its own.
+// spacing of its own, and so has a refresh that a caller has asked for.
 func (s *State) SpacingLeft(now dualclock.Instant) time.Duration {
 	if s.pair == nil || s.current.invalidation != notInvalidated {
 		return 0
 	}
 	due := s.pair.schedule()
-	return due.earliestRefresh.Left(now)
+	earliest := due.earliestRefresh
+	if s.current.asked {
+		earliest = dualclock.Earliest(earliest, s.pair.receivedAt.Add(askSpacing(due.life)))
+	}
+	return earliest.Left(now)
 }
 
 // HasLiveToken reports whether there is an access token that lives by both clocks.
@@ -137,9 +142,10 @@ func (s *State) LiveFor(now dualclock.Instant) time.Duration {
 	return due.serveUntil.Left(now)
 }
 
-// IsServing reports whether callers are served, or have their answer, without a refresh.
+// IsServing reports whether all callers are served, or have their answer, without a
+// refresh.
 func (s *State) IsServing(now dualclock.Instant) bool {
-	return s.end != nil || s.HasLiveToken(now) && !s.IsInvalidated()
+	return s.end != nil || s.HasLiveToken(now) && !s.IsInvalidated() && !s.current.asked
 }
 
 // IsLastChance reports whether a refresh that waits any longer for the store would make

@@ -59,6 +59,7 @@ type belief struct {
 	pair                               *pair
 	origin                             origin
 	life                               time.Duration // 0 if no expiry is known
+	accessLife                         time.Duration // 0 if its expiry is not known
 	access, serveUntil, refresh, fixed deadline
 	first                              deadline // the earliest expiry
 	refreshExtends                     bool     // a refresh can extend the session
@@ -71,6 +72,9 @@ func (m *model) newBelief(pr *pair, t *ags.Token, a origin) *belief {
 	b := &belief{
 		pair: pr, origin: a, refreshBefore: m.settings.refreshBefore,
 		issuedInFuture: a.stored && t.IssuedAt.Sub(a.at.wall) > time.Minute, refreshable: !t.RefreshToken.IsZero() || a.refreshedFrom != nil,
+	}
+	if !t.ExpiresAt.IsZero() {
+		b.accessLife = t.ExpiresAt.Sub(t.IssuedAt)
 	}
 	deadlineAt := func(at time.Time) deadline {
 		if at.IsZero() {
@@ -168,7 +172,7 @@ func (p *process) obtainedLocked(pr *pair, t *ags.Token, a origin) {
 // becameCurrentLocked records the current pair of the process.
 func (p *process) becameCurrentLocked(pr *pair) {
 	if pr != nil && p.current != pr {
-		p.current, p.wasCurrent[pr] = pr, true
+		p.current, p.wasCurrent[pr], p.currentSince = pr, true, p.model.fake.Elapsed()
 	}
 }
 

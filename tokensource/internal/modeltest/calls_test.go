@@ -13,9 +13,11 @@ type caller struct {
 	p           *process
 	begun       time.Duration
 	limit       time.Duration // 0 for none
+	span        time.Duration // the validity that it asks for; 0 for none
 	cancel      context.CancelCauseFunc
 	cancelled   bool
 	done        bool
+	doneAt      time.Duration
 	clockJumped bool          // during its wait, perhaps to when a token was live
 	restartedAt time.Duration // the end of the last login, whose duration is unlimited
 }
@@ -33,27 +35,34 @@ type call struct {
 }
 
 // ask starts n callers that wait for limit at most. A negative limit has passed already.
-func (m *model) ask(p *process, n int, limit time.Duration) {
+func (m *model) ask(p *process, n int, limit time.Duration) { m.askFor(p, n, limit, 0) }
+
+// askFor is ask for a token that is valid for span.
+func (m *model) askFor(p *process, n int, limit, span time.Duration) {
 	if p == nil {
 		return
 	}
 	for range n {
 		ctx, cancel := p.context()
-		c := &caller{p: p, begun: m.fake.Elapsed(), limit: limit, cancel: cancel}
+		c := &caller{p: p, begun: m.fake.Elapsed(), limit: limit, span: span, cancel: cancel}
 		m.mu.Lock()
 		m.callers = append(m.callers, c)
+		if span > 0 {
+			p.asked = append(p.asked, c)
+		}
 		m.mu.Unlock()
 		go func() {
-			t, err := p.src.TokenContext(ctx)
+			t, err := p.src.TokenValidFor(ctx, span)
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			c.done = true
+			c.done, c.doneAt = true, m.fake.Elapsed()
 			cancel(nil)
 			if err != nil {
 				p.refusedLocked(c, err)
 				return
 			}
 			p.servedLocked(t)
+			c.servedValidLocked(t)
 		}()
 	}
 }

@@ -87,7 +87,7 @@ func (c *caller) checkLocked(now time.Duration, st tokensource.Status) {
 	p, m := c.p, c.p.model
 	if of := m.gw.issued[st.IssuedAt.UnixNano()]; !st.IssuedAt.IsZero() && st.Phase != tokensource.Unknown && st.Phase != tokensource.Ended {
 		p.becameCurrentLocked(of)
-		if p.servableLocked() && !c.clockJumped {
+		if c.servableLocked() && !c.clockJumped {
 			m.failLocked("2: %s: a caller waits although %s is live", p.name, of)
 		}
 	}

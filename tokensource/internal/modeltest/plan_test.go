@@ -66,7 +66,10 @@ func drawSettings(rt *rapid.T) settings {
 func drawPlan(rt *rapid.T) *plan {
 	p := &plan{settings: drawSettings(rt)}
 	var kinds []stepKind
-	enabled := rapid.Uint32().Draw(rt, "kinds")
+	enabled := uint64(rapid.Uint32().Draw(rt, "kinds"))
+	if rapid.Bool().Draw(rt, "validity") {
+		enabled |= 1 << 32 // the last kind
+	}
 	for i, m := range stepKinds() {
 		if m.always || enabled&(1<<i) != 0 {
 			for range max(m.weight, 1) {
@@ -182,6 +185,7 @@ func stepKinds() []stepKind {
 		environment("the record is lost", func(m *model) { m.tamper("") }),
 		environment("the record is damaged", func(m *model) { m.tamper(`{"version":1,"gener`) }),
 		environment("the record is of a newer version", func(m *model) { m.tamper(`{"version":99}`) }),
+		{name: "callers", weight: 4, draw: drawValidity},
 	}
 }
 

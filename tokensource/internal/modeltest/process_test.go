@@ -22,6 +22,7 @@ type process struct {
 	crashed, closing, closed, running bool
 
 	current           *pair
+	currentSince      time.Duration
 	wasCurrent        map[*pair]bool // has been current
 	comparedWithStore map[*pair]bool // the Config token, after its comparison with the record
 	given             *pair
@@ -45,7 +46,8 @@ type process struct {
 	lostAt            time.Duration
 	loadsAtRejection  int // the number of loads at the last rejection
 	failure           failureMemory
-	shortLived        *pair // nearly expired on arrival; refreshed on the backoff
+	asked             []*caller // for a validity
+	shortLived        *pair     // nearly expired on arrival; refreshed on the backoff
 	ended             tokensource.Reason
 	endedPair         *pair
 	deleted           bool          // the device

@@ -76,7 +76,10 @@ func (p *process) refusedLocked(c *caller, err error) {
 	m.logLocked("  %s: a caller gets %v", p.name, err)
 	var ended *tokensource.LoginRequiredError
 	var later *tokensource.UnavailableError
+	var short *tokensource.ValidityError
 	switch {
+	case errors.As(err, &short):
+		c.unreachableLocked()
 	case errors.Is(err, tokensource.ErrClosed):
 		if !p.closing {
 			m.failLocked("12: %s: ErrClosed without Close", p.name)
@@ -86,9 +89,9 @@ func (p *process) refusedLocked(c *caller, err error) {
 			m.failLocked("4: %s: a caller gets the cancellation of another", p.name)
 		}
 	case errors.As(err, &ended):
-		p.endedLocked(ended)
+		p.endedLocked(c, ended)
 	case errors.As(err, &later):
-		if p.servableLocked() {
+		if c.servableLocked() {
 			m.failLocked("2: %s: a caller gets a transient failure although %s can be served", p.name, p.current)
 		}
 		if later.Err == nil || !m.clockSet && m.slept == 0 && !later.NextAt.After(p.host.now()) {
@@ -100,7 +103,7 @@ func (p *process) refusedLocked(c *caller, err error) {
 }
 
 // endedLocked checks the LoginRequiredError that a caller got.
-func (p *process) endedLocked(ended *tokensource.LoginRequiredError) {
+func (p *process) endedLocked(c *caller, ended *tokensource.LoginRequiredError) {
 	m := p.model
 	switch {
 	case !errors.Is(ended, tokensource.ErrLoginRequired):
@@ -108,7 +111,7 @@ func (p *process) endedLocked(ended *tokensource.LoginRequiredError) {
 	case ended.Reason == 0:
 		m.failLocked("15: %s: an end without a reason", p.name)
 	case ended.Reason == tokensource.SignedOut, ended.Reason == tokensource.FixedExpired:
-	case p.servableLocked():
+	case c.servableLocked():
 		m.failLocked("2: %s: a caller gets the end (%s) although %s is live", p.name, ended.Reason, p.current)
 	case ended.Reason == tokensource.RefreshRejected && p.unknown[p.endedPair] && !ended.OutcomeUnknown:
 		m.failLocked("15: %s: %s was redeemed without an answer, and OutcomeUnknown is false", p.name, p.endedPair)
@@ -179,7 +182,7 @@ func (p *process) lockedRefreshLocked(pr *pair) {
 			since = s.failedBefore
 		}
 		away := since > 0 && now.mono+1-since >= 30*time.Second || s.lockedIn >= 30*time.Second ||
-			s.lockBegan > 0 && now.mono+1-s.lockBegan >= 30*time.Second
+			s.lockBegan > 0 && now.mono+1-s.lockBegan >= 30*time.Second || s.savesFailSince > 0 && now.mono+1-s.savesFailSince >= 30*time.Second
 		switch {
 		case !expired && !m.clockSet:
 			m.failLocked("3: %s: a refresh without the lock, while %s is live", p.name, pr)
@@ -203,6 +206,12 @@ func (p *process) dueLocked(pr *pair, now instant) {
 	_, owed := p.unrefreshed[pr]
 	if p.invalidated[pr] && !owed && !expired && !p.anyLocked(pr, func(b *belief) bool { return b.due(1).either(now) }) {
 		p.forcedLocked(pr)
+		return
+	}
+	if !expired && p.askedLocked(pr, now) && !p.anyLocked(pr, func(b *belief) bool { return b.due(1).either(now) }) {
+		if !p.anyLocked(pr, func(b *belief) bool { return b.origin.stored || b.earliestAsked().either(now) }) {
+			m.failLocked("8: %s: %s is refreshed for a caller too soon after the last refresh", p.name, pr)
+		}
 		return
 	}
 	switch {

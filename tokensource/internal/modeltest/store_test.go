@@ -83,6 +83,7 @@ type processStore struct {
 	found                     *pair         // its pair
 	failingSince              time.Duration // since when locks and loads fail; 0 if they do not
 	failedBefore, recoveredAt time.Duration // the failing period before
+	savesFailSince            time.Duration // since when saves fail, or the first is under way; 0 if they do not
 	lockCalls                 int           // the number of calls of Lock
 	lockBegan                 time.Duration // since when Lock waits; 0 if it does not
 	lockedIn                  time.Duration // the duration of the last Lock
@@ -214,6 +215,9 @@ func (s *processStore) Save(ctx context.Context, data []byte) error {
 	}
 	of := m.gw.pairs[r.AccessToken]
 	s.p.tried[of], s.unwritten = true, true
+	if s.savesFailSince == 0 {
+		s.savesFailSince = m.fake.Elapsed() + 1
+	}
 	m.mu.Unlock()
 	err := s.call(ctx, "save", func() error {
 		m.mu.Lock()
@@ -235,6 +239,9 @@ func (s *processStore) Save(ctx context.Context, data []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s.unwritten = s.unwritten && err != nil
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		s.savesFailSince = 0
+	}
 	if err == nil && s.p.lastAction.matches(of) {
 		s.p.lastAction.unsaved = false
 	}

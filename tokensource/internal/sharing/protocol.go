@@ -67,6 +67,7 @@ type Protocol struct {
 	mu         sync.Mutex // guards the rest
 	highest    int64      // generation that is stored, or may be: no other pair gets it
 	attemptAt  time.Time  // the last mark of an attempt that is ours
+	seen       Marks      // of the record that was loaded or saved last
 	outages    outages
 	unreadable error // what was wrong with what was stored when it was last read
 	noLock     error // why there is no lock, once that was announced
@@ -102,7 +103,7 @@ func (p *Protocol) Load(ctx context.Context) (*Record, error) {
 func (p *Protocol) answered(rec *Record, unreadable error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.outages[loadOperation], p.unreadable = nil, unreadable
+	p.outages[loadOperation], p.unreadable, p.seen = nil, unreadable, marksOf(rec)
 	if rec != nil {
 		p.highest = max(p.highest, rec.Generation)
 		p.signOuts = p.signOuts.observe(rec.SignOutPending)
@@ -155,6 +156,7 @@ func (p *Protocol) Save(ctx context.Context, rec *Record) error {
 	defer p.mu.Unlock()
 	p.outages[saveOperation] = nil
 	if err == nil {
+		p.seen = marksOf(rec)
 		p.signOuts = p.signOuts.observe(rec.SignOutPending)
 	}
 	return err
@@ -218,14 +220,15 @@ func (p *Protocol) HasForeignAttempt(rec *Record) bool {
 	return !rec.AttemptAt.IsZero() && !rec.AttemptAt.Equal(p.attemptAt)
 }
 
-// ClearAttempt takes back our mark, once the gateway has said that it did nothing. That
-// may fail: a mark that stays says less than we know, but nothing false.
-func (p *Protocol) ClearAttempt(ctx context.Context, marked *Record) {
+// ClearAttempt takes back our mark, once the gateway has said that it did nothing; at
+// rejectedAt, if it has rejected the token. That may fail: a mark that stays says less than
+// we know, but nothing false.
+func (p *Protocol) ClearAttempt(ctx context.Context, marked *Record, rejectedAt time.Time) {
 	if marked.AttemptAt.IsZero() || p.HasForeignAttempt(marked) {
 		return
 	}
 	cleared := *marked
-	cleared.AttemptAt = time.Time{}
+	cleared.AttemptAt, cleared.RejectedAt = time.Time{}, utc(rejectedAt)
 	if p.Save(ctx, &cleared) != nil {
 		return
 	}

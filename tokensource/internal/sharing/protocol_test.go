@@ -129,14 +129,14 @@ func TestAttempt_AMarkThatIsNotOursIsForeign(t *testing.T) {
 		other := peer(s)
 		seen := load(t, other)
 		assert.True(t, other.HasForeignAttempt(seen))
-		other.ClearAttempt(t.Context(), seen)
+		other.ClearAttempt(t.Context(), seen, time.Time{})
 		assert.Equal(t, base, load(t, other).AttemptAt, "a foreign mark stays")
 
 		s.saveErr = errBoom
-		p.ClearAttempt(t.Context(), rec)
+		p.ClearAttempt(t.Context(), rec, time.Time{})
 		assert.False(t, p.HasForeignAttempt(load(t, p)), "a mark that could not be cleared is ours")
 		s.saveErr = nil
-		p.ClearAttempt(t.Context(), rec)
+		p.ClearAttempt(t.Context(), rec, time.Time{})
 		assert.True(t, load(t, p).AttemptAt.IsZero())
 		assert.True(t, p.HasForeignAttempt(rec), "the same mark, found later, is not ours")
 	})

@@ -35,6 +35,9 @@ type Record struct {
 	// AttemptAt marks that a refresh of this pair is under way. A process that finds the
 	// mark later knows that the refresh was not finished.
 	AttemptAt time.Time `json:"attempt_at,omitzero"`
+	// RejectedAt is when the gateway rejected the refresh token of this pair. It is only
+	// reported: a process that needs a token asks the gateway again.
+	RejectedAt time.Time `json:"rejected_at,omitzero"`
 	// SignedOutAt makes the record the mark of a sign-out.
 	SignedOutAt time.Time `json:"signed_out_at,omitzero"`
 
