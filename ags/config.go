@@ -62,7 +62,7 @@ type Config struct {
 	// replaced with one that needs this Client for its tokens.
 	//
 	// To trust a private certificate authority, set a Transport whose
-	// TLSClientConfig has RootCAs.
+	// TLSClientConfig has RootCAs, as in the example.
 	HTTPClient *http.Client
 	// Timeout bounds each attempt of a call, from dialing to the last byte of the
 	// response, on Clock. Zero means 30 seconds; New returns an error if it is

@@ -31,7 +31,7 @@ func (s *Server) Stats() Stats {
 		Reuses:    s.state.reuses,
 	}
 	for _, x := range s.state.sessions {
-		if !x.ended && now.Before(x.fixedExpiresAt) {
+		if !x.hasEnded() && now.Before(x.fixedExpiresAt) {
 			stats.LiveSessions++
 		}
 	}
@@ -143,8 +143,8 @@ func (s *Server) RevokeSessions(clientIDs ...string) int {
 	defer s.mu.Unlock()
 	n := 0
 	for _, x := range s.state.sessions {
-		if !x.ended && (len(clientIDs) == 0 || slices.Contains(clientIDs, x.device.id)) {
-			x.ended = true
+		if !x.hasEnded() && (len(clientIDs) == 0 || slices.Contains(clientIDs, x.device.id)) {
+			x.end = SessionRevoked
 			n++
 		}
 	}

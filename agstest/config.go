@@ -1,8 +1,13 @@
 package agstest
 
 import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/agsauth/agsauth/clock"
@@ -27,6 +32,16 @@ const (
 // Config configures a [Server]. The zero value is a strict gateway with one user,
 // JWTs as tokens, and single-use refresh tokens.
 type Config struct {
+	// Addr is the TCP address to listen on, such as "127.0.0.1:8080", or "127.0.0.1:0"
+	// for a free port. Empty means a free port of a loopback address. A server that
+	// others can reach has no protection: its users and tokens are for tests.
+	Addr string
+	// Certificate makes the server speak TLS. Nil means plain HTTP.
+	Certificate *Certificate
+	// AdvertiseURL is the URL by which clients reach the server, if that is not its
+	// address: behind a published port, a proxy or a name. It becomes Server.URL, and
+	// the base of the URLs in the gateway's answers.
+	AdvertiseURL string
 	// InMemory makes the server listen in memory instead of on a loopback socket, so
 	// that it works in a synctest bubble. Only [Server.Client] can connect to it.
 	InMemory bool
@@ -35,6 +50,11 @@ type Config struct {
 	// Skew is by how much the server's clock is ahead of Clock. A negative skew means
 	// that it is behind. See [Server.SetSkew].
 	Skew time.Duration
+
+	// OnRequest is called with the record of each request once: when its response is
+	// decided, or when it ends without one. It may be nil. It is called by the
+	// goroutine that serves the request, so it should return soon.
+	OnRequest func(Request)
 
 	// AccessLifetime, RefreshLifetime and FixedLifetime are the lifetimes of an access
 	// token, of a refresh token and of a whole session. They are rounded up to whole
@@ -138,6 +158,46 @@ type Quirks struct {
 	// LegacyRejections takes precedence over RejectionStatus.
 	RejectionStatus int
 	RejectionCode   string
+}
+
+// check returns an error if the server cannot be started as c says.
+func (c Config) check() error {
+	switch {
+	case !c.Dialect.isKnown():
+		return fmt.Errorf("agstest: Config.Dialect is %q; use %q, %q or none", c.Dialect, IASv3, IASv2)
+	case c.InMemory && c.Addr != "":
+		return errors.New("agstest: Config has both InMemory and Addr; use one of them")
+	case c.AdvertiseURL == "":
+		return nil
+	}
+	u, err := url.Parse(c.AdvertiseURL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" ||
+		u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return errors.New("agstest: Config.AdvertiseURL is not a URL of the form http://host or https://host")
+	}
+	return nil
+}
+
+// urlOf returns the URL of a server that listens on addr, without a trailing slash.
+func (c Config) urlOf(addr net.Addr) string {
+	switch {
+	case c.AdvertiseURL != "":
+		return strings.TrimRight(c.AdvertiseURL, "/")
+	case c.Certificate != nil:
+		return "https://" + reachable(addr)
+	default:
+		return "http://" + reachable(addr)
+	}
+}
+
+// reachable returns the host and port by which a client on this machine reaches addr:
+// a loopback address if addr is that of all interfaces.
+func reachable(addr net.Addr) string {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok || !tcp.IP.IsUnspecified() {
+		return addr.String()
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
 }
 
 // withDefaults returns a deep copy of c with defaults in place of zero values.

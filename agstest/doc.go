@@ -31,6 +31,15 @@
 // Config.Dialect has it speak, as strictly, one of the forms in which public clients
 // obtain tokens from the platform's sister service; see [Dialect].
 //
+// # Where it listens
+//
+// By default the server listens on a free port of a loopback address. Config.Addr is
+// another address, and [Listen] returns an error instead of a panic if it is in use.
+// With Config.Certificate the server speaks TLS; [NewCertificate] makes one, with an
+// authority that clients must trust. Config.AdvertiseURL is the URL by which clients
+// reach the server if that is not its address. [Server.Handler] serves the gateway
+// from a listener or a mux of the test's own.
+//
 // # The API
 //
 // Every path below /api/ requires "Authorization: Bearer <access token>". The API
@@ -51,6 +60,11 @@
 // The HTTP client of net/http retries a GET by itself if a reused connection closes
 // without an answer. The server then counts a [Lost] GET twice.
 //
+// # From another process
+//
+// [Server.Admin] is a handler that controls the server over HTTP, for tests in other
+// languages. [Server.Reset] makes the server as it was at the start.
+//
 // # Time
 //
 // With a [github.com/agsauth/agsauth/clock.Fake] as [Config].Clock, time passes only
@@ -66,7 +80,7 @@
 // The server is written from public documentation. Where that is silent, the server
 // makes a choice, and most choices are options. A real deployment may use other
 // parameters, headers and codes, and check other things, so a client that passes here
-// has not been tested against a real gateway. The server does not support TLS,
+// has not been tested against a real gateway. The server does not support HTTP/2,
 // entitlements or a limit on concurrent sessions. Its tokens are properly signed but
 // protect nothing real.
 package agstest

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -76,4 +78,42 @@ func newSession(srv *agstest.Server) *tokensource.Source {
 		log.Fatal(err)
 	}
 	return session
+}
+
+// A test in any language controls the server over HTTP.
+func ExampleServer_Admin() {
+	srv := agstest.NewServer(agstest.Config{})
+	defer srv.Close()
+	admin := httptest.NewServer(srv.Admin())
+	defer admin.Close()
+	client := newClient(srv) // your program's own
+
+	fault := strings.NewReader(`{"op": "refresh", "kind": "lost"}`)
+	added, err := http.Post(admin.URL+"/faults", "application/json", fault)
+	if err != nil {
+		log.Fatal(err)
+	}
+	added.Body.Close()
+	srv.RejectNext(1) // or PUT /rejections {"next": 1}
+	resp, err := client.Get(srv.URL + "/api/profile")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer resp.Body.Close()
+	requests, err := http.Get(admin.URL + "/requests?op=refresh")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer requests.Body.Close()
+	var answer struct {
+		Requests []struct {
+			Path, Fault string
+			Status      int
+		}
+	}
+	if err := json.NewDecoder(requests.Body).Decode(&answer); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(resp.Status, answer.Requests)
+	// Output: 200 OK [{/ags/refresh lost 0} {/ags/refresh  200}]
 }

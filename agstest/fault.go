@@ -32,7 +32,7 @@ const (
 	dripPieces   = 8
 	oversize     = 2 << 20 // bytes
 	paddingField = "padding"
-	strangerURL  = "http://stranger.example"
+	strangerHost = "stranger.example"
 )
 
 // Fault describes what goes wrong with a request. Its fields combine: one fault can
@@ -135,14 +135,15 @@ func (f Fault) status() int {
 	}
 }
 
-// response returns the fault's own response to a request for path.
-func (f Fault) response(path string) response {
+// response returns the fault's own response. Elsewhere is the default Location of a
+// Redirect.
+func (f Fault) response(elsewhere string) response {
 	switch {
 	case f.Kind == Redirect:
 		rs := newResponse(f.status(), "text/plain; charset=utf-8", []byte(f.Body))
 		rs.header.Set("Location", f.Location)
 		if f.Location == "" {
-			rs.header.Set("Location", strangerURL+path)
+			rs.header.Set("Location", elsewhere)
 		}
 		return rs
 	case f.Kind == Empty:

@@ -2,6 +2,7 @@ package agstest
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"sync"
@@ -58,17 +59,20 @@ func (l *memoryListener) dial(ctx context.Context, _, _ string) (net.Conn, error
 	}
 }
 
-// listenLoopback listens on a free port of the IPv4 loopback address, or of the IPv6
-// one.
-func listenLoopback() net.Listener {
-	l, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		l, err = net.ListenTCP("tcp6", &net.TCPAddr{IP: net.IPv6loopback})
+// listen listens on a TCP address, by default on a free port of the IPv4 loopback
+// address, or of the IPv6 one.
+func listen(addr string) (net.Listener, error) {
+	var l net.Listener
+	var err error
+	if addr != "" {
+		l, err = net.Listen("tcp", addr)
+	} else if l, err = net.Listen("tcp4", "127.0.0.1:0"); err != nil {
+		l, err = net.Listen("tcp6", "[::1]:0")
 	}
 	if err != nil {
-		panic("agstest: listen on loopback: " + err.Error())
+		return nil, fmt.Errorf("agstest: %w", err)
 	}
-	return l
+	return l, nil
 }
 
 // dialLoopback connects to loopback addresses as they are, and to this server for

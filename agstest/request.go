@@ -23,9 +23,10 @@ func secretHeaders() []string {
 // test. Use its methods to read or compare them.
 type Request struct {
 	// Op is the request's operation. Serial is the request's number among those of
-	// its operation, from 1.
-	Op     Op
-	Serial int
+	// its operation, and Number among all of the server, both from 1. Only Serial
+	// starts again after [Server.Reset].
+	Op             Op
+	Serial, Number int
 	// At is when the server had received the request, on the server's clock.
 	At time.Time
 	// Method, Host, Path and Query are those of the request. Query is the raw query,
@@ -42,6 +43,8 @@ type Request struct {
 	// if it replaced the response; or "edit", "delay" or "header". It is empty if
 	// there was none.
 	Fault string
+
+	updated int64 // the number of its latest update in the journal
 
 	// sent returns the secret parts of the request as received. It is a function so
 	// that printing a Request cannot show them.
@@ -70,6 +73,13 @@ func newRequest(op Op, r *http.Request, body []byte, at time.Time) *Request {
 		Op: op, At: at, Method: r.Method, Host: r.Host, Path: r.URL.Path, Query: shownQuery(query), Header: shown,
 		sent: func() received { return received{header: sent, query: query, body: body} },
 	}
+}
+
+// copied returns a copy of which the caller may change all fields.
+func (rq *Request) copied() Request {
+	c := *rq
+	c.Header = rq.Header.Clone()
+	return c
 }
 
 // contents returns the secret parts of the request.

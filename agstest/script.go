@@ -10,8 +10,14 @@ import (
 type script struct {
 	mu     sync.Mutex // guards all below; not held while a Fault's function runs
 	queues map[Op][]*queued
-	always map[Op]func(Request) Fault
+	always map[Op]permanent
 	holds  map[Op][]chan struct{} // each is closed by the release function of its Hold
+}
+
+// permanent is what Always or AlwaysFunc has set.
+type permanent struct {
+	fault  Fault // that of Always
+	choose func(Request) Fault
 }
 
 // queued is a fault in a queue.
@@ -23,7 +29,7 @@ type queued struct {
 func newScript() *script {
 	return &script{
 		queues: map[Op][]*queued{},
-		always: map[Op]func(Request) Fault{},
+		always: map[Op]permanent{},
 		holds:  map[Op][]chan struct{}{},
 	}
 }
@@ -42,20 +48,24 @@ func (s *Server) Script(op Op, faults ...Fault) {
 // Always sets the fault of every request of an operation that takes none from the
 // queue, until [Server.Clear]. It replaces an earlier Always or AlwaysFunc.
 func (s *Server) Always(op Op, fault Fault) {
-	s.AlwaysFunc(op, func(rq Request) Fault {
+	s.script.setAlways(op, permanent{fault, func(rq Request) Fault {
 		if fault.appliesTo(rq) {
 			return fault
 		}
 		return Fault{}
-	})
+	}})
 }
 
 // AlwaysFunc is like [Server.Always], but choose returns the fault of each request;
 // a zero Fault means none. Choose is called like the functions of a [Fault].
 func (s *Server) AlwaysFunc(op Op, choose func(Request) Fault) {
-	s.script.mu.Lock()
-	defer s.script.mu.Unlock()
-	s.script.always[op] = choose
+	s.script.setAlways(op, permanent{choose: choose})
+}
+
+func (s *script) setAlways(op Op, p permanent) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.always[op] = p
 }
 
 // Clear removes what Script and Always set for the given operations, or for all
@@ -94,12 +104,31 @@ func (s *Server) Hold(op Op) (release func()) {
 	s.script.mu.Lock()
 	defer s.script.mu.Unlock()
 	s.script.holds[op] = append(s.script.holds[op], hold)
-	return sync.OnceFunc(func() {
-		s.script.mu.Lock()
-		defer s.script.mu.Unlock()
-		s.script.holds[op] = slices.DeleteFunc(s.script.holds[op], func(h chan struct{}) bool { return h == hold })
+	return func() { s.script.release(op, hold) }
+}
+
+// release ends a hold, unless it has ended.
+func (s *script) release(op Op, hold chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := slices.Index(s.holds[op], hold); i >= 0 {
+		s.holds[op] = slices.Delete(s.holds[op], i, i+1)
 		close(hold)
-	})
+	}
+}
+
+// reset removes all faults and ends all holds.
+func (s *script) reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.queues)
+	clear(s.always)
+	for _, holds := range s.holds {
+		for _, hold := range holds {
+			close(hold)
+		}
+	}
+	clear(s.holds)
 }
 
 // holdsFor returns the holds that a request of an operation must wait for.
@@ -112,7 +141,7 @@ func (s *script) holdsFor(op Op) []chan struct{} {
 // next returns the fault of a request, and removes it from the queue.
 func (s *script) next(rq Request) Fault {
 	s.mu.Lock()
-	queue, always := slices.Clone(s.queues[rq.Op]), s.always[rq.Op]
+	queue, always := slices.Clone(s.queues[rq.Op]), s.always[rq.Op].choose
 	s.mu.Unlock()
 	if len(queue) > 0 || always != nil {
 		rq.Header = rq.Header.Clone() // the test's functions may change it

@@ -29,7 +29,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	op := s.cfg.Dialect.opOf(r.URL)
 	body, err := readBody(w, r)
 	e, rq := s.requests.begin(op, r, body, s.now())
-	defer e.finish(0)
+	defer e.finish(0, s.cfg.OnRequest)
 	if err != nil {
 		s.refuseBody(w, e, err)
 		return
@@ -44,7 +44,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if f.Kind == Lost {
 		abort()
 	}
-	e.finish(rs.status)
+	e.finish(rs.status, s.cfg.OnRequest)
 	s.send(r.Context(), w, f, rs)
 }
 
@@ -63,7 +63,7 @@ func (s *Server) refuseBody(w http.ResponseWriter, e *entry, err error) {
 		abort()
 	}
 	rs := (&refusal{http.StatusRequestEntityTooLarge, 0, "body too long"}).response()
-	e.finish(rs.status)
+	e.finish(rs.status, s.cfg.OnRequest)
 	s.sendWhole(w, Fault{}, rs)
 }
 
@@ -76,12 +76,20 @@ func (s *Server) respond(ctx context.Context, x *exchange, f Fault) response {
 	s.sleep(ctx, f.Delay)
 	switch {
 	case f.replaces():
-		rs = f.response(x.path)
+		rs = f.response(s.scheme() + "://" + strangerHost + x.path)
 	case !f.AfterWork:
 		rs = s.handle(x)
 	}
 	rs.body = f.edit(rs.body)
 	return rs
+}
+
+// scheme returns the scheme that the server's listener speaks.
+func (s *Server) scheme() string {
+	if s.cfg.Certificate != nil {
+		return "https"
+	}
+	return "http"
 }
 
 // handle handles a request as if there were no fault.

@@ -26,15 +26,20 @@ type session struct {
 	device         *device
 	tenant         string
 	fixedExpiresAt time.Time
-	generation     int      // how many pairs were issued, including that of the sign-on
-	tokens         []string // the kept tokens, oldest first
-	ended          bool
+	generation     int          // how many pairs were issued, including that of the sign-on
+	tokens         []string     // the kept tokens, oldest first
+	end            SessionState // how it ended, empty while it has not
+
+	accessExpiresAt, refreshExpiresAt time.Time // of the newest pair
 }
+
+// hasEnded reports whether a sign-out, an operator or a reuse has ended the session.
+func (s *session) hasEnded() bool { return s.end != "" }
 
 // inactive reports whether the session has ended, or its account or device is
 // blocked.
 func (s *session) inactive() bool {
-	return s.ended || s.account.blocked != nil || s.device.blocked != nil
+	return s.hasEnded() || s.account.blocked != nil || s.device.blocked != nil
 }
 
 type issuedToken struct {
@@ -89,7 +94,7 @@ func (st *state) forgetTokens(now time.Time) {
 func (st *state) hasUsableToken(now time.Time, s *session) bool {
 	return slices.ContainsFunc(s.tokens, func(token string) bool {
 		i := st.tokens[token]
-		return !i.expired(now) && (i.kind == accessToken || !s.ended)
+		return !i.expired(now) && (i.kind == accessToken || !s.hasEnded())
 	})
 }
 
@@ -102,7 +107,7 @@ func (st *state) refresh(now time.Time, token string) (pair, *refusal) {
 	i := st.find(refreshToken, token)
 	if i != nil && st.reused(now, i) {
 		st.reuses++
-		i.session.ended = true
+		i.session.end = SessionReused
 	}
 	if refused := st.checkRefresh(now, i); refused != nil {
 		return pair{}, refused
@@ -122,7 +127,7 @@ func (st *state) checkRefresh(now time.Time, i *issuedToken) *refusal {
 		return forbidden(codeTokenInvalid, "token validity check failed")
 	case st.reused(now, i):
 		return unauthorized("refresh token already used")
-	case i.session.ended:
+	case i.session.hasEnded():
 		return unauthorized("session ended")
 	case i.expired(now):
 		return unauthorized("refresh token expired")
@@ -154,10 +159,10 @@ func (st *state) signOut(now time.Time, token string) *refusal {
 	switch {
 	case i == nil, i.expired(now):
 		return forbidden(codeTokenInvalid, "token validity check failed")
-	case i.session.ended:
+	case i.session.hasEnded():
 		return notFound("no such session")
 	}
-	i.session.ended = true
+	i.session.end = SessionSignedOut
 	return nil
 }
 
@@ -173,8 +178,9 @@ func (st *state) issue(now time.Time, s *session) pair {
 		refreshExpiresIn:      st.lifetime(st.cfg.RefreshLifetime, at, s),
 		fixedRefreshExpiresIn: s.fixedExpiresAt.Sub(at),
 	}
-	p.access = st.issueToken(accessToken, s, at.Add(p.expiresIn))
-	p.refresh = st.issueToken(refreshToken, s, at.Add(p.refreshExpiresIn))
+	s.accessExpiresAt, s.refreshExpiresAt = at.Add(p.expiresIn), at.Add(p.refreshExpiresIn)
+	p.access = st.issueToken(accessToken, s, s.accessExpiresAt)
+	p.refresh = st.issueToken(refreshToken, s, s.refreshExpiresAt)
 	return p
 }
 

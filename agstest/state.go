@@ -202,6 +202,6 @@ func (st *state) rotateKey() {
 	st.key = newSigningKey(st.key.id + 1)
 	clear(st.tokens)
 	for _, s := range st.sessions {
-		s.tokens, s.ended = nil, true
+		s.tokens, s.end = nil, SessionUndecodable
 	}
 }
