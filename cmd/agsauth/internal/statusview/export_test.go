@@ -1,0 +1,4 @@
+package statusview
+
+// Human is human.
+var Human = human
