@@ -1,0 +1,59 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+)
+
+// Listen listens on an address for probes and metrics: HOST:PORT, where port 0 is any free
+// one, or unix:PATH. A socket on which nobody listens any more is replaced.
+func Listen(ctx context.Context, address string) (net.Listener, error) {
+	var config net.ListenConfig
+	path, isSocket := strings.CutPrefix(address, "unix:")
+	if !isSocket {
+		return config.Listen(ctx, "tcp", address)
+	}
+	if path == "" {
+		return nil, fmt.Errorf("listen on %q: there is no path; write unix:PATH", address)
+	}
+	if err := removeStale(ctx, path); err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", address, err)
+	}
+	return config.Listen(ctx, "unix", path)
+}
+
+// URLOf returns the address of a listener in the form that [Health] takes.
+func URLOf(a net.Addr) string {
+	if a.Network() == "unix" {
+		return "unix:" + a.String()
+	}
+	return "http://" + a.String()
+}
+
+// removeStale removes a socket that a killed process has left.
+func removeStale(ctx context.Context, path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode().Type() != fs.ModeSocket:
+		return errors.New("it exists and is no socket")
+	}
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
+	switch {
+	case err == nil:
+		_ = conn.Close()
+		return errors.New("another process listens there")
+	case !errors.Is(err, syscall.ECONNREFUSED):
+		return err
+	}
+	return os.Remove(path)
+}
