@@ -5,8 +5,6 @@ package demo
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -14,19 +12,12 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 	"github.com/charmbracelet/x/term"
+
+	"github.com/agsauth/agsauth/cmd/agsauth/internal/exit"
 )
 
-// The exit statuses of agsauth.
-const (
-	ExitOK          = 0
-	ExitFailed      = 1   // a request failed, or a step of the script is missing
-	ExitMisuse      = 2   // the arguments are wrong
-	ExitInterrupted = 130 // by Ctrl-C, as in shells
-)
-
-const usage = `Usage: agsauth demo [--fast] [--plain]
-
-Starts a gateway and an API that it protects, both on this machine only, signs
+// Description is the help text of the command.
+const Description = `Demo starts a gateway and an API that it protects, both on this machine only, signs
 on, and has eight workers call the API through the library. The gateway fails in
 several ways; the demo logs each as it happens. The exit status is 0 if all of it
 happened and no request failed.
@@ -40,16 +31,15 @@ if NO_COLOR is set. These keys make more faults:
     q   quit, as does Ctrl-C; the exit status is then 130
 
 Requests that fail because of these keys are counted separately; the exit status
-is then still 1. Steps that the keys prevent are reported, but excused.
-
-    --fast    take 9 seconds instead of 45
-    --plain   print lines of text, on a terminal too
-`
+is then still 1. Steps that the keys prevent are reported, but excused.`
 
 // Command is the command "agsauth demo".
 type Command struct {
-	In       io.Reader // for keys
-	Out, Err io.Writer
+	In  io.Reader // for keys
+	Out io.Writer
+
+	// Fast takes 9 seconds instead of 45. Plain prints lines of text on a terminal too.
+	Fast, Plain bool
 
 	// Adjust, for tests, changes the plan. Width and Height, for tests, make the
 	// command draw on an Out that is no terminal.
@@ -57,48 +47,32 @@ type Command struct {
 	Width, Height int
 }
 
-// Run executes the command and returns the exit status. The end of ctx interrupts it.
-func (c Command) Run(ctx context.Context, args []string) int {
-	flags := flag.NewFlagSet("agsauth demo", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	fast, plain := flags.Bool("fast", false, ""), flags.Bool("plain", false, "")
-	err := flags.Parse(args)
-	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprint(c.Out, usage)
-		return ExitOK
-	}
-	if err == nil && flags.NArg() > 0 {
-		err = fmt.Errorf("demo takes no argument %q", flags.Arg(0))
-	}
-	if err != nil {
-		fmt.Fprintf(c.Err, "agsauth: %v; see agsauth help\n", err)
-		return ExitMisuse
-	}
-
+// Run executes the command. The end of ctx interrupts it. The error has nothing to say if
+// the report has said it.
+func (c Command) Run(ctx context.Context) error {
 	plan := Normal()
-	if *fast {
+	if c.Fast {
 		plan = Fast()
 	}
 	if c.Adjust != nil {
 		c.Adjust(&plan)
 	}
 	show := c.print
-	if !*plain && (c.Width > 0 || c.canDraw()) {
+	if !c.Plain && (c.Width > 0 || c.canDraw()) {
 		show = c.draw
 	}
 	report, err := show(ctx, plan)
 	if err != nil {
-		fmt.Fprintf(c.Err, "agsauth demo: %v\n", err)
-		return ExitFailed
+		return fmt.Errorf("demo: %w", err)
 	}
 	fmt.Fprint(c.Out, report)
 	switch {
 	case report.Interrupted:
-		return ExitInterrupted
+		return &exit.Error{Status: exit.Interrupted}
 	case !report.OK():
-		return ExitFailed
+		return &exit.Error{Status: exit.Failure}
 	}
-	return ExitOK
+	return nil
 }
 
 // print runs the demo and prints its events.

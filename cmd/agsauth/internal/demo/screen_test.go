@@ -18,6 +18,7 @@ import (
 
 	"github.com/agsauth/agsauth/agstest"
 	"github.com/agsauth/agsauth/cmd/agsauth/internal/demo"
+	"github.com/agsauth/agsauth/cmd/agsauth/internal/exit"
 )
 
 // update passes messages to a screen and returns the last command.
@@ -83,13 +84,13 @@ func (k keyboard) Read(p []byte) (int, error) {
 	return copy(p, key), nil
 }
 
-// draw runs the fast plan on a screen, and returns the exit status and the output.
-func draw(ctx context.Context, in io.Reader) (status int, out, errOut string) {
-	var outBuf, errBuf bytes.Buffer
-	status = demo.Command{In: in, Out: &outBuf, Err: &errBuf, Width: 80, Height: 24, Adjust: func(p *demo.Plan) {
+// draw runs the fast plan on a screen, and returns the output.
+func draw(ctx context.Context, in io.Reader) (out string, err error) {
+	var buf bytes.Buffer
+	err = demo.Command{In: in, Out: &buf, Fast: true, Width: 80, Height: 24, Adjust: func(p *demo.Plan) {
 		p.InMemory, p.Pause = true, 100*time.Millisecond
-	}}.Run(ctx, []string{"--fast"})
-	return status, outBuf.String(), errBuf.String()
+	}}.Run(ctx)
+	return buf.String(), err
 }
 
 func TestDraw_KeysMakeFaultsAndQuit(t *testing.T) {
@@ -103,9 +104,8 @@ func TestDraw_KeysMakeFaultsAndQuit(t *testing.T) {
 				keys <- key
 			}
 		}()
-		status, out, errOut := draw(t.Context(), keys)
-		assert.Equal(t, demo.ExitInterrupted, status)
-		assert.Empty(t, errOut)
+		out, err := draw(t.Context(), keys)
+		assert.Equal(t, exit.Interrupted, exit.StatusOf(err))
 		assert.InDelta(t, 1.2, time.Since(start).Seconds(), 0.1)
 		assert.Contains(t, ansi.Strip(out), "stopped by your key")
 		assert.Contains(t, out, "outages 1, rejections 1, suspends 1\n")
@@ -121,7 +121,7 @@ func TestDraw_NoColor(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
-				_, out, _ := draw(ctx, nil)
+				out, _ := draw(ctx, nil)
 				colours := regexp.MustCompile(`\x1b\[[0-9;]*(3[0-8]|4[0-8]|9[0-7])[;m]`).FindAllString(out, -1)
 				assert.Equal(t, value != "", len(colours) == 0, "%q", colours)
 				assert.Contains(t, out, "█")
@@ -138,7 +138,7 @@ func TestCommand_DrawsOnlyOnATerminal(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		inMemory := func(p *demo.Plan) { p.InMemory, p.Prepare = true, func(*agstest.Server) {} }
-		assert.Equal(t, demo.ExitInterrupted, demo.Command{In: file, Out: file, Adjust: inMemory}.Run(ctx, nil))
+		assert.Equal(t, exit.Interrupted, exit.StatusOf(demo.Command{In: file, Out: file, Adjust: inMemory}.Run(ctx)))
 	})
 	out, err := os.ReadFile(file.Name())
 	require.NoError(t, err)

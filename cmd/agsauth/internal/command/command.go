@@ -1,0 +1,213 @@
+// Package command is the command line: one file for each command. A command parses,
+// wires and prints; the packages beside this one and the library do the work.
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync/atomic"
+
+	"github.com/adrg/xdg"
+	"github.com/spf13/cobra"
+
+	"github.com/agsauth/agsauth/cmd/agsauth/internal/config"
+	"github.com/agsauth/agsauth/cmd/agsauth/internal/exit"
+	"github.com/agsauth/agsauth/cmd/agsauth/internal/profile"
+	"github.com/agsauth/agsauth/tokensource"
+)
+
+// Env is the surroundings of a command.
+type Env struct {
+	In       io.Reader
+	Out, Err io.Writer
+	// LookupEnv returns an environment variable.
+	LookupEnv func(name string) (string, bool)
+	// ConfigHome and StateHome are the user's folders for configuration and state.
+	ConfigHome, StateHome string
+	Keyring               profile.Keyring
+
+	// session is the session that the command has opened, if any.
+	session atomic.Pointer[tokensource.Source]
+	// signalsTaken is closed when the command handles signals itself.
+	signalsTaken chan struct{}
+}
+
+// SystemEnv returns the surroundings of this process.
+func SystemEnv() *Env {
+	return &Env{
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, LookupEnv: os.LookupEnv,
+		ConfigHome: xdg.ConfigHome, StateHome: xdg.StateHome, Keyring: profile.SystemKeyring{},
+		signalsTaken: make(chan struct{}),
+	}
+}
+
+// SignalsTaken returns a channel that is closed when the command handles signals itself.
+func (e *Env) SignalsTaken() <-chan struct{} { return e.signalsTaken }
+
+// Refreshing reports whether a refresh or sign-on is under way. It must not be killed:
+// if refresh tokens can be used only once, that loses the session.
+func (e *Env) Refreshing() bool {
+	session := e.session.Load()
+	return session != nil && session.Status().Busy
+}
+
+// Run executes a command line, without the program's name, and returns the exit
+// status. The end of ctx interrupts it; its cause should be [exit.ErrInterrupted].
+func Run(ctx context.Context, env *Env, args []string) int {
+	root, started := newRoot(env)
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	var own *exit.Error
+	switch cause := context.Cause(ctx); {
+	case err == nil:
+		return exit.OK
+	case errors.As(err, &own):
+	case !*started:
+		// The arguments are wrong.
+		err = &exit.Error{Status: exit.Usage, Err: err, Hint: "see " + cmd.CommandPath() + " --help"}
+	case cause != nil:
+		// What the interruption has ended may wrap it in an error of its own.
+		err = cause
+	}
+	if text := exit.Message(err); text != "" {
+		fmt.Fprintf(env.Err, "agsauth: %s\n", text)
+	}
+	return exit.StatusOf(err)
+}
+
+// newRoot returns the root command. started is set once a command's arguments are
+// accepted and it runs.
+func newRoot(env *Env) (root *cobra.Command, started *bool) {
+	started = new(bool)
+	root = &cobra.Command{
+		Use:   "agsauth",
+		Short: "Keeps one sign-on to an Authentication Gateway Service alive",
+		Long: `Agsauth signs on to an Authentication Gateway Service once, and gives programs in
+any language access tokens that are valid.`,
+		SilenceUsage: true, SilenceErrors: true,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return fmt.Errorf("a command is missing")
+		},
+		PersistentPreRun: func(cmd *cobra.Command, _ []string) { *started = cmd.HasParent() },
+	}
+	root.SetIn(env.In)
+	root.SetOut(env.Out)
+	root.SetErr(env.Err)
+	root.SetUsageFunc(printUsage)
+	root.AddGroup(&cobra.Group{ID: groupSession, Title: "The session:"},
+		&cobra.Group{ID: groupUse, Title: "Using it:"},
+		&cobra.Group{ID: groupOther, Title: "Testing and help:"})
+	root.SetHelpCommandGroupID(groupOther)
+	root.SetCompletionCommandGroupID(groupOther)
+	for _, c := range commands(env) {
+		root.AddCommand(c)
+	}
+	return root, started
+}
+
+// The groups of commands in the help text.
+const (
+	groupSession = "session"
+	groupUse     = "use"
+	groupOther   = "other"
+)
+
+// commands returns the commands, in the order of the help text.
+func commands(env *Env) []*cobra.Command {
+	return []*cobra.Command{
+		newDiscover(env),
+		newLogin(env),
+		newStatus(env),
+		newLogout(env),
+		newToken(env),
+		newExec(env),
+		newRequest(env),
+		newProxy(env),
+		newDaemon(env),
+		newHealth(env),
+		newConfig(env),
+		newDoctor(env),
+		newGateway(env),
+		newDemo(env),
+		newVersion(env),
+	}
+}
+
+// addSettings adds the flags of all settings to a command that opens a profile.
+func addSettings(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	define := func(name, placeholder, usage string) {
+		if placeholder == "" {
+			flags.Bool(name, false, usage)
+		} else {
+			flags.String(name, "", usage)
+			called(placeholder, flags, name)
+		}
+		flags.Lookup(name).Annotations = map[string][]string{settingFlag: nil}
+	}
+	define(config.FlagProfile, "NAME", "use this profile of the configuration")
+	define(config.FlagConfig, "FILE", "read this configuration file")
+	for _, s := range config.All() {
+		define(s.Key, s.Placeholder, s.Usage)
+	}
+}
+
+// resolve returns the settings of a command with the flags of addSettings.
+func resolve(env *Env, cmd *cobra.Command) (*config.Resolved, error) {
+	given := map[string]string{}
+	for _, name := range append([]string{config.FlagProfile, config.FlagConfig}, keys()...) {
+		if flag := cmd.Flags().Lookup(name); flag.Changed {
+			given[name] = flag.Value.String()
+		}
+	}
+	return config.Resolve(config.Sources{Flags: given, LookupEnv: env.LookupEnv, ConfigHome: env.ConfigHome, StateHome: env.StateHome})
+}
+
+func keys() []string {
+	var all []string
+	for _, s := range config.All() {
+		all = append(all, s.Key)
+	}
+	return all
+}
+
+// opened is the profile of a command.
+type opened struct {
+	*profile.Profile
+	resolved *config.Resolved
+	env      *Env
+}
+
+// open opens the profile of a command. The caller must close it.
+func open(env *Env, cmd *cobra.Command) (*opened, error) {
+	resolved, err := resolve(env, cmd)
+	if err != nil {
+		return nil, err
+	}
+	if err := resolved.CheckGateway(); err != nil {
+		return nil, err
+	}
+	settings, err := resolved.Settings()
+	if err != nil {
+		return nil, err
+	}
+	p, err := profile.Open(cmd.Context(), settings, env.Keyring)
+	if err != nil {
+		return nil, err
+	}
+	return &opened{Profile: p, resolved: resolved, env: env}, nil
+}
+
+// newSource returns the session of the profile. The caller must close it before the
+// profile.
+func (o *opened) newSource(cfg tokensource.Config) (*tokensource.Source, error) {
+	source, err := o.NewSource(cfg)
+	if err == nil {
+		o.env.session.Store(source)
+	}
+	return source, err
+}

@@ -1,0 +1,73 @@
+package command
+
+import (
+	"io/fs"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/agsauth/agsauth/cmd/agsauth/internal/daemon"
+	"github.com/agsauth/agsauth/cmd/agsauth/internal/exit"
+)
+
+func newDaemon(env *Env) *cobra.Command {
+	var flags daemonFlags
+	cmd := &cobra.Command{
+		Use: "daemon", GroupID: groupUse, Args: cobra.NoArgs,
+		Short: "Keep the session fresh, and the token in files",
+		Long: `Daemon keeps the session fresh for as long as it runs. It notices within a second or two
+that another process has signed on or out. With --param-file, also of standard input, or
+with credentials of systemd, it signs on by itself; without them a person has to when the
+session reaches its fixed end. A session that was signed out stays so.
+
+Each --sink is a file with the token. It is replaced as a whole, and removed when the
+session has ended. Of systemd's credentials, agsauth.params has parameters as a file has
+them, and agsauth.param.NAME has the value of one.
+
+SIGTERM ends it: it saves a refresh that is under way first, even after a second signal.
+SIGHUP makes it read the configuration, the certificates and the parameters again.`,
+		Example: `    agsauth daemon --sink /run/agsauth/token --ops-listen 127.0.0.1:9464
+    agsauth daemon --param-file /run/secrets/agsauth --sink envoy-sds:/run/agsauth/sds.json`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runDaemon(env, cmd, flags)
+		},
+	}
+	cmd.Flags().StringArrayVar(&flags.sinks, "sink", nil, "keep the token in this file; FORMAT is raw (the default), header, json, curl or envoy-sds; may be repeated")
+	called("[FORMAT:]FILE", cmd.Flags(), "sink")
+	cmd.Flags().StringVar(&flags.sinkMode, "sink-mode", "0600", "the mode of these files, 0600 or 0640, with which the group can read them (0600)")
+	called("MODE", cmd.Flags(), "sink-mode")
+	flags.engine.add(cmd)
+	addSettings(cmd)
+	return cmd
+}
+
+// daemonFlags are the flags of the command daemon.
+type daemonFlags struct {
+	sinks    []string
+	sinkMode string
+	engine   engineFlags
+}
+
+// config returns the engine's configuration. All errors are usage errors.
+func (f daemonFlags) config() (cfg daemon.Config, err error) {
+	mode, err := strconv.ParseUint(f.sinkMode, 8, 32)
+	if err != nil {
+		return cfg, exit.Usagef("flag --sink-mode: %q is no mode; use 0600 or 0640", f.sinkMode)
+	}
+	for _, text := range f.sinks {
+		sink, err := daemon.ParseSink(text, fs.FileMode(mode))
+		if err != nil {
+			return cfg, exit.Usagef("flag --sink: %w", err)
+		}
+		cfg.Sinks = append(cfg.Sinks, sink)
+	}
+	return cfg, nil
+}
+
+func runDaemon(env *Env, cmd *cobra.Command, flags daemonFlags) error {
+	cfg, err := flags.config()
+	if err != nil {
+		return err
+	}
+	return flags.engine.run(env, cmd, cfg, nil)
+}
