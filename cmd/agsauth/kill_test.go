@@ -48,6 +48,36 @@ func (u user) run(args ...string) string {
 	return string(out)
 }
 
+// Neither Ctrl-C nor a second one kills a refresh that is under way: its tokens are saved.
+func TestToken_TwoSignalsDoNotLoseTheSession(t *testing.T) {
+	t.Parallel()
+	srv := agstest.NewServer(agstest.Config{AccessLifetime: time.Second})
+	defer srv.Close()
+	u := newUser(t)
+	u.run("login", "--gateway", srv.URL)
+	time.Sleep(1100 * time.Millisecond) // the life of the access token
+
+	answer := srv.Hold(agstest.Refresh)
+	defer answer()
+	cmd := u.command("token")
+	var out, errOut strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	require.NoError(t, cmd.Start())
+	require.NoError(t, srv.Wait(t.Context(), agstest.Refresh, 1))
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	time.Sleep(100 * time.Millisecond) // two signals at once are one
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	time.Sleep(100 * time.Millisecond)
+	answer()
+
+	require.Error(t, cmd.Wait())
+	assert.Equal(t, 130, cmd.ProcessState.ExitCode(), errOut.String())
+	assert.Contains(t, errOut.String(), "agsauth: waits for a refresh that is under way, so that its tokens are saved\n")
+	assert.Empty(t, out.String())
+	u.run("token")
+	assert.Equal(t, 1, srv.Count(agstest.SignOn), "the session goes on")
+}
+
 // A command that is killed at any instant leaves a whole file; if refresh tokens can be
 // used again, no session is lost.
 func TestToken_KilledAtRandomInstants(t *testing.T) {

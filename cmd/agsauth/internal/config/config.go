@@ -228,5 +228,8 @@ func (r *Resolved) readFile(s Sources) (*file, error) {
 		r.File.Origin = ""
 		return &file{}, nil
 	}
+	if !named {
+		return nil, exit.Usagef("the configuration file cannot be read: %w", err)
+	}
 	return nil, exit.Usagef("%s: the configuration file cannot be read: %w", r.File.Origin, err)
 }
