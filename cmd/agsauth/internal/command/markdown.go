@@ -69,7 +69,7 @@ func writeDescription(b *bytes.Buffer, cmd *cobra.Command) {
 	}
 	fmt.Fprintf(b, "%s\n", text)
 	if cmd.HasExample() {
-		fmt.Fprintf(b, "\n%s\n", cmd.Example)
+		fmt.Fprintf(b, "\nExamples:\n\n%s\n", cmd.Example)
 	}
 	own, settings := splitFlags(cmd)
 	if len(own) > 0 {
