@@ -1,3 +1,5 @@
+//go:build unix
+
 package main_test
 
 import (
@@ -15,10 +17,24 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
+
+// Each file in testdata/script is a story: what a user types, and what comes of it.
+func TestStories(t *testing.T) {
+	watchCommandLines(t)
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		Setup:               setupStory,
+		Cmds:                storyCommands(),
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
+	})
+}
 
 // The stories have these commands besides those of testscript:
 //
