@@ -29,9 +29,14 @@ func (s *Store) run(ctx context.Context, script runner, keys []string, args ...a
 			r, err = result{}, errGarbled
 		}
 	}()
-	words, err := script(ctx, s.client(), keys, args...).StringSlice()
+	return s.shared.decode(script(ctx, s.shared.client(), keys, args...))
+}
+
+// decode returns the result that cmd has received.
+func (sh *shared) decode(cmd *redis.Cmd) (result, error) {
+	words, err := cmd.StringSlice()
 	if err = translate(err); isDenied(err) {
-		s.rightsChecked.Store(false)
+		sh.rightsChecked.Store(false)
 	}
 	switch {
 	case err != nil:
@@ -50,14 +55,15 @@ func (s *Store) run(ctx context.Context, script runner, keys []string, args ...a
 // If await returns before f does, the goroutine runs until the client gives up. If
 // settle is not nil, it is called in the goroutine after f, and received tells whether
 // await returned the result of f.
-func await(
+func await[T any](
 	ctx context.Context, timeout <-chan time.Time,
-	f func(context.Context) (result, error), settle func(r result, err error, received bool),
-) (result, error) {
+	f func(context.Context) (T, error), settle func(r T, err error, received bool),
+) (T, error) {
 	type outcome struct {
-		result result
+		result T
 		err    error
 	}
+	var none T
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	outcomes, left := make(chan outcome), make(chan struct{})
@@ -77,19 +83,19 @@ func await(
 	select {
 	case o := <-outcomes:
 		if o.err != nil && ctx.Err() != nil {
-			return result{}, context.Cause(ctx)
+			return none, context.Cause(ctx)
 		}
 		return o.result, o.err
 	case <-timeout:
-		return result{}, errTimeout
+		return none, errTimeout
 	case <-ctx.Done():
-		return result{}, context.Cause(ctx)
+		return none, context.Cause(ctx)
 	}
 }
 
 // pause waits for d. If ctx ends first it returns the cause.
-func (s *Store) pause(ctx context.Context, d time.Duration) error {
-	timer := s.cfg.Clock.NewTimer(d)
+func (sh *shared) pause(ctx context.Context, d time.Duration) error {
+	timer := sh.cfg.Clock.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C():

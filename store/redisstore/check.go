@@ -88,13 +88,16 @@ return check(KEYS[1], KEYS[2], KEYS[4], true) or {'allowed'}`
 // them to fail at startup.
 func (s *Store) Check(ctx context.Context) error {
 	const op = "check"
+	if err := checkName(s.name); err != nil {
+		return badName(op, err)
+	}
 	// Nothing is ever stored under this key. SetAside uses keys of this form, so the
 	// user has rights to it.
-	unused := s.names.aside + "check:" + rand.Text()
-	keys := []string{s.names.record, s.names.lock, s.names.released, unused}
+	unused := s.key(keyAside) + "check:" + rand.Text()
+	keys := []string{s.key(keyRecord), s.key(keyLock), s.key(keyReleased), unused}
 	// Eval tests the right to EVAL. Run uses only EVALSHA if the server has cached the
 	// script.
-	for _, script := range []runner{s.script.check.Eval, s.script.check.Run} {
+	for _, script := range []runner{s.shared.script.check.Eval, s.shared.script.check.Run} {
 		r, err := s.call(ctx, op, script, keys)
 		if err != nil {
 			return err

@@ -1,7 +1,6 @@
 package redisstore
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -71,35 +70,78 @@ const (
 	maxName       = 512
 )
 
-// check returns what is wrong with the Config.
-func (c *Config) check() error {
+// FamilyConfig is the configuration of a [Family]. Client is required; the zero values of
+// all other fields are the defaults. What [Config] says of a field holds here too, and so
+// does what it says of printing.
+type FamilyConfig struct {
+	// Client is the connection to Redis or Valkey. While Locks wait, the Family uses
+	// one more connection, for notifications of releases.
+	Client redis.UniversalClient
+	// Prefix is the beginning of each key and channel. Empty means "agsauth:".
+	Prefix string
+	// Lease is how long a lock stays taken after its holder died. Zero means 24 seconds.
+	Lease time.Duration
+	// PollInterval is how often Lock tries to take a lock that is held, if it receives
+	// no notifications. Zero means one second. After the subscription was lost, the
+	// Family subscribes again after this time, and after up to 64 times it while that
+	// fails.
+	PollInterval time.Duration
+	// Clock provides the timers of waits and renewals. Nil means the system clock.
+	Clock clock.Clock
+	// Rand returns a random number in [0,1). It is not called concurrently. Nil means
+	// math/rand/v2.
+	Rand func() float64
+}
+
+// family returns the part of the Config that Stores of a Family share.
+func (c *Config) family() FamilyConfig {
+	return FamilyConfig{
+		Client: c.Client, Prefix: c.Prefix, Lease: c.Lease, PollInterval: c.PollInterval, Clock: c.Clock, Rand: c.Rand,
+	}
+}
+
+// check returns what is wrong with the configuration. of is its type, for the error.
+func (c *FamilyConfig) check(of string) error {
 	_, isRing := c.Client.(*redis.Ring)
 	switch {
 	case c.Client == nil:
-		return errors.New("redisstore: Config.Client is nil")
+		return fmt.Errorf("redisstore: %s.Client is nil", of)
 	case isRing:
-		return errors.New("redisstore: Config.Client is a Ring, which moves keys when a server is away")
-	case c.Name == "":
-		return errors.New("redisstore: Config.Name is empty")
+		return fmt.Errorf("redisstore: %s.Client is a Ring, which moves keys when a server is away", of)
 	case c.Lease != 0 && (c.Lease < minLease || c.Lease > maxDuration):
-		return fmt.Errorf("redisstore: Config.Lease is not between %v and %v", minLease, maxDuration)
+		return fmt.Errorf("redisstore: %s.Lease is not between %v and %v", of, minLease, maxDuration)
 	case c.PollInterval != 0 && (c.PollInterval < minPoll || c.PollInterval > maxDuration):
-		return fmt.Errorf("redisstore: Config.PollInterval is not between %v and %v", minPoll, maxDuration)
+		return fmt.Errorf("redisstore: %s.PollInterval is not between %v and %v", of, minPoll, maxDuration)
 	}
-	for _, part := range []struct{ field, value string }{{"Name", c.Name}, {"Prefix", c.Prefix}} {
-		// The hash tag of a key is the text between its first braces.
-		if strings.ContainsAny(part.value, "{}") {
-			return errors.New("redisstore: Config." + part.field + " has braces")
-		}
-		if len(part.value) > maxName {
-			return fmt.Errorf("redisstore: Config.%s is longer than %d bytes", part.field, maxName)
-		}
+	if err := checkPart(c.Prefix); err != nil {
+		return fmt.Errorf("redisstore: %s.Prefix %w", of, err)
 	}
 	return nil
 }
 
+// checkName returns what is wrong with the name of a session.
+func checkName(name string) error {
+	if name == "" {
+		return errEmpty
+	}
+	return checkPart(name)
+}
+
+// checkPart checks a part of a key that comes from the caller. The hash tag of a key is
+// the text between its first braces.
+func checkPart(part string) error {
+	switch {
+	case strings.ContainsAny(part, "{}"):
+		return errBraces
+	case len(part) > maxName:
+		return errLong
+	default:
+		return nil
+	}
+}
+
 // setDefaults replaces zero values by the defaults.
-func (c *Config) setDefaults() {
+func (c *FamilyConfig) setDefaults() {
 	if c.Prefix == "" {
 		c.Prefix = defaultPrefix
 	}
@@ -114,23 +156,5 @@ func (c *Config) setDefaults() {
 	}
 	if c.Rand == nil {
 		c.Rand = rand.Float64
-	}
-}
-
-// names are the keys and the channel of one session. They have the same hash tag, so
-// that a cluster stores them on one node.
-type names struct {
-	record   string // a hash of version and data
-	lock     string // the lock token of the holder, while the lock is held
-	released string // the lock token of the last holder, for the length of a lease
-	aside    string // the prefix of the keys of records that were set aside
-	channel  string // for notifications of releases
-}
-
-func (c *Config) names() names {
-	base := c.Prefix + "{" + c.Name + "}:"
-	return names{
-		record: base + "record", lock: base + "lock", released: base + "released",
-		aside: base + "aside:", channel: base + "unlocked",
 	}
 }

@@ -15,6 +15,16 @@
 // Their texts, and those of errors of the client, are this package's own, since server
 // and client may quote a part of the record.
 //
+// # Many sessions
+//
+// A [Family] makes the Stores of the many sessions of one program. They share the scripts,
+// the settings and one subscription, and [Family.LoadAll] loads their records in pipelines:
+//
+//	family, err := redisstore.NewFamily(redisstore.FamilyConfig{Client: client})
+//	…
+//	defer family.Close()
+//	session, err := tokensource.New(tokensource.Config{Refresher: gateway, Store: family.Store("customer-1")})
+//
 // # Keys
 //
 // The keys of a session begin with "agsauth:{NAME}:". The braces are a hash tag, so that
@@ -78,14 +88,15 @@
 //
 // A user with only the necessary rights, for one session (use * as NAME for all):
 //
-//	ACL SETUSER agsauth on >PASSWORD resetkeys ~agsauth:{NAME}:* resetchannels &agsauth:{NAME}:* -@all +eval +evalsha +get +set +del +exists +rename +pexpire +pttl +persist +hget +hmget +hset +hstrlen +pubsub|numsub +publish +subscribe
+//	ACL SETUSER agsauth on >PASSWORD resetkeys ~agsauth:{NAME}:* resetchannels &agsauth:{NAME}:* -@all +eval +evalsha +get +set +del +exists +rename +pexpire +pttl +persist +hget +hmget +hset +hstrlen +pubsub|numsub +publish +subscribe +unsubscribe
 //
 // In a cluster the client itself needs a few more:
 //
 //	ACL SETUSER agsauth +cluster|slots +cluster|shards +command +ping +readonly
 //
 // Without +subscribe, +publish or the channel, Lock polls every
-// [Config.PollInterval] and is only slower. Without +persist a record that is set aside
+// [Config.PollInterval] and is only slower. Only a Family needs +unsubscribe; without it,
+// it connects again and again, and its Locks poll meanwhile. Without +persist a record that is set aside
 // keeps its time to live. [Store.Check] finds all other missing rights. The first
 // [Store.Lock] finds those that are needed to save the session, before a login whose
 // result could not be saved.
@@ -94,6 +105,7 @@
 //
 // Lock, Load, Save and unlock run one script each. While Lock waits, it uses a
 // connection for notifications of releases, and polls ten times less often than without
-// them. After a release the waiting processes try at random times, spread over 4 ms for
+// them. The Locks of a Family share that connection, on which each one that waits has
+// its channel; it stays until [Family.Close]. After a release the waiting processes try at random times, spread over 4 ms for
 // each, and not all at once.
 package redisstore

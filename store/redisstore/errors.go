@@ -20,10 +20,13 @@ var (
 	errInvalid  = errors.New("what is stored is not a record")
 	errResult   = errors.New("the server's answer makes no sense")
 	errGarbled  = errors.New("the client cannot read the server's answer")
+	errEmpty    = errors.New("is empty")
+	errBraces   = errors.New("has braces")
+	errLong     = fmt.Errorf("is longer than %d bytes", maxName)
 	errTimeout  = errors.New("no answer in time; the lease ends by itself")
 )
 
-// notStored, conflict and failed make all errors of this package, except the causes
+// notStored, conflict, badName and failed make all errors of this package, except the causes
 // of contexts.
 
 func notStored(op string) error {
@@ -32,6 +35,10 @@ func notStored(op string) error {
 
 func conflict(op string) error {
 	return fmt.Errorf("redisstore: %s: the record is not the one last loaded: %w", op, fs.ErrExist)
+}
+
+func badName(op string, err error) error {
+	return fmt.Errorf("redisstore: %s: the name of the session %w", op, err)
 }
 
 func failed(op string, err error) error {

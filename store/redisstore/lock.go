@@ -33,13 +33,14 @@ const (
 // The lock excludes only other callers of Lock. The other methods may be called with
 // and without it.
 func (s *Store) Lock(ctx context.Context) (unlock func() error, err error) {
-	if err := s.lockMu.lock(ctx); err != nil {
+	const op = "lock"
+	if err := s.begin(ctx, op, holding); err != nil {
 		return nil, err
 	}
 	token := rand.Text()
 	if err := s.acquire(ctx, token); err != nil {
-		s.lockMu.unlock()
-		return nil, endedOr(ctx, "lock", err)
+		s.locks.unlock(holding)
+		return nil, endedOr(ctx, op, err)
 	}
 	return s.hold(context.WithoutCancel(ctx), token), nil
 }
@@ -47,13 +48,13 @@ func (s *Store) Lock(ctx context.Context) (unlock func() error, err error) {
 // tryAcquire takes the lock if it is free. Otherwise left is the time that is left of the
 // holder's lease, or negative if it has no end.
 func (s *Store) tryAcquire(ctx context.Context, token string) (held bool, left time.Duration, err error) {
-	detachedCtx, keys := context.WithoutCancel(ctx), []string{s.names.lock}
-	checkRights := !s.rightsChecked.Load()
+	detachedCtx, keys := context.WithoutCancel(ctx), []string{s.key(keyLock)}
+	checkRights := !s.shared.rightsChecked.Load()
 	if checkRights {
-		keys = append(keys, s.names.record)
+		keys = append(keys, s.key(keyRecord))
 	}
 	r, err := await(ctx, nil, func(ctx context.Context) (result, error) {
-		return s.run(ctx, s.script.acquire.Run, keys, token, s.cfg.Lease.Milliseconds())
+		return s.run(ctx, s.shared.script.acquire.Run, keys, token, s.shared.cfg.Lease.Milliseconds())
 	}, func(r result, err error, received bool) {
 		// If the caller does not learn that it holds the lock, nobody else releases it.
 		if (r.status != statusHeld || !received) && !isNotTaken(r, err) {
@@ -65,7 +66,7 @@ func (s *Store) tryAcquire(ctx context.Context, token string) (held bool, left t
 		return false, 0, err
 	case r.status == statusHeld:
 		if checkRights {
-			s.rightsChecked.Store(true)
+			s.shared.rightsChecked.Store(true)
 		}
 		return true, 0, nil
 	case r.status == statusBusy && len(r.values) == 1:
@@ -90,7 +91,7 @@ func (s *Store) hold(ctx context.Context, token string) (unlock func() error) {
 	lost := make(chan bool, 1)
 	go func() { lost <- s.renew(renewCtx, token) }()
 	return sync.OnceValue(func() error {
-		defer s.lockMu.unlock()
+		defer s.locks.unlock(holding)
 		stop()
 		err := ErrLeaseLost
 		if !<-lost {
@@ -103,28 +104,28 @@ func (s *Store) hold(ctx context.Context, token string) (unlock func() error) {
 // renew renews the lease until ctx ends. If the lock is lost, renew does not take it
 // again, and returns true at once.
 func (s *Store) renew(ctx context.Context, token string) (lost bool) {
-	next := s.cfg.Lease / renewals
+	next := s.shared.cfg.Lease / renewals
 	for {
-		if s.pause(ctx, next) != nil {
+		if s.shared.pause(ctx, next) != nil {
 			return false
 		}
 		r, err := await(ctx, nil, func(ctx context.Context) (result, error) {
-			return s.run(ctx, s.script.renew.Run, []string{s.names.lock}, token, s.cfg.Lease.Milliseconds())
+			return s.run(ctx, s.shared.script.renew.Run, []string{s.key(keyLock)}, token, s.shared.cfg.Lease.Milliseconds())
 		}, nil)
 		switch {
 		case err == nil && r.status == statusLost:
 			return true
 		case err == nil:
-			next = s.cfg.Lease / renewals
+			next = s.shared.cfg.Lease / renewals
 		default:
-			next = s.cfg.Lease / retries
+			next = s.shared.cfg.Lease / retries
 		}
 	}
 }
 
 // release releases the lock, and notifies those who wait for it.
 func (s *Store) release(ctx context.Context, token string) error {
-	timer := s.cfg.Clock.NewTimer(releaseTimeout)
+	timer := s.shared.cfg.Clock.NewTimer(releaseTimeout)
 	defer timer.Stop()
 	r, err := await(ctx, timer.C(), func(ctx context.Context) (result, error) { return s.runRelease(ctx, token) }, nil)
 	switch {
@@ -140,5 +141,5 @@ func (s *Store) release(ctx context.Context, token string) error {
 }
 
 func (s *Store) runRelease(ctx context.Context, token string) (result, error) {
-	return s.run(ctx, s.script.release.Run, []string{s.names.lock, s.names.released}, token, s.cfg.Lease.Milliseconds(), s.names.channel)
+	return s.run(ctx, s.shared.script.release.Run, []string{s.key(keyLock), s.key(keyReleased)}, token, s.shared.cfg.Lease.Milliseconds(), s.key(keyChannel))
 }

@@ -2,6 +2,9 @@ package redisstore_test
 
 import (
 	"os"
+	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -214,4 +217,43 @@ func BenchmarkStore(b *testing.B) {
 		save(b, s, strings.Repeat("r", 4096))
 		require.NoError(b, unlock())
 	}
+}
+
+// What a Store of New and one of a Family cost.
+func BenchmarkNew(b *testing.B) {
+	client := redis.NewClient(&redis.Options{})
+	b.Cleanup(func() { _ = client.Close() })
+	family := openFamily(b, redisstore.FamilyConfig{Client: client})
+	b.Run("of=New", func(b *testing.B) {
+		for b.Loop() {
+			_ = open(b, client, "customer-1")
+		}
+	})
+	b.Run("of=Family", func(b *testing.B) {
+		var kept *redisstore.Store
+		for b.Loop() {
+			kept = family.Store("customer-1")
+		}
+		runtime.KeepAlive(kept)
+	})
+}
+
+// The records of 100,000 sessions at the start of a process.
+func BenchmarkFamily_LoadAll(b *testing.B) {
+	const sessions = 100_000
+	server := redistest.Start(b)
+	family := openFamily(b, redisstore.FamilyConfig{Client: server.Client()})
+	names, record := make([]string, sessions), strings.Repeat("r", 2500)
+	for i := range names {
+		names[i] = "customer-" + strconv.Itoa(i)
+	}
+	for i := range names {
+		server.Do("HSET", "agsauth:{"+names[i]+"}:record", "version", "7KX3CLQ6TZ4WV5N2YB0HDGMRPJ", "data", record)
+	}
+	for b.Loop() {
+		for _, err := range family.LoadAll(b.Context(), slices.Values(names)) {
+			require.NoError(b, err)
+		}
+	}
+	b.ReportMetric(float64(sessions*b.N)/b.Elapsed().Seconds(), "records/s")
 }

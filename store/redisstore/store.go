@@ -3,10 +3,8 @@ package redisstore
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"strings"
-	"sync/atomic"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // Store stores a session in Redis. Create it with [New]; do not copy it. All methods are
@@ -20,62 +18,84 @@ import (
 // A Store has goroutines and connections only during a call, and from Lock until its
 // unlock. It need not be closed.
 type Store struct {
-	// client returns Config.Client. It is a function since the options of the client
-	// contain a password, and printers that follow pointers print no functions.
-	// cfg.Client is nil.
-	client func() redis.UniversalClient
-	cfg    Config
-	names  names
-	script scripts
-	// rightsChecked is set after the user's rights were found sufficient, and cleared
-	// when the server denies one.
-	rightsChecked atomic.Bool
+	shared *shared
+	name   string // checked by each method
+	locks  locks
 
-	lockMu mutex // held from Lock until its unlock
-	mu     mutex // held by each of the other operations; guards the fields below
-
-	// replaceable are the versions that a Save may replace: the one last loaded or
-	// saved, followed by those of later Saves with unknown outcome. "" is the version
-	// of nothing stored.
-	replaceable []string
+	// version is the version of the record that was last loaded or saved. A Save
+	// replaces it, or one of later. "" is the version of nothing stored. Both fields
+	// are guarded by the lock operating.
+	version string
+	later   *versions // of later Saves with unknown outcome; nil if there are none
 }
+
+type versions []string
 
 // maxUnknown is how many Saves with unknown outcome a Store remembers. If an older one
 // took effect, the next Save is a conflict.
 const maxUnknown = 8
 
-// New returns a Store that has loaded nothing yet. It does not connect to the server.
+// New returns a Store that has loaded nothing yet. It does not connect to the server. For
+// many sessions use a [Family], whose Stores share what they have in common.
 func New(cfg Config) (*Store, error) {
-	if err := cfg.check(); err != nil {
+	family := cfg.family()
+	if err := family.check("Config"); err != nil {
 		return nil, err
 	}
-	cfg.setDefaults()
-	client := cfg.Client
-	cfg.Client = nil
-	return &Store{
-		client: func() redis.UniversalClient { return client },
-		cfg:    cfg, names: cfg.names(), script: newScripts(),
-		lockMu: newMutex(), mu: newMutex(), replaceable: []string{""},
-	}, nil
+	if err := checkName(cfg.Name); err != nil {
+		return nil, fmt.Errorf("redisstore: Config.Name %w", err)
+	}
+	return &Store{shared: newShared(family, false), name: cfg.Name}, nil
 }
+
+// The keys of a session, and its channel. They have the same hash tag, so that a cluster
+// stores them on one node.
+const (
+	keyRecord   = "record"   // a hash of version and data
+	keyLock     = "lock"     // the lock token of the holder, while the lock is held
+	keyReleased = "released" // the lock token of the last holder, for the length of a lease
+	keyAside    = "aside:"   // the prefix of the keys of records that were set aside
+	keyChannel  = "unlocked" // for notifications of releases
+)
+
+// key returns the name of a key or channel. A Store keeps no names: they would be most of
+// the memory that it takes.
+func (s *Store) key(part string) string { return s.shared.cfg.Prefix + "{" + s.name + "}:" + part }
+
+// begin takes a lock. If begin returns nil, the caller must unlock it.
+func (s *Store) begin(ctx context.Context, op string, which lockName) error {
+	if err := checkName(s.name); err != nil {
+		return badName(op, err)
+	}
+	return s.locks.lock(ctx, which)
+}
+
+// seen sets the version that the next Save replaces.
+func (s *Store) seen(version string) { s.version, s.later = version, nil }
 
 // Load returns the record. If nothing is stored, the error Is [io/fs.ErrNotExist]. No
 // other error means that.
 func (s *Store) Load(ctx context.Context) ([]byte, error) {
 	const op = "load"
-	if err := s.mu.lock(ctx); err != nil {
+	if err := s.begin(ctx, op, operating); err != nil {
 		return nil, err
 	}
-	defer s.mu.unlock()
-	r, err := s.call(ctx, op, s.script.load.Run, []string{s.names.record}, maxRecord)
-	switch {
-	case err != nil:
+	defer s.locks.unlock(operating)
+	r, err := s.call(ctx, op, s.shared.script.load.Run, []string{s.key(keyRecord)}, maxRecord)
+	if err != nil {
 		return nil, err
+	}
+	return s.loaded(op, r)
+}
+
+// loaded notes and returns the record of a result.
+func (s *Store) loaded(op string, r result) ([]byte, error) {
+	switch {
 	case r.status == statusRecord && len(r.values) == 2:
-		s.replaceable = []string{r.values[0]}
+		s.seen(r.values[0])
 		return []byte(r.values[1]), nil
 	case r.status == statusNothing:
-		s.replaceable = []string{""}
+		s.seen("")
 		return nil, notStored(op)
 	default:
 		return nil, failed(op, r.problem())
@@ -94,23 +114,25 @@ func (s *Store) Save(ctx context.Context, data []byte) error {
 	if len(data) > maxRecord {
 		return failed(op, errTooLarge)
 	}
-	if err := s.mu.lock(ctx); err != nil {
+	if err := s.begin(ctx, op, operating); err != nil {
 		return err
 	}
-	defer s.mu.unlock()
+	defer s.locks.unlock(operating)
 	// A random version is never repeated, even if the server has lost all data.
 	version := rand.Text()
-	args := []any{version, string(data)}
-	for _, v := range s.replaceable {
-		args = append(args, v)
+	args := []any{version, string(data), s.version}
+	if s.later != nil {
+		for _, v := range *s.later {
+			args = append(args, v)
+		}
 	}
-	r, err := s.call(ctx, op, s.script.save.Run, []string{s.names.record}, args...)
+	r, err := s.call(ctx, op, s.shared.script.save.Run, []string{s.key(keyRecord)}, args...)
 	switch {
 	case err != nil:
 		s.addUnknown(version)
 		return err
 	case r.status == statusSaved:
-		s.replaceable = []string{version}
+		s.seen(version)
 		return nil
 	case r.status == statusConflict:
 		return conflict(op)
@@ -121,26 +143,29 @@ func (s *Store) Save(ctx context.Context, data []byte) error {
 
 // addUnknown adds the version of a Save with unknown outcome.
 func (s *Store) addUnknown(version string) {
-	if len(s.replaceable) > maxUnknown {
-		s.replaceable = append(s.replaceable[:1], s.replaceable[2:]...)
+	if s.later == nil {
+		s.later = &versions{}
 	}
-	s.replaceable = append(s.replaceable, version)
+	if len(*s.later) >= maxUnknown {
+		*s.later = (*s.later)[1:]
+	}
+	*s.later = append(*s.later, version)
 }
 
 // Delete removes the record, no matter which one is stored. If nothing is stored it
 // does nothing. Records that were set aside stay.
 func (s *Store) Delete(ctx context.Context) error {
 	const op = "delete"
-	if err := s.mu.lock(ctx); err != nil {
+	if err := s.begin(ctx, op, operating); err != nil {
 		return err
 	}
-	defer s.mu.unlock()
-	r, err := s.call(ctx, op, s.script.remove.Run, []string{s.names.record})
+	defer s.locks.unlock(operating)
+	r, err := s.call(ctx, op, s.shared.script.remove.Run, []string{s.key(keyRecord)})
 	switch {
 	case err != nil:
 		return err
 	case r.status == statusDeleted:
-		s.replaceable = []string{""}
+		s.seen("")
 		return nil
 	default:
 		return failed(op, r.problem())
@@ -154,20 +179,20 @@ func (s *Store) Delete(ctx context.Context) error {
 // [io/fs.ErrNotExist].
 func (s *Store) SetAside(ctx context.Context, suffix string) error {
 	const op = "set aside"
-	if err := s.mu.lock(ctx); err != nil {
+	if err := s.begin(ctx, op, operating); err != nil {
 		return err
 	}
-	defer s.mu.unlock()
-	key := s.names.aside + sanitize(suffix) + ":" + rand.Text()
-	r, err := s.call(ctx, op, s.script.aside.Run, []string{s.names.record, key})
+	defer s.locks.unlock(operating)
+	key := s.key(keyAside) + sanitize(suffix) + ":" + rand.Text()
+	r, err := s.call(ctx, op, s.shared.script.aside.Run, []string{s.key(keyRecord), key})
 	switch {
 	case err != nil:
 		return err
 	case r.status == statusAside:
-		s.replaceable = []string{""}
+		s.seen("")
 		return nil
 	case r.status == statusNothing:
-		s.replaceable = []string{""}
+		s.seen("")
 		return notStored(op)
 	default:
 		return failed(op, r.problem())
