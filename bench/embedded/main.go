@@ -1,6 +1,6 @@
 // Command embedded measures the embedded databases that could store the records of many
-// sessions on one machine, and writes RESULTS.md: go run . in this folder takes some
-// three minutes. Each candidate runs in a process of its own, and groups the Saves that
+// sessions on one machine, and writes RESULTS.md: GOWORK=off go run . in this folder takes
+// some five minutes. Each candidate runs in a process of its own, and groups the Saves that
 // come while it commits into the next transaction, as package boltstore does.
 //
 // It is a separate module, so that no other one depends on the candidates.

@@ -93,7 +93,8 @@ func (db *DB) keysAfter(ctx context.Context, last string) (keys []string, err er
 
 // Close waits for the Saves that have begun, and closes the file. Afterwards every method
 // returns an error that Is [ErrClosed]; a lock that is held can still be released. Further
-// calls do nothing.
+// calls do nothing. If a Save has found the file damaged, Close returns an error, and the
+// file stays locked until the process ends.
 func (db *DB) Close() error {
 	db.mu.Lock()
 	closed := db.closed
@@ -103,6 +104,10 @@ func (db *DB) Close() error {
 		return nil
 	}
 	db.writer.close()
+	if db.writer.broken {
+		// To close it could wait for ever. The lock ends with the process.
+		return failed("close", errFile)
+	}
 	return failed("close", guarded(db.bolt.Close))
 }
 

@@ -22,9 +22,10 @@ var (
 	errLongKey  = fmt.Errorf("the key is longer than %d bytes", maxKey)
 	errNewer    = &recordError{"the record was saved by a newer version of this library", false}
 	errDamaged  = &recordError{"the record is damaged", true}
-	errFile     = errors.New("the file is damaged: restore a copy of it, or move it away to begin without sessions")
-	errForeign  = errors.New("the file has no sessions of this library: use another path")
-	errNewFile  = errors.New("the file was written by a newer version of this library")
+	// errFile is also the error of a panic of bbolt, see guarded.
+	errFile    = errors.New("the file is damaged: restore a copy of it, or move it away to begin without sessions")
+	errForeign = errors.New("the file has no sessions of this library: use another path")
+	errNewFile = errors.New("the file was written by a newer version of this library")
 )
 
 // recordError is the error of a record that cannot be used.

@@ -172,6 +172,7 @@ func TestStore_DamagedFile(t *testing.T) {
 		for i := first; i < first+page; i++ {
 			damaged[i] = 0xa5
 		}
+		path := filepath.Join(t.TempDir(), "damaged.db")
 		require.NoError(t, os.WriteFile(path, damaged, 0o600))
 		db, err := boltstore.Open(path, boltstore.Options{})
 		if err != nil {
@@ -184,6 +185,13 @@ func TestStore_DamagedFile(t *testing.T) {
 				continue
 			}
 			assert.Equal(t, "record-of-"+fmt.Sprint(i), string(data))
+		}
+		for i := range 50 {
+			s := db.Store(fmt.Sprint(i))
+			_, _ = s.Load(t.Context())
+			if err := s.Save(t.Context(), []byte("next")); err != nil {
+				assert.NotContains(t, err.Error(), "record-of")
+			}
 		}
 		_ = db.Close()
 	}

@@ -31,6 +31,9 @@ type writer struct {
 	// read from the database again, so that a transaction that failed, and may be
 	// stored nevertheless, has versions that no other one has.
 	last uint64
+	// broken is set after bbolt has panicked in a transaction, since it may hold its own
+	// locks for ever then. It is written by the goroutine, and read after its end.
+	broken bool
 }
 
 // A change is a change of one record.
@@ -140,7 +143,11 @@ var errUnchanged = errors.New("no change")
 
 // commit makes changes in one transaction.
 func (w *writer) commit(group []*change) {
-	err := guarded(func() error { return w.bolt.Update(func(tx *bbolt.Tx) error { return w.apply(tx, group) }) })
+	err := errFile
+	if !w.broken {
+		err = guarded(func() error { return w.bolt.Update(func(tx *bbolt.Tx) error { return w.apply(tx, group) }) })
+		w.broken = errors.Is(err, errFile)
+	}
 	for _, c := range group {
 		if err != nil && !errors.Is(err, errUnchanged) {
 			c.refusal, c.err = nil, err

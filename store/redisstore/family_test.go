@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/agsauth/agsauth/store"
 	"github.com/agsauth/agsauth/store/redisstore"
 	"github.com/agsauth/agsauth/store/redisstore/internal/redistest"
 	"github.com/agsauth/agsauth/store/storetest"
@@ -50,6 +51,19 @@ func TestFamily_Conformance(t *testing.T) {
 
 func TestFamily_ConformanceOnACluster(t *testing.T) {
 	testFamilyConformance(t, clusterClient(t, redistest.StartCluster(t), ""))
+}
+
+func TestFamily_ConformanceSealed(t *testing.T) {
+	family, sessions := openFamily(t, redisstore.FamilyConfig{Client: redistest.Start(t).Client()}), 0
+	key, err := store.NewKey([]byte(strings.Repeat("k", 32)))
+	require.NoError(t, err)
+	storetest.Run(t, func(testing.TB) storetest.Opener {
+		sessions++
+		name := "session " + strconv.Itoa(sessions)
+		return func() storetest.Store {
+			return &store.Sealed{Store: family.Store(name), Name: name, Keys: []store.Key{key}}
+		}
+	})
 }
 
 // A Store of a Family and one of New with the same Name share the session.
