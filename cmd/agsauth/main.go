@@ -37,10 +37,19 @@ func interrupt(signals <-chan os.Signal, env *command.Env, cancel context.Cancel
 		return
 	}
 	cancel(exit.ErrInterrupted)
+	sayWaiting(env)
 	for range signals {
-		if !env.Refreshing() {
+		if !sayWaiting(env) {
 			os.Exit(exit.Interrupted)
 		}
+	}
+}
+
+// sayWaiting tells the user why the program has not ended yet, if a refresh is under way.
+func sayWaiting(env *command.Env) bool {
+	waiting := env.Refreshing()
+	if waiting {
 		fmt.Fprintln(env.Err, "agsauth: waits for a refresh that is under way, so that its tokens are saved")
 	}
+	return waiting
 }

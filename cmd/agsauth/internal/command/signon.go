@@ -186,6 +186,9 @@ func (s *signingOn) given() ([]ags.Parameter, error) {
 	}
 	var given []ags.Parameter
 	for name, value := range s.settings.Parameters {
+		if file := s.resolved.File.Text; signon.IsSecretName(name) && credentials.Exposed(file) {
+			return nil, exit.Usagef("%s has the secret parameter %q, and other users can read it; run: chmod 600 %[1]s", file, name)
+		}
 		given = append(given, ags.Parameter{Name: name, Value: value})
 	}
 	slices.SortFunc(given, func(a, b ags.Parameter) int { return strings.Compare(a.Name, b.Name) })

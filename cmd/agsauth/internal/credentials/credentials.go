@@ -125,6 +125,13 @@ func readPrivate(path string) ([]byte, error) {
 	return text, nil
 }
 
+// Exposed reports whether the file at path is open to users that could not read a file of
+// parameters. It returns false for a file that does not exist, and on Windows.
+func Exposed(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && runtime.GOOS != "windows" && isExposed(info.Mode())
+}
+
 // isExposed reports whether more users than the owner can change a file, or whether others
 // than its group can read it. The group may read it: that is how Kubernetes, with an
 // fsGroup, and systemd, with an access list, give a secret to one service.
