@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/cmd/agsauth/internal/boundstore"
 	"github.com/agsauth/agsauth/store"
 	"github.com/agsauth/agsauth/store/redisstore"
 	"github.com/agsauth/agsauth/tokensource"
@@ -32,6 +33,9 @@ func checkSession(ctx context.Context, e *examination) Result {
 		return skipped("it cannot be read from Redis")
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return failureOfRecord(err)
+	}
+	if err := boundstore.Check(record, e.Settings.Gateway, e.Settings.Tenant); err != nil {
+		return failure(boundstore.ErrElsewhere.Error(), "use the gateway it was made at, or another profile with a store or session of its own")
 	}
 	status, failed := e.statusOf(ctx, record, err)
 	if failed != nil {

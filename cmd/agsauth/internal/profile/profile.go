@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/cmd/agsauth/internal/boundstore"
 	"github.com/agsauth/agsauth/cmd/agsauth/internal/config"
 	"github.com/agsauth/agsauth/cmd/agsauth/internal/exit"
 	"github.com/agsauth/agsauth/tokensource"
@@ -44,6 +45,7 @@ func Open(ctx context.Context, s *config.Settings, keys Keyring) (*Profile, erro
 	if err := p.openStore(ctx, keys); err != nil {
 		return nil, err
 	}
+	p.Store = &boundstore.Store{Store: p.Store, Gateway: s.Gateway, Tenant: s.Tenant}
 	return p, nil
 }
 
