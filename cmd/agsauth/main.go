@@ -17,7 +17,13 @@ func main() {
 	env := command.SystemEnv()
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT)
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup does
+		signal.Notify(signals, syscall.SIGHUP)
+	}
+	// Without this, a message to a pipe that nobody reads would kill the process, even
+	// during a refresh. With it, the write fails.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	go interrupt(signals, env, cancel)
 	os.Exit(command.Run(ctx, env, os.Args[1:]))
 }

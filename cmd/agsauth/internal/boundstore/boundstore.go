@@ -59,10 +59,11 @@ func (o owner) String() string {
 func Check(record []byte, gateway, tenant string) error {
 	now := ownerOf(gateway, tenant)
 	var was owner
-	if json.Unmarshal(record, &was) != nil || was.Gateway == "" || was == now {
-		return nil
+	isRecord := json.Unmarshal(record, &was) == nil
+	if isRecord && was.Gateway != "" && was != now {
+		return &elsewhereError{was, now}
 	}
-	return &elsewhereError{was, now}
+	return nil
 }
 
 func ownerOf(gateway, tenant string) owner { return owner{strings.TrimSuffix(gateway, "/"), tenant} }

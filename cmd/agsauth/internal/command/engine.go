@@ -122,7 +122,7 @@ type serverMaker func(p *opened, source *tokensource.Source, where map[string]st
 // takeSignals makes the command handle signals itself.
 func (e *Env) takeSignals() (stops, reloads chan os.Signal) {
 	stops, reloads = make(chan os.Signal, 4), make(chan os.Signal, 1)
-	signal.Notify(stops, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(stops, os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT)
 	signal.Notify(reloads, syscall.SIGHUP)
 	close(e.signalsTaken)
 	return stops, reloads
