@@ -74,7 +74,7 @@ func TestToken_TwoSignalsDoNotLoseTheSession(t *testing.T) {
 
 	require.Error(t, cmd.Wait())
 	assert.Equal(t, 130, cmd.ProcessState.ExitCode(), errOut.String())
-	assert.Contains(t, errOut.String(), "agsauth: waits for a refresh that is under way, so that its tokens are saved\n")
+	assert.Contains(t, errOut.String(), "agsauth: waits for a refresh or sign-on that is under way, so that its tokens are saved\n")
 	assert.Empty(t, out.String())
 	u.run("token")
 	assert.Equal(t, 1, srv.Count(agstest.SignOn), "the session goes on")

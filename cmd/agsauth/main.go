@@ -51,11 +51,12 @@ func interrupt(signals <-chan os.Signal, env *command.Env, cancel context.Cancel
 	}
 }
 
-// sayWaiting tells the user why the program has not ended yet, if a refresh is under way.
+// sayWaiting tells the user why the program has not ended yet, if a refresh
+// or sign-on is under way.
 func sayWaiting(env *command.Env) bool {
 	waiting := env.Refreshing()
 	if waiting {
-		fmt.Fprintln(env.Err, "agsauth: waits for a refresh that is under way, so that its tokens are saved")
+		fmt.Fprintln(env.Err, "agsauth: waits for a refresh or sign-on that is under way, so that its tokens are saved")
 	}
 	return waiting
 }

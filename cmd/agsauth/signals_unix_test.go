@@ -93,3 +93,34 @@ func TestExecProxy_LeavesAnIgnoredHangupIgnored(t *testing.T) {
 	assert.Equal(t, "done", lines.Text())
 	assert.NoError(t, cmd.Wait())
 }
+
+// The gateway registers the device before its answer comes. A sign-on that is interrupted
+// must keep that device, or the next one needs another.
+func TestSignOn_InterruptedKeepsItsDevice(t *testing.T) {
+	for name, args := range map[string][]string{"first": {"login"}, "again": {"login", "--force"}, "daemon": {"daemon"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := agstest.NewServer(agstest.Config{})
+			t.Cleanup(srv.Close)
+			u := newUser(t)
+			before, former := 0, ""
+			if name == "again" {
+				u.run("login", "--gateway", srv.URL)
+				before, former = 1, u.run("token")
+			}
+			srv.Script(agstest.SignOn, agstest.Fault{AfterWork: true, Delay: 500 * time.Millisecond})
+			cmd := u.command(append(args, "--gateway", srv.URL)...)
+			require.NoError(t, cmd.Start())
+			require.Eventually(t, func() bool { return srv.Count(agstest.SignOn) == before+1 }, 20*time.Second, 5*time.Millisecond)
+			for range 3 {
+				time.Sleep(20 * time.Millisecond)
+				_ = cmd.Process.Signal(syscall.SIGTERM)
+			}
+			_ = cmd.Wait()
+			assert.Contains(t, []int{0, 130}, cmd.ProcessState.ExitCode())
+			assert.Contains(t, u.run("login", "--gateway", srv.URL), "Already signed in")
+			assert.NotEqual(t, former, u.run("token"))
+			assert.Equal(t, before+1, srv.Count(agstest.SignOn))
+		})
+	}
+}

@@ -31,6 +31,8 @@ type Env struct {
 
 	// session is the session that the command has opened, if any.
 	session atomic.Pointer[tokensource.Source]
+	// signOns counts the calls of a sign-on that are under way.
+	signOns atomic.Int32
 	// signalsTaken is closed when the command handles signals itself.
 	signalsTaken chan struct{}
 }
@@ -51,7 +53,7 @@ func (e *Env) SignalsTaken() <-chan struct{} { return e.signalsTaken }
 // if refresh tokens can be used only once, that loses the session.
 func (e *Env) Refreshing() bool {
 	session := e.session.Load()
-	return session != nil && session.Status().Busy
+	return e.signOns.Load() > 0 || session != nil && session.Status().Busy
 }
 
 // Run executes a command line, without the program's name, and returns the exit

@@ -55,7 +55,7 @@ func (s *signingOn) run(ctx context.Context) error {
 		return err
 	}
 	announce(s.env, "Signed in", s.resolved, status)
-	return nil
+	return context.Cause(ctx)
 }
 
 // chooseGateway asks for the gateway if none is set.
@@ -130,7 +130,7 @@ func (s *signingOn) prepare(ctx context.Context, status tokensource.Status) (*si
 		return nil, err
 	}
 	return &signon.SignOn{
-		Gateway:    noticed{client, s.notice},
+		Gateway:    noticed{client, s.env, s.notice},
 		Parameters: func(context.Context) ([]ags.Parameter, error) { return parameters, nil },
 		Device:     device,
 		Picker:     signon.Picker{Wanted: s.flags.account, Known: status.AccountID, Ask: s.ask},
@@ -215,12 +215,22 @@ func (s *signingOn) signOn(ctx context.Context, attempt *signon.SignOn, again bo
 		case again:
 			err = signOnAgain(ctx, source, attempt)
 		default:
-			_, err = source.TokenContext(ctx)
+			err = s.signOnFirst(ctx, source)
 		}
 		status = source.Status()
 		return err
 	})
 	return status, err
+}
+
+// signOnFirst signs on unless another process has. It can be interrupted, but not during a
+// call: then it goes on until the session is saved.
+func (s *signingOn) signOnFirst(ctx context.Context, source *tokensource.Source) error {
+	_, err := source.TokenContext(ctx)
+	if ctx.Err() != nil && s.env.signOns.Load() > 0 {
+		_, err = source.TokenContext(context.WithoutCancel(ctx))
+	}
+	return err
 }
 
 // signOnAgain replaces the session of source, and keeps its device.
@@ -229,5 +239,5 @@ func signOnAgain(ctx context.Context, source *tokensource.Source, attempt *signo
 	if err != nil {
 		return err
 	}
-	return source.SetToken(ctx, token)
+	return source.SetToken(context.WithoutCancel(ctx), token)
 }

@@ -7,9 +7,13 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/agsauth/agsauth/tokensource"
 )
+
+// signOnWait bounds how long the end of a Daemon waits for a sign-on.
+const signOnWait = 30 * time.Second
 
 // run is a Daemon that runs.
 type run struct {
@@ -53,6 +57,7 @@ func (r *run) run(ctx context.Context, servers []Server) error {
 	stopServing()
 	r.awaitServers()
 	stopKeeping()
+	r.awaitSignOn()
 	err := r.src.Close()
 	r.keeping.Wait()
 	end()
@@ -87,6 +92,14 @@ func (r *run) awaitServers() {
 	select {
 	case <-ended:
 	case <-r.insist:
+	}
+}
+
+// awaitSignOn waits until no refresh or sign-on is under way. Close waits for a refresh, but
+// drops a sign-on, whose device would be registered in vain.
+func (r *run) awaitSignOn() {
+	for deadline := time.Now().Add(signOnWait); r.src.Status().Busy && time.Now().Before(deadline); {
+		time.Sleep(20 * time.Millisecond)
 	}
 }
 
