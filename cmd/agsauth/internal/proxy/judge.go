@@ -19,8 +19,9 @@ func (p *Proxy) judge(r *http.Request) *problem {
 			Status: http.StatusForbidden, Code: "host_refused", Title: "The proxy does not answer for this host name.",
 			Hint: "Use the address that the proxy has printed, or allow the name with --allow-host.",
 		}
-	case r.Method == http.MethodTrace || r.Method == "TRACK":
-		// The answer to a TRACE is the request, with our token.
+	case lowerASCII(r.Method) == "trace" || lowerASCII(r.Method) == "track":
+		// The answer to a TRACE is the request, with our token. To some servers the case
+		// of a method does not matter.
 		return &problem{Status: http.StatusNotImplemented, Code: "method_refused", Title: "The proxy does not pass on TRACE."}
 	case r.Method == http.MethodConnect || !strings.HasPrefix(r.RequestURI, "/"):
 		return &problem{
@@ -117,8 +118,9 @@ func (p *Proxy) hasKey(r *http.Request) bool {
 }
 
 // leavesBase reports whether a path, decoded once already, has a segment "..". Servers
-// differ in how often they decode, in whether a backslash separates segments, and in
-// whether a segment may have parameters after a semicolon.
+// differ in how often they decode, in what else than a slash separates or ends segments,
+// in whether a segment may have parameters after a semicolon, and in which bytes they
+// ignore.
 func leavesBase(path string) bool {
 	const maxEncodings = 4
 	for range maxEncodings {
@@ -135,16 +137,40 @@ func leavesBase(path string) bool {
 }
 
 func hasParentSegment(path string) bool {
+	path = withoutOddities(path)
 	if !strings.Contains(path, "..") {
 		return false
 	}
-	for segment := range strings.FieldsFuncSeq(path, func(r rune) bool { return r == '/' || r == '\\' }) {
+	// A server that decodes again may take a question mark or a number sign for the end of
+	// the path.
+	for segment := range strings.FieldsFuncSeq(path, func(r rune) bool { return strings.ContainsRune(`/\?#`, r) }) {
 		name, _, _ := strings.Cut(segment, ";")
-		if strings.Trim(name, "\x00\t\n\v\f\r ") == ".." {
+		if strings.Trim(name, " ") == ".." {
 			return true
 		}
 	}
 	return false
+}
+
+// overlong replaces the encodings of the dot, the slash and the backslash that UTF-8
+// forbids.
+var overlong = strings.NewReplacer("\xc0\xae", ".", "\xc0\xaf", "/", "\xc1\x9c", `\`)
+
+// withoutOddities returns a path without control characters, which some servers ignore, and
+// without overlong encodings, which some understand.
+func withoutOddities(path string) string {
+	isOdd := func(c byte) bool { return c < ' ' || c == 0xc0 || c == 0xc1 }
+	for i := range len(path) {
+		if isOdd(path[i]) {
+			return strings.Map(func(r rune) rune {
+				if r < ' ' {
+					return -1
+				}
+				return r
+			}, overlong.Replace(path))
+		}
+	}
+	return path
 }
 
 // unescape decodes the percent-encoded bytes of s, and leaves what is not an encoding.
