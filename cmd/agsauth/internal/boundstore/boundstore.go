@@ -9,7 +9,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
+	"sync/atomic"
 
 	"github.com/agsauth/agsauth/store"
 )
@@ -23,6 +25,8 @@ type Store struct {
 	Store store.Store
 	// Gateway and Tenant are those that the record must belong to.
 	Gateway, Tenant string
+
+	unsaved atomic.Pointer[error] // why the last Save has failed, or nil
 }
 
 // ErrElsewhere is wrapped by the error of Load for a record of another gateway or tenant.
@@ -90,7 +94,21 @@ func (s *Store) Save(ctx context.Context, record []byte) error {
 	if !ok {
 		return errors.New("the session cannot be stored: its record is not a JSON object")
 	}
-	return s.Store.Save(ctx, append(s.fields(), rest...))
+	err := s.Store.Save(ctx, append(s.fields(), rest...))
+	s.unsaved.Store(nil)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		s.unsaved.Store(&err)
+	}
+	return err
+}
+
+// Unsaved returns why the last Save has failed, or nil. That another record is stored is no
+// failure.
+func (s *Store) Unsaved() error {
+	if err := s.unsaved.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // fields returns the beginning of a record that has the owner.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"maps"
 	"net/http"
 	"os"
@@ -28,6 +29,7 @@ type Profile struct {
 	// Transport trusts the authorities of the profile. It adds no token.
 	Transport *http.Transport
 
+	bound      *boundstore.Store
 	closeStore func() error
 }
 
@@ -45,7 +47,8 @@ func Open(ctx context.Context, s *config.Settings, keys Keyring) (*Profile, erro
 	if err := p.openStore(ctx, keys); err != nil {
 		return nil, err
 	}
-	p.Store = &boundstore.Store{Store: p.Store, Gateway: s.Gateway, Tenant: s.Tenant}
+	p.bound = &boundstore.Store{Store: p.Store, Gateway: s.Gateway, Tenant: s.Tenant}
+	p.Store = p.bound
 	return p, nil
 }
 
@@ -69,11 +72,32 @@ func (p *Profile) Close() error { return p.closeStore() }
 // differently, such as Login or OnEvent.
 func (p *Profile) NewSource(cfg tokensource.Config) (*tokensource.Source, error) {
 	if cfg.Refresher == nil {
-		cfg.Refresher = p.Client
+		cfg.Refresher = careful{p.Client, p.bound}
 	}
 	cfg.Store = p.Store
 	cfg.RefreshBefore, cfg.RefreshTimeout = p.RefreshBefore, p.Timeout
 	return tokensource.New(cfg)
+}
+
+// careful is a client that does not refresh while nothing can be saved, as on a full disk.
+// A Source asks it to, because it can go on with a pair that is only in memory. But a
+// command ends soon, and would take the only good pair with it.
+type careful struct {
+	*ags.Client
+
+	store *boundstore.Store
+}
+
+// Refresh refreshes a pair, unless the last Save has failed: that of the mark that a
+// refresh is under way.
+func (c careful) Refresh(ctx context.Context, t *ags.Token) (*ags.Token, error) {
+	if err := c.store.Unsaved(); err != nil {
+		return nil, &exit.Error{
+			Status: exit.Failure, Err: fmt.Errorf("the session is not refreshed, because it cannot be saved: %w", err),
+			Hint: "make room or make its folder writable; agsauth doctor says more",
+		}
+	}
+	return c.Client.Refresh(ctx, t)
 }
 
 func clientConfig(s *config.Settings, transport *http.Transport) ags.Config {

@@ -1,12 +1,15 @@
 package profile_test
 
 import (
+	"context"
 	"encoding/pem"
 	"errors"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -14,6 +17,7 @@ import (
 
 	"github.com/agsauth/agsauth/ags"
 	"github.com/agsauth/agsauth/agstest"
+	"github.com/agsauth/agsauth/cmd/agsauth/internal/boundstore"
 	"github.com/agsauth/agsauth/cmd/agsauth/internal/config"
 	"github.com/agsauth/agsauth/cmd/agsauth/internal/exit"
 	"github.com/agsauth/agsauth/cmd/agsauth/internal/profile"
@@ -165,4 +169,44 @@ func TestTransport_TrustsTheAuthoritiesOfTheFile(t *testing.T) {
 		}
 		transport.CloseIdleConnections()
 	}
+}
+
+// full is a store on a disk that is full while it is set.
+type full struct {
+	tokensource.Store
+
+	full bool
+}
+
+func (f *full) Save(ctx context.Context, record []byte) error {
+	if f.full {
+		return syscall.ENOSPC
+	}
+	return f.Store.Save(ctx, record)
+}
+
+func TestNewSource_DoesNotRefreshWhatItCannotSave(t *testing.T) {
+	srv := agstest.NewServer(agstest.Config{AccessLifetime: time.Second})
+	defer srv.Close()
+	s := settings(t, srv.URL)
+	require.NoError(t, signOn(t, s, keys{}))
+	time.Sleep(1100 * time.Millisecond) // the access token expires
+	token := func(isFull bool) error {
+		p, err := profile.Open(t.Context(), s, keys{})
+		require.NoError(t, err)
+		defer func() { assert.NoError(t, p.Close()) }()
+		bound, ok := p.Store.(*boundstore.Store)
+		require.True(t, ok)
+		bound.Store = &full{bound.Store, isFull}
+		source, err := p.NewSource(tokensource.Config{})
+		require.NoError(t, err)
+		defer func() { _ = source.Close() }()
+		_, err = source.TokenContext(t.Context())
+		return err
+	}
+	err := token(true)
+	require.ErrorIs(t, err, syscall.ENOSPC)
+	assert.Equal(t, exit.Failure, exit.StatusOf(err))
+	assert.Zero(t, srv.Count(agstest.Refresh))
+	require.NoError(t, token(false), "the session is not lost")
 }
