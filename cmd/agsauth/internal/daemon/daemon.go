@@ -79,10 +79,12 @@ func New(cfg Config) (*Daemon, error) {
 	if d.cfg.WatchEvery <= 0 {
 		d.cfg.WatchEvery = time.Second
 	}
+	taken := []string{cfg.WatchedFile}
 	for _, s := range cfg.Sinks {
-		if err := s.check(); err != nil {
+		if err := errorOf(s.checkApart(taken), s.check()); err != nil {
 			return nil, err
 		}
+		taken = append(taken, s.Path)
 	}
 	d.metrics = newMetrics(cfg.Version, d.status)
 	return d, nil

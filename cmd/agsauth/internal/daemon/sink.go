@@ -83,6 +83,27 @@ func (s Sink) check() error {
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
+// checkApart refuses a sink that would replace another one, or the session itself. An empty
+// path is no file.
+func (s Sink) checkApart(taken []string) error {
+	for _, path := range taken {
+		if path != "" && isSameFile(path, s.Path) {
+			return fmt.Errorf("sink %s: that file is in use, for the session or as another sink; choose another one", s.Path)
+		}
+	}
+	return nil
+}
+
+// isSameFile reports whether two paths name one file, which need not exist.
+func isSameFile(a, b string) bool {
+	if x, y := look(a), look(b); x != nil && y != nil {
+		return os.SameFile(x, y)
+	}
+	a, errA := filepath.Abs(a)
+	b, errB := filepath.Abs(b)
+	return errA == nil && errB == nil && a == b
+}
+
 // pattern is that of the temporary files beside the sink.
 func (s Sink) pattern() string {
 	return "." + filepath.Base(s.Path) + ".*.tmp"
