@@ -137,6 +137,9 @@ func (l *liveSession) login() tokensource.LoginFunc {
 // signOn signs on with what the parameters are now.
 func (l *liveSession) signOn(ctx context.Context, ended *tokensource.LoginRequiredError) (*ags.Token, error) {
 	now := l.now.Load()
+	if err := profile.CheckWritable(now.settings); err != nil {
+		return nil, err
+	}
 	resolved := *now.resolved
 	resolved.Values = maps.Clone(resolved.Values) // discovery may add the service
 	s := &signingOn{

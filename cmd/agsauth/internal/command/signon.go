@@ -42,6 +42,9 @@ func (s *signingOn) run(ctx context.Context) error {
 		announce(s.env, "Already signed in", s.resolved, status)
 		return nil
 	}
+	if err := profile.CheckWritable(s.settings); err != nil {
+		return err
+	}
 	attempt, err := s.prepare(ctx, status)
 	if err != nil {
 		return err
