@@ -40,6 +40,12 @@ cannot be executed, and 127 if it was not found.`,
 		Example: `    agsauth exec -- sh -c 'curl -H "Authorization: Bearer $AGSAUTH_TOKEN" https://api.example.com/v1/profile'
     agsauth exec --proxy -- python3 worker.py`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := notBelowZero("min-validity", validFor); err != nil {
+				return err
+			}
+			if useProxy && validFor > 0 {
+				return exit.Usagef("flags --proxy and --min-validity exclude each other; the proxy renews its token by itself")
+			}
 			path, err := child.Find(args[0])
 			if err != nil {
 				return err

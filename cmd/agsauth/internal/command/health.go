@@ -20,6 +20,9 @@ and ends with status 0 if it has and 1 if not. It is for images without a shell 
 		Example: `    agsauth health 127.0.0.1:9464
     agsauth health --wait 30s unix:/run/agsauth/ops.sock`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := notBelowZero("wait", h.Wait); err != nil {
+				return err
+			}
 			h.Target = args[0]
 			answer, err := h.Ask(cmd.Context())
 			switch {

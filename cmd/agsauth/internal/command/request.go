@@ -30,6 +30,9 @@ so that a script does not take it for the answer.`,
 		Example: `    agsauth request /v1/profile
     agsauth request -d '{"name":"x"}' --fail /v1/profile`,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if err := notBelowZero("max-time", maxTime); err != nil {
+				return err
+			}
 			call.Stdin, call.HasData = env.In, cmd.Flags().Changed("data")
 			p, err := open(env, cmd)
 			if err != nil {

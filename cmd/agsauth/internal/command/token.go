@@ -28,6 +28,9 @@ stays empty. Any number of these commands may run at once: one of them refreshes
 			if !ok {
 				return exit.Usagef("flag --format: there is no format %q; use raw, header, json, curl or envoy-sds", format)
 			}
+			if err := notBelowZero("min-validity", validFor); err != nil {
+				return err
+			}
 			token, err := getToken(env, cmd, validFor)
 			if err != nil {
 				return err

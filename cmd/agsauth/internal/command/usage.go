@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/agsauth/agsauth/cmd/agsauth/internal/exit"
 )
 
 // settingFlag marks the flags that set a setting of the profile. They are listed apart
@@ -97,4 +100,12 @@ func printFlags(cmd *cobra.Command, title string, flags []*pflag.Flag) {
 		fmt.Fprintf(table, "    %s--%s%s\t%s\n", short, flag.Name, placeholder, usage)
 	}
 	_ = table.Flush()
+}
+
+// notBelowZero returns a usage error for the flag of a duration that makes no sense.
+func notBelowZero(name string, d time.Duration) error {
+	if d < 0 {
+		return exit.Usagef("flag --%s: %s is below zero; use a duration such as 30s", name, d)
+	}
+	return nil
 }
