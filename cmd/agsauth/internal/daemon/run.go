@@ -98,7 +98,7 @@ func (r *run) awaitServers() {
 // awaitSignOn waits until no refresh or sign-on is under way. Close waits for a refresh, but
 // drops a sign-on, whose device would be registered in vain.
 func (r *run) awaitSignOn() {
-	for deadline := time.Now().Add(signOnWait); r.src.Status().Busy && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(signOnWait); r.status().Busy && time.Now().Before(deadline); {
 		time.Sleep(20 * time.Millisecond)
 	}
 }

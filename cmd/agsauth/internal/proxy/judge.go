@@ -152,16 +152,14 @@ func hasParentSegment(path string) bool {
 	return false
 }
 
-// overlong replaces the encodings of the dot, the slash and the backslash that UTF-8
-// forbids.
-var overlong = strings.NewReplacer("\xc0\xae", ".", "\xc0\xaf", "/", "\xc1\x9c", `\`)
-
 // withoutOddities returns a path without control characters, which some servers ignore, and
-// without overlong encodings, which some understand.
+// without the encodings of the dot, the slash and the backslash that UTF-8 forbids, which
+// some servers understand.
 func withoutOddities(path string) string {
 	isOdd := func(c byte) bool { return c < ' ' || c == 0xc0 || c == 0xc1 }
 	for i := range len(path) {
 		if isOdd(path[i]) {
+			overlong := strings.NewReplacer("\xc0\xae", ".", "\xc0\xaf", "/", "\xc1\x9c", `\`)
 			return strings.Map(func(r rune) rune {
 				if r < ' ' {
 					return -1
