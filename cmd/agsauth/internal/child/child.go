@@ -45,11 +45,12 @@ func notRun(status int, name, why string) error {
 }
 
 // Own gives an error of this program the status that tells it from those of the child.
-func Own(err error) error {
+// command is that of [agsexit.Message].
+func Own(err error, command func(name string) string) error {
 	if err == nil {
 		return nil
 	}
-	return &agsexit.Error{Status: StatusOwn, Err: errors.New(agsexit.Message(err))}
+	return &agsexit.Error{Status: StatusOwn, Err: errors.New(agsexit.Message(err, command))}
 }
 
 // Environ returns the environment env with the variables of vars in it, each of which

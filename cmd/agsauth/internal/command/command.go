@@ -29,6 +29,8 @@ type Env struct {
 	ConfigHome, StateHome string
 	Keyring               profile.Keyring
 
+	// resolved is the profile of the command, if it has one.
+	resolved atomic.Pointer[config.Resolved]
 	// session is the session that the command has opened, if any.
 	session atomic.Pointer[tokensource.Source]
 	// signOns counts the calls of a sign-on that are under way.
@@ -74,7 +76,7 @@ func Run(ctx context.Context, env *Env, args []string) int {
 		// What the interruption has ended may wrap it in an error of its own.
 		err = cause
 	}
-	if text := exit.Message(err); text != "" {
+	if text := exit.Message(err, env.commandOf()); text != "" {
 		fmt.Fprintf(env.Err, "agsauth: %s\n", text)
 	}
 	return exit.StatusOf(err)
@@ -166,7 +168,19 @@ func resolve(env *Env, cmd *cobra.Command) (*config.Resolved, error) {
 			given[name] = flag.Value.String()
 		}
 	}
-	return config.Resolve(config.Sources{Flags: given, LookupEnv: env.LookupEnv, ConfigHome: env.ConfigHome, StateHome: env.StateHome})
+	r, err := config.Resolve(config.Sources{Flags: given, LookupEnv: env.LookupEnv, ConfigHome: env.ConfigHome, StateHome: env.StateHome})
+	if err == nil {
+		env.resolved.Store(r)
+	}
+	return r, err
+}
+
+// commandOf returns what names the commands of the profile that is in use; nil if none is.
+func (e *Env) commandOf() func(name string) string {
+	if r := e.resolved.Load(); r != nil {
+		return r.Command
+	}
+	return nil
 }
 
 func keys() []string {

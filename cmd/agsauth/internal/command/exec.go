@@ -55,7 +55,7 @@ cannot be executed, and 127 if it was not found.`,
 			}
 			token, err := getToken(env, cmd, validFor)
 			if err != nil {
-				return child.Own(err)
+				return env.own(err)
 			}
 			return child.Replace(path, args, child.Environ(os.Environ(), map[string]string{envToken: token.AccessToken}))
 		},
@@ -72,31 +72,31 @@ cannot be executed, and 127 if it was not found.`,
 func runBehindProxy(env *Env, cmd *cobra.Command, path string, args []string) (err error) {
 	p, err := open(env, cmd)
 	if err != nil {
-		return child.Own(err)
+		return env.own(err)
 	}
 	defer closeAll(&err, p.Close)
 	if p.API == nil {
-		return child.Own(exit.Usagef("no API is set; use --api URL, AGSAUTH_API, or the configuration file"))
+		return env.own(exit.Usagef("no API is set; use --api URL, AGSAUTH_API, or the configuration file"))
 	}
 	source, err := p.newSource(tokensource.Config{})
 	if err != nil {
-		return child.Own(err)
+		return env.own(err)
 	}
 	defer closeAll(&err, source.Close)
 	// A session that has ended is told before the program begins.
 	if _, err := source.TokenContext(cmd.Context()); err != nil {
-		return child.Own(err)
+		return env.own(err)
 	}
 	key := proxy.NewKey()
 	server, err := proxy.New(proxy.Config{Upstream: p.API, Source: source, Base: p.apiTransport(), Key: key})
 	if err != nil {
-		return child.Own(err)
+		return env.own(err)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(cmd.Context()))
 	listener, err := proxy.ListenTCP(ctx, "127.0.0.1:0", nil, true)
 	if err != nil {
 		cancel()
-		return child.Own(err)
+		return env.own(err)
 	}
 	stopped := make(chan struct{})
 	go func() {
@@ -115,6 +115,9 @@ func runBehindProxy(env *Env, cmd *cobra.Command, path string, args []string) (e
 		envProxyURL: "http://" + listener.Addr().String(), envProxyKey: key.Reveal(),
 	}), signals)
 }
+
+// own gives an error of this program its status, and says what to do.
+func (e *Env) own(err error) error { return child.Own(err, e.commandOf()) }
 
 // keepFresh keeps an idle session fresh until ctx ends.
 func keepFresh(ctx context.Context, source *tokensource.Source) { _ = source.Run(ctx) }

@@ -141,9 +141,7 @@ func (f *proxyFlags) config(env *Env, p *opened) (cfg proxy.Config, err error) {
 	if cfg.Upstream == nil {
 		return cfg, exit.Usagef("no API is set; use --upstream URL, --api URL, AGSAUTH_API, or the configuration file")
 	}
-	if name := p.resolved.Profile; name.Origin != "default" {
-		cfg.LoginCommand = "agsauth login --profile " + name.Text
-	}
+	cfg.LoginCommand = p.resolved.Command("login")
 	switch {
 	case f.key:
 		cfg.Key = proxy.NewKey()

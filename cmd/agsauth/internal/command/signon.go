@@ -37,8 +37,8 @@ func (s *signingOn) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	isLive := statusview.View{Status: status}.SignedIn()
-	if isLive && !s.flags.force {
+	view := statusview.View{Status: status}
+	if view.Renewable() && !s.flags.force {
 		announce(s.env, "Already signed in", s.resolved, status)
 		return nil
 	}
@@ -50,7 +50,8 @@ func (s *signingOn) run(ctx context.Context) error {
 		return err
 	}
 	// A Source does not call its Login after a sign-out: that was a person's wish.
-	again := isLive || status.Reason == tokensource.SignedOut
+	// Nor while there is an access token, even if no refresh can replace it.
+	again := view.SignedIn() || status.Reason == tokensource.SignedOut
 	if status, err = s.signOn(ctx, attempt, again); err != nil {
 		return err
 	}

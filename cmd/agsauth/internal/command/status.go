@@ -99,7 +99,7 @@ func showStatus(env *Env, cmd *cobra.Command, flags statusFlags) (err error) {
 
 func viewOf(resolved *config.Resolved, flags statusFlags) statusview.View {
 	return statusview.View{
-		Profile: resolved.Profile.Text, Gateway: resolved.Values["gateway"].Display(),
+		Profile: resolved.Profile.Text, Command: resolved.Command, Gateway: resolved.Values["gateway"].Display(),
 		Now: time.Now(), Location: time.Local, MinValidity: flags.minValidity,
 	}
 }

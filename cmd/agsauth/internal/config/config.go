@@ -132,6 +132,14 @@ func (r *Resolved) choose(s Sources, setting Setting, inFile map[string]string, 
 // Set sets a value that a command has found out, for example by asking the user.
 func (r *Resolved) Set(key, text, origin string) { r.Values[key] = Value{text, origin} }
 
+// Command returns the command line of a command of this program for the same profile.
+func (r *Resolved) Command(name string) string {
+	if r.Profile.Origin == "default" {
+		return "agsauth " + name
+	}
+	return "agsauth " + name + " --profile " + r.Profile.Text
+}
+
 // InFile describes the profile's table of the configuration file.
 func (r *Resolved) InFile() string {
 	return fmt.Sprintf("file %s, profile %s", r.File.Text, r.Profile.Text)

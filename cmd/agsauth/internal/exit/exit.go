@@ -87,13 +87,17 @@ func isUnreachable(err error) bool {
 
 // Message returns the text of err for standard error, on one line: what happened, and what
 // to do. The text of a call of the gateway has its correlation identifier in it. It is
-// empty if there is nothing to say.
-func Message(err error) string {
+// empty if there is nothing to say. command returns the command line of a command for the
+// same profile; nil means "agsauth NAME".
+func Message(err error, command func(name string) string) string {
+	if command == nil {
+		command = func(name string) string { return "agsauth " + name }
+	}
 	text := err.Error()
 	var own *Error
 	switch {
 	case !errors.As(err, &own):
-		text += hint(err)
+		text += hint(err, command)
 	case own.Err == nil:
 		return ""
 	}
@@ -101,12 +105,12 @@ func Message(err error) string {
 }
 
 // hint says what to do about an error that has no hint of its own.
-func hint(err error) string {
+func hint(err error, command func(name string) string) string {
 	switch StatusOf(err) {
 	case SignIn:
-		return "; to sign in again, run agsauth login"
+		return "; to sign in again, run " + command("login")
 	case Unreachable:
-		return "; try again later, or run agsauth doctor"
+		return "; try again later, or run " + command("doctor")
 	}
 	return ""
 }

@@ -59,6 +59,9 @@ func TestMessage(t *testing.T) {
 			"ags: refresh: status 503 (correlation id c-1); try again later, or run agsauth doctor",
 		},
 	} {
-		assert.Equal(t, tt.want, exit.Message(tt.err))
+		assert.Equal(t, tt.want, exit.Message(tt.err, nil))
 	}
+	ofProfile := func(name string) string { return "agsauth " + name + " --profile b" }
+	assert.Contains(t, exit.Message(&tokensource.LoginRequiredError{Reason: tokensource.NoSession}, ofProfile), "run agsauth login --profile b")
+	assert.Contains(t, exit.Message(&ags.Error{Op: "refresh", Status: 503}, ofProfile), "run agsauth doctor --profile b")
 }

@@ -19,8 +19,11 @@ import (
 type View struct {
 	// Profile is the name of the profile, and Gateway the gateway's URL.
 	Profile, Gateway string
-	Status           tokensource.Status
-	Now              time.Time
+	// Command returns the command line of a command of this profile. Nil means
+	// "agsauth NAME".
+	Command func(name string) string
+	Status  tokensource.Status
+	Now     time.Time
 	// Location is the time zone of Text. Nil means UTC.
 	Location *time.Location
 	// MinValidity is how long the access token must remain valid; zero means that this
@@ -56,6 +59,12 @@ func (v View) SignedIn() bool {
 	case tokensource.Unknown, tokensource.Ended:
 	}
 	return false
+}
+
+// Renewable reports whether there is a session that a refresh can extend, as far as is
+// known.
+func (v View) Renewable() bool {
+	return v.SignedIn() && v.Status.Reason == 0 && v.Status.RejectedAt.IsZero()
 }
 
 // Remaining returns how long the access token can be used from now, without a refresh.

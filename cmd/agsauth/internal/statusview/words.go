@@ -30,18 +30,23 @@ func (v View) Announcement(what string) string {
 	return text
 }
 
-// login is a line of its own, so that it can be copied.
-const login = "Run: agsauth login"
+// run says to run a command. It is a line of its own, so that it can be copied.
+func (v View) run(name string) string {
+	if v.Command == nil {
+		return "Run: agsauth " + name
+	}
+	return "Run: " + v.Command(name)
+}
 
 // sentences says what will happen next, and what to do.
 func (v View) sentences() []string {
 	st := v.Status
 	list := []string{v.outlook()}
 	switch {
-	case v.SignedIn() && st.Reason == 0 && st.RejectedAt.IsZero():
+	case v.Renewable():
 		list = append(list, v.end())
 	case st.Phase != tokensource.Unknown:
-		list = append(list, login)
+		list = append(list, v.run("login"))
 	}
 	if st.Err != nil {
 		text := "The last attempt failed: " + st.Err.Error() + "."
@@ -51,13 +56,13 @@ func (v View) sentences() []string {
 		list = append(list, text)
 	}
 	if st.SignOutPending {
-		list = append(list, "The gateway has not been told of the sign-out.", "Run: agsauth logout")
+		list = append(list, "The gateway has not been told of the sign-out.", v.run("logout"))
 	}
 	if st.RejectedAt.IsZero() && !st.AttemptAt.IsZero() {
 		list = append(list, fmt.Sprintf("Another process began a refresh on %s. If it was killed, the outcome is unknown.", v.date(st.AttemptAt)))
 	}
 	if st.Unsaved {
-		list = append(list, "The session could not be saved.", "Run: agsauth doctor")
+		list = append(list, "The session could not be saved.", v.run("doctor"))
 	}
 	if v.MinValidity > 0 {
 		list = append(list, v.validity())
