@@ -108,16 +108,17 @@ func ask(ctx context.Context, client *http.Client, address string) (string, erro
 		return "", fmt.Errorf("no answer: %w", errors.Unwrap(err)) // without the URL
 	}
 	defer resp.Body.Close()
+	if resp.Header.Get(opsField) == "" {
+		// The body may be that of an API, and not for everybody.
+		return "", fmt.Errorf("it answers %s, but not as the operations listener of a daemon or proxy does; use the address of --ops-listen", resp.Status)
+	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
 	if err != nil {
 		return "", fmt.Errorf("no whole answer: %w", err)
 	}
 	line, _, _ := strings.Cut(strings.TrimSpace(string(body)), "\n")
-	switch resp.StatusCode {
-	case http.StatusOK:
+	if resp.StatusCode == http.StatusOK {
 		return line, nil
-	case http.StatusServiceUnavailable:
-		return line, fmt.Errorf("not ready: %s", line)
 	}
-	return line, fmt.Errorf("it answers %s: is this the operations listener of a daemon?", resp.Status)
+	return line, fmt.Errorf("not ready: %s", line)
 }

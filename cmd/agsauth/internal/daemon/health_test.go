@@ -41,13 +41,17 @@ func TestHealth_OfADaemon(t *testing.T) {
 	require.NoError(t, <-waited)
 }
 
-// serve answers each request with the next of the statuses, the last of them for ever.
+// serve answers each request with the next of the statuses, the last of them for ever. The
+// answer is that of an operations listener, but for a redirect.
 func serve(t *testing.T, listener net.Listener, statuses ...int) (url string, count *atomic.Int32) {
 	t.Helper()
 	count = &atomic.Int32{}
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		n := min(int(count.Add(1)), len(statuses))
 		w.Header().Set("Location", "/livez")
+		if statuses[n-1] != http.StatusFound {
+			w.Header().Set("Agsauth-Probe", "1")
+		}
 		w.WriteHeader(statuses[n-1])
 		_, _ = w.Write([]byte("first line\nsecond line\n"))
 	}))
@@ -86,8 +90,16 @@ func TestHealth_GivesUp(t *testing.T) {
 func TestHealth_OfSomethingElse(t *testing.T) {
 	url, count := serve(t, nil, 302)
 	_, err := daemon.Health{Target: url}.Ask(t.Context())
-	require.EqualError(t, err, "it answers 302 Found: is this the operations listener of a daemon?")
+	require.EqualError(t, err, "it answers 302 Found, but not as the operations listener of a daemon or proxy does; use the address of --ops-listen")
 	assert.EqualValues(t, 1, count.Load(), "no redirect is followed")
+
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte("account 1663"))
+	}))
+	defer api.Close()
+	answer, err := daemon.Health{Target: api.URL}.Ask(t.Context())
+	require.ErrorContains(t, err, "it answers 200 OK, but not as")
+	assert.NotContains(t, answer+err.Error(), "1663")
 
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

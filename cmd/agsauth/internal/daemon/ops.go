@@ -51,11 +51,16 @@ func (d *Daemon) whyNotReady() string {
 	return notReady(d.status())
 }
 
+// opsField is a header field of each answer to a probe. It tells the answer from that of
+// another server, such as an API behind a proxy.
+const opsField = "Agsauth-Probe"
+
 // probe answers 200, or 503 with the reason that why returns.
 func probe(why func() string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set(opsField, "1")
 		reason := why()
 		if reason == "" {
 			_, _ = io.WriteString(w, "ok\n")
