@@ -74,7 +74,7 @@ func TestLogin_AsksForAllAndLetsChoose(t *testing.T) {
 	login.WaitFor("Number (1-2): ")
 	require.True(t, login.HasEcho())
 	assert.Contains(t, login.Text(), "Several accounts match:\r\n  1  1663  username=dave\r\n  2  1664  username=dave\r\n")
-	login.Press("2\n")
+	login.Press("1664\n")
 	require.Equal(t, 0, login.Wait(), login.Text())
 	login.WaitFor("Signed in: account 1664, device PUB_1.")
 	assert.NotContains(t, login.Text(), "sesame")

@@ -18,6 +18,9 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
+// codeDeviceLimit is the gateway's error code for an account that may have no more devices.
+const codeDeviceLimit = 20007
+
 // loginFlags are the flags of the command login.
 type loginFlags struct {
 	parameters []string
@@ -31,9 +34,11 @@ func newLogin(env *Env) *cobra.Command {
 		Use: "login", GroupID: groupSession, Args: cobra.NoArgs,
 		Short: "Sign on, and store the session",
 		Long: `Login signs on at the gateway and stores the session for all later commands.
-While there is a live session it does nothing, unless --force is given. The
-device stays the same for ever: each sign-on sends the client identifier of
-the one before.
+While there is a live session it does nothing, unless --force is given. Each
+sign-on sends the client identifier of the one before, so that the device
+stays the same. But a device belongs to one account: signing on to another
+account of the user registers a new device, each time, and an account may have
+only a few. Use a profile for each account.
 
 The gateway says which parameters it needs. Login takes them from --param,
 from the file of --param-file, and from the profile, and asks for the others
@@ -99,9 +104,9 @@ func openTerminal(env *Env) (ask signon.Asker, closeAsker func() error, err erro
 func loginError(env *Env, err error) error {
 	if input, ok := errors.AsType[*signon.InputError](err); ok {
 		for _, account := range input.Accounts {
-			fmt.Fprintln(env.Err, "  "+terminal.Printable(account.String()))
+			fmt.Fprintln(env.Err, "agsauth: account "+terminal.Printable(account.String()))
 		}
-		return &exit.Error{Status: exit.Usage, Err: errors.New(input.Problem), Hint: input.Remedy}
+		return &exit.Error{Status: exit.Usage, Err: errors.New(input.Problem), Hint: terminal.Printable(input.Remedy)}
 	}
 	switch {
 	case errors.Is(err, terminal.ErrInterrupted):
@@ -113,7 +118,13 @@ func loginError(env *Env, err error) error {
 	if ended, ok := errors.AsType[*tokensource.LoginRequiredError](err); ok && ended.Err != nil {
 		err = ended.Err
 	}
+	call, isCall := errors.AsType[*ags.Error](err)
 	switch {
+	case isCall && call.Code == codeDeviceLimit:
+		return &exit.Error{
+			Status: exit.Failure, Err: err,
+			Hint: "the account has as many devices as it may have; have one of them deleted at the operator, or use the profile that has signed on to this account before",
+		}
 	case errors.Is(err, ags.ErrUnauthorized):
 		return &exit.Error{Status: exit.Failure, Err: err, Hint: "check the user name, the password and the service"}
 	case errors.Is(err, ags.ErrForbidden):

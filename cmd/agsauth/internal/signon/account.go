@@ -114,14 +114,25 @@ func PickAccount(accounts []Account, wanted string) (int, error) {
 	if len(matches) == 1 {
 		return matches[0], nil
 	}
-	problem := "no account matches --account"
-	if len(matches) > 1 {
-		problem = fmt.Sprintf("%d accounts match --account", len(matches))
+	if len(matches) == 0 {
+		return 0, &InputError{Problem: "no account matches --account", Remedy: remedyOf(accounts), Accounts: accounts}
 	}
-	return 0, &InputError{Problem: problem, Remedy: accountRemedy, Accounts: accounts}
+	var candidates []Account
+	for _, i := range matches {
+		candidates = append(candidates, accounts[i])
+	}
+	return 0, &InputError{
+		Problem: fmt.Sprintf("%d accounts match --account", len(matches)), Remedy: remedyOf(candidates), Accounts: candidates,
+	}
 }
 
-const accountRemedy = "use --account with an identifier, or name=value, of one of these accounts"
+// remedyOf says how to name one of the accounts. What several have in common names none.
+func remedyOf(accounts []Account) string {
+	if len(accounts) > 0 && accounts[0].ID != "" {
+		return "use --account with the identifier of one of these accounts"
+	}
+	return "use --account with name=value that only one of these accounts has"
+}
 
 // Picker chooses an account after a sign-on that matches several.
 type Picker struct {
@@ -151,5 +162,5 @@ func (p Picker) Pick(ctx context.Context, accounts []Account) (int, error) {
 			return i, nil
 		}
 	}
-	return 0, &InputError{Problem: "several accounts match, and there is no terminal to ask on", Remedy: accountRemedy, Accounts: accounts}
+	return 0, &InputError{Problem: "several accounts match, and there is no terminal to ask on", Remedy: remedyOf(accounts), Accounts: accounts}
 }

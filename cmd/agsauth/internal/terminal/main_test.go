@@ -39,7 +39,7 @@ func ask(question string) int {
 		answer, err = t.ReadLine(ctx, "Name: ")
 	case "choice":
 		var i int
-		i, err = t.Choose(ctx, "Accounts:", []string{"first", "sec\x1b[31mond"})
+		i, err = t.Choose(ctx, "Accounts:", []string{"first", "sec\x1b[31mond", "1664  username=dave", "twin  a", "twin  b"})
 		answer = fmt.Sprint("index ", i)
 	}
 	if errors.Is(err, terminal.ErrInterrupted) {

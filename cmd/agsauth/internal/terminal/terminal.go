@@ -86,8 +86,9 @@ func (t *Terminal) ReadPassword(ctx context.Context, prompt string) (string, err
 	return t.ask(ctx, prompt, &echo{file: t.in, state: state})
 }
 
-// Choose prints a numbered list and asks for a number until it gets one of the list.
-// It returns the index of the choice. Errors are those of ReadLine.
+// Choose prints a numbered list and asks for a number until it gets one of the list. It
+// also takes the name of an option, which ends before two spaces. It returns the index of
+// the choice. Errors are those of ReadLine.
 func (t *Terminal) Choose(ctx context.Context, title string, options []string) (int, error) {
 	fmt.Fprintln(t.out, Printable(title))
 	for i, option := range options {
@@ -99,11 +100,27 @@ func (t *Terminal) Choose(ctx context.Context, title string, options []string) (
 		if err != nil {
 			return 0, err
 		}
-		if n, err := strconv.Atoi(line); err == nil && n >= 1 && n <= len(options) {
-			return n - 1, nil
+		if i, ok := chosen(line, options); ok {
+			return i, nil
 		}
 		fmt.Fprintf(t.out, "Type a number from 1 to %d.\n", len(options))
 	}
+}
+
+// chosen returns the index of the option that line means: by its number, or else by its
+// name, which no other option may have.
+func chosen(line string, options []string) (index int, ok bool) {
+	if n, err := strconv.Atoi(line); err == nil && n >= 1 && n <= len(options) {
+		return n - 1, true
+	}
+	found := 0
+	for i, option := range options {
+		if name, _, _ := strings.Cut(option, "  "); name == line {
+			index = i
+			found++
+		}
+	}
+	return index, found == 1
 }
 
 // echo is the mode of a terminal before its echo was turned off.

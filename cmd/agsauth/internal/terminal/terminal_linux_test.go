@@ -100,15 +100,23 @@ func TestReadLine_EndOfInput(t *testing.T) {
 
 func TestChoose(t *testing.T) {
 	p, out := start(t, "choice")
-	p.WaitFor("Number (1-2): ")
-	for _, wrong := range []string{"3", "0", "-1", "second", ""} {
+	p.WaitFor("Number (1-5): ")
+	for _, wrong := range []string{"6", "0", "-1", "third", "twin", ""} {
 		p.Press(wrong + "\n")
 	}
 	p.Press("2\n")
 	require.Equal(t, 0, p.Wait())
 	assert.Equal(t, "index 1<nil>", out.String())
-	assert.Equal(t, 5, strings.Count(p.Text(), "Type a number from 1 to 2."))
+	assert.Equal(t, 6, strings.Count(p.Text(), "Type a number from 1 to 5."))
 	assert.Contains(t, p.Text(), "Accounts:\r\n  1  first\r\n  2  sec\ufffd[31mond\r\n")
+}
+
+func TestChoose_ByName(t *testing.T) {
+	p, out := start(t, "choice")
+	p.WaitFor("Number (1-5): ")
+	p.Press("1664\n")
+	require.Equal(t, 0, p.Wait())
+	assert.Equal(t, "index 2<nil>", out.String())
 }
 
 func TestOpen_NoTerminal(t *testing.T) {
