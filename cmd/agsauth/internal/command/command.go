@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync/atomic"
 
 	"github.com/adrg/xdg"
@@ -16,6 +17,7 @@ import (
 	"github.com/agsauth/agsauth/cmd/agsauth/internal/config"
 	"github.com/agsauth/agsauth/cmd/agsauth/internal/exit"
 	"github.com/agsauth/agsauth/cmd/agsauth/internal/profile"
+	"github.com/agsauth/agsauth/cmd/agsauth/internal/terminal"
 	"github.com/agsauth/agsauth/tokensource"
 )
 
@@ -35,6 +37,8 @@ type Env struct {
 	session atomic.Pointer[tokensource.Source]
 	// signOns counts the calls of a sign-on that are under way.
 	signOns atomic.Int32
+	// outErr is the first error of writing to Out.
+	outErr atomic.Pointer[error]
 	// signalsTaken is closed when the command handles signals itself.
 	signalsTaken chan struct{}
 }
@@ -64,6 +68,7 @@ func Run(ctx context.Context, env *Env, args []string) int {
 	root, started := newRoot(env)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
+	err = env.outputError(err)
 	var own *exit.Error
 	switch cause := context.Cause(ctx); {
 	case err == nil:
@@ -99,7 +104,7 @@ any language access tokens that are valid.`,
 		PersistentPreRun: func(cmd *cobra.Command, _ []string) { *started = cmd.HasParent() },
 	}
 	root.SetIn(env.In)
-	root.SetOut(env.Out)
+	root.SetOut(output{env})
 	root.SetErr(env.Err)
 	root.SetUsageFunc(printUsage)
 	root.AddGroup(&cobra.Group{ID: groupSession, Title: "The session:"},
@@ -219,11 +224,24 @@ func open(env *Env, cmd *cobra.Command) (*opened, error) {
 }
 
 // newSource returns the session of the profile. The caller must close it before the
-// profile.
+// profile. Unless cfg has an OnEvent, what happens to the store is told on standard error.
 func (o *opened) newSource(cfg tokensource.Config) (*tokensource.Source, error) {
+	if cfg.OnEvent == nil {
+		cfg.OnEvent = o.env.tellOfStore
+	}
 	source, err := o.NewSource(cfg)
 	if err == nil {
 		o.env.session.Store(source)
 	}
 	return source, err
+}
+
+// tellOfStore tells what a person should know about the store: that it was damaged, could
+// not be used, or was repaired.
+func (e *Env) tellOfStore(event tokensource.Event) {
+	if event.Kind != tokensource.EventStoreFailed && event.Kind != tokensource.EventStoreRepaired || event.Err == nil {
+		return
+	}
+	text := strings.ReplaceAll(event.Err.Error(), "\n", "; ")
+	fmt.Fprintf(e.Err, "agsauth: the store of the session: %s\n", terminal.Printable(text))
 }

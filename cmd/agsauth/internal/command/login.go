@@ -136,7 +136,7 @@ func loginError(env *Env, err error) error {
 // announce prints what the session is now.
 func announce(env *Env, what string, resolved *config.Resolved, st tokensource.Status) {
 	view := statusview.View{Profile: resolved.Profile.Text, Command: resolved.Command, Status: st, Now: time.Now(), Location: time.Local}
-	fmt.Fprint(env.Out, view.Announcement(what))
+	env.print(view.Announcement(what))
 }
 
 // liveStatus returns the stored session's status. If its access token has expired it asks

@@ -35,7 +35,7 @@ account may have only a few.`,
 				if err := errors.Join(p.Store.Delete(cmd.Context()), p.resolved.Forget()); err != nil {
 					return fmt.Errorf("forget the device: %w", err)
 				}
-				fmt.Fprintln(env.Out, "The device is forgotten.")
+				env.print("The device is forgotten.\n")
 				if own, ok := errors.AsType[*exit.Error](told); ok {
 					own.Hint = "nothing is left here to tell it with; the session expires there"
 				}
@@ -66,7 +66,7 @@ func endSession(ctx context.Context, p *opened) (err error) {
 	said := "The session is ended."
 	switch source.Status().Reason {
 	case tokensource.NoSession:
-		fmt.Fprintln(p.env.Out, "There is no session.")
+		p.env.print("There is no session.\n")
 		return nil
 	case tokensource.SignedOut: // the gateway may still have to be told
 		said = "The session has been signed out before."
@@ -76,7 +76,7 @@ func endSession(ctx context.Context, p *opened) (err error) {
 	if tokensource.ClassOf(err) == tokensource.ClassStore || ctx.Err() != nil {
 		return err
 	}
-	fmt.Fprintln(p.env.Out, said)
+	p.env.print(said + "\n")
 	return p.signOutError(err)
 }
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"time"
 
@@ -60,6 +59,9 @@ in RFC 3339, in UTC, and in seconds since 1970.`,
 func showStatus(env *Env, cmd *cobra.Command, flags statusFlags) (err error) {
 	resolved, err := resolve(env, cmd)
 	if err != nil {
+		return err
+	}
+	if _, err := resolved.Settings(); err != nil {
 		return err
 	}
 	view := viewOf(resolved, flags)
@@ -129,10 +131,10 @@ func printStatus(env *Env, flags statusFlags, view statusview.View) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(env.Out, "%s", text)
+		env.print(string(text))
 	} else {
 		can := terminal.ViewOf(env.Out, os.Getenv)
-		fmt.Fprint(env.Out, view.Text(statusview.Look{Width: can.Width, Color: can.Color}))
+		env.print(view.Text(statusview.Look{Width: can.Width, Color: can.Color}))
 	}
 	switch {
 	case !view.SignedIn():

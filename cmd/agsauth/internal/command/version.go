@@ -14,7 +14,7 @@ func newVersion(env *Env) *cobra.Command {
 		Use: "version", GroupID: groupOther, Args: cobra.NoArgs,
 		Short: "Print the version",
 		RunE: func(*cobra.Command, []string) error {
-			fmt.Fprintln(env.Out, "agsauth", version(), runtime.Version())
+			env.print(fmt.Sprintln("agsauth", version(), runtime.Version()))
 			return nil
 		},
 	}
