@@ -55,6 +55,10 @@ func (p *probe) fetchToken(ctx context.Context, src *tokensource.Source) {
 		}
 		return []any{err}
 	})
+	p.call("tokensource.Source.TokenValidFor", func() []any {
+		_, err := src.TokenValidFor(ctx, 100*24*time.Hour)
+		return []any{err}
+	})
 	p.call("tokensource.Source.Token", func() []any { _, err := src.Token(); return []any{err} })
 	sleep(0)
 	p.call("tokensource.Source.Status", func() []any { return []any{src.Status(), src.Status().Phase} })
@@ -145,6 +149,8 @@ func (p *probe) stringers() {
 	p.call("tokensource.LoginRequiredError.Is", func() []any { return []any{ended.Is(tokensource.ErrLoginRequired)} })
 	p.call("tokensource.LoginRequiredError.Unwrap", func() []any { return []any{ended.Unwrap()} })
 	passing := &tokensource.UnavailableError{Err: inner}
+	short := &tokensource.ValidityError{}
+	p.call("tokensource.ValidityError.Error", func() []any { return []any{short.Error(), short, *short} })
 	p.call("tokensource.UnavailableError.Error", func() []any { return []any{passing.Error(), passing, *passing} })
 	p.call("tokensource.UnavailableError.Unwrap", func() []any { return []any{passing.Unwrap()} })
 }
