@@ -57,7 +57,7 @@ func (r *run) run(ctx context.Context, servers []Server) error {
 	stopServing()
 	r.awaitServers()
 	stopKeeping()
-	r.awaitSignOn()
+	r.awaitSignOn(lastCtx)
 	err := r.src.Close()
 	r.keeping.Wait()
 	end()
@@ -97,9 +97,9 @@ func (r *run) awaitServers() {
 
 // awaitSignOn waits until no refresh or sign-on is under way. Close waits for a refresh, but
 // drops a sign-on, whose device would be registered in vain.
-func (r *run) awaitSignOn() {
-	for deadline := time.Now().Add(signOnWait); r.status().Busy && time.Now().Before(deadline); {
-		time.Sleep(20 * time.Millisecond)
+func (r *run) awaitSignOn(ctx context.Context) {
+	for deadline := time.Now().Add(signOnWait); r.src.Status().Busy && time.Now().Before(deadline); {
+		pause(ctx, 20*time.Millisecond)
 	}
 }
 
