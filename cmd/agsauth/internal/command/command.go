@@ -173,11 +173,27 @@ func resolve(env *Env, cmd *cobra.Command) (*config.Resolved, error) {
 			given[name] = flag.Value.String()
 		}
 	}
-	r, err := config.Resolve(config.Sources{Flags: given, LookupEnv: env.LookupEnv, ConfigHome: env.ConfigHome, StateHome: env.StateHome})
+	r, err := config.Resolve(config.Sources{
+		Flags: given, LookupEnv: env.LookupEnv, ConfigHome: env.ConfigHome, StateHome: env.StateHome,
+		NewProfile: mayBeNew(env, cmd, given),
+	})
 	if err == nil {
 		env.resolved.Store(r)
 	}
 	return r, err
+}
+
+// mayBeNew reports whether a command can use a profile of which nothing is known: doctor
+// has a finding of its own about it, and others need the gateway.
+func mayBeNew(env *Env, cmd *cobra.Command, given map[string]string) bool {
+	switch cmd.Name() {
+	case "doctor":
+		return true
+	case "discover", "login", "daemon", "proxy":
+		fromEnv, _ := env.LookupEnv("AGSAUTH_GATEWAY")
+		return given["gateway"] != "" || fromEnv != ""
+	}
+	return false
 }
 
 // commandOf returns what names the commands of the profile that is in use; nil if none is.

@@ -24,6 +24,8 @@ type Sources struct {
 	// ConfigHome and StateHome are the folders of the user's configuration and state.
 	// The files of this program are in a folder "agsauth" below each.
 	ConfigHome, StateHome string
+	// NewProfile allows that nothing is known of the profile yet.
+	NewProfile bool
 }
 
 // env returns the value of an environment variable. One that is empty is not set.
@@ -89,6 +91,9 @@ func (r *Resolved) take(s Sources, file *file) error {
 		return err
 	}
 	r.Folder = filepath.Join(s.StateHome, "agsauth", r.Profile.Text)
+	if err := r.checkIsKnown(s, file); err != nil {
+		return err
+	}
 	if r.Remembered, err = readRemembered(r.Folder); err != nil {
 		return err
 	}
