@@ -65,7 +65,9 @@ func (c Command) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
-	fmt.Fprint(c.Out, report)
+	if _, err := fmt.Fprint(c.Out, report); err != nil {
+		return fmt.Errorf("demo: print the report: %w", err)
+	}
 	switch {
 	case report.Interrupted:
 		return &exit.Error{Status: exit.Interrupted}

@@ -2,6 +2,7 @@ package demo_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -270,6 +271,20 @@ func TestDemo_OnAScreenThePictureAndTheReportRemain(t *testing.T) {
 			})
 		})
 	}
+}
+
+// full is an output that can take nothing.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
+
+func TestDemo_TheReportCannotBeWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		adjust := func(p *demo.Plan) { p.InMemory, p.Pause = true, 200*time.Millisecond }
+		err := demo.Command{Fast: true, Out: full{}, Adjust: adjust}.Run(t.Context())
+		require.ErrorIs(t, err, io.ErrShortWrite)
+		assert.Equal(t, exit.Failure, exit.StatusOf(err))
+	})
 }
 
 func TestDemo_PlainPrintsLinesOnAScreenToo(t *testing.T) {
