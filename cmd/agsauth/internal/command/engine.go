@@ -63,6 +63,7 @@ func (f *engineFlags) run(env *Env, cmd *cobra.Command, cfg daemon.Config, serve
 		return err
 	}
 	cfg.Version, cfg.Reload = version(), session.Reload
+	cfg.SignsOn, cfg.LoginCommand = session.alone, p.resolved.Command("login")
 	if !p.IsRedis() {
 		cfg.WatchedFile = p.Settings.Store
 	}

@@ -28,7 +28,8 @@ func (e *Env) print(text string) { fmt.Fprint(output{e}, text) }
 func (e *Env) outputError(err error) error {
 	failed := e.outErr.Load()
 	var own *exit.Error
-	if failed == nil || err != nil && !(errors.As(err, &own) && own.Err == nil) {
+	isSilent := err == nil || errors.As(err, &own) && own.Err == nil
+	if failed == nil || !isSilent {
 		return err
 	}
 	return &exit.Error{Status: exit.Failure, Err: fmt.Errorf("the output cannot be written: %w", *failed)}

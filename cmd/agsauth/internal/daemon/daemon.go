@@ -34,6 +34,11 @@ type Config struct {
 	// WatchEvery is how often to look for a session that another process has stored, and
 	// for a token that has expired. Zero means a second.
 	WatchEvery time.Duration
+	// SignsOn says that the Source signs on by itself when a session has ended. If a person
+	// has to, the log says so.
+	SignsOn bool
+	// LoginCommand is what a person runs to sign on. Empty means "agsauth login".
+	LoginCommand string
 	// Reload reads configuration files again. It is called once a value of Reloads, by one
 	// goroutine.
 	Reload func(ctx context.Context) error
@@ -78,6 +83,9 @@ func New(cfg Config) (*Daemon, error) {
 	}
 	if d.cfg.WatchEvery <= 0 {
 		d.cfg.WatchEvery = time.Second
+	}
+	if d.cfg.LoginCommand == "" {
+		d.cfg.LoginCommand = "agsauth login"
 	}
 	taken := []string{cfg.WatchedFile}
 	for _, s := range cfg.Sinks {

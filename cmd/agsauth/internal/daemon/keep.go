@@ -135,14 +135,19 @@ func (r *run) publish(ctx context.Context) {
 	for _, s := range r.cfg.Sinks {
 		sinks = append(sinks, &sinkWriter{Sink: s, log: r.log})
 	}
-	var told string
+	var told, needed string
 	ready := []string{"READY=1"}
 	for ctx.Err() == nil {
 		status := r.src.Status()
 		for _, s := range sinks {
 			s.update(ctx, r.src, status.Phase)
 		}
-		if text := statusText(status); text != told {
+		if text := needsPerson(status, r.cfg.SignsOn, r.cfg.LoginCommand); text != needed {
+			if needed = text; text != "" {
+				r.log.WarnContext(ctx, "a person has to sign on", slog.String("why", text))
+			}
+		}
+		if text := statusText(status, r.cfg.LoginCommand); text != told {
 			told = text
 			r.notify(append(ready, "STATUS="+text)...)
 			ready = nil

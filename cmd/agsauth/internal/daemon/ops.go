@@ -48,7 +48,7 @@ func (d *Daemon) whyNotReady() string {
 	if d.stopping.Load() {
 		return "stopping"
 	}
-	return notReady(d.status())
+	return notReady(d.status(), d.cfg.LoginCommand)
 }
 
 // opsField is a header field of each answer to a probe. It tells the answer from that of

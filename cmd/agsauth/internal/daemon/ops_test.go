@@ -59,3 +59,23 @@ func TestStatus_IsToldInAFewWords(t *testing.T) {
 		assert.Equal(t, tt.text, daemon.StatusText(tt.status))
 	}
 }
+
+func TestStatus_TellsThatAPersonIsNeeded(t *testing.T) {
+	rejected := tokensource.Status{Phase: tokensource.Ageing, Reason: tokensource.RefreshRejected}
+	signedOut := tokensource.Status{Phase: tokensource.Ended, Reason: tokensource.SignedOut}
+	for _, tt := range []struct {
+		status  tokensource.Status
+		signsOn bool
+		want    string
+	}{
+		{tokensource.Status{Phase: tokensource.Fresh}, false, ""},
+		{tokensource.Status{Phase: tokensource.Expired}, false, ""},
+		{tokensource.Status{Phase: tokensource.Ended, Reason: tokensource.NoSession}, false, "not signed on; run: agsauth login --profile b"},
+		{tokensource.Status{Phase: tokensource.Ended, Reason: tokensource.NoSession}, true, ""},
+		{rejected, false, "the session has ended: refresh rejected; run: agsauth login --profile b"},
+		{rejected, true, ""},
+		{signedOut, true, "the session has ended: signed out; run: agsauth login --profile b"},
+	} {
+		assert.Equal(t, tt.want, daemon.NeedsPerson(tt.status, tt.signsOn))
+	}
+}

@@ -11,8 +11,22 @@ func isLive(p tokensource.Phase) bool {
 	return p == tokensource.Fresh || p == tokensource.Ageing
 }
 
-// notReady says in a few words why there is no token. It is empty if there is one.
-func notReady(s tokensource.Status) string {
+// needsPerson says that nobody but a person can sign on, and how. It is empty if there is a
+// session that can be refreshed, or if the Source signs on by itself. After a sign-out it
+// does not: that was a person's wish.
+func needsPerson(s tokensource.Status, signsOn bool, login string) string {
+	switch {
+	case s.Reason == 0, signsOn && s.Reason != tokensource.SignedOut:
+		return ""
+	case s.Reason == tokensource.NoSession:
+		return "not signed on; run: " + login
+	}
+	return "the session has ended: " + s.Reason.String() + "; run: " + login
+}
+
+// notReady says in a few words why there is no token, and how to sign on. It is empty if
+// there is one.
+func notReady(s tokensource.Status, login string) string {
 	switch s.Phase {
 	case tokensource.Fresh, tokensource.Ageing:
 		return ""
@@ -22,9 +36,9 @@ func notReady(s tokensource.Status) string {
 		return "the access token has expired, and was not refreshed yet" + lastFailure(s)
 	case tokensource.Ended:
 		if s.Reason == tokensource.NoSession {
-			return "not signed on" + lastFailure(s) + "; run: agsauth login"
+			return "not signed on" + lastFailure(s) + "; run: " + login
 		}
-		return "the session has ended: " + s.Reason.String() + lastFailure(s) + "; run: agsauth login"
+		return "the session has ended: " + s.Reason.String() + lastFailure(s) + "; run: " + login
 	}
 	return "the session is in an unknown phase"
 }
@@ -39,8 +53,8 @@ func lastFailure(s tokensource.Status) string {
 }
 
 // statusText describes a session for the service manager.
-func statusText(s tokensource.Status) string {
-	if why := notReady(s); why != "" {
+func statusText(s tokensource.Status, login string) string {
+	if why := notReady(s, login); why != "" {
 		return why
 	}
 	text := "the session is " + s.Phase.String()
