@@ -159,7 +159,7 @@ func (l *liveSession) signOn(ctx context.Context, ended *tokensource.LoginRequir
 			l.now.CompareAndSwap(now, &reading{s.resolved, s.settings, client})
 		}
 	}
-	if err := s.resolved.Remember(); err != nil {
+	if err := s.resolved.Remember(token.ClientID); err != nil {
 		l.log.WarnContext(ctx, "other commands must be told the gateway", slog.Any("error", err))
 	}
 	return token, nil

@@ -55,7 +55,7 @@ func (s *signingOn) run(ctx context.Context) error {
 	if status, err = s.signOn(ctx, attempt, again); err != nil {
 		return err
 	}
-	if err := s.resolved.Remember(); err != nil {
+	if err := s.resolved.Remember(status.ClientID); err != nil {
 		return err
 	}
 	announce(s.env, "Signed in", s.resolved, status)
@@ -137,6 +137,7 @@ func (s *signingOn) prepare(ctx context.Context, status tokensource.Status) (*si
 		Gateway:    noticed{client, s.env, s.notice},
 		Parameters: func(context.Context) ([]ags.Parameter, error) { return parameters, nil },
 		Device:     device,
+		ClientID:   s.resolved.Device,
 		Picker:     signon.Picker{Wanted: s.flags.account, Known: status.AccountID, Ask: s.ask},
 		Subsequent: signon.Properties(service, "SUBSEQUENTSIGNON"),
 	}, nil

@@ -66,8 +66,10 @@ type Resolved struct {
 	Values map[string]Value
 	// Parameters and Headers are the tables of the file.
 	Parameters, Headers map[string]string
-	// Remembered are the values of the last sign-on.
+	// Remembered are the values of the last sign-on, and Device is the client identifier
+	// of its device.
 	Remembered map[string]string
+	Device     string
 }
 
 // Resolve reads the sources and chooses the profile and its values. All errors are
@@ -94,9 +96,11 @@ func (r *Resolved) take(s Sources, file *file) error {
 	if err := r.checkIsKnown(s, file); err != nil {
 		return err
 	}
-	if r.Remembered, err = readRemembered(r.Folder); err != nil {
+	last, err := readRemembered(r.Folder)
+	if err != nil {
 		return err
 	}
+	r.Remembered, r.Device = last.Settings, last.Device
 	profile := file.Profiles[r.Profile.Text]
 	if err := r.takeTables(profile); err != nil {
 		return err

@@ -73,7 +73,7 @@ func TestRemember(t *testing.T) {
 	}
 	signedOn := resolve(t, s)
 	signedOn.Set(config.KeyService, "Customer Auth Service", "the user")
-	require.NoError(t, signedOn.Remember())
+	require.NoError(t, signedOn.Remember("PUB_1"))
 	content, err := os.ReadFile(filepath.Join(signedOn.Folder, "settings.toml"))
 	require.NoError(t, err)
 	assert.NotContains(t, string(content), "secret", "neither a password nor the file of one is remembered")
@@ -82,6 +82,7 @@ func TestRemember(t *testing.T) {
 	later := resolve(t, s)
 	assert.Equal(t, config.Value{Text: "https://gateway.example/", Origin: "last sign-on"}, later.Values["gateway"])
 	assert.Equal(t, "Customer Auth Service", later.Values["service"].Text)
+	assert.Equal(t, "PUB_1", later.Device)
 	assert.Equal(t, "15s", later.Values["timeout"].Text, "a timeout is of one command")
 	here, err := os.Getwd()
 	require.NoError(t, err)
@@ -95,7 +96,7 @@ func TestRemember(t *testing.T) {
 func TestCheckGateway_RefusesTheSessionOfAnother(t *testing.T) {
 	s := sources(t)
 	s.Flags["gateway"] = "https://gateway.example"
-	require.NoError(t, resolve(t, s).Remember())
+	require.NoError(t, resolve(t, s).Remember(""))
 	for _, tt := range []struct {
 		key, value string
 		ok         bool

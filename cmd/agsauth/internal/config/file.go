@@ -75,37 +75,40 @@ func malformed(path string, err error) error {
 
 // remembered is the file beside a session that says how it was made.
 type remembered struct {
-	Version  int               `toml:"version"`
+	Version int `toml:"version"`
+	// Device is the client identifier of the device. The session has it too, but the file
+	// of that may be damaged.
+	Device   string            `toml:"device,omitempty"`
 	Settings map[string]string `toml:"settings"`
 }
 
 // rememberedName is the name of that file.
 const rememberedName = "settings.toml"
 
-// readRemembered returns what the last sign-on of the profile in folder has stored, or
-// nil if there was none.
-func readRemembered(folder string) (map[string]string, error) {
+// readRemembered returns what the last sign-on of the profile in folder has stored. It is
+// empty if there was none.
+func readRemembered(folder string) (r remembered, err error) {
 	path := filepath.Join(folder, rememberedName)
 	content, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return r, nil
 	} else if err != nil {
-		return nil, exit.Usagef("the settings of the last sign-on cannot be read: %w", err)
+		return r, exit.Usagef("the settings of the last sign-on cannot be read: %w", err)
 	}
 	if err := checkVersion(content, path); err != nil {
-		return nil, err
+		return r, err
 	}
-	var r remembered
 	if err := toml.Unmarshal(content, &r); err != nil {
-		return nil, malformed(path, err)
+		return remembered{}, malformed(path, err)
 	}
-	return r.Settings, nil
+	return r, nil
 }
 
 // Remember stores the settings with which a session was made, so that later commands
-// of the profile use the same gateway. It replaces those of an earlier session.
-func (r *Resolved) Remember() error {
-	keep := remembered{Version: version, Settings: map[string]string{}}
+// of the profile use the same gateway, and the client identifier of the device, so that
+// the next sign-on registers no other one. It replaces those of an earlier session.
+func (r *Resolved) Remember(device string) error {
+	keep := remembered{Version: version, Device: device, Settings: map[string]string{}}
 	for _, setting := range All() {
 		value, ok := r.Values[setting.Key]
 		if !ok || !setting.Remembered || hasPassword(value.Text) {

@@ -2,6 +2,7 @@ package signon
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,6 +25,9 @@ type SignOn struct {
 	Parameters func(ctx context.Context) ([]ags.Parameter, error)
 	// Device describes a device that the gateway does not know yet. It is a JSON object.
 	Device json.RawMessage
+	// ClientID is the client identifier to use if the ended session has none, for example
+	// because its record was lost.
+	ClientID string
 	// Picker chooses the account.
 	Picker Picker
 	// Subsequent are the parameters that discovery names for the second call. If there
@@ -34,7 +38,7 @@ type SignOn struct {
 // Login is a [tokensource.LoginFunc]. It sends the client identifier of the ended session,
 // so that the device stays the same, unless the gateway has deleted the device.
 func (s SignOn) Login(ctx context.Context, ended *tokensource.LoginRequiredError) (*ags.Token, error) {
-	clientID := ended.ClientID
+	clientID := cmp.Or(ended.ClientID, s.ClientID)
 	if ags.DeviceDeleted(ended.Err) {
 		clientID = ""
 	}
@@ -44,6 +48,7 @@ func (s SignOn) Login(ctx context.Context, ended *tokensource.LoginRequiredError
 // Again signs on although there may be a session, as the device clientID. It registers a
 // new device if clientID is empty, or if the gateway has deleted the device.
 func (s SignOn) Again(ctx context.Context, clientID string) (*ags.Token, error) {
+	clientID = cmp.Or(clientID, s.ClientID)
 	token, err := s.do(ctx, clientID)
 	if clientID != "" && ags.DeviceDeleted(err) {
 		return s.do(ctx, "")
