@@ -90,10 +90,10 @@ func (j faultJSON) fault() (Op, Fault, error) {
 
 // check returns an error if a value of j makes no sense.
 func (j faultJSON) check(kind Kind) error {
-	kinds := []Kind{"", Lost, Garbage, HTML, Empty, Redirect, Cut, CutChunked, Drip, Oversized}
+	kinds := []Kind{Lost, Garbage, HTML, Empty, Redirect, Cut, CutChunked, Drip, Oversized}
 	switch {
-	case !slices.Contains(kinds, kind):
-		return fmt.Errorf(`field "kind": there is no %q`, j.Kind)
+	case kind != "" && !slices.Contains(kinds, kind):
+		return fmt.Errorf(`field "kind": there is no %q; use one of %s`, j.Kind, hyphenated(kinds))
 	case j.Status != 0 && (j.Status < 200 || j.Status > 599):
 		return fmt.Errorf(`field "status": %d is not from 200 to 599`, j.Status)
 	case j.Code < 0:

@@ -108,9 +108,9 @@ func TestAdmin_RefusesWhatMakesNoSense(t *testing.T) {
 	tests := []struct{ method, path, body, want string }{
 		{"POST", "/faults", ``, "the body is not a JSON object"},
 		{"POST", "/faults", `{}`, `field "op" is missing`},
-		{"POST", "/faults", `{"op":"refrsh"}`, `there is no operation "refrsh"`},
+		{"POST", "/faults", `{"op":"refrsh"}`, `there is no operation "refrsh"; use one of discovery, sign-on, subsequent-sign-on, session-token, sign-on-with-session-token, refresh, sign-out, api, other`},
 		{"POST", "/faults", `{"op":"refresh","delya":"1s"}`, `unknown field "delya"`},
-		{"POST", "/faults", `{"op":"refresh","kind":"lots"}`, `field "kind": there is no "lots"`},
+		{"POST", "/faults", `{"op":"refresh","kind":"lots"}`, `field "kind": there is no "lots"; use one of lost, garbage, html, empty, redirect, cut, cut-chunked, drip, oversized`},
 		{"POST", "/faults", `{"op":"refresh","status":99}`, `field "status": 99 is not from 200 to 599`},
 		{"POST", "/faults", `{"op":"refresh","status":"503"}`, `field "status": a JSON string makes no sense here`},
 		{"POST", "/faults", `{"op":"refresh","code":-1}`, `field "code" is negative`},

@@ -125,9 +125,18 @@ func allOps() []Op {
 func opNamed(name string) (Op, error) {
 	op := Op(strings.ReplaceAll(name, "-", " "))
 	if !slices.Contains(allOps(), op) {
-		return "", fmt.Errorf("there is no operation %q", name)
+		return "", fmt.Errorf("there is no operation %q; use one of %s", name, hyphenated(allOps()))
 	}
 	return op, nil
+}
+
+// hyphenated returns a list of names with hyphens in place of spaces.
+func hyphenated[T ~string](names []T) string {
+	list := make([]string, len(names))
+	for i, name := range names {
+		list[i] = strings.ReplaceAll(string(name), " ", "-")
+	}
+	return strings.Join(list, ", ")
 }
 
 // opsOf returns the operations that the query names.
