@@ -7,9 +7,24 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/agsauth/agsauth/cmd/agsauth/internal/reachable"
 )
+
+// IsAddress reports whether Listen can understand an address.
+func IsAddress(address string) bool {
+	if strings.HasPrefix(address, "unix:") {
+		return true
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	return err == nil
+}
 
 // Listen listens on an address for probes and metrics: HOST:PORT, where port 0 is any free
 // one, or unix:PATH. A socket on which nobody listens any more is replaced.
@@ -33,7 +48,7 @@ func URLOf(a net.Addr) string {
 	if a.Network() == "unix" {
 		return "unix:" + a.String()
 	}
-	return "http://" + a.String()
+	return "http://" + reachable.HostPort(a)
 }
 
 // removeStale removes a socket that a killed process has left.

@@ -21,6 +21,15 @@ func TestListen(t *testing.T) {
 	require.NoError(t, l.Close())
 	_, err = daemon.Listen(t.Context(), "nonsense")
 	require.ErrorContains(t, err, "nonsense")
+	assert.Equal(t, "http://127.0.0.1:80", daemon.URLOf(&net.TCPAddr{IP: net.IPv6unspecified, Port: 80}))
+}
+
+func TestIsAddress(t *testing.T) {
+	for address, want := range map[string]bool{
+		"127.0.0.1:0": true, ":80": true, "unix:": true, "foo": false, "a:b": false, "a:65536": false, "": false,
+	} {
+		assert.Equal(t, want, daemon.IsAddress(address), address)
+	}
 }
 
 func TestListen_OnASocket(t *testing.T) {

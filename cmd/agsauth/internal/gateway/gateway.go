@@ -10,12 +10,12 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"sync"
 	"time"
 
 	"github.com/agsauth/agsauth/agstest"
 	"github.com/agsauth/agsauth/cmd/agsauth/internal/exit"
+	"github.com/agsauth/agsauth/cmd/agsauth/internal/reachable"
 )
 
 // webPath is where the page is, on the listener of the admin interface.
@@ -68,7 +68,7 @@ func Run(ctx context.Context, s Settings, o Options) error {
 		if err != nil {
 			return cannotListen(err, "--admin-listen")
 		}
-		where.Admin = "http://" + reachable(l.Addr().(*net.TCPAddr))
+		where.Admin = "http://" + reachable.HostPort(l.Addr())
 		if o.Web != nil {
 			where.Web = where.Admin + webPath
 		}
@@ -94,14 +94,6 @@ func serve(l net.Listener, h http.Handler) (failed <-chan error, stop func()) {
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(l) }()
 	return ended, func() { _ = srv.Close() }
-}
-
-// reachable returns the host and port by which a client on this machine reaches a listener.
-func reachable(addr *net.TCPAddr) string {
-	if addr.IP.IsUnspecified() {
-		return net.JoinHostPort("127.0.0.1", strconv.Itoa(addr.Port))
-	}
-	return addr.String()
 }
 
 func cannotListen(err error, flag string) error {
