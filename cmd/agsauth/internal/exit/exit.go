@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/agsauth/agsauth/tokensource"
 )
@@ -13,7 +14,7 @@ import (
 const (
 	OK          = 0
 	Failure     = 1
-	Usage       = 2   // the command line, the environment or a file makes no sense
+	Usage       = 2   // the command line, the environment or a file is not valid
 	SignIn      = 3   // the session has ended: a human must sign in again
 	Unreachable = 4   // the gateway could not be reached or could not answer
 	Interrupted = 130 // by Ctrl-C, as in shells
@@ -93,7 +94,7 @@ func Message(err error, command func(name string) string) string {
 	if command == nil {
 		command = func(name string) string { return "agsauth " + name }
 	}
-	text := err.Error()
+	text := Plain(err.Error())
 	var own *Error
 	switch {
 	case !errors.As(err, &own):
@@ -110,7 +111,9 @@ func hint(err error, command func(name string) string) string {
 	case SignIn:
 		return "; to sign in again, run " + command("login")
 	case Unreachable:
-		return "; try again later, or run " + command("doctor")
+		return strings.ReplaceAll(unreachableHint(err), "agsauth doctor", command("doctor"))
+	case Failure:
+		return strings.ReplaceAll(failureHint(err), "agsauth doctor", command("doctor"))
 	}
 	return ""
 }

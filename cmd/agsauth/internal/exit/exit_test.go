@@ -52,11 +52,11 @@ func TestMessage(t *testing.T) {
 		{&exit.Error{Status: 3, Err: errors.New("it ended")}, "it ended"},
 		{
 			&tokensource.LoginRequiredError{Reason: tokensource.FixedExpired, At: at},
-			"tokensource: login required: " + tokensource.FixedExpired.String() + " at 2026-03-01T12:00:00Z; to sign in again, run agsauth login",
+			"login required: the session has reached its fixed end at 2026-03-01T12:00:00Z; to sign in again, run agsauth login",
 		},
 		{
 			&ags.Error{Op: "refresh", Status: 503, CorrelationID: "c-1"},
-			"ags: refresh: status 503 (correlation id c-1); try again later, or run agsauth doctor",
+			"refresh: status 503 (correlation id c-1); try again later, or run agsauth doctor",
 		},
 	} {
 		assert.Equal(t, tt.want, exit.Message(tt.err, nil))

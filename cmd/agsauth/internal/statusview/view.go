@@ -11,6 +11,7 @@ import (
 	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/agsauth/agsauth/cmd/agsauth/internal/exit"
 	"github.com/agsauth/agsauth/cmd/agsauth/internal/terminal"
 	"github.com/agsauth/agsauth/tokensource"
 )
@@ -140,7 +141,7 @@ func (d drawing) head() []string {
 	case tokensource.NoSession:
 		phase = "none"
 	case tokensource.RefreshExpired, tokensource.FixedExpired, tokensource.RefreshRejected, tokensource.SignedOut:
-		phase += ": " + st.Reason.String()
+		phase += ": " + exit.Plain(st.Reason.String())
 	}
 	lines := []string{
 		d.field("profile", strings.TrimSpace(d.Profile+"  "+d.Gateway), lipgloss.NewStyle()),

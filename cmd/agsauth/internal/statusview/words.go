@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/agsauth/agsauth/cmd/agsauth/internal/exit"
 	"github.com/agsauth/agsauth/cmd/agsauth/internal/terminal"
 	"github.com/agsauth/agsauth/tokensource"
 )
@@ -49,7 +50,7 @@ func (v View) sentences() []string {
 		list = append(list, v.run("login"))
 	}
 	if st.Err != nil {
-		text := "The last attempt failed: " + st.Err.Error() + "."
+		text := "The last attempt failed: " + exit.Plain(st.Err.Error()) + "."
 		if st.NextAt.After(v.Now) {
 			text += " The next one is due in " + human(st.NextAt.Sub(v.Now)) + "."
 		}
