@@ -44,14 +44,14 @@ func TestSettings_Defaults(t *testing.T) {
 
 func TestSettings_Refused(t *testing.T) {
 	for _, tt := range []struct{ key, value, want string }{
-		{"timeout", "10", `flag --timeout: "10" is no value for timeout; use a duration above zero, such as 30s`},
+		{"timeout", "10", `flag --timeout: "10" is not a valid timeout; use a duration above zero, such as 30s`},
 		{"timeout", "-1s", "a duration above zero"},
 		{"refresh-before", "0s", "a duration above zero"},
 		{"keyring", "perhaps", "use true or false"},
 		{"dialect", "ias", "use ags, ias-v3 or ias-v2"},
 		{"api", "api.example", "use an http or https URL without user, query and fragment"},
 		{"api", "ftp://api.example", "use an http or https URL"},
-		{"api", "https://me:secret@api.example", `flag --api: "https://me:xxxxx@api.example" is no value for api`},
+		{"api", "https://me:secret@api.example", `flag --api: "https://me:xxxxx@api.example" is not a valid api`},
 		{"api", "https://api.example?token=1", "use an http or https URL"},
 		{"store", "etcd://me:secret@127.0.0.1", "the store is neither a file nor the URL of a Redis server"},
 		{"store", "redis://:secret@127.0.0.1", "a password on the command line can be read by every user"},

@@ -82,7 +82,7 @@ type parser struct {
 func (p *parser) fail(key, want string) {
 	if p.err == nil {
 		v := p.values[key]
-		p.err = exit.Usagef("%s: %q is no value for %s; use %s", v.Origin, v.Display(), key, want)
+		p.err = exit.Usagef("%s: %q is not a valid %s; use %s", v.Origin, v.Display(), key, want)
 	}
 }
 

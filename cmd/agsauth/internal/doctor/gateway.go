@@ -40,7 +40,11 @@ func checkGateway(ctx context.Context, e *examination) Result {
 // judgeDiscovery judges the gateway's answer to the question for its services.
 func judgeDiscovery(found *ags.Discovery, err error, tenant string) Result {
 	if err == nil {
-		return ok("it answers, accepts the tenant %s, and has %d sign-on services", tenant, len(found.Services))
+		services := "sign-on services"
+		if len(found.Services) == 1 {
+			services = "sign-on service"
+		}
+		return ok("it answers, accepts the tenant %s, and has %d %s", tenant, len(found.Services), services)
 	}
 	var call *ags.Error
 	if errors.Is(err, errors.ErrUnsupported) {

@@ -8,7 +8,7 @@ until it is interrupted. When it listens, it prints a JSON object on one line of
      "admin":"http://127.0.0.1:…"}   and, with --tls, "ca":"…/ca.pem"
 
 The default user is dave, with the password "open sesame". The admin interface changes
-what the gateway does, and tells what it has seen:
+what the gateway does, and shows what it has seen:
 
     GET  /requests?op=refresh&wait=5s     the requests so far; GET /events has them as they come
     POST /faults {"op": "refresh", "kind": "lost", "afterWork": true}
@@ -22,7 +22,11 @@ what the gateway does, and tells what it has seen:
 With --web, a page on the same listener shows all that, and has buttons for the common
 faults. Its URL is "web" in the line of JSON.
 
-The documentation of agstest.Server.Admin has all paths, faults and fields.
+The "op" of a fault is discovery, sign-on, subsequent-sign-on, session-token,
+sign-on-with-session-token, refresh, sign-out, api or other. Its "kind" is lost, garbage,
+html, empty, redirect, cut, cut-chunked, drip or oversized, or it has none and sets the
+"status", "code", "body" or "delay". The documentation of agstest.Server.Admin has all
+paths and fields.
 
 A file of settings is TOML. It may have each flag by its name, and what has no flag:
 

@@ -55,7 +55,7 @@ func wrongFile(path string, err error) error {
 	}
 	row, column := wrong.Position()
 	if key := strings.Join(wrong.Key(), "."); key != "" {
-		return exit.Usagef("%s, line %d: the value of %q makes no sense; write text and durations, like \"5s\", in quotes", path, row, key)
+		return exit.Usagef("%s, line %d: the value of %q is not valid; write text and durations, like \"5s\", in quotes", path, row, key)
 	}
 	return exit.Usagef("%s, line %d, column %d: not valid; the file is TOML", path, row, column)
 }

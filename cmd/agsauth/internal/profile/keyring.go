@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"os/exec"
 	"time"
 
 	"github.com/zalando/go-keyring"
@@ -50,7 +51,7 @@ func findKey(ctx context.Context, keys Keyring, session string, isStored func() 
 	} else if err != nil {
 		return store.Key{}, &exit.Error{
 			Status: exit.Failure, Err: fmt.Errorf("the system's keyring cannot be used: %w", err),
-			Hint: "unlock it, or use a profile without keyring, whose session is not encrypted",
+			Hint: keyringRemedy(err) + ", or use a profile without keyring, whose session is not encrypted",
 		}
 	}
 	key, err := store.ParseKey(text)
@@ -58,6 +59,14 @@ func findKey(ctx context.Context, keys Keyring, session string, isStored func() 
 		return store.Key{}, fmt.Errorf("the key of session %s in the keyring is not valid: %w", session, err)
 	}
 	return key, nil
+}
+
+// keyringRemedy says what to do about an error of the keyring.
+func keyringRemedy(err error) string {
+	if errors.Is(err, exec.ErrNotFound) {
+		return "there is none: start one, such as gnome-keyring, in a session with D-Bus"
+	}
+	return "unlock it"
 }
 
 // makeKey makes a key and stores it. The lock of the session lets one process do so.

@@ -17,6 +17,9 @@ import (
 // openStore makes the store that the settings describe.
 func (p *Profile) openStore(ctx context.Context, keys Keyring) error {
 	if !p.IsRedis() {
+		if info, err := os.Stat(p.Settings.Store); err == nil && info.IsDir() {
+			return exit.Usagef("the store %s is a folder; name a file in it, with --store FILE", p.Settings.Store)
+		}
 		file := &store.File{Path: p.Settings.Store}
 		p.Store = file
 		if !p.Keyring {

@@ -44,7 +44,7 @@ func readKey(path string) (ags.Secret, error) {
 		return ags.Secret{}, fmt.Errorf("proxy: key file: %w", err)
 	}
 	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o077 != 0 {
-		return ags.Secret{}, fmt.Errorf("proxy: the key file %s %w: its mode is %04o; run chmod 600 on it", path, ErrUnsafe, mode)
+		return ags.Secret{}, &openToOthersError{"key file", path, mode, 0o600}
 	}
 	content, err := os.ReadFile(path)
 	if err != nil {

@@ -16,6 +16,21 @@ import (
 // ErrUnsafe is wrapped by the errors of listeners that others could use.
 var ErrUnsafe = errors.New("refused as unsafe")
 
+// openToOthersError is the error of a file or folder whose mode lets others use it. It wraps
+// ErrUnsafe.
+type openToOthersError struct {
+	what, path string
+	mode, want fs.FileMode
+}
+
+// Error says how to close it.
+func (e *openToOthersError) Error() string {
+	return fmt.Sprintf("proxy: the %s %s is open to other users (mode %04o); run: chmod %03o %s", e.what, e.path, e.mode, e.want, e.path)
+}
+
+// Unwrap returns ErrUnsafe.
+func (*openToOthersError) Unwrap() error { return ErrUnsafe }
+
 // ListenTCP listens on an address such as "127.0.0.1:8080", where port 0 is any free one.
 // Any address but a loopback one requires TLS and a key, and is refused with ErrUnsafe
 // otherwise. The configuration may be nil for a loopback address.
@@ -75,7 +90,7 @@ func prepareFolder(folder string) error {
 		return fmt.Errorf("proxy: the folder %s %w: it belongs to another user", folder, ErrUnsafe)
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return fmt.Errorf("proxy: the folder %s %w: its mode is %04o; run chmod 700 on it, or choose a new folder", folder, ErrUnsafe, mode)
+		return &openToOthersError{"folder", folder, mode, 0o700}
 	}
 	return nil
 }

@@ -127,7 +127,7 @@ func TestListenUnix_Refuses(t *testing.T) {
 	require.NoError(t, os.Chmod(open, 0o750))
 	_, err := proxy.ListenUnix(t.Context(), filepath.Join(open, "s"))
 	require.ErrorIs(t, err, proxy.ErrUnsafe)
-	require.ErrorContains(t, err, "its mode is 0750; run chmod 700")
+	require.ErrorContains(t, err, "(mode 0750); run: chmod 700")
 
 	folder := filepath.Join(t.TempDir(), "d")
 	require.NoError(t, os.Mkdir(folder, 0o700))
@@ -160,7 +160,7 @@ func TestKeyFile(t *testing.T) {
 	require.NoError(t, os.Chmod(path, 0o640))
 	_, err = proxy.KeyFile(path)
 	require.ErrorIs(t, err, proxy.ErrUnsafe)
-	require.ErrorContains(t, err, "its mode is 0640; run chmod 600")
+	require.ErrorContains(t, err, "(mode 0640); run: chmod 600")
 	require.NoError(t, os.Chmod(path, 0o600))
 	for _, content := range []string{"", "too short", "with a space in the middle", "two-lines-of-it\ntwo-lines-of-it"} {
 		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
