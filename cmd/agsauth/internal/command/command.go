@@ -75,8 +75,7 @@ func Run(ctx context.Context, env *Env, args []string) int {
 		return exit.OK
 	case errors.As(err, &own):
 	case !*started:
-		// The arguments are wrong.
-		err = &exit.Error{Status: exit.Usage, Err: err, Hint: "see " + cmd.CommandPath() + " --help"}
+		err = usageError(cmd, err)
 	case cause != nil:
 		// What the interruption has ended may wrap it in an error of its own.
 		err = cause
@@ -91,30 +90,36 @@ func Run(ctx context.Context, env *Env, args []string) int {
 // accepted and it runs.
 func newRoot(env *Env) (root *cobra.Command, started *bool) {
 	started = new(bool)
+	var wantsVersion bool
 	root = &cobra.Command{
 		Use:   "agsauth",
 		Short: "Keeps one sign-on to an Authentication Gateway Service alive",
 		Long: `Agsauth signs on to an Authentication Gateway Service once, and gives programs in
 any language access tokens that are valid.`,
 		SilenceUsage: true, SilenceErrors: true,
-		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			return fmt.Errorf("a command is missing")
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if wantsVersion {
+				return printVersion(env)
+			}
+			return needsCommand(cmd, args)
 		},
 		PersistentPreRun: func(cmd *cobra.Command, _ []string) { *started = cmd.HasParent() },
 	}
 	root.SetIn(env.In)
 	root.SetOut(output{env})
 	root.SetErr(env.Err)
+	root.Flags().BoolVar(&wantsVersion, "version", false, "print the version")
 	root.SetUsageFunc(printUsage)
+	root.SetFlagErrorFunc(flagError)
 	root.AddGroup(&cobra.Group{ID: groupSession, Title: "The session:"},
 		&cobra.Group{ID: groupUse, Title: "Using it:"},
 		&cobra.Group{ID: groupOther, Title: "Testing and help:"})
-	root.SetHelpCommandGroupID(groupOther)
-	root.SetCompletionCommandGroupID(groupOther)
+	root.SetHelpCommand(newHelp())
 	for _, c := range commands(env) {
 		root.AddCommand(c)
 	}
+	completesProfiles(env, root.Commands())
 	return root, started
 }
 
@@ -142,6 +147,7 @@ func commands(env *Env) []*cobra.Command {
 		newDoctor(env),
 		newGateway(env),
 		newDemo(env),
+		newCompletion(env),
 		newVersion(env),
 	}
 }
@@ -162,25 +168,31 @@ func addSettings(cmd *cobra.Command) {
 	define(config.FlagConfig, "FILE", "read this configuration file")
 	for _, s := range config.All() {
 		define(s.Key, s.Placeholder, s.Usage)
+		flags.Lookup(s.Key).DefValue = s.Default
 	}
+	completesWith(cmd, "dialect", "ags", "ias-v3", "ias-v2")
 }
 
 // resolve returns the settings of a command with the flags of addSettings.
 func resolve(env *Env, cmd *cobra.Command) (*config.Resolved, error) {
+	r, err := config.Resolve(sourcesOf(env, cmd))
+	if err == nil {
+		env.resolved.Store(r)
+	}
+	return r, err
+}
+
+func sourcesOf(env *Env, cmd *cobra.Command) config.Sources {
 	given := map[string]string{}
 	for _, name := range append([]string{config.FlagProfile, config.FlagConfig}, keys()...) {
 		if flag := cmd.Flags().Lookup(name); flag.Changed {
 			given[name] = flag.Value.String()
 		}
 	}
-	r, err := config.Resolve(config.Sources{
+	return config.Sources{
 		Flags: given, LookupEnv: env.LookupEnv, ConfigHome: env.ConfigHome, StateHome: env.StateHome,
 		NewProfile: mayBeNew(env, cmd, given),
-	})
-	if err == nil {
-		env.resolved.Store(r)
 	}
-	return r, err
 }
 
 // mayBeNew reports whether a command can use a profile of which nothing is known: doctor

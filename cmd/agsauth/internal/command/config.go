@@ -14,8 +14,9 @@ import (
 
 func newConfig(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "config", GroupID: groupOther, Args: cobra.NoArgs,
-		Short: "Show the settings and where each comes from",
+		Use: "config", GroupID: groupOther, Args: noArgs, RunE: needsCommand,
+		Short: "Show the settings, and where each comes from",
+		Long:  "Config has the command show, which shows the settings of the profile and where each comes from.",
 	}
 	cmd.AddCommand(newConfigShow(env))
 	return cmd
@@ -24,7 +25,7 @@ func newConfig(env *Env) *cobra.Command {
 func newConfigShow(env *Env) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "show", Args: cobra.NoArgs,
+		Use: "show", Args: noArgs,
 		Short: "Show the settings of the profile and where each comes from",
 		Long: `Show prints each setting of the profile, and where it comes from. A flag goes before an
 environment variable, that before the configuration file, and that before what the
@@ -66,9 +67,13 @@ type row struct {
 // rowsOf returns the settings. The values of parameters are not shown, since they may
 // be passwords.
 func rowsOf(r *config.Resolved) []row {
+	file := row{Key: config.FlagConfig, Value: r.File.Text, Origin: r.File.Origin, Env: "AGSAUTH_CONFIG"}
+	if file.Origin == "" {
+		file.Origin = "default; there is no such file"
+	}
 	rows := []row{
 		{Key: config.FlagProfile, Value: r.Profile.Text, Origin: r.Profile.Origin, Env: "AGSAUTH_PROFILE"},
-		{Key: config.FlagConfig, Value: r.File.Text, Origin: r.File.Origin, Env: "AGSAUTH_CONFIG"},
+		file,
 	}
 	for _, s := range config.All() {
 		v := r.Values[s.Key]

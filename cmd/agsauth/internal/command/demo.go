@@ -9,7 +9,7 @@ import (
 func newDemo(env *Env) *cobra.Command {
 	show := demo.Command{In: env.In, Out: env.Out}
 	cmd := &cobra.Command{
-		Use: "demo", GroupID: groupOther, Args: cobra.NoArgs,
+		Use: "demo", GroupID: groupOther, Args: noArgs,
 		Short: "Show how the library gets workers through a gateway's faults",
 		Long:  demo.Description,
 		RunE: func(cmd *cobra.Command, _ []string) error {

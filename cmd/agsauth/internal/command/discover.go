@@ -19,7 +19,7 @@ import (
 func newDiscover(env *Env) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "discover [URL]", GroupID: groupSession, Args: cobra.MaximumNArgs(1),
+		Use: "discover [URL]", GroupID: groupSession, Args: atMostOneArg,
 		Short: "List the gateway's sign-on services and their parameters",
 		Long: `Discover asks a gateway which sign-on services it has, and which parameters
 each of their calls takes. It needs no session. Without a URL it asks the

@@ -19,7 +19,7 @@ import (
 func newDoctor(env *Env) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "doctor", GroupID: groupOther, Args: cobra.NoArgs,
+		Use: "doctor", GroupID: groupOther, Args: noArgs,
 		Short: "Find out what is wrong, and what to do about it",
 		Long: `Doctor checks the configuration, the way to the gateway, the clock, the files and the
 session. It changes nothing, signs on nowhere and refreshes no token. What it prints

@@ -29,6 +29,7 @@ func (f *engineFlags) add(cmd *cobra.Command) {
 	called("ACCOUNT", flags, "account")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	called("FORMAT", flags, "log-format")
+	completesWith(cmd, "log-format", "text", "json")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log each refresh")
 }
 
@@ -71,6 +72,9 @@ func (f *engineFlags) run(env *Env, cmd *cobra.Command, cfg daemon.Config, serve
 	cfg.Notify = daemon.Notifier(socket)
 	where := map[string]string{}
 	if f.ops != "" {
+		if !daemon.IsAddress(f.ops) {
+			return exit.Usagef("flag --ops-listen: %q is not an address; use HOST:PORT, with port 0 for a free one, or unix:FILE", f.ops)
+		}
 		if cfg.Ops, err = daemon.Listen(cmd.Context(), f.ops); err != nil {
 			return &exit.Error{Status: exit.Failure, Err: err, Hint: "choose another address with --ops-listen"}
 		}

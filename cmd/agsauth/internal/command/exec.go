@@ -28,7 +28,7 @@ func newExec(env *Env) *cobra.Command {
 	var useProxy bool
 	var validFor time.Duration
 	cmd := &cobra.Command{
-		Use: "exec [flags] -- PROGRAM [ARGUMENT...]", GroupID: groupUse, Args: cobra.MinimumNArgs(1),
+		Use: "exec [flags] -- PROGRAM [ARGUMENT...]", GroupID: groupUse, Args: someArgs("PROGRAM"),
 		Short: "Run a program with a token in its environment",
 		Long: `Exec runs a program with an access token in ` + envToken + `. The token is not renewed, so
 a program that runs longer than the token lives needs --proxy: the program then finds the

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/agsauth/agsauth/cmd/agsauth/internal/exit"
 	"github.com/agsauth/agsauth/cmd/agsauth/internal/gateway"
 )
 
@@ -14,12 +15,15 @@ func newGateway(env *Env) *cobra.Command {
 	var verbose, web bool
 	s := gateway.Default()
 	cmd := &cobra.Command{
-		Use: "gateway", GroupID: groupOther, Args: cobra.NoArgs,
+		Use: "gateway", GroupID: groupOther, Args: noArgs,
 		Short: "Serve a gateway for tests",
 		Long:  gateway.Description,
 		Example: `    agsauth gateway --listen 127.0.0.1:8080 --admin-listen 127.0.0.1:8081 --access-lifetime 5s
     curl http://127.0.0.1:8081/faults -d '{"op": "refresh", "status": 503}'`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("user-accounts") && s.UserAccounts < 1 {
+				return exit.Usagef("flag --user-accounts: %d is not a number of accounts; use one from 1", s.UserAccounts)
+			}
 			if err := readGatewayFile(cmd.Flags(), &s, file); err != nil {
 				return err
 			}
@@ -37,11 +41,12 @@ func newGateway(env *Env) *cobra.Command {
 			return gateway.Run(cmd.Context(), s, o)
 		},
 	}
-	cmd.Flags().StringVar(&file, "config", "", "read the settings from this TOML file; flags go before it")
+	cmd.Flags().StringVar(&file, "config", "", "read the settings from this TOML file; flags override it")
 	called("FILE", cmd.Flags(), "config")
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "print each request on standard error")
 	cmd.Flags().BoolVar(&web, "web", false, "serve a page over the admin interface, which shows what happens and has buttons for faults; its URL is \"web\"")
 	addGatewayFlags(cmd.Flags(), &s)
+	completesWith(cmd, "dialect", "ags", "ias-v3", "ias-v2")
 	return cmd
 }
 
@@ -56,14 +61,14 @@ func addGatewayFlags(flags *pflag.FlagSet, s *gateway.Settings) {
 	flags.Var(&hostNames{&s.AdminHosts}, "admin-hosts", "host names by which the admin interface may be called, besides loopback ones")
 	text(&s.TLS, "tls", "FOLDER", "speak TLS with ca.pem, cert.pem and key.pem of this folder, which are made if it has none of them")
 	text(&s.AdvertiseURL, "advertise-url", "URL", "the URL by which clients reach the gateway, if that is not its address")
-	flags.Var(&s.AccessLifetime, "access-lifetime", "the lifetime of access tokens (1h)")
-	flags.Var(&s.RefreshLifetime, "refresh-lifetime", "the lifetime of refresh tokens (48h)")
-	flags.Var(&s.FixedLifetime, "fixed-lifetime", "the lifetime of sessions (720h)")
+	flags.Var(&s.AccessLifetime, "access-lifetime", "the lifetime of access tokens (default 1h)")
+	flags.Var(&s.RefreshLifetime, "refresh-lifetime", "the lifetime of refresh tokens (default 48h)")
+	flags.Var(&s.FixedLifetime, "fixed-lifetime", "the lifetime of sessions (default 720h)")
 	flags.Var(&s.Skew, "skew", "by how much the gateway's clock is ahead")
-	text(&s.Dialect, "dialect", "NAME", "ags, ias-v3 or ias-v2")
-	flags.IntVar(&s.UserAccounts, "user-accounts", 0, "how many accounts the default user has")
+	text(&s.Dialect, "dialect", "NAME", "ags, ias-v3 or ias-v2 (default ags)")
+	flags.IntVar(&s.UserAccounts, "user-accounts", 0, "how many accounts the default user has (default 1)")
 	called("N", flags, "user-accounts")
-	flags.IntVar(&s.DeviceLimit, "device-limit", 0, "how many devices an account may have (5); negative means no limit")
+	flags.IntVar(&s.DeviceLimit, "device-limit", 0, "how many devices an account may have; negative means no limit (default 5)")
 	called("N", flags, "device-limit")
 	flags.BoolVar(&s.ReusableRefreshTokens, "reusable-refresh-tokens", false, "a refresh token can be used until it expires")
 	flags.BoolVar(&s.AccessEndsWithSession, "access-ends-with-session", false, "the API rejects access tokens whose session has ended")

@@ -13,7 +13,7 @@ import (
 func newHealth(env *Env) *cobra.Command {
 	var h daemon.Health
 	cmd := &cobra.Command{
-		Use: "health [flags] ADDRESS", GroupID: groupUse, Args: cobra.ExactArgs(1),
+		Use: "health [flags] ADDRESS", GroupID: groupUse, Args: oneArg("ADDRESS"),
 		Short: "Ask a daemon or proxy whether it has a token",
 		Long: `Health asks the daemon or proxy whose --ops-listen is ADDRESS whether it has a live token,
 and ends with status 0 if it has and 1 if not. It is for images without a shell and curl.`,

@@ -31,7 +31,7 @@ type loginFlags struct {
 func newLogin(env *Env) *cobra.Command {
 	var flags loginFlags
 	cmd := &cobra.Command{
-		Use: "login", GroupID: groupSession, Args: cobra.NoArgs,
+		Use: "login", GroupID: groupSession, Args: noArgs,
 		Short: "Sign on, and store the session",
 		Long: `Login signs on at the gateway and stores the session for all later commands.
 While there is a live session it does nothing, unless --force is given. Each
@@ -112,7 +112,7 @@ func loginError(env *Env, err error) error {
 	case errors.Is(err, terminal.ErrInterrupted):
 		return exit.ErrInterrupted
 	case errors.Is(err, terminal.ErrNoAnswer):
-		return &exit.Error{Status: exit.Usage, Err: err, Hint: "answer it, or use --param and --param-file"}
+		return &exit.Error{Status: exit.Usage, Err: err, Hint: "answer it, or give the parameter in the file of --param-file, or with --param if it is no secret"}
 	}
 	// That the session has ended is why login was called, and no news.
 	if ended, ok := errors.AsType[*tokensource.LoginRequiredError](err); ok && ended.Err != nil {

@@ -15,12 +15,12 @@ import (
 func newLogout(env *Env) *cobra.Command {
 	var forget bool
 	cmd := &cobra.Command{
-		Use: "logout", GroupID: groupSession, Args: cobra.NoArgs,
+		Use: "logout", GroupID: groupSession, Args: noArgs,
 		Short: "End the session, here and at the gateway",
-		Long: `Logout ends the stored session in any case, and tells the gateway. If the
-gateway could not be told the status is 4; another logout tells it. The client identifier of the device is kept for the next sign-on, unless
---forget-device is given: the next sign-on then registers a new device, and an
-account may have only a few.`,
+		Long: `Logout ends the stored session, even if the gateway cannot be told. The status
+is 4 then, and another logout tells it. The client identifier of the device is
+kept for the next sign-on, unless --forget-device is given: the next sign-on
+then registers a new device, and an account may have only a few.`,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			p, err := open(env, cmd)
 			if err != nil {
@@ -69,7 +69,7 @@ func endSession(ctx context.Context, p *opened) (err error) {
 		p.env.print("There is no session.\n")
 		return nil
 	case tokensource.SignedOut: // the gateway may still have to be told
-		said = "The session has been signed out before."
+		said = "Already signed out."
 	case tokensource.RefreshExpired, tokensource.FixedExpired, tokensource.RefreshRejected:
 	}
 	err = source.SignOut(ctx)

@@ -29,7 +29,6 @@ func Markdown() []byte {
 	writeSettings(&b)
 	b.WriteString("\n## Commands\n")
 	root := Root()
-	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {
 		writeCommand(&b, cmd)
 	}
@@ -50,10 +49,6 @@ func writeCommand(b *bytes.Buffer, cmd *cobra.Command) {
 	}
 	if !cmd.HasAvailableSubCommands() {
 		writeDescription(b, cmd)
-	}
-	if cmd.Name() == "completion" {
-		fmt.Fprint(b, "\n### agsauth completion bash|zsh|fish|powershell\n\nPrints the script that completes commands in a shell. `agsauth completion bash --help` says how to load it.\n")
-		return
 	}
 	for _, sub := range cmd.Commands() {
 		writeCommand(b, sub)
@@ -79,12 +74,12 @@ func writeDescription(b *bytes.Buffer, cmd *cobra.Command) {
 		writeFlag(b, flag)
 	}
 	if len(settings) > 0 {
-		fmt.Fprint(b, "\nIt also takes the flags of all [settings](#settings).\n")
+		fmt.Fprint(b, "\nAll [settings](#settings) can also be given as flags.\n")
 	}
 }
 
 func writeFlag(b *bytes.Buffer, flag *pflag.Flag) {
-	placeholder, usage := pflag.UnquoteUsage(flag)
+	placeholder, usage := describe(flag)
 	name := "--" + flag.Name
 	if flag.Shorthand != "" {
 		name = "-" + flag.Shorthand + ", " + name

@@ -15,14 +15,15 @@ import (
 	"github.com/agsauth/agsauth/cmd/agsauth/internal/daemon"
 	"github.com/agsauth/agsauth/cmd/agsauth/internal/exit"
 	"github.com/agsauth/agsauth/cmd/agsauth/internal/proxy"
+	"github.com/agsauth/agsauth/cmd/agsauth/internal/reachable"
 	"github.com/agsauth/agsauth/tokensource"
 )
 
 func newProxy(env *Env) *cobra.Command {
 	var flags proxyFlags
 	cmd := &cobra.Command{
-		Use: "proxy", GroupID: groupUse, Args: cobra.NoArgs,
-		Short: "Serve a local proxy that signs on what passes",
+		Use: "proxy", GroupID: groupUse, Args: noArgs,
+		Short: "Serve a local proxy that adds a token to each request",
 		Long: `Proxy passes requests to one API and adds a token to each, so that a program in any
 language needs none: it uses the proxy's URL as the API's. Proxy prints its URL as one line
 of JSON, and keeps the session fresh like agsauth daemon.
@@ -74,7 +75,7 @@ func (f *proxyFlags) add(cmd *cobra.Command) {
 	text(&f.upstream, "upstream", "URL", "the base URL of the API, if not that of the profile")
 	flags.Uint16Var(&f.port, "port", defaultPort, "listen on this port of 127.0.0.1; 0 is a free one")
 	called("PORT", flags, "port")
-	text(&f.listen, "listen", "HOST:PORT", "listen here instead")
+	text(&f.listen, "listen", "HOST:PORT", "listen on this address instead of 127.0.0.1")
 	text(&f.socket, "socket", "FILE", "listen on a Unix socket instead; its folder must be closed to others, and is made")
 	text(&f.tls, "tls", "FOLDER", "speak TLS with cert.pem and key.pem of this folder")
 	flags.BoolVar(&f.key, "key", false, "require a new key in the header field "+proxy.KeyHeader+", and print it beside the URL")
@@ -170,14 +171,14 @@ func (f *proxyFlags) listener(ctx context.Context, hasKey bool, where map[string
 		listener, err = proxy.ListenUnix(ctx, f.socket)
 		where["socket"] = f.socket
 	} else {
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(int(f.port)))
-		listener, err = proxy.ListenTCP(ctx, cmp.Or(f.listen, address), config, hasKey)
+		here := net.JoinHostPort("127.0.0.1", strconv.Itoa(int(f.port)))
+		listener, err = proxy.ListenTCP(ctx, cmp.Or(f.listen, here), config, hasKey)
 	}
 	if errors.Is(err, proxy.ErrUnsafe) {
 		return nil, &exit.Error{Status: exit.Usage, Err: err}
 	}
 	if err == nil && f.socket == "" {
-		where["url"] = scheme + listener.Addr().String()
+		where["url"] = scheme + reachable.HostPort(listener.Addr())
 	}
 	return listener, err
 }

@@ -21,7 +21,7 @@ func newRequest(env *Env) *cobra.Command {
 	out := apicall.Output{Out: env.Out, Err: env.Err}
 	var maxTime time.Duration
 	cmd := &cobra.Command{
-		Use: "request [flags] PATH", GroupID: groupUse, Args: cobra.ExactArgs(1),
+		Use: "request [flags] PATH", GroupID: groupUse, Args: oneArg("PATH"),
 		Short: "Call the API once, with a token",
 		Long: `Request calls the API and prints the response. PATH is relative to the URL of the API
 (--api), or a URL of the same host. A rejected token is replaced, and the request sent

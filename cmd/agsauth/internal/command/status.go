@@ -25,7 +25,7 @@ type statusFlags struct {
 func newStatus(env *Env) *cobra.Command {
 	var flags statusFlags
 	cmd := &cobra.Command{
-		Use: "status", GroupID: groupSession, Args: cobra.NoArgs,
+		Use: "status", GroupID: groupSession, Args: noArgs,
 		Short: "Show the session, its deadlines, and what happens next",
 		Long: `Status shows the stored session of the profile. It does not call the gateway,
 so it does not know of a session that was ended there: with --check it

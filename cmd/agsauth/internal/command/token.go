@@ -16,7 +16,7 @@ func newToken(env *Env) *cobra.Command {
 	var format string
 	var validFor time.Duration
 	cmd := &cobra.Command{
-		Use: "token", GroupID: groupUse, Args: cobra.NoArgs,
+		Use: "token", GroupID: groupUse, Args: noArgs,
 		Short: "Print an access token that is valid",
 		Long: `Token prints an access token of the session on standard output, and nothing else. It
 refreshes the session first if need be. If there is no token to print, standard output
@@ -41,6 +41,7 @@ stays empty. Any number of these commands may run at once: one of them refreshes
 	}
 	cmd.Flags().StringVar(&format, "format", "raw", "raw, header, json, or curl, which is a configuration for curl -K, or envoy-sds")
 	called("FORMAT", cmd.Flags(), "format")
+	completesWith(cmd, "format", "raw", "header", "json", "curl", "envoy-sds")
 	cmd.Flags().DurationVar(&validFor, "min-validity", 0, "print a token that is valid for this long; it is refreshed if need be")
 	called("DURATION", cmd.Flags(), "min-validity")
 	addSettings(cmd)

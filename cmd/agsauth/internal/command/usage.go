@@ -34,7 +34,11 @@ func (v namedValue) Type() string { return v.name }
 // printUsage prints how to call a command.
 func printUsage(cmd *cobra.Command) error {
 	out := cmd.OutOrStderr()
-	fmt.Fprintf(out, "Usage:\n\n    %s\n", cmd.UseLine())
+	use := cmd.UseLine()
+	if cmd.HasAvailableSubCommands() {
+		use = cmd.CommandPath() + " COMMAND [flags]"
+	}
+	fmt.Fprintf(out, "Usage:\n\n    %s\n", use)
 	if cmd.HasExample() {
 		fmt.Fprintf(out, "\nExamples:\n\n%s\n", strings.TrimRight(cmd.Example, "\n"))
 	}
@@ -89,7 +93,7 @@ func printFlags(cmd *cobra.Command, title string, flags []*pflag.Flag) {
 	table := tabwriter.NewWriter(cmd.OutOrStderr(), 0, 0, 3, ' ', 0)
 	fmt.Fprintf(table, "\n%s:\n\n", title)
 	for _, flag := range flags {
-		placeholder, usage := pflag.UnquoteUsage(flag)
+		placeholder, usage := describe(flag)
 		if placeholder != "" {
 			placeholder = " " + placeholder
 		}
@@ -108,4 +112,15 @@ func notBelowZero(name string, d time.Duration) error {
 		return exit.Usagef("flag --%s: %s is below zero; use a duration such as 30s", name, d)
 	}
 	return nil
+}
+
+// describe returns the placeholder of a flag's value, and what the flag means, with the
+// value that it has by default.
+func describe(flag *pflag.Flag) (placeholder, usage string) {
+	placeholder, usage = pflag.UnquoteUsage(flag)
+	switch flag.DefValue {
+	case "", "false", "0", "0s", "[]":
+		return placeholder, usage
+	}
+	return placeholder, usage + " (default " + flag.DefValue + ")"
 }

@@ -11,13 +11,18 @@ import (
 
 func newVersion(env *Env) *cobra.Command {
 	return &cobra.Command{
-		Use: "version", GroupID: groupOther, Args: cobra.NoArgs,
+		Use: "version", GroupID: groupOther, Args: noArgs,
 		Short: "Print the version",
+		Long:  "Version prints the version of this program, and that of the Go release it was built with.",
 		RunE: func(*cobra.Command, []string) error {
-			env.print(fmt.Sprintln("agsauth", version(), runtime.Version()))
-			return nil
+			return printVersion(env)
 		},
 	}
+}
+
+func printVersion(env *Env) error {
+	env.print(fmt.Sprintln("agsauth", version(), runtime.Version()))
+	return nil
 }
 
 // version returns the version of this program.
