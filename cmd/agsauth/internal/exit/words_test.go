@@ -57,7 +57,7 @@ func TestMessage_TellsWhyTheGatewayIsUnreachable(t *testing.T) {
 		_, err = client.Discover(context.Background())
 		require.Error(t, err, name)
 		assert.Equal(t, exit.Unreachable, exit.StatusOf(err), name)
-		message := exit.Message(err)
+		message := exit.Message(err, nil)
 		assert.True(t, strings.HasSuffix(message, tt.want), "%s: %s", name, message)
 	}
 }
@@ -66,7 +66,7 @@ func TestMessage_OfTheStore(t *testing.T) {
 	_, err := newSource(t, failingStore{}).TokenContext(context.Background())
 	require.Error(t, err)
 	assert.Equal(t, exit.Failure, exit.StatusOf(err))
-	assert.Contains(t, exit.Message(err), "the connection failed; agsauth doctor checks the store")
+	assert.Contains(t, exit.Message(err, nil), "the connection failed; agsauth doctor checks the store")
 }
 
 func newSource(t *testing.T, store tokensource.Store) *tokensource.Source {
