@@ -129,6 +129,9 @@ func (r *Resolved) choose(s Sources, setting Setting, inFile map[string]string, 
 	case fromEnv != "" && (!profileFirst || !isInFile):
 		return Value{fromEnv, "environment " + setting.Env()}, true
 	case isInFile:
+		if setting.Path {
+			fromFile = beside(r.File.Text, fromFile)
+		}
 		return Value{fromFile, r.InFile()}, true
 	case isRemembered:
 		return Value{remembered, "last sign-on"}, true

@@ -120,6 +120,15 @@ func (p *parser) url(key string) *url.URL {
 
 func (p *parser) path(key string) string { return absolute(p.text(key)) }
 
+// beside returns a path that a file has in it: a relative one is relative to the file's
+// folder.
+func beside(file, path string) string {
+	if path == "" || path == credentials.StandardInput || strings.Contains(path, "://") || strings.HasPrefix(path, "~/") || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(filepath.Dir(file), path)
+}
+
 // absolute returns the absolute form of a path, because login remembers it for commands
 // in other folders. It leaves URLs, an empty path, and that of standard input as they are.
 func absolute(path string) string {
