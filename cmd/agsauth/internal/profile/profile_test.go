@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -142,6 +143,18 @@ func TestKeyring_NeverFallsBackToPlain(t *testing.T) {
 		assert.NoFileExists(t, s.Store)
 	}
 	assert.Zero(t, srv.Count(agstest.SignOn))
+}
+
+func TestKeyring_SaysWhatToDo(t *testing.T) {
+	for want, failed := range map[string]error{
+		"unlock it, or use a profile without keyring":       errors.New("the collection is locked"),
+		"there is none: start one, such as gnome-keyring, ": &exec.Error{Name: "dbus-launch", Err: exec.ErrNotFound},
+	} {
+		s := settings(t, "http://127.0.0.1:1")
+		s.Keyring = true
+		_, err := profile.Open(t.Context(), s, keys{err: failed})
+		assert.ErrorContains(t, err, want)
+	}
 }
 
 func TestTransport_TrustsTheAuthoritiesOfTheFile(t *testing.T) {
