@@ -22,8 +22,8 @@ someone must run agsauth login when the session ends. After agsauth logout it do
 sign on again until someone runs agsauth login.
 
 Each --sink is a file with the token. It is replaced as a whole, and removed when the
-session has ended. Of systemd's credentials, agsauth.params has parameters as a file has
-them, and agsauth.param.NAME has the value of one.
+session has ended; for Envoy the secret in it is then empty. Of systemd's credentials,
+agsauth.params has parameters as a file has them, and agsauth.param.NAME the value of one.
 
 SIGTERM ends it: it saves a refresh that is under way first, even after a second signal.
 SIGHUP makes it read the configuration, the certificates and the parameters again.`,

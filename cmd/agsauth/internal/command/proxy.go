@@ -31,7 +31,8 @@ of JSON, and keeps the session fresh like agsauth daemon.
 Requests that a browser sends for another site are refused, and so are other host names
 than this machine's; see --allow-origin and --allow-host. An Authorization that a request
 has is replaced. A rejected token is replaced as well, and the request sent once more,
-unless its body is longer than 64 KiB. Without a session, requests are answered with 503.
+unless its body is longer than 64 KiB, or a token was replaced less than 10 seconds, or
+half its life, ago. Without a session, requests are answered with 503.
 
 Anyone on this machine can use the proxy, unless it has a key or listens on a --socket.
 Other machines can reach it only with --tls and a key.`,
