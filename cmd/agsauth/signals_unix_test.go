@@ -25,7 +25,7 @@ func refreshing(t *testing.T) (user, *agstest.Server) {
 	u := newUser(t)
 	u.run("login", "--gateway", srv.URL)
 	time.Sleep(1100 * time.Millisecond) // the process has no other clock
-	srv.Script(agstest.Refresh, agstest.Fault{AfterWork: true, Delay: 500 * time.Millisecond})
+	srv.Script(agstest.Refresh, agstest.Fault{AfterWork: true, Delay: 2 * time.Second})
 	return u, srv
 }
 
@@ -108,7 +108,7 @@ func TestSignOn_InterruptedKeepsItsDevice(t *testing.T) {
 				u.run("login", "--gateway", srv.URL)
 				before, former = 1, u.run("token")
 			}
-			srv.Script(agstest.SignOn, agstest.Fault{AfterWork: true, Delay: 500 * time.Millisecond})
+			srv.Script(agstest.SignOn, agstest.Fault{AfterWork: true, Delay: 2 * time.Second})
 			cmd := u.command(append(args, "--gateway", srv.URL)...)
 			require.NoError(t, cmd.Start())
 			require.Eventually(t, func() bool { return srv.Count(agstest.SignOn) == before+1 }, 20*time.Second, 5*time.Millisecond)
