@@ -40,6 +40,7 @@ func twoAccounts() []agstest.Account {
 func (p *person) command(args ...string) *exec.Cmd {
 	cmd := exec.Command("agsauth", args...)
 	cmd.Env = []string{
+		raceVariable + "=" + os.Getenv(raceVariable),
 		"PATH=" + os.Getenv("PATH"), "HOME=" + p.home, "TERM=xterm-256color", "NO_PROXY=*",
 		"XDG_CONFIG_HOME=" + filepath.Join(p.home, "config"), "XDG_STATE_HOME=" + filepath.Join(p.home, "state"),
 	}
@@ -229,7 +230,7 @@ func TestLogin_SlowGatewayIsTold(t *testing.T) {
 	login.WaitFor("username: ")
 	login.Press("\x04")
 	assert.Equal(t, 2, login.Wait())
-	login.WaitFor("agsauth: ask for username: no answer was given; answer it, or use --param and --param-file")
+	login.WaitFor("agsauth: ask for username: no answer was given; answer it, or give the parameter in the file of --param-file, or with --param if it is no secret")
 }
 
 func TestLogin_ParametersFromStandardInput(t *testing.T) {

@@ -5,6 +5,7 @@ package main_test
 import (
 	"bufio"
 	"os"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,6 +32,10 @@ func refreshing(t *testing.T) (user, *agstest.Server) {
 
 // A terminal that is closed sends SIGHUP, and more than once; Ctrl-\ sends SIGQUIT.
 func TestToken_NoSignalLosesTheSession(t *testing.T) {
+	// Where the tests run under nohup, the program would ignore SIGHUP, too.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(hangups) })
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
 		t.Run(s.String(), func(t *testing.T) {
 			t.Parallel()
@@ -45,7 +50,7 @@ func TestToken_NoSignalLosesTheSession(t *testing.T) {
 				time.Sleep(20 * time.Millisecond)
 			}
 			_ = cmd.Wait()
-			assert.Equal(t, 130, cmd.ProcessState.ExitCode())
+			assert.Equal(t, 130, cmd.ProcessState.ExitCode(), errOut.String())
 			assert.NotContains(t, errOut.String(), "goroutine")
 			assert.NotEmpty(t, u.run("token"))
 		})
