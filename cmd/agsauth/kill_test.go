@@ -27,7 +27,7 @@ type user struct {
 func newUser(t *testing.T) user {
 	t.Helper()
 	home := t.TempDir()
-	env := []string{"HOME=" + home, "XDG_CONFIG_HOME=" + home + "/config", "XDG_STATE_HOME=" + home + "/state", "NO_PROXY=*", raceVariable + "=" + os.Getenv(raceVariable)}
+	env := []string{"HOME=" + home, "XDG_CONFIG_HOME=" + home + "/config", "XDG_STATE_HOME=" + home + "/state", "NO_PROXY=*", raceVariable + "=" + os.Getenv(raceVariable), coverVariable + "=" + os.Getenv(coverVariable)}
 	params := filepath.Join(home, "params")
 	require.NoError(t, os.WriteFile(params, []byte("username=dave\npassword=open sesame\n"), 0o600))
 	return user{t, append(env, "PATH="+os.Getenv("PATH"), "AGSAUTH_PARAM_FILE="+params)}

@@ -40,7 +40,7 @@ func twoAccounts() []agstest.Account {
 func (p *person) command(args ...string) *exec.Cmd {
 	cmd := exec.Command("agsauth", args...)
 	cmd.Env = []string{
-		raceVariable + "=" + os.Getenv(raceVariable),
+		raceVariable + "=" + os.Getenv(raceVariable), coverVariable + "=" + os.Getenv(coverVariable),
 		"PATH=" + os.Getenv("PATH"), "HOME=" + p.home, "TERM=xterm-256color", "NO_PROXY=*",
 		"XDG_CONFIG_HOME=" + filepath.Join(p.home, "config"), "XDG_STATE_HOME=" + filepath.Join(p.home, "state"),
 	}

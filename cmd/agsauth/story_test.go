@@ -85,6 +85,7 @@ func setupStory(env *testscript.Env) error {
 	env.Setenv("XDG_STATE_HOME", filepath.Join(home, "state"))
 	env.Setenv("NO_PROXY", "*")
 	env.Setenv(raceVariable, os.Getenv(raceVariable))
+	env.Setenv(coverVariable, os.Getenv(coverVariable))
 	s := &story{programs: map[string]*program{}}
 	env.Values[storyKey{}] = s
 	env.Defer(func() {
@@ -123,7 +124,7 @@ func (s *story) killAll() {
 func programOf(ts *testscript.TestScript, args []string) *exec.Cmd {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir = ts.Getenv("WORK")
-	for _, name := range []string{"PATH", "HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "NO_PROXY", "WORK", "TMPDIR", raceVariable} {
+	for _, name := range []string{"PATH", "HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "NO_PROXY", "WORK", "TMPDIR", raceVariable, coverVariable} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
 	for _, name := range []string{"GATEWAY", "API", "ADMIN"} {
