@@ -7,10 +7,10 @@ import (
 	"maps"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/agsauth/agsauth/cmd/agsauth/internal/exit"
+	"github.com/agsauth/agsauth/cmd/agsauth/internal/replacefile"
 )
 
 // Output is where a response goes.
@@ -86,24 +86,11 @@ func (o Output) write(to io.Writer, resp *http.Response) error {
 }
 
 // writeFile writes the response to File. A regular file is replaced by a rename.
-func (o Output) writeFile(resp *http.Response) (err error) {
+func (o Output) writeFile(resp *http.Response) error {
 	if info, err := os.Stat(o.File); err == nil && !info.Mode().IsRegular() {
 		return o.writeInPlace(resp)
 	}
-	temporary, err := os.CreateTemp(filepath.Dir(o.File), "."+filepath.Base(o.File)+".*.tmp")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(temporary.Name())
-		}
-	}()
-	err = errors.Join(o.write(temporary, resp), temporary.Close())
-	if err != nil {
-		return err
-	}
-	return os.Rename(temporary.Name(), o.File)
+	return replacefile.Write(o.File, func(f *os.File) error { return o.write(f, resp) })
 }
 
 // writeInPlace writes the response to a device or a pipe.

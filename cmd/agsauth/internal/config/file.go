@@ -12,6 +12,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/agsauth/agsauth/cmd/agsauth/internal/exit"
+	"github.com/agsauth/agsauth/cmd/agsauth/internal/replacefile"
 )
 
 // version is the newest version of the files that this program can read.
@@ -124,7 +125,10 @@ func (r *Resolved) Remember(device string) error {
 		err = os.MkdirAll(r.Folder, 0o700)
 	}
 	if err == nil {
-		err = replaceFile(filepath.Join(r.Folder, rememberedName), content)
+		err = replacefile.Write(filepath.Join(r.Folder, rememberedName), func(f *os.File) error {
+			_, err := f.Write(content)
+			return err
+		})
 	}
 	if err != nil {
 		return fmt.Errorf("remember the settings of the sign-on: %w", err)
@@ -139,23 +143,4 @@ func (r *Resolved) Forget() error {
 		return fmt.Errorf("forget the settings of the sign-on: %w", err)
 	}
 	return nil
-}
-
-// replaceFile writes a file so that readers see the old content or the new one.
-func replaceFile(path string, content []byte) (err error) {
-	temporary, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(temporary.Name())
-		}
-	}()
-	_, err = temporary.Write(content)
-	err = errors.Join(err, temporary.Close())
-	if err != nil {
-		return err
-	}
-	return os.Rename(temporary.Name(), path)
 }

@@ -95,7 +95,7 @@ func (w *watcher) isDue(live bool) bool {
 	case w.path == "":
 		return !live || w.looks >= unhurried
 	}
-	return !isSameVersion(w.seen, look(w.path))
+	return !isSameVersion(w.seen, infoOf(w.path))
 }
 
 // sync reads the store. It looks at the file before, so that a change in between is not
@@ -103,15 +103,15 @@ func (w *watcher) isDue(live bool) bool {
 func (w *watcher) sync(ctx context.Context) error {
 	w.looks = 0
 	if w.path != "" {
-		w.seen = look(w.path)
+		w.seen = infoOf(w.path)
 	}
 	err := w.src.Sync(ctx)
 	w.failed = err != nil
 	return err
 }
 
-// look returns what is known of a file, nil if that is nothing.
-func look(path string) fs.FileInfo {
+// infoOf returns what is known of a file, nil if that is nothing.
+func infoOf(path string) fs.FileInfo {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/agsauth/agsauth/cmd/agsauth/internal/replacefile"
 	"github.com/agsauth/agsauth/cmd/agsauth/internal/tokenformat"
 )
 
@@ -76,7 +77,7 @@ func (s Sink) check() error {
 		return fmt.Errorf("sink %s: it exists and is not a file", s.Path)
 	}
 	s.removeLeftovers()
-	f, err := os.CreateTemp(filepath.Dir(s.Path), s.pattern())
+	f, err := os.CreateTemp(filepath.Dir(s.Path), replacefile.Pattern(s.Path))
 	if err != nil {
 		return fmt.Errorf("sink %s: no file can be written there: %w", s.Path, err)
 	}
@@ -96,17 +97,12 @@ func (s Sink) checkApart(taken []string) error {
 
 // isSameFile reports whether two paths name one file, which need not exist.
 func isSameFile(a, b string) bool {
-	if x, y := look(a), look(b); x != nil && y != nil {
+	if x, y := infoOf(a), infoOf(b); x != nil && y != nil {
 		return os.SameFile(x, y)
 	}
 	a, errA := filepath.Abs(a)
 	b, errB := filepath.Abs(b)
 	return errA == nil && errB == nil && a == b
-}
-
-// pattern is that of the temporary files beside the sink.
-func (s Sink) pattern() string {
-	return "." + filepath.Base(s.Path) + ".*.tmp"
 }
 
 // removeLeftovers removes temporary files that nobody writes any more.
@@ -115,7 +111,7 @@ func (s Sink) removeLeftovers() {
 	if err != nil {
 		return
 	}
-	prefix, suffix, _ := strings.Cut(s.pattern(), "*")
+	prefix, suffix, _ := strings.Cut(replacefile.Pattern(s.Path), "*")
 	for _, e := range entries {
 		if !strings.HasPrefix(e.Name(), prefix) || !strings.HasSuffix(e.Name(), suffix) {
 			continue
@@ -128,20 +124,10 @@ func (s Sink) removeLeftovers() {
 
 // replace replaces the file.
 func (s Sink) replace(content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(s.Path), s.pattern())
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	err = errorOf(err, f.Chmod(s.mode()), f.Sync())
-	err = errorOf(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), s.Path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-	}
-	return err
+	return replacefile.Write(s.Path, func(f *os.File) error {
+		_, err := f.Write(content)
+		return errorOf(err, f.Chmod(s.mode()), f.Sync())
+	})
 }
 
 func (s Sink) remove() error {
