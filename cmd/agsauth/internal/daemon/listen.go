@@ -2,16 +2,13 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net"
-	"os"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/agsauth/agsauth/cmd/agsauth/internal/reachable"
+	"github.com/agsauth/agsauth/cmd/agsauth/internal/unixsocket"
 )
 
 // IsAddress reports whether Listen can understand an address.
@@ -37,7 +34,7 @@ func Listen(ctx context.Context, address string) (net.Listener, error) {
 	if path == "" {
 		return nil, fmt.Errorf("listen on %q: there is no path; write unix:PATH", address)
 	}
-	if err := removeStale(ctx, path); err != nil {
+	if err := unixsocket.RemoveStale(ctx, path); err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", address, err)
 	}
 	return config.Listen(ctx, "unix", path)
@@ -49,26 +46,4 @@ func URLOf(a net.Addr) string {
 		return "unix:" + a.String()
 	}
 	return "http://" + reachable.HostPort(a)
-}
-
-// removeStale removes a socket that a killed process has left.
-func removeStale(ctx context.Context, path string) error {
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case info.Mode().Type() != fs.ModeSocket:
-		return errors.New("it exists and is no socket")
-	}
-	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
-	switch {
-	case err == nil:
-		_ = conn.Close()
-		return errors.New("another process listens there")
-	case !errors.Is(err, syscall.ECONNREFUSED):
-		return err
-	}
-	return os.Remove(path)
 }

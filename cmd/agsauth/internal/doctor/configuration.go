@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"strings"
 
 	"github.com/agsauth/agsauth/cmd/agsauth/internal/config"
 	"github.com/agsauth/agsauth/cmd/agsauth/internal/exit"
+	"github.com/agsauth/agsauth/cmd/agsauth/internal/reachable"
 )
 
 const configHint = "agsauth config show tells where each setting comes from"
@@ -102,13 +102,9 @@ func judgeSettings(s *config.Settings) Result {
 	return ok("the gateway is %s, the tenant %s", s.Gateway, s.Tenant)
 }
 
-func isInsecure(u *url.URL) bool { return u.Scheme == "http" && !isLoopback(u.Hostname()) }
+func isInsecure(u *url.URL) bool { return u.Scheme == "http" && !reachable.IsLoopback(u.Hostname()) }
 
 func isPlainRedis(store string) bool {
 	u, err := url.Parse(store)
-	return err == nil && u.Scheme == "redis" && !isLoopback(u.Hostname())
-}
-
-func isLoopback(host string) bool {
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
+	return err == nil && u.Scheme == "redis" && !reachable.IsLoopback(u.Hostname())
 }

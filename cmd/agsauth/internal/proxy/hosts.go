@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/agsauth/agsauth/cmd/agsauth/internal/reachable"
 )
 
 // hostEntry is an entry of AllowHosts: a name in lower case, and a port or "".
@@ -55,7 +57,7 @@ func (p *Proxy) allowsHost(local net.Addr, host string) bool {
 	}
 	tcp, _ := local.(*net.TCPAddr)
 	if tcp == nil || tcp.IP.IsLoopback() {
-		return isLoopbackHost(name)
+		return reachable.IsLoopback(name)
 	}
 	addr, err := netip.ParseAddr(name)
 	return err == nil && addr.Unmap() == tcp.AddrPort().Addr().Unmap()
@@ -66,15 +68,6 @@ func (p *Proxy) allowsHost(local net.Addr, host string) bool {
 func splitHost(host string) (name, port string) {
 	u := url.URL{Host: host}
 	return strings.TrimSuffix(lowerASCII(u.Hostname()), "."), u.Port()
-}
-
-// isLoopbackHost reports whether a name is localhost or a loopback address.
-func isLoopbackHost(name string) bool {
-	if name == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(name)
-	return err == nil && addr.IsLoopback()
 }
 
 // lowerASCII is [strings.ToLower] for ASCII letters only: no other letter may become one of

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"syscall"
+
+	"github.com/agsauth/agsauth/cmd/agsauth/internal/unixsocket"
 )
 
 // ErrUnsafe is wrapped by the errors of listeners that others could use.
@@ -64,8 +66,13 @@ func ListenUnix(ctx context.Context, path string) (net.Listener, error) {
 	if err := prepareFolder(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
-	if err := removeStale(ctx, path); err != nil {
-		return nil, err
+	switch err := unixsocket.RemoveStale(ctx, path); {
+	case errors.Is(err, unixsocket.ErrNoSocket):
+		return nil, fmt.Errorf("proxy: %s exists and is no socket: choose another path", path)
+	case errors.Is(err, unixsocket.ErrInUse):
+		return nil, fmt.Errorf("proxy: another process listens on %s: stop it, or choose another path", path)
+	case err != nil:
+		return nil, fmt.Errorf("proxy: socket: %w", err)
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "unix", path)
 	if errors.Is(err, syscall.EINVAL) {
@@ -93,26 +100,4 @@ func prepareFolder(folder string) error {
 		return &openToOthersError{"folder", folder, mode, 0o700}
 	}
 	return nil
-}
-
-// removeStale removes a socket that nobody listens on.
-func removeStale(ctx context.Context, path string) error {
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return fmt.Errorf("proxy: socket: %w", err)
-	case info.Mode().Type() != fs.ModeSocket:
-		return fmt.Errorf("proxy: %s exists and is no socket: choose another path", path)
-	}
-	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
-	if err == nil {
-		_ = conn.Close()
-		return fmt.Errorf("proxy: another process listens on %s: stop it, or choose another path", path)
-	}
-	if !errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("proxy: socket: %w", err)
-	}
-	return os.Remove(path)
 }

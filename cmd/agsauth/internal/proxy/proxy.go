@@ -35,6 +35,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/cmd/agsauth/internal/reachable"
 	"github.com/agsauth/agsauth/transport"
 )
 
@@ -151,7 +152,7 @@ func (c *Config) check() error {
 		return errors.New("proxy: the upstream URL must not have a query or a fragment")
 	case leavesBase(u.Path):
 		return errors.New(`proxy: the path of the upstream URL must not contain ".."`)
-	case u.Scheme == "http" && !isLoopbackHost(u.Hostname()):
+	case u.Scheme == "http" && !reachable.IsLoopback(u.Hostname()):
 		return fmt.Errorf("proxy: will not send tokens to http://%s: use https", u.Host)
 	}
 	return nil

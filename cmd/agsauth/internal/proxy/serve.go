@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/agsauth/agsauth/cmd/agsauth/internal/reachable"
 )
 
 // ErrCutOff is returned by Serve if requests were still in flight at the end of
@@ -58,7 +60,7 @@ func (p *Proxy) Serve(ctx context.Context, listeners ...net.Listener) error {
 // go round without end.
 func isUpstream(addr net.Addr, upstream *url.URL) bool {
 	tcp, ok := addr.(*net.TCPAddr)
-	return ok && isLoopbackHost(upstream.Hostname()) && portOf(upstream) == strconv.Itoa(tcp.Port)
+	return ok && reachable.IsLoopback(upstream.Hostname()) && portOf(upstream) == strconv.Itoa(tcp.Port)
 }
 
 func (p *Proxy) server(base context.Context) *http.Server {

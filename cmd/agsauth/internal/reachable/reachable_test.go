@@ -20,3 +20,12 @@ func TestHostPort(t *testing.T) {
 		assert.Equal(t, want, reachable.HostPort(a))
 	}
 }
+
+func TestIsLoopback(t *testing.T) {
+	for host, want := range map[string]bool{
+		"localhost": true, "127.0.0.1": true, "127.8.9.1": true, "::1": true,
+		"LOCALHOST": false, "localhost.example": false, "127.0.0.1.example": false, "192.0.2.1": false, "0.0.0.0": false, "": false,
+	} {
+		assert.Equal(t, want, reachable.IsLoopback(host), host)
+	}
+}
