@@ -231,16 +231,22 @@ type opened struct {
 	env      *Env
 }
 
-// open opens the profile of a command. The caller must close it.
-func open(env *Env, cmd *cobra.Command) (*opened, error) {
+// settingsOf returns the settings of a command that uses the session of its profile.
+func settingsOf(env *Env, cmd *cobra.Command) (*config.Resolved, *config.Settings, error) {
 	resolved, err := resolve(env, cmd)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := resolved.CheckGateway(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	settings, err := resolved.Settings()
+	return resolved, settings, err
+}
+
+// open opens the profile of a command. The caller must close it.
+func open(env *Env, cmd *cobra.Command) (*opened, error) {
+	resolved, settings, err := settingsOf(env, cmd)
 	if err != nil {
 		return nil, err
 	}

@@ -59,7 +59,7 @@ func (f *engineFlags) run(env *Env, cmd *cobra.Command, cfg daemon.Config, serve
 		return err
 	}
 	defer closeAll(&err, p.Close)
-	session, err := newLiveSession(env, cmd, f.account, cfg.Logger)
+	session, err := newLiveSession(p, cmd, f.account, cfg.Logger)
 	if err != nil {
 		return err
 	}

@@ -40,20 +40,18 @@ type reading struct {
 	client   *ags.Client
 }
 
-// newLiveSession reads the settings, and checks that the parameters can be read.
-func newLiveSession(env *Env, cmd *cobra.Command, account string, log *slog.Logger) (*liveSession, error) {
-	l := &liveSession{env: env, cmd: cmd, account: account, log: log}
-	r, err := l.read()
-	if err != nil {
-		return nil, err
-	}
-	l.now.Store(r)
-	if r.settings.ParamFile == credentials.StandardInput {
-		if l.stdin, err = io.ReadAll(env.In); err != nil {
+// newLiveSession returns the session of a profile that was opened, after it has checked
+// that the parameters can be read.
+func newLiveSession(p *opened, cmd *cobra.Command, account string, log *slog.Logger) (*liveSession, error) {
+	l := &liveSession{env: p.env, cmd: cmd, account: account, log: log}
+	l.now.Store(&reading{p.resolved, p.Settings, p.Client})
+	if p.ParamFile == credentials.StandardInput {
+		var err error
+		if l.stdin, err = io.ReadAll(p.env.In); err != nil {
 			return nil, fmt.Errorf("read the sign-on parameters on standard input: %w", err)
 		}
 	}
-	parameters, err := l.parameters(r.settings)
+	parameters, err := l.parameters(p.Settings)
 	l.alone = len(parameters) > 0
 	return l, err
 }
@@ -61,18 +59,11 @@ func newLiveSession(env *Env, cmd *cobra.Command, account string, log *slog.Logg
 // read reads the settings. What the open store and the session depend on must be the same
 // as before.
 func (l *liveSession) read() (*reading, error) {
-	resolved, err := resolve(l.env, l.cmd)
+	resolved, settings, err := settingsOf(l.env, l.cmd)
 	if err != nil {
 		return nil, err
 	}
-	if err := resolved.CheckGateway(); err != nil {
-		return nil, err
-	}
-	settings, err := resolved.Settings()
-	if err != nil {
-		return nil, err
-	}
-	if first := l.now.Load(); first != nil && !isSameSession(first.settings, settings) {
+	if !isSameSession(l.now.Load().settings, settings) {
 		return nil, exit.Usagef("the gateway, the tenant or the store has changed; restart agsauth to use the new one")
 	}
 	client, _, err := profile.NewClient(settings)
@@ -89,12 +80,7 @@ func isSameSession(a, b *config.Settings) bool {
 // parameters reads the parameters of a sign-on without a person. There are none if neither
 // a file nor systemd has any.
 func (l *liveSession) parameters(s *config.Settings) ([]ags.Parameter, error) {
-	folder, _ := l.env.LookupEnv("CREDENTIALS_DIRECTORY")
-	found, err := credentials.ReadParameters(s.ParamFile, bytes.NewReader(l.stdin), folder)
-	if err != nil {
-		return nil, exit.Usagef("the sign-on parameters cannot be read: %w", err)
-	}
-	return found, nil
+	return readParameters(l.env, s.ParamFile, bytes.NewReader(l.stdin))
 }
 
 // Reload reads the settings again, and checks that the parameters can be read.

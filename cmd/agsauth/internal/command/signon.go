@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -184,10 +185,9 @@ func hasNoDiscovery(err error) bool {
 // given returns the parameters that need no question: those of the profile, of the file,
 // and of the command line. The later ones replace the earlier ones.
 func (s *signingOn) given() ([]ags.Parameter, error) {
-	folder, _ := s.env.LookupEnv("CREDENTIALS_DIRECTORY")
-	inFile, err := credentials.ReadParameters(s.settings.ParamFile, s.env.In, folder)
+	inFile, err := readParameters(s.env, s.settings.ParamFile, s.env.In)
 	if err != nil {
-		return nil, exit.Usagef("the sign-on parameters cannot be read: %w", err)
+		return nil, err
 	}
 	var given []ags.Parameter
 	for name, value := range s.settings.Parameters {
@@ -204,6 +204,17 @@ func (s *signingOn) given() ([]ags.Parameter, error) {
 		given = append(given, later...)
 	}
 	return given, nil
+}
+
+// readParameters reads the parameters that nobody types. There are none if neither a file
+// nor systemd has any.
+func readParameters(env *Env, file string, stdin io.Reader) ([]ags.Parameter, error) {
+	folder, _ := env.LookupEnv("CREDENTIALS_DIRECTORY")
+	found, err := credentials.ReadParameters(file, stdin, folder)
+	if err != nil {
+		return nil, exit.Usagef("the sign-on parameters cannot be read: %w", err)
+	}
+	return found, nil
 }
 
 // signOn signs on and stores the session. With again it replaces whatever is stored.
