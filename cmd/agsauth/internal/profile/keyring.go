@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os/exec"
 	"time"
 
@@ -39,12 +40,21 @@ const keyringService = "agsauth"
 // lockWait is how long to wait for another process that makes a key.
 const lockWait = 30 * time.Second
 
+// keyOwner is the session that a key is for.
+type keyOwner struct {
+	session string
+	store   lockedStore
+	// stored returns nil if there is a record. If there is none, the error Is
+	// [fs.ErrNotExist].
+	stored func(ctx context.Context) error
+}
+
 // findKey returns the key of a session, and makes one if there is neither a key nor a
 // session.
-func findKey(ctx context.Context, keys Keyring, session string, isStored func() (bool, error), lock func(context.Context) (func() error, error)) (store.Key, error) {
-	text, err := keys.Get(keyringService, session)
+func findKey(ctx context.Context, keys Keyring, owner keyOwner) (store.Key, error) {
+	text, err := keys.Get(keyringService, owner.session)
 	if errors.Is(err, keyring.ErrNotFound) {
-		text, err = makeKey(ctx, keys, session, isStored, lock)
+		text, err = makeKey(ctx, keys, owner)
 	}
 	if own := (*exit.Error)(nil); errors.As(err, &own) {
 		return store.Key{}, err
@@ -56,7 +66,7 @@ func findKey(ctx context.Context, keys Keyring, session string, isStored func() 
 	}
 	key, err := store.ParseKey(text)
 	if err != nil {
-		return store.Key{}, fmt.Errorf("the key of session %s in the keyring is not valid: %w", session, err)
+		return store.Key{}, fmt.Errorf("the key of session %s in the keyring is not valid: %w", owner.session, err)
 	}
 	return key, nil
 }
@@ -70,22 +80,23 @@ func keyringRemedy(err error) string {
 }
 
 // makeKey makes a key and stores it. The lock of the session lets one process do so.
-func makeKey(ctx context.Context, keys Keyring, session string, isStored func() (bool, error), lock func(context.Context) (func() error, error)) (string, error) {
+func makeKey(ctx context.Context, keys Keyring, owner keyOwner) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
-	unlock, err := lock(ctx)
+	unlock, err := owner.store.Lock(ctx)
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = unlock() }()
-	if text, err := keys.Get(keyringService, session); !errors.Is(err, keyring.ErrNotFound) {
+	if text, err := keys.Get(keyringService, owner.session); !errors.Is(err, keyring.ErrNotFound) {
 		return text, err
 	}
-	if stored, err := isStored(); err != nil {
+	switch err := owner.stored(ctx); {
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return "", err
-	} else if stored {
+	case err == nil:
 		return "", &exit.Error{
-			Status: exit.Failure, Err: fmt.Errorf("session %s is stored, but the keyring has no key for it", session),
+			Status: exit.Failure, Err: fmt.Errorf("session %s is stored, but the keyring has no key for it", owner.session),
 			Hint: "use the keyring it was made with, or run agsauth logout --forget-device without keyring, and sign in again",
 		}
 	}
@@ -94,5 +105,5 @@ func makeKey(ctx context.Context, keys Keyring, session string, isStored func() 
 		return "", err
 	}
 	text := base64.StdEncoding.EncodeToString(raw[:])
-	return text, keys.Set(keyringService, session, text)
+	return text, keys.Set(keyringService, owner.session, text)
 }

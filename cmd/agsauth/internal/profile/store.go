@@ -2,8 +2,6 @@ package profile
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 	"os"
 
 	"github.com/redis/go-redis/v9"
@@ -14,26 +12,51 @@ import (
 	"github.com/agsauth/agsauth/store/redisstore"
 )
 
-// openStore makes the store that the settings describe.
+// lockedStore is a store that several processes share.
+type lockedStore interface {
+	store.Store
+	Lock(ctx context.Context) (unlock func() error, err error)
+}
+
+// openStore makes the store that the settings describe. With a keyring the session in it
+// is encrypted. There is never a fall back to one that is not.
 func (p *Profile) openStore(ctx context.Context, keys Keyring) error {
-	if !p.IsRedis() {
-		if info, err := os.Stat(p.Settings.Store); err == nil && info.IsDir() {
-			return exit.Usagef("the store %s is a folder; name a file in it, with --store FILE", p.Settings.Store)
-		}
-		file := &store.File{Path: p.Settings.Store}
-		p.Store = file
-		if !p.Keyring {
-			return nil
-		}
-		return p.seal(ctx, file, keys, func() (bool, error) {
-			_, err := os.Stat(file.Path)
-			return err == nil, ignoreNotExist(err)
-		}, file.Lock)
+	open := p.openFile
+	if p.IsRedis() {
+		open = p.openRedis
 	}
+	inner, isStored, err := open()
+	if err != nil {
+		return err
+	}
+	p.Store = inner
+	if !p.Keyring {
+		return nil
+	}
+	key, err := findKey(ctx, keys, keyOwner{p.Session, inner, isStored})
+	if err != nil {
+		return err
+	}
+	p.Store = &store.Sealed{Store: inner, Name: p.Session, Keys: []store.Key{key}}
+	return nil
+}
+
+// openFile makes a store in a file, and what tells whether there is a session in it.
+func (p *Profile) openFile() (lockedStore, func(context.Context) error, error) {
+	path := p.Settings.Store
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return nil, nil, exit.Usagef("the store %s is a folder; name a file in it, with --store FILE", path)
+	}
+	isStored := func(context.Context) error { _, err := os.Stat(path); return err }
+	return &store.File{Path: path}, isStored, nil
+}
+
+// openRedis makes a store in Redis, and what tells whether there is a session in it.
+func (p *Profile) openRedis() (lockedStore, func(context.Context) error, error) {
 	options, err := redis.ParseURL(p.Settings.Store)
 	if err != nil {
 		// The error may quote the password.
-		return exit.Usagef("the store is no valid URL of a Redis server; use one like redis://HOST:6379/0")
+		return nil, nil, exit.Usagef("the store is no valid URL of a Redis server; use one like redis://HOST:6379/0")
 	}
 	// The logger of go-redis may quote what it has received.
 	logging.Disable()
@@ -41,32 +64,7 @@ func (p *Profile) openStore(ctx context.Context, keys Keyring) error {
 	p.closeStore = client.Close
 	shared, err := redisstore.New(redisstore.Config{Client: client, Name: p.Session})
 	if err != nil {
-		return exit.Usagef("the store: %w", err)
+		return nil, nil, exit.Usagef("the store: %w", err)
 	}
-	p.Store = shared
-	if !p.Keyring {
-		return nil
-	}
-	return p.seal(ctx, shared, keys, func() (bool, error) {
-		_, err := shared.Load(ctx)
-		return err == nil, ignoreNotExist(err)
-	}, shared.Lock)
-}
-
-func ignoreNotExist(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
-
-// seal encrypts the store with the key in the keyring. There is never a fall back to
-// a session that is not encrypted.
-func (p *Profile) seal(ctx context.Context, inner store.Store, keys Keyring, isStored func() (bool, error), lock func(context.Context) (func() error, error)) error {
-	key, err := findKey(ctx, keys, p.Session, isStored, lock)
-	if err != nil {
-		return err
-	}
-	p.Store = &store.Sealed{Store: inner, Name: p.Session, Keys: []store.Key{key}}
-	return nil
+	return shared, func(ctx context.Context) error { _, err := shared.Load(ctx); return err }, nil
 }
