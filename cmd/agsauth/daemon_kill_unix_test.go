@@ -42,7 +42,7 @@ func TestDaemon_KilledAtRandomInstants(t *testing.T) {
 		received := srv.Count(agstest.Refresh)
 		require.NoError(t, cmd.Start())
 		if n%3 == 0 { // at least these live until they refresh
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 			require.NoError(t, srv.Wait(ctx, agstest.Refresh, received+1))
 			cancel()
 		}

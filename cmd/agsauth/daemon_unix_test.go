@@ -62,7 +62,7 @@ func (d *runningDaemon) eventually(text string) {
 	require.Eventually(d.u.t, func() bool {
 		content, err := os.ReadFile(d.log)
 		return err == nil && strings.Contains(string(content), text)
-	}, patience, 10*time.Millisecond, text)
+	}, waitLimit, 10*time.Millisecond, text)
 }
 
 // stop ends the daemon, which must end well.
@@ -72,7 +72,7 @@ func (d *runningDaemon) stop() {
 	select {
 	case err := <-d.ended:
 		require.NoError(d.u.t, err)
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		d.u.t.Fatal("the daemon does not end")
 	}
 }
@@ -84,7 +84,7 @@ func TestDaemon_ParametersOnStandardInput(t *testing.T) {
 	defer srv.Close()
 	srv.Script(agstest.SignOn, agstest.Fault{Status: 503})
 	d := startDaemon(newUser(t), "username=dave\npassword=open sesame\n", "--gateway", srv.URL, "--param-file", "-")
-	d.u.run("health", "--wait", patience.String(), d.socket)
+	d.u.run("health", "--wait", waitLimit.String(), d.socket)
 	assert.GreaterOrEqual(t, srv.Count(agstest.SignOn), 2)
 	d.stop()
 }
@@ -109,7 +109,7 @@ func TestDaemon_SecondSignalDoesNotKillARefresh(t *testing.T) {
 	select {
 	case err := <-d.ended:
 		require.NoError(t, err)
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		t.Fatal("the daemon does not end")
 	}
 	u.run("token")
@@ -148,10 +148,10 @@ func TestDaemon_HangUp(t *testing.T) {
 	assert.Zero(t, srv.Count(agstest.Refresh))
 	d.signal(syscall.SIGHUP)
 	d.eventually("msg=reloaded")
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	defer cancel()
 	require.NoError(t, srv.Wait(ctx, agstest.Refresh, 1))
-	u.run("health", "--wait", patience.String(), d.socket)
+	u.run("health", "--wait", waitLimit.String(), d.socket)
 	assert.Equal(t, 1, srv.Count(agstest.SignOn))
 	d.stop()
 	content, err := os.ReadFile(d.log)
@@ -173,7 +173,7 @@ func TestDaemon_HangUpDoesNotChangeTheSession(t *testing.T) {
 	}
 	write("one")
 	d := startDaemon(u, "", "--config", config)
-	u.run("health", "--wait", patience.String(), d.socket)
+	u.run("health", "--wait", waitLimit.String(), d.socket)
 	write("two")
 	d.signal(syscall.SIGHUP)
 	d.eventually("the gateway, the tenant or the store has changed; restart agsauth to use the new one")
@@ -197,7 +197,7 @@ func TestDaemon_StopsWhileItStarts(t *testing.T) {
 		select {
 		case err := <-d.ended: // in good order, interrupted, or killed before it could notice
 			t.Logf("ended after %d ms: %v", n, err)
-		case <-time.After(patience):
+		case <-time.After(waitLimit):
 			t.Fatal("the signal was lost after ", n)
 		}
 	}

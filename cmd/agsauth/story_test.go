@@ -59,8 +59,8 @@ func storyCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	}
 }
 
-// patience is how long a story waits for something before it fails.
-const patience = 20 * time.Second
+// waitLimit is how long a story waits for something before it fails.
+const waitLimit = 20 * time.Second
 
 // setupStory gives the story a home of its own, and makes its files readable by the user
 // only, as files with passwords must be.
@@ -219,7 +219,7 @@ func terminate(ts *testscript.TestScript, _ bool, args []string) {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-p.done:
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		ts.Fatalf("%s has not ended", args[0])
 	}
 	if got := strconv.Itoa(p.cmd.ProcessState.ExitCode()); got != want {
@@ -337,14 +337,14 @@ func status(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func until(ts *testscript.TestScript, neg bool, args []string) {
-	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(waitLimit); ; time.Sleep(50 * time.Millisecond) {
 		r := runProgram(ts, args)
 		if (r.status == 0) != neg {
 			r.print(ts)
 			return
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("status %d for %v\n%s%s", r.status, patience, r.out, r.errOut)
+			ts.Fatalf("status %d for %v\n%s%s", r.status, waitLimit, r.out, r.errOut)
 		}
 	}
 }

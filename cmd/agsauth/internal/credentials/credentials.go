@@ -1,7 +1,7 @@
 // Package credentials reads the parameters of a sign-on that nobody types: from a file,
 // from standard input, or from the folder in which systemd puts a service's credentials.
 //
-// Parameters are lines of the form name=value. A value is all that follows the first "=",
+// Parameters are lines of the form name=value. A value is everything after the first "=",
 // with its spaces and quotes. Empty lines, and lines that begin with "#", are ignored.
 // Or they are JSON: an object of strings, or an array of objects with a name and a value.
 // The order is kept, and a name may repeat.

@@ -125,7 +125,7 @@ func (d *Daemon) status() tokensource.Status {
 // the session could not be saved.
 func (d *Daemon) Run(ctx context.Context, src *tokensource.Source, servers ...Server) error {
 	d.src.Store(src)
-	r := &run{Daemon: d, src: src, failed: make(chan error, len(servers)+2), insist: make(chan struct{})}
+	r := &run{Daemon: d, src: src, failed: make(chan error, len(servers)+2), stopAgain: make(chan struct{})}
 	return r.run(ctx, servers)
 }
 

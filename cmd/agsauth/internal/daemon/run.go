@@ -19,9 +19,9 @@ const signOnWait = 30 * time.Second
 type run struct {
 	*Daemon
 
-	src    *tokensource.Source
-	failed chan error    // has room for an error of each server and of Source.Run
-	insist chan struct{} // closed by the second value of Stops
+	src       *tokensource.Source
+	failed    chan error    // has room for an error of each server and of Source.Run
+	stopAgain chan struct{} // closed by the second value of Stops
 
 	serving sync.WaitGroup // the servers
 	keeping sync.WaitGroup // what keeps, shows and publishes the session
@@ -81,8 +81,8 @@ func (r *run) start(ctx context.Context, servers []Server) {
 	}
 }
 
-// awaitServers waits until the servers have ended what they were doing, unless whoever
-// stops the Daemon insists.
+// awaitServers waits until the servers have ended what they were doing, unless the Daemon is
+// told to stop a second time.
 func (r *run) awaitServers() {
 	ended := make(chan struct{})
 	go func() {
@@ -91,7 +91,7 @@ func (r *run) awaitServers() {
 	}()
 	select {
 	case <-ended:
-	case <-r.insist:
+	case <-r.stopAgain:
 	}
 }
 
@@ -127,7 +127,7 @@ func (r *run) handleStops(ctx context.Context, stop func()) {
 			continue
 		}
 		if n == 2 {
-			close(r.insist)
+			close(r.stopAgain)
 		}
 		r.log.WarnContext(ctx, "already stopping: a refresh that is under way is saved first, or the session could be lost")
 	}

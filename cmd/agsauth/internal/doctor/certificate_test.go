@@ -22,7 +22,7 @@ func withCertificate(t *testing.T, p *patient, config *tls.Config, trusted *x509
 	t.Helper()
 	server := httptest.NewUnstartedServer(p.gateway.Handler())
 	server.TLS = config
-	server.Config.ErrorLog = quiet()
+	server.Config.ErrorLog = discardLog()
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	p.cfg.Settings.Gateway = server.URL

@@ -22,7 +22,7 @@ import (
 	"github.com/agsauth/agsauth/store"
 )
 
-func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
+func discardLog() *log.Logger { return log.New(io.Discard, "", 0) }
 
 // later returns a clock that is some hours ahead.
 func later(hours int) clock.Clock {

@@ -20,8 +20,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is how long to wait for a program.
-const patience = 30 * time.Second
+// waitLimit is how long to wait for a program.
+const waitLimit = 30 * time.Second
 
 // Screen is a terminal of 80 × 24 cells, as its user sees it.
 type Screen struct {
@@ -79,7 +79,7 @@ func (s *Screen) Text() string {
 func (s *Screen) WaitFor(text string) {
 	s.tb.Helper()
 	shown := func() bool { return strings.Contains(s.Text(), text) }
-	if !assert.Eventually(s.tb, shown, patience, time.Millisecond) {
+	if !assert.Eventually(s.tb, shown, waitLimit, time.Millisecond) {
 		s.tb.Fatalf("%q does not appear in:\n%s", text, s.Text())
 	}
 }

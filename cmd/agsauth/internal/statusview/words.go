@@ -42,7 +42,7 @@ func (v View) run(name string) string {
 // sentences says what will happen next, and what to do.
 func (v View) sentences() []string {
 	st := v.Status
-	list := []string{v.outlook()}
+	list := []string{v.nextStep()}
 	switch {
 	case v.Renewable():
 		list = append(list, v.end())
@@ -71,8 +71,8 @@ func (v View) sentences() []string {
 	return list
 }
 
-// outlook says what happens when a token is asked for.
-func (v View) outlook() string {
+// nextStep says what happens when a token is asked for.
+func (v View) nextStep() string {
 	st := v.Status
 	switch st.Phase {
 	case tokensource.Unknown:
