@@ -26,7 +26,7 @@ func (g *group) injectAll(ctx context.Context, faults *schedule) {
 		if !g.awaitHealthy(ctx) || !pause(ctx, a.gap) || !g.awaitHealthy(ctx) {
 			return
 		}
-		if a.kind == jumped && !g.awaitSpan(ctx) {
+		if a.kind == jumped && !g.awaitSpan(ctx) || a.kind == revoked && !g.awaitAge(ctx) {
 			return
 		}
 		if a.kind.needsAgreement() {
@@ -109,6 +109,20 @@ const endGuard = 20 * time.Second
 // awaitSpan waits until the session is not about to end.
 func (g *group) awaitSpan(ctx context.Context) bool {
 	for time.Until(g.model.sessionEnd()) < endGuard {
+		if !pause(ctx, pollInterval) {
+			return false
+		}
+	}
+	return g.awaitHealthy(ctx)
+}
+
+// leastAge is how long a session must have been in use for a sign-on to follow at once when
+// it is revoked. After a shorter life the next Login waits for a minute.
+const leastAge = 10*time.Second + slack
+
+// awaitAge waits until the session is in use for long enough to be revoked.
+func (g *group) awaitAge(ctx context.Context) bool {
+	for time.Since(g.model.sessionBegin()) < leastAge {
 		if !pause(ctx, pollInterval) {
 			return false
 		}

@@ -148,3 +148,14 @@ func TestClampJump(t *testing.T) {
 	s.model.sessionSeen(time.Now().Add(2 * time.Minute))
 	assert.Equal(t, 50*time.Second, s.clampJump(50*time.Second))
 }
+
+// A session is revoked only when a sign-on may follow at once.
+func TestAwaitAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &group{model: &model{}}
+		s.model.sessionSeen(time.Now().Add(time.Hour))
+		ctx, cancel := context.WithTimeout(t.Context(), leastAge-pollInterval)
+		defer cancel()
+		assert.False(t, s.awaitAge(ctx))
+	})
+}

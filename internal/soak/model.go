@@ -184,6 +184,16 @@ func (m *model) sessionEnd() time.Time {
 	return m.sessions[len(m.sessions)-1].end
 }
 
+// sessionBegin returns when the latest session was first used; zero if there is none.
+func (m *model) sessionBegin() time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.sessions) == 0 {
+		return time.Time{}
+	}
+	return m.sessions[len(m.sessions)-1].seenAt
+}
+
 // completed returns the sessions that have reached their fixed horizon before at.
 func (m *model) completed(at time.Time) []session {
 	early := m.replacedEarly()
