@@ -31,19 +31,19 @@ type Client struct {
 
 // settings are the checked values of a Config. They are immutable.
 type settings struct {
-	base       http.RoundTripper
-	clock      clock.Clock
-	urls       Paths // complete URLs in place of the paths
-	header     http.Header
-	service    string
-	tenant     string
-	dialect    Dialect
-	deviceBody []byte // for IASv2
-	parameters []requestParameter
-	secrets    []string      // values of header and parameters that must not appear in errors
-	timeout    time.Duration // of an attempt
-	retry      Retry
-	random     func() float64 // in [0,1); safe for concurrent use
+	connections connections
+	clock       clock.Clock
+	urls        Paths // complete URLs in place of the paths
+	header      http.Header
+	service     string
+	tenant      string
+	dialect     Dialect
+	deviceBody  []byte // for IASv2
+	parameters  []requestParameter
+	secrets     []string      // values of header and parameters that must not appear in errors
+	timeout     time.Duration // of an attempt
+	retry       Retry
+	random      func() float64 // in [0,1); safe for concurrent use
 
 	bareRefreshToken bool
 	omitParameters   bool
@@ -83,7 +83,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("ags: config: %w", err)
 	}
 	s := settings{
-		base: transportOf(cfg.HTTPClient), clock: cfg.Clock, urls: urls, header: header, service: cfg.AuthServiceID,
+		connections: newConnections(cfg.HTTPClient, cfg.KeepHTTP1Connections), clock: cfg.Clock, urls: urls, header: header, service: cfg.AuthServiceID,
 		tenant: cfg.TenantID, dialect: cfg.Dialect, deviceBody: device,
 		parameters: parameters, secrets: secretValues(cfg.Header), timeout: cmp.Or(cfg.Timeout, defaultTimeout),
 		retry: retry, random: rand.Float64,
@@ -98,26 +98,19 @@ func New(cfg Config) (*Client, error) {
 	return &Client{func() *settings { return &s }}, nil
 }
 
-// transportOf returns the transport of c, or a new one if it has none.
-func transportOf(c *http.Client) http.RoundTripper {
-	if c != nil && c.Transport != nil {
-		return c.Transport
-	}
-	return &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         newDialer().DialContext,
-		ForceAttemptHTTP2:   true,
-		TLSHandshakeTimeout: 10 * time.Second,
-		IdleConnTimeout:     90 * time.Second,
-		MaxIdleConns:        8, // one host, and rare calls
-	}
-}
-
 // String returns the client's type, without its settings.
 func (c *Client) String() string { return "ags.Client" }
 
 // GoString returns the same text as String.
 func (c *Client) GoString() string { return c.String() }
+
+// CloseIdleConnections closes the kept connections that no call uses. The Client can
+// still be used. Without it, idle connections are closed after 90 seconds, or after the
+// IdleConnTimeout of the transport in [Config.HTTPClient].
+//
+// It does not close connections that other users of that transport may share: see
+// [Config.HTTPClient].
+func (c *Client) CloseIdleConnections() { c.settings().connections.closeIdle() }
 
 // Discover returns the sign-on services of the gateway. It does not need an
 // AuthServiceID. A gateway without services answers 404, which is an [*Error] with

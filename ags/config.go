@@ -52,9 +52,21 @@ type Config struct {
 
 	// HTTPClient provides the Transport. Its redirect policy, cookie jar and
 	// timeout are not used: redirects are never followed, there are no cookies, and
-	// Timeout bounds each attempt. Each request uses a new connection and closes
-	// it, because net/http writes unexpected data on an idle connection to the
-	// standard log. Other connections of the transport are never closed.
+	// Timeout bounds each attempt.
+	//
+	// Connections that negotiate HTTP/2 are kept, and shared by concurrent calls. Other
+	// connections carry one request and are then closed: see KeepHTTP1Connections.
+	//
+	//   - An [http.Transport] that can use HTTP/2 is copied by New. Later changes to it
+	//     have no effect, and its connections are not used. If they are zero, the copy
+	//     has an IdleConnTimeout of 90 seconds and an HTTP2.SendPingTimeout of 5
+	//     seconds, with a PingTimeout of 4. As always in net/http, Proxy and the dial functions are called for a
+	//     new connection only, and without ForceAttemptHTTP2 or Protocols a transport
+	//     with a dial function or a TLSClientConfig does not use HTTP/2.
+	//   - Any other transport is used as it is, also an http.Transport with an HTTP/2
+	//     implementation of its own, in TLSNextProto or by RegisterProtocol. Every
+	//     request has Close set, so that its connection is not kept, and other
+	//     connections are never closed.
 	//
 	// Nil, or a client without a Transport, means a transport of the Client's own
 	// with the usual settings, which dials each address of the host for 5 seconds
@@ -64,6 +76,16 @@ type Config struct {
 	// To trust a private certificate authority, set a Transport whose
 	// TLSClientConfig has RootCAs, as in the example.
 	HTTPClient *http.Client
+	// KeepHTTP1Connections keeps HTTP/1.1 connections too, and leaves connections to
+	// the transport if New does not copy it.
+	//
+	// If a gateway or proxy sends more data than belongs to a response, such as a body
+	// that is longer than its Content-Length, net/http writes the beginning of it to the
+	// standard log, and that may be a token. Set it only if this cannot happen, or the
+	// log is as safe as the tokens. Besides, the gateway may close a kept connection
+	// just as a request is written. Such a request may have been processed, so a
+	// sign-on then fails, without a retry.
+	KeepHTTP1Connections bool
 	// Timeout bounds each attempt of a call, from dialing to the last byte of the
 	// response, on Clock. Zero means 30 seconds; New returns an error if it is
 	// negative.

@@ -24,6 +24,12 @@
 // gateway, as often as through the gateway itself: see [Dialect]. The options of
 // [Config] cover smaller differences.
 //
+// # Connections
+//
+// A Client keeps the connections that speak HTTP/2, and shares them among its calls.
+// A connection of HTTP/1.1 carries one call: see [Config.KeepHTTP1Connections]. Idle
+// connections are closed after a while, or by [Client.CloseIdleConnections].
+//
 // # Guarantees
 //
 //   - G1. A response is decoded into a new [Token] and checked before it is

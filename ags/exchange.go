@@ -96,13 +96,11 @@ func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, stop := withTimeout(ctx, x.settings.clock, x.settings.timeout)
 	defer stop()
 	req = req.WithContext(trace.withHooks(ctx))
-	// Never reuse a connection: net/http writes data that follows a response on an
-	// idle one to the standard log, and that may be tokens.
-	req.Close = true
-	resp, err := x.settings.base.RoundTrip(req)
+	resp, err := x.settings.connections.RoundTrip(req)
 	if err == nil && resp == nil {
 		err = errors.New("the transport returned neither a response nor an error")
 	}
+	x.unknown = x.unknown || req.Body == nil && trace.mayHaveResent()
 	if err != nil {
 		if trace.mayHaveSent(err) {
 			x.outcome, x.anySent = lost, true

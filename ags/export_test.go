@@ -2,6 +2,7 @@ package ags
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"time"
 )
@@ -19,3 +20,7 @@ func DialTimeout(ctx context.Context, address string, addresses []string, lookup
 	_, _ = d.DialContext(ctx, "tcp", address)
 	return timeout
 }
+
+// TrustOnly sets the TLS configuration of a client without a caller's transport. The
+// client must not have made a call.
+func TrustOnly(c *Client, cfg *tls.Config) { c.settings().connections.own.TLSClientConfig = cfg }

@@ -11,8 +11,9 @@ import (
 
 // sendTrace records whether the request of an attempt may have been written.
 type sendTrace struct {
-	requested atomic.Bool // the transport asked for a connection
-	connected atomic.Bool // the transport got one
+	requested atomic.Bool  // the transport asked for a connection
+	connected atomic.Bool  // the transport got one
+	gotConns  atomic.Int32 // how many it got
 }
 
 // withHooks returns a context with which a request reports to t.
@@ -20,7 +21,7 @@ func (t *sendTrace) withHooks(ctx context.Context) context.Context {
 	connected := func() { t.connected.Store(true) }
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn:              func(string) { t.requested.Store(true) },
-		GotConn:              func(httptrace.GotConnInfo) { connected() },
+		GotConn:              func(httptrace.GotConnInfo) { connected(); t.gotConns.Add(1) },
 		WroteHeaders:         connected,
 		WroteRequest:         func(httptrace.WroteRequestInfo) { connected() },
 		GotFirstResponseByte: connected,
@@ -40,6 +41,11 @@ func (t *sendTrace) mayHaveSent(err error) bool {
 	}
 	return !t.requested.Load() && !isConnectError(err)
 }
+
+// mayHaveResent reports whether the transport may have sent the request more than
+// once. net/http sends a request again only if it was not processed, with one
+// exception: a request without a body whose stream was reset with PROTOCOL_ERROR.
+func (t *sendTrace) mayHaveResent() bool { return t.gotConns.Load() > 1 }
 
 // isConnectError reports whether err comes from resolving the host, connecting to
 // it or verifying its certificate.
