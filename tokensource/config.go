@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -115,6 +116,10 @@ type Config struct {
 	// Store keeps the session beyond the process. Nil keeps it in memory.
 	Store Store
 
+	// Gate limits how many refreshes and logins of all the Sources that share it start in a
+	// second, and are under way. Nil means no limit.
+	Gate *Gate
+
 	// RefreshBefore is how long before its first horizon a pair is refreshed. Zero means a
 	// tenth of its life, between 10 seconds and 5 minutes. It is never more than half of
 	// the life. Up to a fifth is added at random, so that sessions that began together are
@@ -181,6 +186,7 @@ type setup struct {
 type options struct {
 	settings
 
+	gate    *Gate
 	onGrant func(context.Context, *ags.Token) (*ags.Token, error)
 	onEvent func(Event)
 	logger  *slog.Logger
@@ -207,7 +213,14 @@ func (c *Config) check() error {
 			return errors.New("tokensource: Config." + d.name + " is negative")
 		}
 	}
-	if c.Token != nil && c.Token.AccessToken.IsZero() {
+	if c.Gate != nil && c.Gate.err != nil {
+		return fmt.Errorf("tokensource: Config.Gate: %w", c.Gate.err)
+	}
+	return checkToken(c.Token)
+}
+
+func checkToken(t *ags.Token) error {
+	if t != nil && t.AccessToken.IsZero() {
 		return errors.New("tokensource: Config.Token has no access token")
 	}
 	return nil
@@ -215,9 +228,9 @@ func (c *Config) check() error {
 
 // setup returns what is to be kept.
 func (c *Config) setup() setup {
-	kept := setup{Refresher: c.Refresher, Login: c.Login}
+	kept := setup{Refresher: c.Refresher}
 	given := settings{c.RefreshBefore, c.WarnBefore, c.RefreshTimeout, c.LockTimeout, c.StoreTimeout}
-	if c.OnGrant == nil && c.Rand == nil && c.OnEvent == nil && c.Logger == nil && given == (settings{}) {
+	if c.Gate == nil && c.OnGrant == nil && c.Rand == nil && c.OnEvent == nil && c.Logger == nil && given == (settings{}) {
 		return kept
 	}
 	for _, d := range []*time.Duration{&given.refreshBefore, &given.warnBefore, &given.refreshTimeout, &given.lockTimeout, &given.storeTimeout} {
@@ -227,7 +240,7 @@ func (c *Config) setup() setup {
 	given.refreshTimeout = cmp.Or(given.refreshTimeout, standard.refreshTimeout)
 	given.lockTimeout = cmp.Or(given.lockTimeout, standard.lockTimeout)
 	given.storeTimeout = cmp.Or(given.storeTimeout, standard.storeTimeout)
-	kept.options = &options{settings: given, onGrant: c.OnGrant, onEvent: c.OnEvent, logger: c.Logger, rand: c.Rand}
+	kept.options = &options{settings: given, gate: c.Gate, onGrant: c.OnGrant, onEvent: c.OnEvent, logger: c.Logger, rand: c.Rand}
 	return kept
 }
 
@@ -246,6 +259,22 @@ func (s *setup) settings() settings {
 func (s *setup) signOuter() signOuter {
 	client, _ := s.Refresher.(signOuter)
 	return client
+}
+
+// randomOr returns random, or that of math/rand/v2 if it is nil.
+func randomOr(random func() float64) func() float64 {
+	if random == nil {
+		return rand.Float64
+	}
+	return random
+}
+
+// gate returns the Gate, nil if there is none.
+func (s *setup) gate() *Gate {
+	if s.options == nil {
+		return nil
+	}
+	return s.options.gate
 }
 
 // draw returns a random number from [0,1).

@@ -131,7 +131,7 @@ func setDuration(events []Event, took time.Duration) {
 
 // enqueueLocked puts an event into the queue. The next dispatch tells it.
 func (s *Source) enqueueLocked(now dualclock.Instant, e Event) {
-	if !s.cfg.listening() {
+	if !s.cfg.listening() && s.observer == nil {
 		return
 	}
 	e.At = now.Wall.Round(0)
@@ -219,6 +219,9 @@ func (s *Source) emit(ctx context.Context, e Event) {
 		}
 	}()
 	s.cfg.onEvent(e)
+	if s.observer != nil {
+		s.observer.Event(e)
+	}
 	s.log(ctx, e)
 }
 

@@ -53,10 +53,28 @@ func (op *operation) readStore() error {
 	return nil
 }
 
+// beginWith begins with a record that the store has loaded. Anything but a plain record is
+// left to the first load, which can deal with it.
+func (s *Source) beginWith(record []byte) {
+	rec, err := s.shared.Begin(record)
+	if err != nil {
+		return
+	}
+	now, stored := s.clock.Now(), s.stored(rec)
+	if s.state.PrefersConfigToken(stored, now) {
+		return
+	}
+	s.state, _ = s.state.Apply(lifecycle.Found{Record: stored}, now)
+	s.refreshSnapshotLocked(now)
+}
+
 // prefersConfigToken reports whether Config.Token takes precedence over the stored
 // record.
 func (op *operation) prefersConfigToken(rec *sharing.Record) bool {
 	v := op.view()
+	if v.Pair() == nil {
+		return false // and what is stored need not be masked to find that out
+	}
 	return v.PrefersConfigToken(op.src.stored(rec), v.now)
 }
 

@@ -105,6 +105,7 @@ func (op *operation) callLogin() (*ags.Token, error) {
 	tooLate := func(answer *ags.Token) { op.receive(answer) }
 	ctx := context.WithValue(op.ctx, loginKey{}, s)
 	answer, err := task.Call(ctx, s.caller(), task.Limit{}, "Login", call, tooLate)
+	op.answered(err)
 	if ended.ClientID == "" || !ags.DeviceDeleted(err) {
 		return answer, err
 	}
@@ -114,7 +115,10 @@ func (op *operation) callLogin() (*ags.Token, error) {
 	again := *ended
 	again.ClientID, again.Err = "", err
 	ended = &again
-	return task.Call(ctx, s.caller(), task.Limit{}, "Login", call, tooLate)
+	op.charge()
+	answer, err = task.Call(ctx, s.caller(), task.Limit{}, "Login", call, tooLate)
+	op.answered(err)
+	return answer, err
 }
 
 func (op *operation) loginFailed(err error) lifecycle.Outcome {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/agsauth/agsauth/ags"
+	"github.com/agsauth/agsauth/tokensource/internal/admission"
 	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 	"github.com/agsauth/agsauth/tokensource/internal/lifecycle"
 	"github.com/agsauth/agsauth/tokensource/internal/sharing"
@@ -31,6 +32,10 @@ type operation struct {
 	// detachedCtx does not end. It is for what must not be broken off once it has begun,
 	// because the gateway's answer may be the only pair that is good.
 	detachedCtx context.Context //nolint:containedctx // as above
+
+	ticket *admission.Ticket // of the Gate; nil if that was not asked
+	called bool              // the Refresher or Login was called
+	answer admission.Result  // what the Refresher or Login has told about the gateway
 
 	took     time.Duration // how long the Refresher or Login took
 	err      error         // the answer to those who waited; nil means: evaluate again
@@ -82,9 +87,11 @@ func (s *Source) enterLocked(ctx context.Context, action lifecycle.Action) (op *
 	}
 }
 
-// startLocked puts an operation in flight. There must be none.
-func (s *Source) startLocked(ctx context.Context, action lifecycle.Action) {
+// startLocked puts an operation in flight. There must be none. ticket is that of the Gate,
+// nil if that was not asked.
+func (s *Source) startLocked(ctx context.Context, action lifecycle.Action, ticket *admission.Ticket) {
 	op, w := s.newOperationLocked(context.WithoutCancel(ctx), action), s.workLocked()
+	op.ticket = ticket
 	w.op = op
 	w.group.Go(op.run, s.rest)
 }
@@ -135,6 +142,13 @@ func (op *operation) finish(outcome lifecycle.Outcome) {
 		}
 	}
 	op.finished = true
+	switch {
+	case op.ticket == nil:
+	case op.called:
+		s.cfg.gate().done(op.ticket, op.answer)
+	default: // another process has refreshed, for example
+		s.cfg.gate().unused(op.ticket)
+	}
 	if op.epoch.over == nil {
 		op.epoch.received = nil
 	}
@@ -142,7 +156,7 @@ func (op *operation) finish(outcome lifecycle.Outcome) {
 	s.dispatchLocked(op.detachedCtx)
 	// A sign-out that this operation has found in the store needs no caller.
 	if !s.closed && s.operationLocked() == nil && s.decideLocked(s.clock.Now()).Act == lifecycle.SignOut {
-		s.startLocked(op.detachedCtx, lifecycle.SignOut)
+		s.startLocked(op.detachedCtx, lifecycle.SignOut, nil)
 	}
 }
 
@@ -157,6 +171,14 @@ func (s *Source) supersedeLocked(cause error) {
 		op.cancel(cause)
 		s.work.op = nil
 		s.refreshSnapshotLocked(s.clock.Now()) // nobody joins those who wait for it
+	}
+}
+
+// answered notes what an answer of the Refresher or Login tells about the gateway.
+func (op *operation) answered(err error) {
+	op.called = true
+	if op.ticket != nil {
+		op.answer = gateResult(op.action, err)
 	}
 }
 
@@ -210,6 +232,11 @@ func (op *operation) isStillDue() bool {
 	v := op.view()
 	otherwise := v.around
 	otherwise.Running = lifecycle.Nothing
+	if op.action == lifecycle.Save {
+		// A refresh may be due as well, which Poll was not asked for. The save does not wait
+		// for one that may never come.
+		otherwise.Keep = lifecycle.KeepNothing
+	}
 	if v.isClosed || lifecycle.Decide(&v.State, otherwise, v.now).Act != op.action {
 		return false
 	}

@@ -203,6 +203,7 @@ func (op *operation) ask(current *lifecycle.Pair) (*ags.Token, error) {
 		if isAnswerLost(err) || first.Err() != nil && isAnswerLate(err) {
 			op.apply(lifecycle.AnswerLost{Pair: current})
 			if ctx.Err() == nil {
+				op.charge()
 				answer, err = s.cfg.Refresher.Refresh(withSameCorrelation(ctx, err), pair)
 			}
 		}
@@ -213,7 +214,16 @@ func (op *operation) ask(current *lifecycle.Pair) (*ags.Token, error) {
 	}
 	whole := s.cfg.settings().refreshTimeout
 	limit := task.Limit{Whole: whole, First: whole - whole/3, Expire: func() { expire(context.DeadlineExceeded) }}
-	return task.Call(ctx, s.caller(), limit, "Refresher.Refresh", refresh, nil)
+	answer, err := task.Call(ctx, s.caller(), limit, "Refresher.Refresh", refresh, nil)
+	op.answered(err)
+	return answer, err
+}
+
+// charge counts a repetition at the Gate.
+func (op *operation) charge() {
+	if op.ticket != nil {
+		op.src.cfg.gate().charge()
+	}
 }
 
 // withSameCorrelation gives the repetition of a call the correlation identifier of the

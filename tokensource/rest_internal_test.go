@@ -36,7 +36,7 @@ func TestSource_AtRestIsSmall(t *testing.T) {
 	if unsafe.Sizeof(uintptr(0)) != 8 {
 		t.Skip("the sizes are those of 64 bits")
 	}
-	assert.LessOrEqual(t, unsafe.Sizeof(Source{}), uintptr(208))
+	assert.LessOrEqual(t, unsafe.Sizeof(Source{}), uintptr(224))
 	assert.LessOrEqual(t, unsafe.Sizeof(lifecycle.Pair{}), uintptr(216))
 	assert.LessOrEqual(t, unsafe.Sizeof(snapshot{}), uintptr(32))
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/oauth2"
 
@@ -38,6 +39,8 @@ type Source struct {
 	closed   bool
 
 	running atomic.Bool // whether Run is running
+	// observer is told of changes; nil if there is none. It is not changed after New.
+	observer Observer
 }
 
 // snapshot holds a token and the deadline until which it can be served with nothing else
@@ -62,21 +65,37 @@ func New(cfg Config) (*Source, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	s := &Source{cfg: cfg.setup(), clock: dualclock.NewReader(cfg.Clock)}
-	if cfg.Store != nil {
-		set := s.cfg.settings()
-		s.shared = sharing.New(sharing.Config{
-			Store: cfg.Store, Caller: s.caller(), CallTimeout: set.storeTimeout, GiveUpAfter: set.lockTimeout,
-			Announce: s.announceNotice, RetryWait: lifecycle.SaveRetryWait,
-		})
+	return newSource(cfg.setup(), dualclock.NewReader(cfg.Clock), Member{Token: cfg.Token, Store: cfg.Store, Login: cfg.Login}), nil
+}
+
+// newSource returns a Source whose settings and session were checked.
+func newSource(cfg setup, clock dualclock.Reader, m Member) *Source {
+	cfg.Login = m.Login
+	s := &Source{cfg: cfg, clock: clock, observer: m.Observer}
+	if m.Store != nil {
+		s.shared = sharing.New(m.Store, (*host)(s))
 	}
 	var pair *lifecycle.Pair
-	if cfg.Token != nil {
-		pair = s.newPair(cfg.Token, lifecycle.Arrival{Origin: lifecycle.HandedIn, At: s.clock.Now()})
+	if m.Token != nil {
+		pair = s.newPair(m.Token, lifecycle.Arrival{Origin: lifecycle.HandedIn, At: s.clock.Now()})
 	}
-	s.state = lifecycle.NewState(pair, cfg.Login != nil, cfg.Store != nil)
-	return s, nil
+	s.state = lifecycle.NewState(pair, m.Login != nil, m.Store != nil)
+	if m.Store != nil && m.Record != nil {
+		s.beginWith(m.Record)
+	}
+	return s
 }
+
+// host is a Source as its Protocol knows it.
+type host Source
+
+var _ sharing.Host = (*host)(nil)
+
+func (h *host) Caller() task.Caller                  { return (*Source)(h).caller() }
+func (h *host) CallTimeout() time.Duration           { return h.cfg.settings().storeTimeout }
+func (h *host) GiveUpAfter() time.Duration           { return h.cfg.settings().lockTimeout }
+func (*host) RetryWait(failures int) time.Duration   { return lifecycle.SaveRetryWait(failures) }
+func (h *host) Announce(n sharing.Notice, err error) { (*Source)(h).announceNotice(n, err) }
 
 // caller returns what calls the user's code on behalf of the Source.
 func (s *Source) caller() task.Caller {
@@ -98,7 +117,9 @@ func (s *Source) applyLocked(o lifecycle.Outcome, now dualclock.Instant) {
 	for _, e := range events {
 		s.enqueueLocked(now, Event{Kind: Kind(e.Kind), Reason: Reason(e.Reason), Err: e.Err, NextAt: e.NextAt})
 	}
+	s.leaveGateIfPointlessLocked(now)
 	s.refreshSnapshotLocked(now)
+	s.changedLocked()
 	if found := s.snapshot.Load(); s.work != nil && s.work.changed != nil && (found == nil || found.wait == nil) {
 		s.notifyWaitersLocked()
 	}
@@ -134,6 +155,9 @@ func (s *Source) decideLocked(now dualclock.Instant) lifecycle.Decision {
 // surroundingsLocked returns what decisions depend on besides the state.
 func (s *Source) surroundingsLocked() lifecycle.Surroundings {
 	around := lifecycle.Surroundings{SignOutAt: dualclock.Never()}
+	if w := s.queuedLocked(); w != nil {
+		around.Queued = w.action
+	}
 	if op := s.operationLocked(); op != nil {
 		around.Running = op.action
 	}
@@ -189,6 +213,7 @@ func (s *Source) Close() error {
 	s.mu.Lock()
 	if !s.closed {
 		s.closed = true
+		s.leaveGateLocked()
 		s.snapshot.Store(nil)
 		s.work.close()
 	}

@@ -56,6 +56,8 @@ type Status struct {
 	IssuedAt, ExpiresAt, RefreshExpiresAt, FixedExpiresAt time.Time
 	// RefreshAt is from when the current pair is due for refresh.
 	RefreshAt time.Time
+	// Queued says that a refresh, a login or the first load of the store waits at the Gate.
+	Queued bool
 	// Busy says that a refresh, a login or a load of the store is under way.
 	Busy bool
 	// Unsaved says that the store does not have what is in memory.
@@ -101,7 +103,7 @@ func (s *Source) statusLocked(now dualclock.Instant) Status {
 	st := Status{
 		Phase:    Phase(lifecycle.Decide(&s.state, s.surroundingsLocked(), now).Phase),
 		ClientID: device.ClientID, AccountID: device.AccountID,
-		Busy: s.operationLocked() != nil, Unsaved: s.state.Pending() != lifecycle.SaveNothing, Generation: s.state.Generation(),
+		Queued: s.queuedLocked() != nil, Busy: s.operationLocked() != nil, Unsaved: s.state.Pending() != lifecycle.SaveNothing, Generation: s.state.Generation(),
 	}
 	if end := s.state.End(); end != nil {
 		st.Reason = Reason(end.Reason)

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/agsauth/agsauth/tokensource/internal/admission"
 	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 	"github.com/agsauth/agsauth/tokensource/internal/lifecycle"
 	"github.com/agsauth/agsauth/tokensource/internal/sharing"
@@ -58,7 +59,7 @@ func (s *Source) wait(ctx context.Context, span time.Duration) (*oauth2.Token, e
 		switch {
 		case r.bearer != nil:
 			return r.bearer, nil
-		case r.op == nil && waitsForLock(ctx, r.err):
+		case r.changed == nil && waitsForLock(ctx, r.err):
 			if err := s.awaitRetry(ctx); errors.Is(err, ErrClosed) {
 				return nil, err
 			} else if err != nil {
@@ -66,7 +67,7 @@ func (s *Source) wait(ctx context.Context, span time.Duration) (*oauth2.Token, e
 			}
 			r = s.evaluate(ctx, span, nil)
 			continue
-		case r.op == nil:
+		case r.changed == nil:
 			return nil, r.awaitDispatch(ctx)
 		case s.isInLogin(ctx):
 			return nil, errInLogin
@@ -105,8 +106,8 @@ func waitsForLock(ctx context.Context, err error) bool {
 // result is what an evaluation comes to for the caller.
 type result struct {
 	bearer     *oauth2.Token   // to be served; nil if there is none
-	op         *operation      // to wait for; nil if there is none
-	changed    <-chan struct{} // closed when to evaluate again
+	op         *operation      // to wait for; nil if there is none, or it waits at the Gate
+	changed    <-chan struct{} // closed when to evaluate again; nil if there is nothing to wait for
 	err        error           // the answer, if there is nothing to serve and nothing to wait for
 	dispatched <-chan struct{} // closed when the events of this evaluation were told; nil if there are none
 	closing    <-chan struct{} // closed by Close
@@ -130,21 +131,47 @@ func (s *Source) evaluate(ctx context.Context, span time.Duration, waited *opera
 	if span > 0 {
 		return s.evaluateForLocked(ctx, span, waited, now)
 	}
-	return s.evaluateLocked(ctx, waited, now)
+	return s.evaluateLocked(ctx, need{caller: true, waited: waited}, now)
 }
 
-func (s *Source) evaluateLocked(ctx context.Context, waited *operation, now dualclock.Instant) result {
+// need is for whom the session is evaluated.
+type need struct {
+	caller bool       // a caller waits for a token
+	waited *operation // that the caller has waited for; nil if none
+	// keep and renew are those of Poll.
+	keep  lifecycle.KeepAlive
+	renew bool
+}
+
+// urgency returns how urgent an operation is, if one is needed.
+func (n need) urgency(d lifecycle.Decision, state *lifecycle.State, now dualclock.Instant) admission.Urgency {
+	switch {
+	case n.caller && (!d.Serve || state.IsAsked()):
+		return admission.Asked
+	case n.renew && !state.IsRefreshDue(now):
+		return admission.Early
+	default:
+		return admission.Due
+	}
+}
+
+func (s *Source) evaluateLocked(ctx context.Context, n need, now dualclock.Instant) result {
 	if s.closed {
 		return result{err: ErrClosed}
 	}
-	d := s.decideLocked(now)
+	around := s.surroundingsLocked()
+	around.Keep = n.keep
+	d := lifecycle.Decide(&s.state, around, now)
 	hasNews := d.HasNews(&s.state)
 	if hasNews {
-		s.applyLocked(lifecycle.TimePassed{Surroundings: s.surroundingsLocked()}, now)
-		d = s.decideLocked(now)
+		s.applyLocked(lifecycle.TimePassed{Surroundings: around}, now)
+		d = lifecycle.Decide(&s.state, around, now)
 	}
-	if d.Act != lifecycle.Nothing {
-		s.startLocked(ctx, d.Act)
+	switch w := s.queuedLocked(); {
+	case d.Act != lifecycle.Nothing:
+		s.beginLocked(ctx, d.Act, n.urgency(d, &s.state, now), now)
+	case w != nil:
+		s.cfg.gate().raise(w, n.urgency(d, &s.state, now))
 	}
 	r := result{op: s.operationLocked()}
 	if hasNews {
@@ -156,16 +183,43 @@ func (s *Source) evaluateLocked(ctx context.Context, waited *operation, now dual
 	switch {
 	case d.Serve:
 		r.bearer = bearer(s.state.Pair())
-	case waited != nil && waited.finished && waited.err != nil:
+	case n.waited != nil && n.waited.finished && n.waited.err != nil:
 		// One failure answers all who waited for it.
-		r.op, r.err = nil, waited.err
-	case r.op == nil, s.isFinalLocked(r.op):
-		r.op, r.err = nil, s.answerLocked()
-	default:
+		r.op, r.err = nil, n.waited.err
+	case r.op != nil && !s.isFinalLocked(r.op):
 		r.changed = s.work.whenChanged()
+	case r.op == nil && s.isWorthQueueingLocked():
+		r.changed, r.err = s.awaitGateLocked()
+	default:
+		r.op, r.err = nil, s.answerLocked()
 	}
 	s.refreshSnapshotLocked(now)
 	return r
+}
+
+// isWorthQueueingLocked reports whether the operation that waits at the Gate may bring a
+// token.
+func (s *Source) isWorthQueueingLocked() bool {
+	end := s.state.End()
+	return s.queuedLocked() != nil && (end == nil || end.Reason != lifecycle.SignedOut && s.cfg.Login != nil)
+}
+
+// awaitGateLocked returns what a caller waits for whose operation waits at the Gate: none,
+// and an error, if the gateway is away.
+func (s *Source) awaitGateLocked() (changed <-chan struct{}, err error) {
+	if s.work.queued.action == lifecycle.Load { // of the store
+		return s.work.whenChanged(), nil
+	}
+	closed := s.cfg.gate().closed()
+	switch {
+	case closed == nil:
+		return s.work.whenChanged(), nil
+	case s.state.End() == nil:
+		return nil, closed
+	}
+	e := loginRequired(&s.state, *s.state.End())
+	e.Err = closed.Err
+	return nil, e
 }
 
 // awaitDispatch returns the error of a result, after its events were told to OnEvent: a

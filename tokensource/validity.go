@@ -1,6 +1,7 @@
 package tokensource
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -80,11 +81,12 @@ func (s *Source) evaluateForLocked(ctx context.Context, span time.Duration, wait
 	if !s.closed && !isShort && !s.state.IsAsked() && s.state.RefreshesFor(span, now) {
 		s.applyLocked(lifecycle.Asked{Span: span}, now)
 	}
-	r := s.evaluateLocked(ctx, waited, now)
+	r := s.evaluateLocked(ctx, need{caller: true, waited: waited}, now)
 	if r.bearer == nil {
 		return r
 	}
-	prospect := s.state.ProspectOf(span, s.surroundingsLocked().Running, now)
+	around := s.surroundingsLocked()
+	prospect := s.state.ProspectOf(span, cmp.Or(around.Running, around.Queued), now)
 	if prospect == lifecycle.Sufficient {
 		return r
 	}
@@ -96,6 +98,8 @@ func (s *Source) evaluateForLocked(ctx context.Context, span time.Duration, wait
 		r.op, r.err = nil, s.validityErrorLocked(span, now)
 	case waited != nil && waited.finished && waited.err != nil:
 		r.op, r.err = nil, waited.err
+	case prospect == lifecycle.Coming && r.op == nil:
+		r.changed, r.err = s.awaitGateLocked()
 	case prospect == lifecycle.Coming:
 		r.changed = s.work.whenChanged()
 	case prospect == lifecycle.Failing:

@@ -5,9 +5,11 @@ import "github.com/agsauth/agsauth/tokensource/internal/task"
 // work is what is under way: the operation in flight, events to tell, and public calls
 // that use the store or the gateway. Source.mu guards it.
 type work struct {
-	op    *operation // the operation in flight; nil if there is none
-	group task.Group
-	slot  task.Slot // held by whoever uses the store or the gateway
+	op *operation // the operation in flight; nil if there is none
+	// queued is the operation that waits at the Gate; nil if none does.
+	queued *queuedOperation
+	group  task.Group
+	slot   task.Slot // held by whoever uses the store or the gateway
 
 	// changed is closed, and forgotten, when those who wait should evaluate again.
 	changed chan struct{}
@@ -26,15 +28,27 @@ func (s *Source) workLocked() *work {
 	return s.work
 }
 
-// isIdle reports whether nothing is under way any more.
-func (w *work) isIdle() bool { return w.group.Idle() && len(w.events) == 0 }
+// isIdle reports whether nothing is under way any more, or waits.
+func (w *work) isIdle() bool { return w.group.Idle() && len(w.events) == 0 && w.queued == nil }
 
 // rest drops the work once nothing is under way.
 func (s *Source) rest() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.restLocked()
+	s.changedLocked()
+}
+
+func (s *Source) restLocked() {
 	if s.work != nil && s.work.isIdle() {
 		s.work, s.epoch = nil, nil
+	}
+}
+
+// changedLocked tells the Observer that an evaluation may come to something else now.
+func (s *Source) changedLocked() {
+	if s.observer != nil {
+		s.observer.Changed()
 	}
 }
 
@@ -63,6 +77,7 @@ func (s *Source) notifyWaitersLocked() {
 	if changed != nil {
 		close(changed)
 	}
+	s.changedLocked()
 }
 
 // whenChanged returns the channel that is closed when waiters must evaluate again.

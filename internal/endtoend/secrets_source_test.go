@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -62,6 +63,40 @@ func (p *probe) fetchToken(ctx context.Context, src *tokensource.Source) {
 	p.call("tokensource.Source.Token", func() []any { _, err := src.Token(); return []any{err} })
 	sleep(0)
 	p.call("tokensource.Source.Status", func() []any { return []any{src.Status(), src.Status().Phase} })
+}
+
+// gate calls every method of a gate and of a family, with a member that waits.
+func (p *probe) gate(s *stack) {
+	ctx, gw := s.t.Context(), p.markedGateway(s, s.srv.Client().Transport)
+	cfg := tokensource.GateConfig{PerSecond: 1.0 / 3600, Concurrent: 1}
+	gate := tokensource.NewGate(cfg)
+	p.call("tokensource.NewGate", func() []any { return []any{gate, cfg} })
+	p.call("tokensource.Gate.SetLimits", func() []any { gate.SetLimits(1.0/3600, 1); return []any{gate} })
+	var family *tokensource.Family
+	p.call("tokensource.NewFamily", func() (recorded []any) {
+		var err error
+		_, refused := tokensource.NewFamily(tokensource.Config{Refresher: gw, Token: markedToken()})
+		family, err = tokensource.NewFamily(tokensource.Config{Refresher: gw, Gate: gate})
+		return []any{family, err, refused}
+	})
+	for range 2 {
+		member := tokensource.Member{Token: markedToken(), Store: &store.Memory{}}
+		member.Token.ExpiresAt = member.Token.IssuedAt
+		p.call("tokensource.Family.New", func() []any {
+			src, err := family.New(member)
+			require.NoError(p.t, err)
+			p.call("tokensource.Source.Poll", func() []any {
+				next, keep := src.Poll(ctx, tokensource.KeepToken), tokensource.KeepSession
+				synctest.Wait()
+				src.Poll(ctx, tokensource.KeepToken)
+				synctest.Wait()
+				return []any{next, keep, src.Status(), gate.Status()}
+			})
+			return []any{member, src, src.Close()} // nothing waits while it is printed
+		})
+	}
+	synctest.Wait()
+	p.call("tokensource.Gate.Status", func() []any { return []any{gate.Status(), gate} })
 }
 
 // source calls every method of a source, with every response and every fault of the

@@ -157,7 +157,7 @@ func (OverwriteDropped) apply(c *change) {
 type TimePassed struct{ Surroundings }
 
 func (o TimePassed) apply(c *change) {
-	if c.isUnread() {
+	if c.IsUnread() {
 		return
 	}
 	d := Decide(&c.State, o.Surroundings, c.now)

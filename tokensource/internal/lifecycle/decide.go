@@ -52,7 +52,21 @@ type Surroundings struct {
 	SignOutAt dualclock.Deadline
 	// WithoutReread is set if the store is not read again for the sake of this decision.
 	WithoutReread bool
+	// Queued is the operation that has been decided on and waits to be started.
+	Queued Action
+	// Keep is what is kept alive while nobody asks for a token.
+	Keep KeepAlive
 }
+
+// KeepAlive is what is kept alive of a session while nobody asks for a token.
+type KeepAlive uint8
+
+// See the constants of tokensource with the same names.
+const (
+	KeepToken KeepAlive = iota
+	KeepSession
+	KeepNothing
+)
 
 // Decision is what to do with a session at an instant.
 type Decision struct {
@@ -76,7 +90,7 @@ func (d Decision) HasNews(s *State) bool { return d.warn || d.rearm || d.End != 
 // Decide says what to do with a session at now. It is a pure function of its arguments.
 func Decide(s *State, around Surroundings, now dualclock.Instant) Decision {
 	v := view{State: s, Surroundings: around, due: s.schedule(), now: now}
-	if s.isUnread() {
+	if s.IsUnread() {
 		return v.decideUnread()
 	}
 	d := Decision{End: s.endReason()}
@@ -125,7 +139,7 @@ func (v *view) decideUnread() Decision {
 	if d.Serve {
 		d.Phase = Ageing
 	}
-	if v.Running == Nothing && v.passed(v.failure.retryAt()) {
+	if v.Running == Nothing && v.Queued != Load && v.Keep != KeepNothing && v.passed(v.failure.retryAt()) {
 		d.Act = Load
 	}
 	return d
@@ -167,17 +181,9 @@ func (v *view) phase(d Decision) Phase {
 
 // action returns what to do about a session that has not ended.
 func (v *view) action(live bool) Action {
-	ageing := v.passed(v.due.refreshAt)
-	rejected := v.current.invalidation != notInvalidated
-	extends := v.pair.HasRefreshToken && (v.due.refreshExtends || !live)
-	useful := extends || rejected && v.pair.HasRefreshToken
-	switch {
-	case useful && (rejected || v.current.asked || !live || ageing) && v.passed(v.failure.retryAt()):
-		return Refresh
-	case !extends && ageing && v.login == hasLogin && v.passed(v.loginAt()):
-		// The wall clock alone may say so. If the monotonic clock has slept that is
-		// right; if the wall clock was set forward an early sign-on does no harm.
-		return Login
+	switch next := v.nextPair(live); {
+	case next != Nothing && next != v.Queued:
+		return next
 	case v.isSaveDue():
 		return Save
 	case v.isSignOutDue():
@@ -185,6 +191,38 @@ func (v *view) action(live bool) Action {
 	}
 	return Nothing
 }
+
+// nextPair returns how a session that has not ended is to get another pair now, if it is.
+func (v *view) nextPair(live bool) Action {
+	ageing := v.passed(v.keepAt())
+	rejected := v.current.invalidation != notInvalidated
+	extends := v.pair.HasRefreshToken && (v.due.refreshExtends || !live)
+	useful := extends || rejected && v.pair.HasRefreshToken
+	due := rejected || v.current.asked || !live && v.Keep == KeepToken || ageing
+	switch {
+	case v.Keep == KeepNothing:
+		return Nothing
+	case useful && due && v.passed(v.failure.retryAt()):
+		return Refresh
+	case !extends && ageing && v.canLogin() && v.passed(v.loginAt()):
+		// The wall clock alone may say so. If the monotonic clock has slept that is
+		// right; if the wall clock was set forward an early sign-on does no harm.
+		return Login
+	}
+	return Nothing
+}
+
+// keepAt returns from when on a refresh is due.
+func (v *view) keepAt() dualclock.Deadline {
+	if v.Keep == KeepSession && v.pair != nil {
+		return v.pair.sessionRefreshAt(&v.due)
+	}
+	return v.due.refreshAt
+}
+
+// canLogin reports whether a Login is made when one is due. It can wait until somebody asks
+// for a token, if no token is kept until then.
+func (v *view) canLogin() bool { return v.login == hasLogin && v.Keep == KeepToken }
 
 // actionAfter returns what to do about a session that has ended. A sign-out was
 // explicit, so no Login undoes it.
@@ -194,7 +232,7 @@ func (v *view) actionAfter(end Reason) Action {
 		return Save
 	case v.end == nil && v.isRereadDue():
 		return Load
-	case v.login == hasLogin && end != SignedOut && v.passed(v.loginAt()):
+	case v.canLogin() && v.Queued != Login && end != SignedOut && v.passed(v.loginAt()):
 		return Login
 	case v.isSignOutDue():
 		return SignOut
@@ -245,9 +283,12 @@ func NextChange(s *State, around Surroundings, now dualclock.Instant) dualclock.
 	v := view{State: s, Surroundings: around, due: s.schedule(), now: now}
 	n := nextDeadline{now: now, wall: dualclock.UnixNanoOf(now.Wall), next: dualclock.Never()}
 	if s.pair != nil {
-		n.consider(v.due.serveUntil, v.due.refreshUntil, v.due.fixed)
-		if around.Running == Nothing {
-			n.consider(v.due.refreshAt)
+		n.consider(v.due.refreshUntil, v.due.fixed)
+		if around.Keep == KeepToken {
+			n.consider(v.due.serveUntil)
+		}
+		if around.Running == Nothing && around.Keep != KeepNothing {
+			n.consider(v.keepAt())
 		}
 		if s.warned {
 			n.consider(v.due.warnAt.Add(-warnTolerance))
@@ -258,7 +299,13 @@ func NextChange(s *State, around Surroundings, now dualclock.Instant) dualclock.
 	if around.Running != Nothing {
 		return n.next
 	}
-	n.consider(s.failure.retryAt(), v.loginAt(), v.signOutAt())
+	n.consider(v.signOutAt())
+	if around.Keep != KeepNothing {
+		n.consider(s.failure.retryAt())
+	}
+	if around.Keep == KeepToken {
+		n.consider(v.loginAt())
+	}
 	if s.Pending() != SaveNothing {
 		n.consider(s.store.saveAt)
 	}

@@ -50,15 +50,15 @@ func requirePromises(rt *rapid.T, s *State, around Surroundings, now dualclock.I
 		require.False(rt, due.fixed.PassedOnEither(now), "served past the fixed horizon")
 		require.False(rt, s.current.invalidation.withholds(ended), "served though an API has rejected it")
 		require.NotContains(rt, []Reason{FixedExpired, SignedOut}, d.End)
-	} else if s.HasLiveToken(now) && !s.isUnread() && !s.current.invalidation.withholds(ended) {
+	} else if s.HasLiveToken(now) && !s.IsUnread() && !s.current.invalidation.withholds(ended) {
 		require.Contains(rt, []Reason{FixedExpired, SignedOut}, d.End, "there is a live token, and callers wait")
 	}
-	if ended != NotEnded && !s.isUnread() {
+	if ended != NotEnded && !s.IsUnread() {
 		require.Equal(rt, ended, d.End, "an end is not undone by time")
 	} else if d.End != NotEnded {
 		requireOver(rt, s, d.End, now)
 	}
-	if !s.isUnread() {
+	if !s.IsUnread() {
 		noted, events := s.Apply(TimePassed{around}, now)
 		require.Equal(rt, d.HasNews(s), !assert.ObjectsAreEqual(*s, noted))
 		require.False(rt, d.IsSettled(s) && len(events) > 0)
@@ -87,7 +87,7 @@ func requireOver(rt *rapid.T, s *State, end Reason, now dualclock.Instant) {
 // requireActPermitted requires that the action of a decision may be started.
 func requireActPermitted(rt *rapid.T, s *State, around Surroundings, d Decision, now dualclock.Instant) {
 	due := s.schedule()
-	require.False(rt, s.isUnread() && d.Act != Nothing && d.Act != Load, "the store was not read yet")
+	require.False(rt, s.IsUnread() && d.Act != Nothing && d.Act != Load, "the store was not read yet")
 	switch d.Act {
 	case Refresh:
 		require.Nil(rt, s.end, "a session that has ended is refreshed")
@@ -105,7 +105,7 @@ func requireActPermitted(rt *rapid.T, s *State, around Surroundings, d Decision,
 		require.True(rt, d.End != NotEnded || due.refreshAt.PassedOnEither(now), "it is not due")
 	case Load:
 		require.NotNil(rt, s.store)
-		require.True(rt, s.isUnread() || !around.WithoutReread && s.store.rereadAt.PassedOnEither(now))
+		require.True(rt, s.IsUnread() || !around.WithoutReread && s.store.rereadAt.PassedOnEither(now))
 	case Save:
 		require.True(rt, s.Pending() != SaveNothing && s.store.saveAt.PassedOnEither(now))
 	case SignOut:

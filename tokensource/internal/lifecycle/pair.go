@@ -79,6 +79,7 @@ type Pair struct {
 	startedAt     dualclock.UnixNano // when the session began: the issue of its first pair
 	origin        Origin
 	issuedAtKnown bool // and not assumed
+	draw          float32
 }
 
 // NewPair returns the pair of an arrival.
@@ -99,7 +100,7 @@ func NewPair(a Arrival) *Pair {
 		p.inherit(a.Former, a.At)
 	}
 	due := p.schedule()
-	p.margin = margin(due.life, a.RefreshBefore, a.Draw)
+	p.margin, p.draw = margin(due.life, a.RefreshBefore, a.Draw), float32(a.Draw)
 	p.warnBefore = warnBefore(due.end, p.startedAt, a.WarnBefore)
 	return p
 }

@@ -1,11 +1,9 @@
 package lifecycle
 
-import "slices"
-
 // supersede notes that the current pair is replaced by one that is not saved yet.
 func (c *change) supersede(p *Pair) {
 	if c.store != nil && p != nil {
-		c.store.superseded = append(slices.Clip(c.store.superseded), p.Tokens.Fingerprint())
+		c.store.superseded = &superseded{p.Tokens.Fingerprint(), c.store.superseded}
 	}
 }
 
@@ -40,7 +38,7 @@ func (c *change) saved(r SaveResult) []Event {
 	if r.Overwrite {
 		st.pending = SaveOverwrite
 	}
-	next := c.now.Add(SaveRetryWait(st.saveFailures))
+	next := c.now.Add(SaveRetryWait(int(st.saveFailures)))
 	st.saveAt = next.Deadline()
 	st.saveFailures++
 	return []Event{{Kind: EventStoreFailed, Err: r.Err, NextAt: next.Wall}}

@@ -117,6 +117,21 @@ func margin(life, configured time.Duration, draw float64) time.Duration {
 	return base + time.Duration(float64(base)*draw/5)
 }
 
+// sessionRefreshAt returns when a refresh is due for a session of which no access token is
+// kept: a tenth of its life before the refresh token expires, and up to a fifth of that
+// more at random. It is not due if the refresh token lasts as long as the session.
+func (p *Pair) sessionRefreshAt(due *schedule) dualclock.Deadline {
+	switch {
+	case !due.refreshUntil.Known():
+		return due.refreshAt // nobody knows how long the refresh token lasts
+	case due.fixed.Known() && due.fixed.Wall.Sub(due.refreshUntil.Wall) < fixedTolerance:
+		return dualclock.Never()
+	}
+	life := max(0, due.refreshUntil.Wall.Sub(dualclock.UnixNanoOf(p.IssuedAt)))
+	before := life/marginPart + time.Duration(float64(life/marginPart)*float64(p.draw)/5)
+	return dualclock.Latest(due.refreshUntil.Add(-before), due.refreshAt)
+}
+
 // refreshExtends reports whether a refresh can move the expiry: not when the expiry is
 // at the fixed horizon, or nearly so. The wall clock may be wrong about that; exhausted
 // means that the monotonic clock agrees.

@@ -1,7 +1,6 @@
 package lifecycle
 
 import (
-	"slices"
 	"time"
 
 	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
@@ -49,12 +48,27 @@ type End struct {
 type store struct {
 	phase        storePhase
 	pending      PendingSave
+	saveFailures int32
 	generation   int64 // of the pair in memory, as it is stored
 	rereadAt     dualclock.Deadline
 	saveAt       dualclock.Deadline
-	saveFailures int
-	deferred     *Cause        // a rejection that ends the session once the store can be read
-	superseded   []Fingerprint // the pairs replaced since the last save
+	deferred     *Cause      // a rejection that ends the session once the store can be read
+	superseded   *superseded // the pairs replaced since the last save; nil if there are none
+}
+
+// superseded is a list of pairs that were replaced.
+type superseded struct {
+	pair Fingerprint
+	rest *superseded
+}
+
+func (l *superseded) contains(pair Fingerprint) bool {
+	for ; l != nil; l = l.rest {
+		if l.pair == pair {
+			return true
+		}
+	}
+	return false
 }
 
 // storePhase is how far the store has been read.
@@ -214,7 +228,7 @@ func (s *State) DeferredRejection() *Cause {
 // IsSuperseded reports whether a pair is one that was replaced since the last save. If
 // it is found in the store, it is no news.
 func (s *State) IsSuperseded(token Fingerprint) bool {
-	return s.store != nil && slices.Contains(s.store.superseded, token)
+	return s.store != nil && s.store.superseded.contains(token)
 }
 
 func (s *State) endReason() Reason {
@@ -224,7 +238,8 @@ func (s *State) endReason() Reason {
 	return s.end.Reason
 }
 
-func (s *State) isUnread() bool { return s.store != nil && s.store.phase == notLoaded }
+// IsUnread reports whether the store was not read yet.
+func (s *State) IsUnread() bool { return s.store != nil && s.store.phase == notLoaded }
 
 func (s *State) schedule() schedule {
 	if s.pair == nil {

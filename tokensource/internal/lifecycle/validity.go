@@ -60,7 +60,7 @@ func (s *State) ValidityAt(now dualclock.Instant) Validity {
 // valid for span. It is not if the current token is, if the next one would not be either,
 // or while a failure is remembered.
 func (s *State) RefreshesFor(span time.Duration, now dualclock.Instant) bool {
-	if s.isUnread() || s.end != nil || s.pair == nil || !s.failure.retryAt().PassedOnEither(now) {
+	if s.IsUnread() || s.end != nil || s.pair == nil || !s.failure.retryAt().PassedOnEither(now) {
 		return false
 	}
 	v := s.ValidityAt(now)
@@ -78,6 +78,35 @@ type Asked struct{ Span time.Duration }
 
 func (o Asked) apply(c *change) {
 	if c.RefreshesFor(o.Span, c.now) {
+		c.current.asked = true
+	}
+}
+
+// IsRenewable reports whether a refresh that is not due would bring another pair.
+func (s *State) IsRenewable(now dualclock.Instant) bool {
+	if s.IsUnread() || s.end != nil || s.pair == nil || s.current.asked || !s.failure.retryAt().PassedOnEither(now) {
+		return false
+	}
+	due := s.pair.schedule()
+	return s.pair.canExtend(&due) && due.earliestRefresh.PassedOnBoth(now)
+}
+
+// IsRefreshDue reports whether the session needs another pair, though it may have been asked
+// for one earlier.
+func (s *State) IsRefreshDue(now dualclock.Instant) bool {
+	if s.pair == nil {
+		return true
+	}
+	due := s.pair.schedule()
+	return due.refreshAt.PassedOnEither(now) || s.current.invalidation != notInvalidated || s.end != nil
+}
+
+// Renewed is the outcome when a refresh is wanted ahead of time. It stays due until it is
+// answered, or another pair is adopted.
+type Renewed struct{}
+
+func (Renewed) apply(c *change) {
+	if c.IsRenewable(c.now) {
 		c.current.asked = true
 	}
 }
@@ -105,7 +134,7 @@ func (s *State) ProspectOf(span time.Duration, running Action, now dualclock.Ins
 		return Sufficient
 	case bringsPair, running != Nothing && (s.current.asked || ended && s.login == hasLogin):
 		return Coming
-	case ended, s.isUnread(), span <= v.Longest:
+	case ended, s.IsUnread(), span <= v.Longest:
 		return Failing
 	default:
 		return Unreachable

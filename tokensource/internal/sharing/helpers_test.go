@@ -78,6 +78,8 @@ type plainStore struct{ sharing.Store }
 type participant struct {
 	*sharing.Protocol
 
+	reader dualclock.Reader
+
 	announced []notice
 }
 
@@ -87,13 +89,20 @@ type notice struct {
 }
 
 func newParticipant(s sharing.Store) *participant {
-	p, reader := &participant{}, dualclock.NewReader(nil)
-	p.Protocol = sharing.New(sharing.Config{
-		Store: s, Caller: task.Caller{Clock: &reader, Start: func(f func()) { go f() }}, CallTimeout: 5 * time.Second, GiveUpAfter: giveUpAfter,
-		Announce:  func(n sharing.Notice, err error) { p.announced = append(p.announced, notice{n, err.Error()}) },
-		RetryWait: lifecycle.SaveRetryWait,
-	})
+	p := &participant{reader: dualclock.NewReader(nil)}
+	p.Protocol = sharing.New(s, p)
 	return p
+}
+
+func (p *participant) Caller() task.Caller {
+	return task.Caller{Clock: &p.reader, Start: func(f func()) { go f() }}
+}
+func (*participant) CallTimeout() time.Duration           { return 5 * time.Second }
+func (*participant) GiveUpAfter() time.Duration           { return giveUpAfter }
+func (*participant) RetryWait(failures int) time.Duration { return lifecycle.SaveRetryWait(failures) }
+
+func (p *participant) Announce(n sharing.Notice, err error) {
+	p.announced = append(p.announced, notice{n, err.Error()})
 }
 
 // inBubble runs a test with a participant of its own. Time is that of the bubble.

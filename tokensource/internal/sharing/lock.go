@@ -15,12 +15,12 @@ import (
 // or the cause of ctx's end. unlock is never nil.
 func (p *Protocol) Lock(ctx context.Context, limit time.Duration) (unlock func(context.Context), err error) {
 	nothing := func(context.Context) {}
-	locker, ok := p.Store.(Locker)
+	locker, ok := p.store.(Locker)
 	if !ok {
 		return nothing, nil
 	}
 	tooLate := func(unlock func() error) { _ = unlock() }
-	release, err := task.Call(ctx, p.Caller, task.Limit{Whole: limit}, "Store.Lock", locker.Lock, tooLate)
+	release, err := task.Call(ctx, p.host.Caller(), task.Limit{Whole: limit}, "Store.Lock", locker.Lock, tooLate)
 	switch {
 	case err == nil:
 		p.works(lockOperation)
@@ -39,9 +39,9 @@ func (p *Protocol) Lock(ctx context.Context, limit time.Duration) (unlock func(c
 }
 
 func (p *Protocol) unlock(ctx context.Context, release func() error) {
-	err := task.Do(ctx, p.Caller, p.CallTimeout, "unlock", func(context.Context) error { return release() })
+	err := task.Do(ctx, p.host.Caller(), p.host.CallTimeout(), "unlock", func(context.Context) error { return release() })
 	if err != nil {
-		p.Announce(StoreFailed, &Error{"unlock", err})
+		p.host.Announce(StoreFailed, &Error{"unlock", err})
 	}
 }
 
@@ -56,11 +56,11 @@ func (p *Protocol) goOnWithoutLock(err error) {
 		return
 	}
 	p.mu.Lock()
-	first := p.noLock == nil
-	p.noLock = err
+	first := p.troubles == nil || p.troubles.noLock == nil
+	p.updateTroublesLocked(func(t *troubles) { t.noLock = err })
 	p.mu.Unlock()
 	if first {
-		p.Announce(WithoutLock, &Error{"lock", err})
+		p.host.Announce(WithoutLock, &Error{"lock", err})
 	}
 }
 
@@ -85,7 +85,7 @@ type outages [operations]*dualclock.Deadline
 func (p *Protocol) failed(op operation, cause error) error {
 	err := &Error{op.String(), cause}
 	if p.noteOutage(op, err) {
-		p.Announce(StoreFailed, err)
+		p.host.Announce(StoreFailed, err)
 	}
 	return err
 }
@@ -96,20 +96,22 @@ func (p *Protocol) noteOutage(op operation, err error) (first bool) {
 	now := p.now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	first = p.outages == outages{}
-	switch {
-	case MustLeaveAlone(err):
-		p.outages[op] = new(dualclock.Never())
-	case p.outages[op] == nil:
-		p.outages[op] = new(now.Add(p.GiveUpAfter).Deadline())
-	}
+	first = p.troubles == nil || p.troubles.outages == outages{}
+	p.updateTroublesLocked(func(t *troubles) {
+		switch {
+		case MustLeaveAlone(err):
+			t.outages[op] = new(dualclock.Never())
+		case t.outages[op] == nil:
+			t.outages[op] = new(now.Add(p.host.GiveUpAfter()).Deadline())
+		}
+	})
 	return first
 }
 
 func (p *Protocol) works(op operation) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.outages[op] = nil
+	p.updateTroublesLocked(func(t *troubles) { t.outages[op] = nil })
 }
 
 // IsGivenUp reports whether an operation of the store has failed for so long that the
@@ -118,7 +120,7 @@ func (p *Protocol) IsGivenUp() bool {
 	now := p.now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.ContainsFunc(p.outages[:], func(givenUpAt *dualclock.Deadline) bool {
+	return p.troubles != nil && slices.ContainsFunc(p.troubles.outages[:], func(givenUpAt *dualclock.Deadline) bool {
 		return givenUpAt != nil && givenUpAt.PassedOnEither(now)
 	})
 }

@@ -1,6 +1,10 @@
 package sharing
 
-import "time"
+import (
+	"time"
+
+	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
+)
 
 // Marks are what a record tells of its pair besides the tokens, and what a participant
 // that only looks cannot find out by itself.
@@ -10,19 +14,36 @@ type Marks struct {
 	RejectedAt time.Time // zero if the gateway has not rejected the refresh token
 }
 
-func marksOf(rec *Record) Marks {
+// sawLocked notes the marks of the record that was loaded or saved last, nil if nothing is
+// stored.
+func (p *Protocol) sawLocked(rec *Record) {
+	p.generation, p.seen = 0, nil
 	if rec == nil {
-		return Marks{}
+		return
 	}
-	return Marks{Generation: rec.Generation, AttemptAt: rec.AttemptAt, RejectedAt: rec.RejectedAt}
+	p.generation = rec.Generation
+	if !rec.AttemptAt.IsZero() || !rec.RejectedAt.IsZero() {
+		p.seen = &Marks{rec.Generation, rec.AttemptAt, rec.RejectedAt}
+	}
+}
+
+// stampOf returns an instant as it is kept; zero for none.
+func stampOf(t time.Time) dualclock.UnixNano {
+	if t.IsZero() {
+		return 0
+	}
+	return dualclock.UnixNanoOf(t)
 }
 
 // Seen returns the marks of the record that was loaded or saved last.
 func (p *Protocol) Seen() Marks {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	m := p.seen
-	if m.AttemptAt.Equal(p.attemptAt) {
+	if p.seen == nil {
+		return Marks{Generation: p.generation}
+	}
+	m := *p.seen
+	if stampOf(m.AttemptAt) == p.attemptAt {
 		m.AttemptAt = time.Time{}
 	}
 	return m

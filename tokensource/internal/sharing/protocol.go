@@ -47,40 +47,63 @@ const (
 	WithoutLock                 // the operating system has no lock for the store
 )
 
-// Config is what a Protocol works with.
-type Config struct {
-	Store       Store
-	Caller      task.Caller
-	CallTimeout time.Duration // of each call but Lock
-	GiveUpAfter time.Duration // how long an operation must fail until the store is given up
-	Announce    func(n Notice, err error)
+// Host is the owner of a Protocol. Its methods must be safe for concurrent use.
+type Host interface {
+	// Caller calls the store.
+	Caller() task.Caller
+	// CallTimeout bounds each call but Lock.
+	CallTimeout() time.Duration
+	// GiveUpAfter is how long an operation must fail until the store is given up.
+	GiveUpAfter() time.Duration
+	Announce(n Notice, err error)
 	// RetryWait returns how long to wait after an attempt to sign out that has failed
 	// after as many failures.
-	RetryWait func(failures int) time.Duration
+	RetryWait(failures int) time.Duration
 }
 
 // Protocol is one participant of a shared session. The methods that call the store must
-// not run concurrently: the caller must hold the exclusive slot.
+// not run concurrently: the caller must hold the exclusive slot. A program may have very
+// many, so what is seldom needed is behind a pointer.
 type Protocol struct {
-	Config
+	store Store
+	host  Host
 
-	mu         sync.Mutex // guards the rest
-	highest    int64      // generation that is stored, or may be: no other pair gets it
-	attemptAt  time.Time  // the last mark of an attempt that is ours
-	seen       Marks      // of the record that was loaded or saved last
-	outages    outages
-	unreadable error // what was wrong with what was stored when it was last read
-	noLock     error // why there is no lock, once that was announced
+	mu         sync.Mutex         // guards the rest
+	highest    int64              // generation that is stored, or may be: no other pair gets it
+	attemptAt  dualclock.UnixNano // the last mark of an attempt that is ours; zero if there is none
+	generation int64              // of the record that was loaded or saved last
+	seen       *Marks             // of that record; nil if it has none
+	troubles   *troubles          // nil if there are none
 	signOuts   *signOuts
 }
 
-// New returns a Protocol.
-func New(c Config) *Protocol { return &Protocol{Config: c} }
+// troubles is what is wrong with the store.
+type troubles struct {
+	outages    outages
+	unreadable error // what was wrong with what was stored when it was last read
+	noLock     error // why there is no lock, once that was announced
+}
+
+// New returns a Protocol for a store.
+func New(s Store, h Host) *Protocol { return &Protocol{store: s, host: h} }
+
+// updateTroublesLocked changes what is wrong with the store.
+func (p *Protocol) updateTroublesLocked(change func(*troubles)) {
+	t := troubles{}
+	if p.troubles != nil {
+		t = *p.troubles
+	}
+	change(&t)
+	p.troubles = nil
+	if t.outages != (outages{}) || t.unreadable != nil || t.noLock != nil {
+		p.troubles = &t
+	}
+}
 
 // Load reads the record. It is nil if nothing is stored. The error is [ErrDamaged],
 // one for which [MustLeaveAlone] is true, an [*Error], or the cause of ctx's end.
 func (p *Protocol) Load(ctx context.Context) (*Record, error) {
-	data, err := task.Call(ctx, p.Caller, task.Limit{Whole: p.CallTimeout}, "Store.Load", p.Store.Load, nil)
+	data, err := task.Call(ctx, p.host.Caller(), task.Limit{Whole: p.host.CallTimeout()}, "Store.Load", p.store.Load, nil)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		p.answered(nil, nil)
@@ -99,11 +122,21 @@ func (p *Protocol) Load(ctx context.Context) (*Record, error) {
 	return rec, err
 }
 
+// Begin decodes a record that the store has loaded before the Protocol was made.
+func (p *Protocol) Begin(data []byte) (*Record, error) {
+	rec, err := decode(data)
+	if err == nil {
+		p.answered(rec, nil)
+	}
+	return rec, err
+}
+
 // answered notes that the store can be read, and what it has.
 func (p *Protocol) answered(rec *Record, unreadable error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.outages[loadOperation], p.unreadable, p.seen = nil, unreadable, marksOf(rec)
+	p.updateTroublesLocked(func(t *troubles) { t.outages[loadOperation], t.unreadable = nil, unreadable })
+	p.sawLocked(rec)
 	if rec != nil {
 		p.highest = max(p.highest, rec.Generation)
 		p.signOuts = p.signOuts.observe(rec.SignOutPending)
@@ -114,7 +147,10 @@ func (p *Protocol) answered(rec *Record, unreadable error) {
 func (p *Protocol) Unreadable() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.unreadable
+	if p.troubles == nil {
+		return nil
+	}
+	return p.troubles.unreadable
 }
 
 // LoadSettingAside is [Protocol.Load] for a caller that holds the lock, too. A damaged
@@ -125,15 +161,15 @@ func (p *Protocol) LoadSettingAside(ctx context.Context) (*Record, error) {
 	if !errors.Is(err, ErrDamaged) {
 		return rec, err
 	}
-	store, ok := p.Store.(setAsider)
+	store, ok := p.store.(setAsider)
 	if !ok {
 		return nil, err
 	}
-	err = task.Do(ctx, p.Caller, p.CallTimeout, "Store.SetAside", func(ctx context.Context) error { return store.SetAside(ctx, "damaged") })
+	err = task.Do(ctx, p.host.Caller(), p.host.CallTimeout(), "Store.SetAside", func(ctx context.Context) error { return store.SetAside(ctx, "damaged") })
 	if err != nil {
 		return nil, fmt.Errorf("%w, and could not be set aside: %w", ErrDamaged, err)
 	}
-	p.Announce(StoreFailed, fmt.Errorf("%w: it was set aside", ErrDamaged))
+	p.host.Announce(StoreFailed, fmt.Errorf("%w: it was set aside", ErrDamaged))
 	// Loaded again, so that the store's compare-and-swap expects nothing.
 	return p.Load(ctx)
 }
@@ -147,16 +183,16 @@ func (p *Protocol) Save(ctx context.Context, rec *Record) error {
 	if err != nil {
 		return &Error{"encode", err}
 	}
-	err = task.Do(ctx, p.Caller, p.CallTimeout, "Store.Save", func(ctx context.Context) error { return p.Store.Save(ctx, data) })
+	err = task.Do(ctx, p.host.Caller(), p.host.CallTimeout(), "Store.Save", func(ctx context.Context) error { return p.store.Save(ctx, data) })
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		p.noteOutage(saveOperation, err) // announced by the caller
 		return &Error{"save", err}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.outages[saveOperation] = nil
+	p.updateTroublesLocked(func(t *troubles) { t.outages[saveOperation] = nil })
 	if err == nil {
-		p.seen = marksOf(rec)
+		p.sawLocked(rec)
 		p.signOuts = p.signOuts.observe(rec.SignOutPending)
 	}
 	return err
@@ -208,7 +244,7 @@ func (p *Protocol) MarkAttempt(ctx context.Context, rec *Record, now time.Time) 
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.attemptAt = rec.AttemptAt
+	p.attemptAt = stampOf(rec.AttemptAt)
 	return nil
 }
 
@@ -217,7 +253,7 @@ func (p *Protocol) MarkAttempt(ctx context.Context, rec *Record, now time.Time) 
 func (p *Protocol) HasForeignAttempt(rec *Record) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return !rec.AttemptAt.IsZero() && !rec.AttemptAt.Equal(p.attemptAt)
+	return !rec.AttemptAt.IsZero() && stampOf(rec.AttemptAt) != p.attemptAt
 }
 
 // ClearAttempt takes back our mark, once the gateway has said that it did nothing; at
@@ -234,19 +270,19 @@ func (p *Protocol) ClearAttempt(ctx context.Context, marked *Record, rejectedAt 
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.attemptAt.Equal(marked.AttemptAt) {
-		p.attemptAt = time.Time{} // the same mark, found from now on, is not ours
+	if p.attemptAt == stampOf(marked.AttemptAt) {
+		p.attemptAt = 0 // the same mark, found from now on, is not ours
 	}
 }
 
 func (p *Protocol) announceNotices() {
-	store, ok := p.Store.(noticer)
+	store, ok := p.store.(noticer)
 	if !ok {
 		return
 	}
 	for _, err := range store.Notices() {
-		p.Announce(StoreRepaired, err)
+		p.host.Announce(StoreRepaired, err)
 	}
 }
 
-func (p *Protocol) now() dualclock.Instant { return p.Caller.Clock.Now() }
+func (p *Protocol) now() dualclock.Instant { return p.host.Caller().Clock.Now() }

@@ -147,7 +147,7 @@ func (p *Protocol) PostponeSignOuts() {
 	now := p.now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.signOuts.postpone(now, p.RetryWait)
+	p.signOuts.postpone(now, p.host.RetryWait)
 }
 
 // SignOutAnswered notes that the gateway has answered for a pair.

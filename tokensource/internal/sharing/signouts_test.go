@@ -87,7 +87,7 @@ func TestSignOuts_TheWaitAfterEachFailedAttemptDoubles(t *testing.T) {
 		p.QueueSignOut(token("a"))
 		for _, want := range []int{1, 2, 4, 8, 16, 32, 60, 60} {
 			p.PostponeSignOuts()
-			assert.Equal(t, p.Caller.Clock.Now().Add(time.Duration(want)*time.Second).Deadline(), p.NextSignOut())
+			assert.Equal(t, p.Caller().Clock.Now().Add(time.Duration(want)*time.Second).Deadline(), p.NextSignOut())
 		}
 		next := p.NextSignOut()
 		p.QueueSignOut(token("b"))
