@@ -58,7 +58,7 @@ func WithHeader(ctx context.Context, source oauth2.TokenSource, call func(http.H
 	if rejected, _ := peekAt(resp, isRejectedByStatus); !rejected {
 		return resp, err
 	}
-	t.invalidate(sent)
+	t.invalidate(ctx, sent)
 	next, tokenErr := t.credential(ctx)
 	if tokenErr != nil || next.accessToken == sent.accessToken {
 		return resp, err

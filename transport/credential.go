@@ -17,6 +17,10 @@ type (
 	invalidator interface {
 		Invalidate(accessToken string)
 	}
+	// A contextInvalidator has a token for each user, and finds the user in the context.
+	contextInvalidator interface {
+		InvalidateContext(ctx context.Context, accessToken string)
+	}
 )
 
 // credential is a token and its Authorization value. It is immutable.
@@ -53,23 +57,36 @@ func (t *Transport) token(ctx context.Context) (*oauth2.Token, error) {
 // credentialOf returns the credential of token, from the cache if possible. It
 // compares values and not pointers: a source may return a new copy each time, or
 // change the token that it returned before.
+//
+// A source with InvalidateContext has many tokens, which would only displace each other
+// in the cache, so it gets none.
 func (t *Transport) credentialOf(token *oauth2.Token) *credential {
+	if _, many := t.Source.(contextInvalidator); many {
+		return newCredential(token)
+	}
 	c := t.cached.Load()
 	if c != nil && c.accessToken == token.AccessToken && c.tokenType == token.TokenType {
 		return c
 	}
-	c = &credential{
-		accessToken: token.AccessToken,
-		tokenType:   token.TokenType,
-		value:       token.Type() + " " + token.AccessToken,
-	}
+	c = newCredential(token)
 	t.cached.Store(c)
 	return c
 }
 
-// invalidate reports a rejected token to the source.
-func (t *Transport) invalidate(c *credential) {
-	if source, ok := t.Source.(invalidator); ok {
+func newCredential(token *oauth2.Token) *credential {
+	return &credential{
+		accessToken: token.AccessToken,
+		tokenType:   token.TokenType,
+		value:       token.Type() + " " + token.AccessToken,
+	}
+}
+
+// invalidate reports a rejected token of a request with this context to the source.
+func (t *Transport) invalidate(ctx context.Context, c *credential) {
+	switch source := t.Source.(type) {
+	case contextInvalidator:
+		source.InvalidateContext(ctx, c.accessToken)
+	case invalidator:
 		source.Invalidate(c.accessToken)
 	}
 }

@@ -26,7 +26,7 @@ func (t *Transport) replay(req *http.Request, first *http.Response, clone *reque
 		return first, nil
 	}
 	// Also if nothing is sent again: the next request then gets a new token.
-	t.invalidate(sent)
+	t.invalidate(req.Context(), sent)
 	if !isRepeatable(req) {
 		return keepFirst()
 	}

@@ -25,14 +25,19 @@
 //
 // # The source
 //
-// Any oauth2.TokenSource can be used. Two optional methods improve it:
+// Any oauth2.TokenSource can be used. Three optional methods improve it:
 //
 //	TokenContext(ctx context.Context) (*oauth2.Token, error)
 //	Invalidate(accessToken string)
+//	InvalidateContext(ctx context.Context, accessToken string)
 //
 // TokenContext is called instead of Token with the request's context, so that a
 // request waits for a token no longer than its context allows. Invalidate is called
 // with a token that was rejected; it must ignore one that is no longer current.
+//
+// InvalidateContext is called instead of Invalidate, with the request's context. It is
+// for a source whose TokenContext returns the token of the user that it finds in the
+// context, so that one Transport serves many users. The context may have ended.
 package transport
 
 import (
