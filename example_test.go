@@ -17,6 +17,7 @@ import (
 	"github.com/agsauth/agsauth/ags"
 	"github.com/agsauth/agsauth/agstest"
 	"github.com/agsauth/agsauth/clock"
+	"github.com/agsauth/agsauth/pool"
 	"github.com/agsauth/agsauth/store"
 	"github.com/agsauth/agsauth/tokensource"
 	"github.com/agsauth/agsauth/transport"
@@ -186,6 +187,45 @@ func Example_errors() {
 }
 
 // startPlatform starts a gateway and an API, and sets the environment variables that a
+// One pool keeps the sessions of all users, behind one gate.
+func Example_manySessions() {
+	srv, gateway := gatewayAndClient()
+	defer srv.Close()
+	ctx, apiURL := context.Background(), srv.URL+"/api/profile"
+	signOnOf := func(string) ags.SignOnRequest { return asDave() }
+
+	sessions, err := pool.New(pool.Config{
+		Refresher: gateway,
+		Gate:      tokensource.NewGate(tokensource.GateConfig{PerSecond: 200, Concurrent: 64}),
+		Login:     func(key string) tokensource.LoginFunc { return tokensource.SignOnWith(gateway, signOnOf(key)) },
+		// Store: func(key string) tokensource.Store { return family.Store(key) } of redisstore or boltstore
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	go func() { _ = sessions.Run(ctx) }()
+	client := &http.Client{Transport: &transport.Transport{Source: sessions.Keyed()}} // one for all sessions
+	for _, key := range []string{"customer-1", "customer-2"} {
+		req, err := http.NewRequestWithContext(pool.WithKey(ctx, key), http.MethodGet, apiURL, http.NoBody)
+		if err != nil {
+			log.Fatal(err)
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(key, resp.Status)
+		_ = resp.Body.Close()
+	}
+	err = sessions.Drain(ctx) // lets refreshes under way end, and saves what is not saved
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// customer-1 200 OK
+	// customer-2 200 OK
+}
+
 // program reads in production.
 func startPlatform() (stop func()) {
 	srv := agstest.NewServer(agstest.Config{})

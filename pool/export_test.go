@@ -1,0 +1,10 @@
+package pool
+
+// Unpolled returns how many sessions wait to be polled.
+func (p *Pool) Unpolled() int {
+	p.changes.mu.Lock()
+	defer p.changes.mu.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.changes.entries) + p.schedule.residents() - p.schedule.due.len()
+}
