@@ -14,14 +14,14 @@ type runner func(ctx context.Context, c redis.Scripter, keys []string, args ...a
 // cause of ctx's end.
 func (s *Store) call(ctx context.Context, op string, script runner, keys []string, args ...any) (result, error) {
 	r, err := await(ctx, nil, func(ctx context.Context) (result, error) {
-		return s.run(ctx, script, keys, args...)
+		return s.shared.run(ctx, script, keys, args...)
 	}, nil)
 	return r, endedOr(ctx, op, err)
 }
 
 // run runs a script. It returns when the client does, which may be after ctx ends. Its
 // error contains no text of the client's.
-func (s *Store) run(ctx context.Context, script runner, keys []string, args ...any) (r result, err error) {
+func (sh *shared) run(ctx context.Context, script runner, keys []string, args ...any) (r result, err error) {
 	defer func() {
 		// The client panics at some results that it cannot parse. This goroutine is
 		// the package's own, so the caller cannot recover.
@@ -29,7 +29,7 @@ func (s *Store) run(ctx context.Context, script runner, keys []string, args ...a
 			r, err = result{}, errGarbled
 		}
 	}()
-	return s.shared.decode(script(ctx, s.shared.client(), keys, args...))
+	return sh.decode(script(ctx, sh.client(), keys, args...))
 }
 
 // decode returns the result that cmd has received.

@@ -25,6 +25,8 @@
 //	defer family.Close()
 //	session, err := tokensource.New(tokensource.Config{Refresher: gateway, Store: family.Store("customer-1")})
 //
+// [Shares] divide the rate of a gateway between the processes that use it.
+//
 // # Keys
 //
 // The keys of a session begin with "agsauth:{NAME}:". The braces are a hash tag, so that
@@ -34,6 +36,8 @@
 //	lock        the lock token of the holder, while the lock is held
 //	released    the lock token of the last holder, for the length of a lease
 //	aside:…     a damaged record that was set aside; it stays until you remove it
+//
+// The key "agsauth:{NAME}:shares" is a string, the shares of the gateway NAME: see [Shares].
 //
 // The channel "agsauth:{NAME}:unlocked" notifies of releases. The record has no time to
 // live, since a session must survive any pause; its expiry times are in the record. If
@@ -93,6 +97,10 @@
 // In a cluster the client itself needs a few more:
 //
 //	ACL SETUSER agsauth +cluster|slots +cluster|shards +command +ping +readonly
+//
+// [Shares] need one more, and the keys "agsauth:{NAME}:*" with the name of the gateway:
+//
+//	ACL SETUSER agsauth +time
 //
 // Without +subscribe, +publish or the channel, Lock polls every
 // [Config.PollInterval] and is only slower. Only a Family needs +unsubscribe; without it,

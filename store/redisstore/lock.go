@@ -54,7 +54,7 @@ func (s *Store) tryAcquire(ctx context.Context, token string) (held bool, left t
 		keys = append(keys, s.key(keyRecord))
 	}
 	r, err := await(ctx, nil, func(ctx context.Context) (result, error) {
-		return s.run(ctx, s.shared.script.acquire.Run, keys, token, s.shared.cfg.Lease.Milliseconds())
+		return s.shared.run(ctx, s.shared.script.acquire.Run, keys, token, s.shared.cfg.Lease.Milliseconds())
 	}, func(r result, err error, received bool) {
 		// If the caller does not learn that it holds the lock, nobody else releases it.
 		if (r.status != statusHeld || !received) && !isNotTaken(r, err) {
@@ -110,7 +110,7 @@ func (s *Store) renew(ctx context.Context, token string) (lost bool) {
 			return false
 		}
 		r, err := await(ctx, nil, func(ctx context.Context) (result, error) {
-			return s.run(ctx, s.shared.script.renew.Run, []string{s.key(keyLock)}, token, s.shared.cfg.Lease.Milliseconds())
+			return s.shared.run(ctx, s.shared.script.renew.Run, []string{s.key(keyLock)}, token, s.shared.cfg.Lease.Milliseconds())
 		}, nil)
 		switch {
 		case err == nil && r.status == statusLost:
@@ -141,5 +141,5 @@ func (s *Store) release(ctx context.Context, token string) error {
 }
 
 func (s *Store) runRelease(ctx context.Context, token string) (result, error) {
-	return s.run(ctx, s.shared.script.release.Run, []string{s.key(keyLock), s.key(keyReleased)}, token, s.shared.cfg.Lease.Milliseconds(), s.key(keyChannel))
+	return s.shared.run(ctx, s.shared.script.release.Run, []string{s.key(keyLock), s.key(keyReleased)}, token, s.shared.cfg.Lease.Milliseconds(), s.key(keyChannel))
 }

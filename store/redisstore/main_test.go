@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"encoding/json"
+	"os"
 	"testing"
 	"time"
 
@@ -17,6 +18,9 @@ import (
 // TestMain disables the logger of the client, since the tests cause many errors.
 func TestMain(m *testing.M) {
 	logging.Disable()
+	if spec := os.Getenv(poolVariable); spec != "" {
+		runPoolProcess(spec)
+	}
 	multiproc.Main(m, openStore)
 }
 

@@ -110,14 +110,27 @@ redis.pcall('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
 local waiting = redis.pcall('PUBSUB', 'NUMSUB', ARGV[3])
 redis.pcall('PUBLISH', ARGV[3], waiting[2] or 1)
 return {'released'}`
+
+	// ARGV: nothing to read the division, or the one to replace and its replacement. The
+	// times in a replacement make it unlike every earlier division. The time to live is
+	// in milliseconds.
+	divideScript = `
+local time = redis.call('TIME')
+local now = string.format('%d', time[1] * 1000 + math.floor(time[2] / 1000))
+local stored = redis.call('GET', KEYS[1]) or ''
+if ARGV[1] ~= stored and ARGV[2] ~= stored then
+	return {'record', stored, now}
+end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return {'saved'}`
 )
 
-type scripts struct{ load, save, remove, aside, acquire, renew, release, check *redis.Script }
+type scripts struct{ load, save, remove, aside, acquire, renew, release, check, divide *redis.Script }
 
 func newScripts() scripts {
 	return scripts{
 		load: redis.NewScript(loadScript), save: redis.NewScript(saveScript), remove: redis.NewScript(deleteScript),
 		aside: redis.NewScript(asideScript), acquire: redis.NewScript(acquireScript), renew: redis.NewScript(renewScript),
-		release: redis.NewScript(releaseScript), check: redis.NewScript(checkScript),
+		release: redis.NewScript(releaseScript), check: redis.NewScript(checkScript), divide: redis.NewScript(divideScript),
 	}
 }

@@ -34,7 +34,7 @@ func documentedACL(tb testing.TB, name string) [][]any {
 			commands = append(commands, words)
 		}
 	}
-	require.Len(tb, commands, 2, "one for every server, and one for clusters")
+	require.Len(tb, commands, 3, "one for every server, one for clusters, and one for Shares")
 	return commands
 }
 

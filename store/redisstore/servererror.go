@@ -135,7 +135,7 @@ func quotedCommand(text string) string {
 func isCommand(word string) bool {
 	return slices.Contains([]string{
 		"EVAL", "EVALSHA", "GET", "SET", "DEL", "EXISTS", "RENAME", "PEXPIRE", "PERSIST", "PTTL",
-		"HGET", "HMGET", "HSET", "HSTRLEN", "PUBSUB", "PUBLISH", "SUBSCRIBE",
+		"HGET", "HMGET", "HSET", "HSTRLEN", "PUBSUB", "PUBLISH", "SUBSCRIBE", "TIME",
 	}, word)
 }
 
