@@ -31,7 +31,7 @@ import (
 
 // What the processes of TestPools share.
 const (
-	poolSessions   = 2000
+	poolSessions   = 800
 	poolPerSecond  = 200
 	poolConcurrent = 30
 	poolInterval   = 500 * time.Millisecond
