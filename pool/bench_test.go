@@ -119,7 +119,7 @@ func TestMemory(t *testing.T) {
 	require.NoError(t, p.Drain(t.Context()))
 	p = nil
 
-	s := newShelf()
+	s := newStores()
 	oneStore := s.oneStore(t, token)
 	dormants := measure(n, func() any {
 		p, err = pool.New(pool.Config{Refresher: gw, Gate: gate, Store: oneStore, MaxResident: 1})

@@ -60,12 +60,12 @@ func TestDrain_LandsWhatIsUnderWayAndBeginsNothing(t *testing.T) {
 
 func TestDrain_SavesWhatIsUnsaved(t *testing.T) {
 	scenario(t, nil, func(t *testing.T, f *fixture) {
-		f.shelf.set(func(s *shelf) { s.saveErr = func(string) error { return errBoom } })
+		f.stores.set(func(s *stores) { s.saveErr = func(string) error { return errBoom } })
 		for _, key := range names(10) {
 			require.Error(t, f.pool.Session(key).SetToken(t.Context(), f.gw.grant(key)))
 		}
 		assert.Equal(t, 10, f.pool.Status().Unsaved)
-		f.shelf.set(func(s *shelf) {
+		f.stores.set(func(s *stores) {
 			s.saveErr = func(key string) error {
 				if key < "k00003" {
 					return errBoom
@@ -110,7 +110,7 @@ func TestDrain_EndsWithItsContext(t *testing.T) {
 
 // What happens in a Pool while it is drained has one of two ends: done, or ErrClosed.
 func TestDrain_AgainstUse(t *testing.T) {
-	gw, s := newGateway(), newShelf()
+	gw, s := newGateway(), newStores()
 	for range 30 {
 		p, err := pool.New(pool.Config{Refresher: gw, Store: s.store, MaxResident: 2})
 		require.NoError(t, err)

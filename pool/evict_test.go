@@ -110,7 +110,7 @@ func TestEviction_ACallerMeanwhile(t *testing.T) {
 			if slow.Load() {
 				time.Sleep(time.Minute) // who waits for a Source waits as for one that is being closed
 			}
-			return f.shelf.store(key)
+			return f.stores.store(key)
 		}
 	}, func(t *testing.T, f *fixture) {
 		f.run()
@@ -129,7 +129,7 @@ func TestEviction_ACallerMeanwhile(t *testing.T) {
 		assert.Equal(t, errBoom, err)
 		wg.Wait()
 		assert.NoError(t, errors.Join(answers[:]...))
-		assert.Equal(t, 1, f.shelf.loadsOf("ada")-1, "all have the one Source")
+		assert.Equal(t, 1, f.stores.loadsOf("ada")-1, "all have the one Source")
 	})
 }
 
@@ -137,7 +137,7 @@ func TestEviction_ACallerMeanwhile(t *testing.T) {
 // two Sources at once: then two would refresh at once, use a refresh token twice, or find
 // another's record when they save.
 func TestEviction_AgainstUse(t *testing.T) {
-	gw, s := newGateway(), newShelf()
+	gw, s := newGateway(), newStores()
 	gw.latency = time.Millisecond
 	p, err := pool.New(pool.Config{
 		Refresher: gw, Store: s.store, MaxResident: 4, IdleAfter: time.Second, KeepAlive: pool.Tokens,

@@ -162,8 +162,8 @@ func (g *gateway) wantNoneDead(t *testing.T) {
 	assert.Zero(t, dead, "refreshes of dead tokens")
 }
 
-// shelf has the stores of all keys.
-type shelf struct {
+// stores has the stores of all keys.
+type stores struct {
 	mu      sync.Mutex // guards all below
 	records map[string]*store.Memory
 	loads   map[string]int
@@ -172,43 +172,45 @@ type shelf struct {
 	refused int // saves that found another record
 }
 
-func newShelf() *shelf { return &shelf{records: map[string]*store.Memory{}, loads: map[string]int{}} }
+func newStores() *stores {
+	return &stores{records: map[string]*store.Memory{}, loads: map[string]int{}}
+}
 
 // store returns another user of the record of a key.
-func (s *shelf) store(key string) tokensource.Store {
+func (s *stores) store(key string) tokensource.Store {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.records[key] == nil {
 		s.records[key] = &store.Memory{}
 	}
-	return &shelved{s.records[key].Peer(), s, key}
+	return &keyStore{s.records[key].Peer(), s, key}
 }
 
-func (s *shelf) set(f func(*shelf)) {
+func (s *stores) set(f func(*stores)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f(s)
 }
 
-func (s *shelf) loadsOf(key string) int {
+func (s *stores) loadsOf(key string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.loads[key]
 }
 
-// shelved is a Store of a shelf.
-type shelved struct {
+// keyStore is the Store of one key.
+type keyStore struct {
 	*store.Memory
 
-	shelf *shelf
-	key   string
+	stores *stores
+	key    string
 }
 
-func (s *shelved) Load(ctx context.Context) ([]byte, error) {
-	s.shelf.mu.Lock()
-	s.shelf.loads[s.key]++
-	fail := s.shelf.loadErr
-	s.shelf.mu.Unlock()
+func (s *keyStore) Load(ctx context.Context) ([]byte, error) {
+	s.stores.mu.Lock()
+	s.stores.loads[s.key]++
+	fail := s.stores.loadErr
+	s.stores.mu.Unlock()
 	if fail != nil {
 		if err := fail(s.key); err != nil {
 			return nil, err
@@ -217,10 +219,10 @@ func (s *shelved) Load(ctx context.Context) ([]byte, error) {
 	return s.Memory.Load(ctx)
 }
 
-func (s *shelved) Save(ctx context.Context, record []byte) error {
-	s.shelf.mu.Lock()
-	fail := s.shelf.saveErr
-	s.shelf.mu.Unlock()
+func (s *keyStore) Save(ctx context.Context, record []byte) error {
+	s.stores.mu.Lock()
+	fail := s.stores.saveErr
+	s.stores.mu.Unlock()
 	if fail != nil {
 		if err := fail(s.key); err != nil {
 			return err
@@ -228,19 +230,19 @@ func (s *shelved) Save(ctx context.Context, record []byte) error {
 	}
 	err := s.Memory.Save(ctx, record)
 	if err != nil {
-		s.shelf.set(func(s *shelf) { s.refused++ })
+		s.stores.set(func(s *stores) { s.refused++ })
 	}
 	return err
 }
 
 // fixture is a Pool with a scripted gateway, in a synctest bubble.
 type fixture struct {
-	t     *testing.T
-	gw    *gateway
-	shelf *shelf
-	cfg   pool.Config
-	pool  *pool.Pool
-	stop  func()
+	t      *testing.T
+	gw     *gateway
+	stores *stores
+	cfg    pool.Config
+	pool   *pool.Pool
+	stop   func()
 }
 
 // scenario runs a test in a bubble. set changes the Config, which has a Store and no
@@ -248,8 +250,8 @@ type fixture struct {
 func scenario(t *testing.T, set func(*fixture), body func(*testing.T, *fixture)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		f := &fixture{t: t, gw: newGateway(), shelf: newShelf(), stop: func() {}}
-		f.cfg = pool.Config{Refresher: f.gw, Store: f.shelf.store}
+		f := &fixture{t: t, gw: newGateway(), stores: newStores(), stop: func() {}}
+		f.cfg = pool.Config{Refresher: f.gw, Store: f.stores.store}
 		if set != nil {
 			set(f)
 		}
@@ -327,7 +329,7 @@ func first(starts []start) start {
 }
 
 // oneStore returns a Store function with the same record for all keys.
-func (s *shelf) oneStore(t *testing.T, token *ags.Token) func(string) tokensource.Store {
+func (s *stores) oneStore(t *testing.T, token *ags.Token) func(string) tokensource.Store {
 	t.Helper()
 	source, err := tokensource.New(tokensource.Config{Refresher: newGateway(), Store: s.store("one")})
 	require.NoError(t, err)

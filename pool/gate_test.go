@@ -125,7 +125,7 @@ func TestGate_AJumpOfTheClock(t *testing.T) {
 func TestGate_ManyDormantSessionsBecomeDue(t *testing.T) {
 	scenario(t, func(f *fixture) {
 		withGate(2)(f)
-		f.cfg.KeepAlive, f.cfg.Store = pool.Sessions, f.shelf.store
+		f.cfg.KeepAlive, f.cfg.Store = pool.Sessions, f.stores.store
 		f.cfg.MaxResident = 10
 	}, func(t *testing.T, f *fixture) {
 		f.run()
@@ -136,6 +136,6 @@ func TestGate_ManyDormantSessionsBecomeDue(t *testing.T) {
 		f.gw.wantRate(t, 2)
 		assert.Equal(t, 500, f.gw.count(), "each one once, ahead of the end of its refresh token")
 		assert.Equal(t, pool.Status{Dormant: 500}, f.pool.Status())
-		assert.Equal(t, 0, f.shelf.refused)
+		assert.Equal(t, 0, f.stores.refused)
 	})
 }

@@ -99,11 +99,11 @@ func TestRun_OnDemandStartsNothing(t *testing.T) {
 func TestRun_OnDemandSavesWhatIsNotSaved(t *testing.T) {
 	scenario(t, func(f *fixture) { f.cfg.KeepAlive = pool.OnDemand }, func(t *testing.T, f *fixture) {
 		f.run()
-		f.shelf.set(func(s *shelf) { s.saveErr = func(string) error { return errBoom } })
+		f.stores.set(func(s *stores) { s.saveErr = func(string) error { return errBoom } })
 		require.ErrorIs(t, f.pool.Session("ada").SetToken(t.Context(), f.gw.grant("ada")), errBoom)
 		sleep(2 * time.Hour)
 		assert.Equal(t, pool.Status{Resident: 1, Expired: 1, Unsaved: 1}, withoutFailing(f.pool.Status()), "it is not evicted")
-		f.shelf.set(func(s *shelf) { s.saveErr = nil })
+		f.stores.set(func(s *stores) { s.saveErr = nil })
 		sleep(2 * time.Hour)
 		assert.Equal(t, pool.Status{}, f.pool.Status())
 		f.want("ada", "ada/2")

@@ -134,7 +134,7 @@ func TestSession_CallbacksThatFailConcernTheirKeyOnly(t *testing.T) {
 			case key == "panics":
 				panic("a secret")
 			}
-			return f.shelf.store(key)
+			return f.stores.store(key)
 		}
 		f.cfg.Login = func(key string) tokensource.LoginFunc {
 			if key == "login panics" && !healed.Load() {
@@ -183,7 +183,7 @@ func TestSession_AStoreFunctionThatEndsItsGoroutine(t *testing.T) {
 				time.Sleep(time.Second)
 				exitGoroutine()
 			}
-			return f.shelf.store(key)
+			return f.stores.store(key)
 		}
 	}, func(t *testing.T, f *fixture) {
 		go func() { _, _ = f.pool.Session("ada").Token() }()

@@ -16,7 +16,7 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// loadAll is a LoadAll of the shelf.
+// loadAll is a LoadAll of the stores.
 func (f *fixture) loadAll(ctx context.Context, keys iter.Seq[string]) iter.Seq2[pool.Loaded, error] {
 	return func(yield func(pool.Loaded, error) bool) {
 		for key := range keys {
@@ -24,7 +24,7 @@ func (f *fixture) loadAll(ctx context.Context, keys iter.Seq[string]) iter.Seq2[
 				yield(pool.Loaded{}, context.Cause(ctx))
 				return
 			}
-			s := f.shelf.store(key)
+			s := f.stores.store(key)
 			data, err := s.Load(ctx)
 			if !yield(pool.Loaded{Key: key, Store: s, Data: data}, err) {
 				return
@@ -53,21 +53,21 @@ func TestWarm_ARestartRefreshesNothing(t *testing.T) {
 			keys := names(500)
 			f.stored(keys...)
 			f.run()
-			loads := f.shelf.loadsOf(keys[0])
+			loads := f.stores.loadsOf(keys[0])
 			require.NoError(t, f.pool.Warm(t.Context(), slices.Values(keys)))
 			synctest.Wait()
 			assert.Equal(t, pool.Status{Resident: 500, Fresh: 500}, f.pool.Status())
 			sleep(5 * time.Minute)
 			assert.Zero(t, f.gw.count())
-			assert.Equal(t, loads+1, f.shelf.loadsOf(keys[0]), "each record is loaded once")
+			assert.Equal(t, loads+1, f.stores.loadsOf(keys[0]), "each record is loaded once")
 			require.NoError(t, f.pool.Warm(t.Context(), slices.Values(keys)))
-			assert.Equal(t, loads+1, f.shelf.loadsOf(keys[0]), "what is known is not loaded again")
+			assert.Equal(t, loads+1, f.stores.loadsOf(keys[0]), "what is known is not loaded again")
 			for _, key := range keys {
 				f.want(key, key+"/1")
 			}
 			sleep(55 * time.Minute)
 			f.want(keys[7], keys[7]+"/2")
-			assert.Zero(t, f.shelf.refused)
+			assert.Zero(t, f.stores.refused)
 		})
 	}
 }
@@ -89,9 +89,9 @@ func TestWarm_OnDemandAboveMaxResidentNothingIsLoaded(t *testing.T) {
 	scenario(t, func(f *fixture) { f.cfg.MaxResident, f.cfg.KeepAlive = 10, pool.OnDemand }, func(t *testing.T, f *fixture) {
 		keys := names(200)
 		f.stored(keys...)
-		before := f.shelf.loadsOf(keys[199])
+		before := f.stores.loadsOf(keys[199])
 		require.NoError(t, f.pool.Warm(t.Context(), slices.Values(keys)))
-		assert.Equal(t, before, f.shelf.loadsOf(keys[199]))
+		assert.Equal(t, before, f.stores.loadsOf(keys[199]))
 		assert.GreaterOrEqual(t, f.pool.Status().Resident, 10)
 		assert.LessOrEqual(t, f.pool.Status().Resident, 10+64)
 	})
@@ -102,7 +102,7 @@ func TestWarm_OnDemandAboveMaxResidentNothingIsLoaded(t *testing.T) {
 func TestWarm_AStoreThatIsAwayForSome(t *testing.T) {
 	eachWay(t, nil, func(t *testing.T, f *fixture) {
 		f.stored(names(20)...)
-		f.shelf.set(func(s *shelf) {
+		f.stores.set(func(s *stores) {
 			s.loadErr = func(key string) error {
 				if key < "k00005" {
 					return errBoom
@@ -121,7 +121,7 @@ func TestWarm_AStoreThatIsAwayForSome(t *testing.T) {
 		_, err = f.pool.Session("k00000").TokenContext(ctx)
 		assert.Error(t, err)
 		f.want("k00010", "k00010/1")
-		f.shelf.set(func(s *shelf) { s.loadErr = nil })
+		f.stores.set(func(s *stores) { s.loadErr = nil })
 		sleep(slidingLife)
 		for _, key := range names(20) {
 			_, err := f.pool.Session(key).TokenContext(t.Context())
@@ -134,7 +134,7 @@ func TestWarm_AStoreThatIsAwayForSome(t *testing.T) {
 func TestWarm_WhoAsksGoesFirst(t *testing.T) {
 	scenario(t, nil, func(t *testing.T, f *fixture) {
 		f.stored(names(200)...)
-		f.shelf.set(func(s *shelf) {
+		f.stores.set(func(s *stores) {
 			s.loadErr = func(key string) error {
 				if key != "k00199" {
 					time.Sleep(time.Second)
@@ -157,7 +157,7 @@ func TestWarm_WhoAsksGoesFirst(t *testing.T) {
 func TestWarm_Ends(t *testing.T) {
 	eachWay(t, nil, func(t *testing.T, f *fixture) {
 		f.stored(names(5)...)
-		f.shelf.set(func(s *shelf) { s.loadErr = func(string) error { time.Sleep(3 * time.Second); return nil } })
+		f.stores.set(func(s *stores) { s.loadErr = func(string) error { time.Sleep(3 * time.Second); return nil } })
 		endless := func(yield func(string) bool) {
 			for yield("k00001") {
 				time.Sleep(time.Second)
@@ -185,7 +185,7 @@ func TestWarm_ALoadAllThatIsWrong(t *testing.T) {
 	scenario(t, func(f *fixture) {
 		f.cfg.LoadAll = func(context.Context, iter.Seq[string]) iter.Seq2[pool.Loaded, error] {
 			return func(yield func(pool.Loaded, error) bool) {
-				_ = yield(pool.Loaded{Store: f.shelf.store("x")}, nil) && yield(pool.Loaded{Key: "no store"}, nil) &&
+				_ = yield(pool.Loaded{Store: f.stores.store("x")}, nil) && yield(pool.Loaded{Key: "no store"}, nil) &&
 					yield(pool.Loaded{}, errBoom) && yield(pool.Loaded{Key: "none"}, fs.ErrNotExist)
 			}
 		}
@@ -223,7 +223,7 @@ type bare struct{ tokensource.Store }
 
 func TestWarm_AStoreWithoutOptionalMethods(t *testing.T) {
 	scenario(t, func(f *fixture) {
-		f.cfg.Store = func(key string) tokensource.Store { return bare{f.shelf.store(key)} }
+		f.cfg.Store = func(key string) tokensource.Store { return bare{f.stores.store(key)} }
 		f.cfg.LoadAll = func(ctx context.Context, keys iter.Seq[string]) iter.Seq2[pool.Loaded, error] {
 			return func(yield func(pool.Loaded, error) bool) {
 				for loaded, err := range f.loadAll(ctx, keys) {
@@ -254,7 +254,7 @@ func TestWarm_ADamagedRecord(t *testing.T) {
 			return loginOf(f.gw, key)
 		}
 	}, func(t *testing.T, f *fixture) {
-		s := f.shelf.store("ada")
+		s := f.stores.store("ada")
 		require.NoError(t, s.Save(t.Context(), []byte("damaged")))
 		require.NoError(t, f.pool.Warm(t.Context(), slices.Values([]string{"ada"})))
 		f.want("ada", "ada/1")
