@@ -2,7 +2,6 @@ package redisstore_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -59,12 +58,7 @@ func (l *callLog) Refresh(ctx context.Context, t *ags.Token) (*ags.Token, error)
 }
 
 func (l *callLog) login(string) tokensource.LoginFunc {
-	signOn := tokensource.SignOnWith(l.gateway, ags.SignOnRequest{
-		Parameters: []ags.Parameter{
-			{Name: "username", Value: agstest.DefaultUsername}, {Name: "password", Value: agstest.DefaultPassword},
-		},
-		DeviceInformation: json.RawMessage(`{"deviceType":"STB"}`),
-	})
+	signOn := signOnAt(l.gateway)
 	return func(ctx context.Context, ended *tokensource.LoginRequiredError) (*ags.Token, error) {
 		l.note()
 		return signOn(ctx, ended)

@@ -211,12 +211,7 @@ func (e *poolEnv) signOn(t *testing.T) {
 	t.Helper()
 	gateway, err := newPoolGateway(e.srv.URL, "setup")
 	require.NoError(t, err)
-	signOn := tokensource.SignOnWith(gateway, ags.SignOnRequest{
-		Parameters: []ags.Parameter{
-			{Name: "username", Value: agstest.DefaultUsername}, {Name: "password", Value: agstest.DefaultPassword},
-		},
-		DeviceInformation: json.RawMessage(`{"deviceType":"STB"}`),
-	})
+	signOn := signOnAt(gateway)
 	family := openFamily(t, redisstore.FamilyConfig{Client: e.server.Client()})
 	p, err := pool.New(pool.Config{
 		Refresher: gateway, KeepAlive: pool.OnDemand,

@@ -19,6 +19,16 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
+// signOnAt returns a LoginFunc that signs on as the default user of agstest.
+func signOnAt(gateway *ags.Client) tokensource.LoginFunc {
+	return tokensource.SignOnWith(gateway, ags.SignOnRequest{
+		Parameters: []ags.Parameter{
+			{Name: "username", Value: agstest.DefaultUsername}, {Name: "password", Value: agstest.DefaultPassword},
+		},
+		DeviceInformation: json.RawMessage(`{"deviceType":"STB"}`),
+	})
+}
+
 // A sourceGroup is a group of Sources of one session, each with its own Store, on a fake
 // clock.
 type sourceGroup struct {
@@ -39,12 +49,7 @@ func newSourceGroup(t *testing.T, n int) *sourceGroup {
 	})
 	require.NoError(t, err)
 	client := c.server.Client()
-	login := tokensource.SignOnWith(gateway, ags.SignOnRequest{
-		Parameters: []ags.Parameter{
-			{Name: "username", Value: agstest.DefaultUsername}, {Name: "password", Value: agstest.DefaultPassword},
-		},
-		DeviceInformation: json.RawMessage(`{"deviceType":"STB"}`),
-	})
+	login := signOnAt(gateway)
 	for range n {
 		s, err := tokensource.New(tokensource.Config{
 			Refresher: gateway, Login: login, Store: open(t, client, "shared"), Clock: c.fake,
