@@ -138,7 +138,7 @@ func (g *Gate) Status() GateStatus {
 	now := g.clock.Now()
 	n := g.queue.Counts()
 	st := GateStatus{
-		Queued: n.Asked + n.Living + n.Expired + n.Early + n.Loads, Asked: n.Asked, InFlight: n.Calls, Reads: n.Reads,
+		Queued: n.Waiting(), Asked: n.Asked, InFlight: n.Calls, Reads: n.Reads,
 		PerSecond: g.queue.Rate(now.Mono), Away: g.queue.IsAway(),
 	}
 	if until, closed := g.queue.Closed(now.Mono); closed {

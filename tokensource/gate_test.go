@@ -52,6 +52,16 @@ func asks(t *testing.T, src *tokensource.Source) <-chan error {
 	return result
 }
 
+// waitBehind lets the Source of the fixture refresh, without an answer, and has a caller of
+// another wait for its own refresh.
+func (f *fixture) waitBehind(other *tokensource.Source) (waiting <-chan error) {
+	f.t.Helper()
+	f.clock.Advance(access)
+	f.gw.Refreshes.Hold()
+	asks(f.t, f.src)
+	return asks(f.t, other)
+}
+
 func TestGate_OneSourceWaitsForAnother(t *testing.T) {
 	gateScenario(t, nil, func(t *testing.T, f *fixture, gate *tokensource.Gate, other *tokensource.Source) {
 		f.clock.Advance(access)
@@ -128,10 +138,7 @@ func TestGate_ACallerThatLeavesTakesNobodyAlong(t *testing.T) {
 
 func TestGate_CloseLeavesTheQueue(t *testing.T) {
 	gateScenario(t, nil, func(t *testing.T, f *fixture, gate *tokensource.Gate, other *tokensource.Source) {
-		f.clock.Advance(access)
-		f.gw.Refreshes.Hold()
-		asks(t, f.src)
-		waiting := asks(t, other)
+		waiting := f.waitBehind(other)
 		require.NoError(t, other.Close())
 		require.ErrorIs(t, <-waiting, tokensource.ErrClosed)
 		assert.Zero(t, gate.Status().Queued)
@@ -144,10 +151,7 @@ func TestGate_CloseLeavesTheQueue(t *testing.T) {
 
 func TestGate_SetTokenMakesTheWaitPointless(t *testing.T) {
 	gateScenario(t, nil, func(t *testing.T, f *fixture, gate *tokensource.Gate, other *tokensource.Source) {
-		f.clock.Advance(access)
-		f.gw.Refreshes.Hold()
-		asks(t, f.src)
-		waiting := asks(t, other)
+		waiting := f.waitBehind(other)
 		require.NoError(t, other.SetToken(t.Context(), f.gw.signOn()))
 		require.NoError(t, <-waiting)
 		synctest.Wait()
@@ -158,10 +162,7 @@ func TestGate_SetTokenMakesTheWaitPointless(t *testing.T) {
 
 func TestGate_SignOutMakesTheWaitPointless(t *testing.T) {
 	gateScenario(t, nil, func(t *testing.T, f *fixture, gate *tokensource.Gate, other *tokensource.Source) {
-		f.clock.Advance(access)
-		f.gw.Refreshes.Hold()
-		asks(t, f.src)
-		waiting := asks(t, other)
+		waiting := f.waitBehind(other)
 		require.NoError(t, other.SignOut(t.Context()))
 		require.ErrorIs(t, <-waiting, tokensource.ErrLoginRequired)
 		synctest.Wait()

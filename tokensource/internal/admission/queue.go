@@ -291,7 +291,6 @@ func (q *Queue) start(t *Ticket, now time.Duration) {
 		q.logins = append(q.logins, t)
 	}
 	if t.Urgency == Early {
-		t.wasEarly = true
 		q.earlyCalls++
 	}
 }
@@ -336,7 +335,7 @@ func (q *Queue) release(t *Ticket) {
 		return
 	}
 	q.calls--
-	if t.wasEarly {
+	if t.Urgency == Early { // only one that waits is raised
 		q.earlyCalls--
 	}
 	if i := slices.Index(q.logins, t); i >= 0 {
@@ -364,6 +363,9 @@ type Counts struct {
 	Calls, Reads                         int // under way
 }
 
+// Waiting returns how many operations wait.
+func (c Counts) Waiting() int { return c.Asked + c.Living + c.Expired + c.Early + c.Loads }
+
 // Counts returns how many operations wait and are under way.
 func (q *Queue) Counts() Counts {
 	return Counts{
@@ -373,10 +375,7 @@ func (q *Queue) Counts() Counts {
 }
 
 // IsEmpty reports whether nothing waits.
-func (q *Queue) IsEmpty() bool {
-	c := q.Counts()
-	return c.Asked+c.Living+c.Expired+c.Early+c.Loads == 0
-}
+func (q *Queue) IsEmpty() bool { return q.Counts().Waiting() == 0 }
 
 // Rate returns how many calls a second may start at now; zero if there is no limit.
 func (q *Queue) Rate(now time.Duration) float64 { return q.rate(now) }

@@ -31,14 +31,13 @@ type Ticket struct {
 	// Expiry is when the access token of the session expires.
 	Expiry time.Duration
 
-	key      time.Duration // the order within a heap, the smallest first
-	arrival  uint64        // the order among equal keys
-	in       *heap         // where it waits; nil if it does not
-	index    int           // in the heap
-	state    state
-	started  time.Duration
-	probe    bool
-	wasEarly bool // it was started as an early one
+	key     time.Duration // the order within a heap, the smallest first
+	arrival uint64        // the order among equal keys
+	in      *heap         // where it waits; nil if it does not
+	index   int           // in the heap
+	state   state
+	started time.Duration
+	probe   bool
 }
 
 type state uint8

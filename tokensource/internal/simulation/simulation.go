@@ -411,7 +411,4 @@ func (r *Run) early(now time.Duration) {
 }
 
 // queued returns how many wait at the gate.
-func (r *Run) queued() int {
-	c := r.queue.Counts()
-	return c.Asked + c.Living + c.Expired + c.Early
-}
+func (r *Run) queued() int { return r.queue.Counts().Waiting() }
