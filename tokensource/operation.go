@@ -39,6 +39,7 @@ type operation struct {
 
 	took     time.Duration // how long the Refresher or Login took
 	err      error         // the answer to those who waited; nil means: evaluate again
+	awaited  bool          // a caller has waited for it; guarded by Source.mu
 	finished bool          // guarded by Source.mu
 	// granted is how long the token of a refresh was valid when it was put into use, zero if
 	// there was none. Source.mu guards it.
@@ -151,6 +152,11 @@ func (op *operation) finish(outcome lifecycle.Outcome) {
 	}
 	if op.epoch.over == nil {
 		op.epoch.received = nil
+	}
+	// A caller that waited may have been served before the end of the operation, when no
+	// refresh could begin. No other caller may come before the token expires.
+	if op.awaited && !s.closed && s.decideLocked(now).Serve {
+		s.evaluateLocked(op.detachedCtx, need{caller: true}, now)
 	}
 	s.notifyWaitersLocked()
 	s.dispatchLocked(op.detachedCtx)

@@ -178,3 +178,18 @@ func TestStoreLoad_ItsOwnPairIsNotAdopted(t *testing.T) {
 		f.want("a3")
 	})
 }
+
+// A caller whose wait for the store ends before the load has ended is served, and its call
+// is enough for a refresh that is due.
+func TestStoreLoad_ACallerServedBeforeTheEndStartsARefresh(t *testing.T) {
+	scenarioWithStore(t, nil, func(t *testing.T, f *fixture, fake *lockingStore) {
+		f.clock.Advance(access - time.Minute)
+		fake.unlocking.hold()
+		f.want("a1")
+		assert.Empty(t, f.gw.presented(), "the load goes on")
+		fake.unlocking.release()
+		synctest.Wait()
+		assert.Equal(t, []string{"r1"}, f.gw.presented())
+		f.want("a2")
+	})
+}

@@ -188,6 +188,7 @@ func (s *Source) evaluateLocked(ctx context.Context, n need, now dualclock.Insta
 		r.op, r.err = nil, n.waited.err
 	case r.op != nil && !s.isFinalLocked(r.op):
 		r.changed = s.work.whenChanged()
+		r.op.awaited = r.op.awaited || n.caller
 	case r.op == nil && s.isWorthQueueingLocked():
 		r.changed, r.err = s.awaitGateLocked()
 	default:
