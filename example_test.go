@@ -194,12 +194,9 @@ func Example_manySessions() {
 	ctx, apiURL := context.Background(), srv.URL+"/api/profile"
 	signOnOf := func(string) ags.SignOnRequest { return asDave() }
 
-	sessions, err := pool.New(pool.Config{
-		Refresher: gateway,
-		Gate:      tokensource.NewGate(tokensource.GateConfig{PerSecond: 200, Concurrent: 64}),
-		Login:     func(key string) tokensource.LoginFunc { return tokensource.SignOnWith(gateway, signOnOf(key)) },
-		// Store: func(key string) tokensource.Store { return family.Store(key) } of redisstore or boltstore
-	})
+	loginOf := func(key string) tokensource.LoginFunc { return tokensource.SignOnWith(gateway, signOnOf(key)) }
+	gate := tokensource.NewGate(tokensource.GateConfig{PerSecond: 200, Concurrent: 64})
+	sessions, err := pool.New(pool.Config{Refresher: gateway, Gate: gate, Login: loginOf}) // loginOf(key) signs this one on
 	if err != nil {
 		log.Fatal(err)
 	}
