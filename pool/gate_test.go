@@ -129,13 +129,13 @@ func TestGate_ManyDormantSessionsBecomeDue(t *testing.T) {
 		f.cfg.MaxResident = 10
 	}, func(t *testing.T, f *fixture) {
 		f.run()
-		f.signOn(names(500)...)
+		f.signOn(names(100)...)
 		sleep(time.Hour)
-		assert.Equal(t, pool.Status{Dormant: 500}, f.pool.Status())
+		assert.Equal(t, pool.Status{Dormant: 100}, f.pool.Status())
 		sleep(slidingLife)
 		f.gw.wantRate(t, 2)
-		assert.Equal(t, 500, f.gw.count(), "each one once, ahead of the end of its refresh token")
-		assert.Equal(t, pool.Status{Dormant: 500}, f.pool.Status())
+		assert.Equal(t, 100, f.gw.count(), "each one once, ahead of the end of its refresh token")
+		assert.Equal(t, pool.Status{Dormant: 100}, f.pool.Status())
 		assert.Equal(t, 0, f.stores.refused)
 	})
 }
