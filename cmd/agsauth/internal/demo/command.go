@@ -31,7 +31,13 @@ if NO_COLOR is set. These keys make more faults:
     q   quit, as does Ctrl-C; the exit status is then 130
 
 Requests that fail because of these keys are counted separately; the exit status
-is then still 1. Steps that the keys prevent are reported, but excused.`
+is then still 1. Steps that the keys prevent are reported, but excused.
+
+With --many the demo shows two pools of 500 sessions whose tokens all expire at the
+same time, one of them behind a gate. The pools are those of the library, in real
+time; their gateways are simulated, and can answer only some of the calls at once. The
+demo prints a line a second, for 9 seconds, also on a terminal. The exit status is 0
+if no session behind the gate has expired, and most of the others have.`
 
 // Command is the command "agsauth demo".
 type Command struct {

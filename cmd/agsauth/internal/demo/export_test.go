@@ -4,9 +4,10 @@ import "time"
 
 // Unexported functions.
 var (
-	Capable = capable
-	Reason  = reason
-	Span    = span
+	Capable         = capable
+	DefaultManyPlan = manyPlan
+	Reason          = reason
+	Span            = span
 )
 
 // ActivityText returns the text of an activity.
