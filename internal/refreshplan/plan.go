@@ -5,8 +5,13 @@ package refreshplan
 
 import "math"
 
-// horizon is how many seconds ahead the plan looks: three days. It is a power of two.
-const horizon = 1 << 18
+const (
+	// horizon is how many seconds ahead the plan looks: three days.
+	horizon = blocks * block
+	// Seconds are summed up in blocks, so that those in which nothing is planned are passed
+	// over together.
+	block, blocks = 1 << 9, 1 << 9
+)
 
 // Plan counts, for each second to come, the sessions that must be refreshed before it. It
 // tells how many must be refreshed already now so that all those to come can be. It is pure
@@ -15,6 +20,7 @@ const horizon = 1 << 18
 // Seconds are counted from 1. The zero Plan is at second 0.
 type Plan struct {
 	counts  []int32 // of second s at s % horizon, from now on; nil until it is needed
+	sums    []int32 // of the counts of each block
 	now     int64
 	latest  int64 // no session is planned for a later second
 	overdue int   // those of past seconds
@@ -28,9 +34,9 @@ func (p *Plan) Add(second int64) int64 {
 	}
 	second = max(second, p.now, 1)
 	if p.counts == nil {
-		p.counts = make([]int32, horizon)
+		p.counts, p.sums = make([]int32, horizon), make([]int32, blocks)
 	}
-	p.counts[second%horizon]++
+	p.change(second, 1)
 	p.latest = max(p.latest, second)
 	return second
 }
@@ -42,16 +48,23 @@ func (p *Plan) Remove(second int64) {
 	case second < p.now:
 		p.overdue--
 	default:
-		p.counts[second%horizon]--
+		p.change(second, -1)
 	}
+}
+
+func (p *Plan) change(second int64, by int32) {
+	at := second % horizon
+	p.counts[at] += by
+	p.sums[at/block] += by
 }
 
 // Advance moves the plan on to a second.
 func (p *Plan) Advance(now int64) {
 	for ; p.now < now && p.now <= p.latest; p.now++ {
 		if p.counts != nil {
-			p.overdue += int(p.counts[p.now%horizon])
-			p.counts[p.now%horizon] = 0
+			n := p.counts[p.now%horizon]
+			p.overdue += int(n)
+			p.change(p.now, -n)
 		}
 	}
 	p.now = max(p.now, now)
@@ -66,6 +79,11 @@ func (p *Plan) Owed(perSecond float64) int {
 	}
 	carry := 0.0
 	for s := p.latest; s > p.now+1; s-- {
+		if s%block == block-1 && s-block > p.now && p.sums[s%horizon/block] == 0 {
+			carry = max(0, carry-block*perSecond)
+			s -= block - 1
+			continue
+		}
 		carry = max(0, carry+float64(p.counts[s%horizon])-perSecond)
 	}
 	carry += float64(p.counts[p.now%horizon]) + float64(p.overdue)

@@ -77,3 +77,33 @@ func TestPlan_CountsWhatIsOverdue(t *testing.T) {
 	assert.Zero(t, p.Owed(1))
 	p.Remove(again)
 }
+
+// Long spans in which nothing is planned make no difference.
+func TestPlan_PassesOverEmptyBlocks(t *testing.T) {
+	for seed := range uint64(100) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		var p Plan
+		now := 1 + r.Int64N(3*horizon)
+		p.Advance(now)
+		counts, latest, perSecond := map[int64]int{}, now, 1+r.IntN(3)
+		for range 1 + r.IntN(3) {
+			second, n := now+r.Int64N(8*block), r.IntN(4*block*perSecond)
+			for range n {
+				p.Add(second)
+			}
+			counts[second], latest = counts[second]+n, max(latest, second)
+		}
+		owed := p.Owed(float64(perSecond))
+		require.True(t, isInTime(counts, now, latest, perSecond, owed), "seed %d", seed)
+		require.False(t, isInTime(counts, now, latest, perSecond, owed-1), "seed %d", seed)
+		p.Advance(latest + 1)
+		require.Equal(t, total(counts), p.Owed(1), "all are overdue")
+	}
+}
+
+func total(counts map[int64]int) (n int) {
+	for _, c := range counts {
+		n += c
+	}
+	return n
+}
