@@ -267,13 +267,12 @@ func (p *Pool) nextEarly(now time.Duration, gate tokensource.GateStatus) (next [
 		return nil
 	}
 	room := int(math.Ceil(gate.PerSecond)) - gate.Queued
-	owed := s.plan.Owed(share*gate.PerSecond) - gate.Queued
-	for range min(owed, room) {
+	for range min(s.plan.Owed(share*gate.PerSecond), room) {
 		_, e := s.early.top()
 		if e == nil {
 			break
 		}
-		s.early.remove(e)
+		s.unplan(e)
 		next = append(next, e)
 	}
 	return next

@@ -124,9 +124,7 @@ func (s *schedule) admit(e *entry, tick int64) {
 func (s *schedule) dismiss(e *entry) {
 	s.due.remove(e)
 	s.idle.remove(e)
-	s.early.remove(e)
-	s.plan.Remove(e.planned)
-	e.planned = 0
+	s.unplan(e)
 	s.used(e)
 }
 
@@ -139,17 +137,25 @@ func (s *schedule) used(e *entry) {
 }
 
 // polled notes when to poll an entry again, and by when it must be refreshed: in which
-// second; zero if it need not. open says that it could be refreshed now.
+// second; zero if it need not. open says that it could be refreshed now. One that could not
+// is not planned: a refresh of another one in its place would not help it.
 func (s *schedule) polled(e *entry, next, second int64, open bool) {
 	if !e.isResident() {
 		return // its eviction has begun
 	}
 	s.due.set(e, next)
-	s.plan.Remove(e.planned)
-	e.planned = s.plan.Add(second)
-	if open && e.planned != 0 {
-		s.early.set(e, e.planned)
-	} else {
-		s.early.remove(e)
+	s.unplan(e)
+	if !open {
+		return
 	}
+	if e.planned = s.plan.Add(second); e.planned != 0 {
+		s.early.set(e, e.planned)
+	}
+}
+
+// unplan takes an entry out of the plan.
+func (s *schedule) unplan(e *entry) {
+	s.early.remove(e)
+	s.plan.Remove(e.planned)
+	e.planned = 0
 }
