@@ -9,31 +9,29 @@ import (
 )
 
 // entry is what the Pool knows of one key. It is resident if it has a Source, and dormant
-// otherwise. It implements [tokensource.Observer].
+// otherwise. It implements [tokensource.Observer]. A program may have very many, so it has
+// no room to spare: see TestEntry_IsSmall.
 type entry struct {
 	pool *Pool
 	key  string
 	// live is the Source. It is set and cleared under the lock of the shard.
 	live atomic.Pointer[tokensource.Source]
 	// used is the tick of the last use, zero if nobody has used the session.
-	used atomic.Int64
+	used atomic.Int32
 	// changed is whether the entry is in Pool.changes.
 	changed atomic.Bool
 
 	// warming is whether Warm is about to load the session, which Run then leaves alone.
 	warming atomic.Bool
-	// revived is whether Run has brought the session into memory, or is about to, and
-	// nobody has used it since. Pool.mu guards it.
-	revived bool
+
+	// Pool.mu guards these: the positions in the queues of the schedule, and the second
+	// for which the plan has the entry.
+	due, idle, early int32
+	planned          int64
 
 	// The lock of the shard guards these.
 	busy     chan struct{} // closed when the Source was made or closed; nil if neither is under way
 	required chan struct{} // what LoginRequired returns; nil until it is called
-
-	// Pool.mu guards these: the positions in the queues of the schedule, and the second
-	// for which the plan has the entry.
-	due, idle, early int
-	planned          int64
 }
 
 // isResident reports whether the entry has a Source. The caller must hold Pool.mu.

@@ -124,18 +124,18 @@ func (p *Pool) evictSoon(ctx context.Context, e *entry) bool {
 func (p *Pool) nextIdle() *entry {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s, now := &p.schedule, p.tick.Load()
+	s, now := &p.schedule, int64(p.tick.Load())
 	for s.evicting < maxEvicting {
 		tick, e := s.idle.top()
 		if e == nil || tick > now {
 			return nil
 		}
-		if used := e.used.Load(); used > tick {
+		if used := int64(e.used.Load()); used > tick {
 			s.idle.set(e, used)
 			continue
 		}
 		isOver := p.cfg.MaxResident > 0 && s.residents() > p.cfg.MaxResident
-		if !isOver && now-tick <= p.idleTicks {
+		if !isOver && now-tick <= int64(p.idleTicks) {
 			return nil
 		}
 		return e
@@ -148,6 +148,6 @@ func (p *Pool) lookLater(e *entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if e.isResident() {
-		p.schedule.idle.set(e, p.tick.Load()+1)
+		p.schedule.idle.set(e, int64(p.tick.Load())+1)
 	}
 }

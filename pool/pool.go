@@ -21,9 +21,9 @@ type Pool struct {
 	changes  changes
 
 	// tick counts spans of tickLength, from 1. Run sets it.
-	tick       atomic.Int64
+	tick       atomic.Int32
 	tickLength time.Duration
-	idleTicks  int64 // IdleAfter
+	idleTicks  int32 // IdleAfter
 
 	running   atomic.Bool
 	closing   chan struct{} // closed by Drain
@@ -67,7 +67,7 @@ func New(cfg Config) (*Pool, error) {
 		changes: changes{wake: make(chan struct{}, 1)}, closing: make(chan struct{}), schedule: newSchedule(),
 		tickLength: min(max(cfg.IdleAfter/16, time.Second), time.Minute),
 	}
-	p.idleTicks = max(1, int64(cfg.IdleAfter/p.tickLength))
+	p.idleTicks = max(1, ticks(cfg.IdleAfter, p.tickLength))
 	p.tick.Store(1)
 	for i := range p.shards {
 		p.shards[i].entries = map[string]*entry{}
@@ -171,7 +171,7 @@ func (p *Pool) fill(sh *shard, e *entry, warm *Loaded) (src *tokensource.Source,
 // the shard.
 func (p *Pool) admit(e *entry, src *tokensource.Source) {
 	p.mu.Lock()
-	p.schedule.admit(e, p.tick.Load())
+	p.schedule.admit(e, int64(p.tick.Load()))
 	p.mu.Unlock()
 	e.live.Store(src)
 	e.Changed()
@@ -181,7 +181,7 @@ func (p *Pool) admit(e *entry, src *tokensource.Source) {
 func (p *Pool) forgetUnused(sh *shard, e *entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if e.due == 0 && !e.revived && e.required == nil {
+	if e.due == 0 && !p.schedule.isRevived(e) && e.required == nil {
 		delete(sh.entries, e.key)
 	}
 }

@@ -4,15 +4,24 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 )
+
+// A program may hold very many entries.
+func TestEntry_IsSmall(t *testing.T) {
+	if unsafe.Sizeof(uintptr(0)) != 8 {
+		t.Skip("the sizes are those of 64 bits")
+	}
+	require.LessOrEqual(t, unsafe.Sizeof(entry{}), uintptr(80))
+}
 
 // The queue agrees with a sorted slice, whatever is added, moved and removed.
 func TestQueue_IsSorted(t *testing.T) {
 	for seed := range uint64(10) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		q := queue{position: func(e *entry) *int { return &e.due }}
+		q := queue{position: func(e *entry) *int32 { return &e.due }}
 		entries := make([]*entry, 40)
 		for i := range entries {
 			entries[i] = &entry{}

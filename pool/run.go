@@ -63,7 +63,7 @@ func (p *Pool) isClosing() bool {
 // step does what is due, and returns how long to wait for the next step.
 func (p *Pool) step(ctx context.Context) time.Duration {
 	now, wall := p.timeline.now()
-	p.tick.Store(1 + int64(now/p.tickLength))
+	p.tick.Store(1 + ticks(now, p.tickLength))
 	changed := p.changes.take()
 	for i, e := range changed {
 		if ctx.Err() != nil || p.isClosing() {
@@ -85,6 +85,10 @@ func (p *Pool) step(ctx context.Context) time.Duration {
 	p.evictIdle(ctx, wall)
 	return p.untilNext(now)
 }
+
+// ticks returns how many ticks a time has. A tick is at least a second long, so that those
+// of 68 years are counted.
+func ticks(d, length time.Duration) int32 { return int32(max(0, min(d/length, math.MaxInt32-1))) }
 
 // popDue returns a resident that is to be polled, nil if there is none.
 func (p *Pool) popDue(now time.Duration) *entry {
@@ -109,7 +113,7 @@ func (p *Pool) untilNext(now time.Duration) time.Duration {
 	if at, e := s.due.top(); e != nil {
 		next = min(next, time.Duration(at))
 	}
-	if at, e := s.dormant.top(); e != nil && s.reviving < maxReviving {
+	if at, e := s.dormant.top(); e != nil && len(s.revived) < maxReviving {
 		next = min(next, time.Duration(at))
 	}
 	if s.early.len() > 0 && p.plans() {
@@ -173,7 +177,7 @@ func (p *Pool) note(e *entry, keep tokensource.KeepAlive, now, next time.Duratio
 	if p.isInUse(e) {
 		p.schedule.used(e)
 	}
-	return e.revived && st.Phase != tokensource.Unknown && isAtRest(st, wall)
+	return p.schedule.isRevived(e) && st.Phase != tokensource.Unknown && isAtRest(st, wall)
 }
 
 // plans reports whether sessions may be refreshed ahead of time.
@@ -227,12 +231,11 @@ func (p *Pool) popDormant(now time.Duration) *entry {
 	defer p.mu.Unlock()
 	s := &p.schedule
 	at, e := s.dormant.top()
-	if e == nil || at > int64(now) || s.reviving >= maxReviving {
+	if e == nil || at > int64(now) || len(s.revived) >= maxReviving {
 		return nil
 	}
 	s.dormant.remove(e)
-	e.revived = true
-	s.reviving++
+	s.revived[e] = struct{}{}
 	return e
 }
 

@@ -1,6 +1,10 @@
 package pool
 
-import "github.com/agsauth/agsauth/internal/refreshplan"
+import (
+	"math"
+
+	"github.com/agsauth/agsauth/internal/refreshplan"
+)
 
 // item is an entry in a queue. The time is in the queue and not in the entry, so that a
 // comparison needs no access to the entries.
@@ -15,7 +19,7 @@ type queue struct {
 	items []item
 	// position returns where an entry has its position: its index plus one, or zero if it
 	// is not in the queue.
-	position func(*entry) *int
+	position func(*entry) *int32
 }
 
 func (q *queue) len() int { return len(q.items) }
@@ -30,7 +34,7 @@ func (q *queue) top() (at int64, e *entry) {
 
 // set adds an entry, or changes its at.
 func (q *queue) set(e *entry, at int64) {
-	i := *q.position(e) - 1
+	i := int(*q.position(e)) - 1
 	if i < 0 {
 		i = len(q.items)
 		q.items = append(q.items, item{e: e})
@@ -41,7 +45,7 @@ func (q *queue) set(e *entry, at int64) {
 
 // remove removes an entry, if it is in the queue.
 func (q *queue) remove(e *entry) {
-	i := *q.position(e) - 1
+	i := int(*q.position(e)) - 1
 	if i < 0 {
 		return
 	}
@@ -86,7 +90,7 @@ func (q *queue) fix(i int) {
 
 func (q *queue) put(i int, it item) {
 	q.items[i] = it
-	*q.position(it.e) = i + 1
+	*q.position(it.e) = int32(max(0, min(i+1, math.MaxInt32))) // more do not fit into memory
 }
 
 // schedule is when to do what. It is not safe for concurrent use.
@@ -97,17 +101,20 @@ type schedule struct {
 	early   queue // residents that could be refreshed ahead of time, by when they must be at the latest
 	plan    refreshplan.Plan
 
-	reviving int // residents that Run has brought into memory and that nobody has used since
+	// revived are the entries that Run has brought into memory, or is about to, and that
+	// nobody has used since.
+	revived  map[*entry]struct{}
 	evicting int // evictions under way
 }
 
 func newSchedule() schedule {
-	due := func(e *entry) *int { return &e.due }
+	due := func(e *entry) *int32 { return &e.due }
 	return schedule{
 		due:     queue{position: due},
 		dormant: queue{position: due}, // an entry is in one of the two
-		idle:    queue{position: func(e *entry) *int { return &e.idle }},
-		early:   queue{position: func(e *entry) *int { return &e.early }},
+		idle:    queue{position: func(e *entry) *int32 { return &e.idle }},
+		early:   queue{position: func(e *entry) *int32 { return &e.early }},
+		revived: map[*entry]struct{}{},
 	}
 }
 
@@ -129,11 +136,13 @@ func (s *schedule) dismiss(e *entry) {
 }
 
 // used notes that an entry is resident not only because Run has made it so.
-func (s *schedule) used(e *entry) {
-	if e.revived {
-		e.revived = false
-		s.reviving--
-	}
+func (s *schedule) used(e *entry) { delete(s.revived, e) }
+
+// isRevived reports whether an entry is resident, or is about to be, only because Run has
+// made it so.
+func (s *schedule) isRevived(e *entry) bool {
+	_, revived := s.revived[e]
+	return revived
 }
 
 // polled notes when to poll an entry again, and by when it must be refreshed: in which
