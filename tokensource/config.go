@@ -12,6 +12,7 @@ import (
 
 	"github.com/agsauth/agsauth/ags"
 	"github.com/agsauth/agsauth/clock"
+	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 )
 
 // Refresher redeems a token's refresh token for a new pair. [*ags.Client] is one.
@@ -174,10 +175,11 @@ type settings struct {
 	refreshTimeout, lockTimeout, storeTimeout time.Duration
 }
 
-// setup is what a Source keeps of its Config, besides the clock and the store.
+// setup is what a Source keeps of its Config, and what all Sources of a Family share. It is
+// not changed.
 type setup struct {
-	Refresher Refresher
-	Login     LoginFunc
+	refresher Refresher
+	clock     dualclock.Reader
 	// options is nil if all of them have their defaults.
 	options *options
 }
@@ -227,8 +229,8 @@ func checkToken(t *ags.Token) error {
 }
 
 // setup returns what is to be kept.
-func (c *Config) setup() setup {
-	kept := setup{Refresher: c.Refresher}
+func (c *Config) setup() *setup {
+	kept := &setup{refresher: c.Refresher, clock: dualclock.NewReader(c.Clock)}
 	given := settings{c.RefreshBefore, c.WarnBefore, c.RefreshTimeout, c.LockTimeout, c.StoreTimeout}
 	if c.Gate == nil && c.OnGrant == nil && c.Rand == nil && c.OnEvent == nil && c.Logger == nil && given == (settings{}) {
 		return kept
@@ -257,7 +259,7 @@ func (s *setup) settings() settings {
 
 // signOuter returns the Refresher's SignOut, nil if it has none.
 func (s *setup) signOuter() signOuter {
-	client, _ := s.Refresher.(signOuter)
+	client, _ := s.refresher.(signOuter)
 	return client
 }
 

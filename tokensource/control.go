@@ -21,7 +21,7 @@ import (
 // the gateway has rejected the refresh token, an invalidation stops the access token from
 // being served, because gateway and API agree. Invalidate does not wait and does no I/O.
 func (s *Source) Invalidate(accessToken string) {
-	now := s.clock.Now()
+	now := s.cfg.clock.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p := s.state.Pair(); s.closed || p == nil || bearer(p).AccessToken != accessToken {
@@ -83,13 +83,13 @@ func (op *operation) setToken(t *ags.Token) error {
 		next = s.handedInPair(t, lifecycle.Device{ClientID: rec.ClientID, AccountID: rec.AccountID})
 		result.Generation, result.Err = rec.Generation, err
 	}
-	now := s.clock.Now()
+	now := s.cfg.clock.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.closed && result.Err != nil:
 		return ErrClosed
-	case s.epoch != op.epoch:
+	case s.work.epoch != op.epoch:
 		return errSuperseded
 	}
 	s.supersedeLocked(errSuperseded) // what was begun meanwhile was for the former session
@@ -111,7 +111,7 @@ func (op *operation) startSetToken() lifecycle.Device {
 	defer s.mu.Unlock()
 	superseded := s.operationLocked()
 	s.supersedeLocked(errSuperseded)
-	s.work.op, op.epoch = op, s.epoch
+	s.work.op, op.epoch = op, s.work.epoch
 	if superseded != nil {
 		op.epoch.former = superseded.epoch
 	}

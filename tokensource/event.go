@@ -142,7 +142,7 @@ func (s *Source) enqueueLocked(now dualclock.Instant, e Event) {
 
 // announce puts an event that changes no state into the queue.
 func (s *Source) announce(e Event) {
-	now := s.clock.Now()
+	now := s.cfg.clock.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.enqueueLocked(now, e)
@@ -231,7 +231,7 @@ func (s *Source) log(ctx context.Context, e Event) {
 		return
 	}
 	level := e.Kind.level()
-	if e.Kind == EventEnded && e.Reason == NoSession && s.cfg.Login != nil {
+	if e.Kind == EventEnded && e.Reason == NoSession && s.login != nil {
 		level = slog.LevelInfo // how every program with a Login begins
 	}
 	if !logger.Enabled(ctx, level) {

@@ -4,15 +4,11 @@ import (
 	"errors"
 
 	"github.com/agsauth/agsauth/ags"
-	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
 )
 
 // Family makes Sources that have their settings in common, which saves memory where there
 // are very many. Make one with [NewFamily]. Its methods are safe for concurrent use.
-type Family struct {
-	cfg   setup
-	clock dualclock.Reader
-}
+type Family struct{ cfg *setup }
 
 // Member is what the Sources of a Family differ in. For Token, Store and Login see [Config].
 type Member struct {
@@ -46,7 +42,7 @@ func NewFamily(cfg Config) (*Family, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	return &Family{cfg: cfg.setup(), clock: dualclock.NewReader(cfg.Clock)}, nil
+	return &Family{cfg.setup()}, nil
 }
 
 // New returns a Source, as [New] does for a Config that also has the fields of m.
@@ -54,5 +50,5 @@ func (f *Family) New(m Member) (*Source, error) {
 	if err := checkToken(m.Token); err != nil {
 		return nil, err
 	}
-	return newSource(f.cfg, f.clock, m), nil
+	return newSource(f.cfg, m), nil
 }

@@ -307,7 +307,7 @@ func (w *queuedOperation) granted() {
 		return
 	}
 	s.work.queued = nil
-	now := s.clock.Now()
+	now := s.cfg.clock.Now()
 	if s.closed || s.operationLocked() != nil || s.decideLocked(now).Act != w.action {
 		s.cfg.gate().unused(&w.ticket)
 	} else {

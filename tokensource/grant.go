@@ -42,7 +42,7 @@ func (op *operation) exchangeLogin(granted *ags.Token, device lifecycle.Device) 
 	var kept lifecycle.Outcome
 	if !granted.RefreshToken.IsZero() {
 		unused := *granted
-		unused.ExpiresAt = s.clock.Now().Wall.Round(0)
+		unused.ExpiresAt = s.cfg.clock.Now().Wall.Round(0)
 		kept = op.loggedIn(s.handedInPair(&unused, device))
 		begun := kept.(lifecycle.LoggedIn)
 		if begun.Newer != nil || op.view().isOver {

@@ -60,7 +60,7 @@ func (s *Source) beginWith(record []byte) {
 	if err != nil {
 		return
 	}
-	now, stored := s.clock.Now(), s.stored(rec)
+	now, stored := s.cfg.clock.Now(), s.stored(rec)
 	if s.state.PrefersConfigToken(stored, now) {
 		return
 	}

@@ -96,7 +96,7 @@ func (op *operation) callLogin() (*ags.Token, error) {
 	defer op.measure(v.now)
 	ended := loginRequired(&v.State, v.NextSignOnEnd(v.now))
 	call := func(ctx context.Context) (*ags.Token, error) {
-		answer, err := s.cfg.Login(ctx, ended)
+		answer, err := s.login(ctx, ended)
 		if err == nil && (answer == nil || answer.AccessToken.IsZero()) {
 			err = errNoToken
 		}

@@ -57,10 +57,8 @@ type epoch struct {
 
 // newOperationLocked returns an operation that ends with ctx.
 func (s *Source) newOperationLocked(ctx context.Context, action lifecycle.Action) *operation {
-	if s.epoch == nil {
-		s.epoch = &epoch{}
-	}
-	op := &operation{src: s, action: action, epoch: s.epoch, slot: s.workLocked().slot, detachedCtx: context.WithoutCancel(ctx)}
+	w := s.workLocked()
+	op := &operation{src: s, action: action, epoch: w.epoch, slot: w.slot, detachedCtx: context.WithoutCancel(ctx)}
 	op.ctx, op.cancel = context.WithCancelCause(ctx)
 	return op
 }
@@ -126,11 +124,11 @@ func (op *operation) finish(outcome lifecycle.Outcome) {
 	op.cancel(nil)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.clock.Now()
+	now := s.cfg.clock.Now()
 	if s.work.op == op {
 		s.work.op = nil // an event that is told finds nothing in flight
 	}
-	if outcome != nil && s.epoch == op.epoch {
+	if outcome != nil && s.work.epoch == op.epoch {
 		former, asked := s.state.LastFailure(), s.state.IsAsked()
 		queued := len(s.work.events)
 		s.applyLocked(outcome, now)
@@ -161,7 +159,7 @@ func (op *operation) finish(outcome lifecycle.Outcome) {
 	s.notifyWaitersLocked()
 	s.dispatchLocked(op.detachedCtx)
 	// A sign-out that this operation has found in the store needs no caller.
-	if !s.closed && s.operationLocked() == nil && s.decideLocked(s.clock.Now()).Act == lifecycle.SignOut {
+	if !s.closed && s.operationLocked() == nil && s.decideLocked(s.cfg.clock.Now()).Act == lifecycle.SignOut {
 		s.startLocked(op.detachedCtx, lifecycle.SignOut, nil)
 	}
 }
@@ -169,14 +167,13 @@ func (op *operation) finish(outcome lifecycle.Outcome) {
 // supersedeLocked begins another epoch, on behalf of a user who hands in another session,
 // or ends this one. What the operation in flight comes to is not used.
 func (s *Source) supersedeLocked(cause error) {
-	if s.epoch != nil {
-		s.epoch.over = cause
-	}
-	s.epoch = &epoch{}
+	w := s.workLocked()
+	w.epoch.over = cause
+	w.epoch = &epoch{}
 	if op := s.operationLocked(); op != nil {
 		op.cancel(cause)
-		s.work.op = nil
-		s.refreshSnapshotLocked(s.clock.Now()) // nobody joins those who wait for it
+		w.op = nil
+		s.refreshSnapshotLocked(s.cfg.clock.Now()) // nobody joins those who wait for it
 	}
 }
 
@@ -190,7 +187,7 @@ func (op *operation) answered(err error) {
 
 // measure notes how long a call took that began at an instant.
 func (op *operation) measure(began dualclock.Instant) {
-	op.took += op.src.clock.Now().Mono - began.Mono
+	op.took += op.src.cfg.clock.Now().Mono - began.Mono
 }
 
 // view is the state of a session as an operation finds it.
@@ -205,7 +202,7 @@ type view struct {
 
 func (op *operation) view() view {
 	s := op.src
-	now := s.clock.Now()
+	now := s.cfg.clock.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return op.viewLocked(now)
@@ -213,14 +210,14 @@ func (op *operation) view() view {
 
 func (op *operation) viewLocked(now dualclock.Instant) view {
 	s := op.src
-	return view{s.state, s.surroundingsLocked(), now, s.epoch != op.epoch, s.closed}
+	return view{s.state, s.surroundingsLocked(), now, s.work.epoch != op.epoch, s.closed}
 }
 
 // apply changes the state by something that the operation has found, unless the
 // operation's epoch is over. It returns the state before.
 func (op *operation) apply(o lifecycle.Outcome) (before view, applied bool) {
 	s := op.src
-	now := s.clock.Now()
+	now := s.cfg.clock.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before = op.viewLocked(now)
@@ -261,7 +258,7 @@ func (op *operation) lockWait() time.Duration {
 
 // acquire takes the exclusive slot.
 func (op *operation) acquire(limit time.Duration) (release func(), err error) {
-	if err := op.slot.Acquire(op.ctx, &op.src.clock, limit); err != nil {
+	if err := op.slot.Acquire(op.ctx, &op.src.cfg.clock, limit); err != nil {
 		return func() {}, err
 	}
 	return op.slot.Release, nil
@@ -286,7 +283,7 @@ func (op *operation) open(slotLimit, lockLimit time.Duration) (rec *sharing.Reco
 }
 
 // pause waits for d, or until the operation is to end, and then returns the cause.
-func (op *operation) pause(d time.Duration) error { return task.Pause(op.ctx, &op.src.clock, d) }
+func (op *operation) pause(d time.Duration) error { return task.Pause(op.ctx, &op.src.cfg.clock, d) }
 
 // receive notes a pair that the operation has got and reports whether it is wanted. After
 // a SignOut it is not wanted, and is signed out at the gateway. A SignOut that comes

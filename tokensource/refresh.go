@@ -194,17 +194,17 @@ func (op *operation) saveGranted(next *lifecycle.Pair, saving saving) (result sa
 // time before it has returned.
 func (op *operation) ask(current *lifecycle.Pair) (*ags.Token, error) {
 	s, pair := op.src, tokenOf(current)
-	defer op.measure(s.clock.Now())
+	defer op.measure(s.cfg.clock.Now())
 	ctx := ags.WithoutRetry(op.detachedCtx)
 	first, expire := context.WithCancelCause(ctx)
 	defer expire(context.DeadlineExceeded)
 	refresh := func(ctx context.Context) (*ags.Token, error) {
-		answer, err := s.cfg.Refresher.Refresh(first, pair)
+		answer, err := s.cfg.refresher.Refresh(first, pair)
 		if isAnswerLost(err) || first.Err() != nil && isAnswerLate(err) {
 			op.apply(lifecycle.AnswerLost{Pair: current})
 			if ctx.Err() == nil {
 				op.charge()
-				answer, err = s.cfg.Refresher.Refresh(withSameCorrelation(ctx, err), pair)
+				answer, err = s.cfg.refresher.Refresh(withSameCorrelation(ctx, err), pair)
 			}
 		}
 		if err == nil && (answer == nil || answer.AccessToken.IsZero()) {

@@ -36,7 +36,7 @@ func TestSource_AtRestIsSmall(t *testing.T) {
 	if unsafe.Sizeof(uintptr(0)) != 8 {
 		t.Skip("the sizes are those of 64 bits")
 	}
-	assert.LessOrEqual(t, unsafe.Sizeof(Source{}), uintptr(224))
+	assert.LessOrEqual(t, unsafe.Sizeof(Source{}), uintptr(160))
 	assert.LessOrEqual(t, unsafe.Sizeof(lifecycle.Pair{}), uintptr(216))
 	assert.LessOrEqual(t, unsafe.Sizeof(snapshot{}), uintptr(32))
 }
@@ -52,7 +52,6 @@ func TestSource_AtRestKeepsNothingOfWhatWasUnderWay(t *testing.T) {
 				rests := func(after string) {
 					synctest.Wait()
 					assert.Nil(t, s.work, after)
-					assert.Nil(t, s.epoch, after)
 					assert.Nil(t, s.state.LastFailure(), after)
 				}
 				bearer, err := s.TokenContext(t.Context())
@@ -145,7 +144,7 @@ func TestSaveConfigToken_AfterASignOutSavesNothing(t *testing.T) {
 func TestNewPair_ARefreshTokenThatIsNotInTheAnswerIsKept(t *testing.T) {
 	s, err := New(Config{Refresher: granter(0), Clock: clock.NewFake(base), Token: pairOf("a", base)})
 	require.NoError(t, err)
-	arrival := lifecycle.Arrival{At: s.clock.Now(), Former: s.state.Pair()}
+	arrival := lifecycle.Arrival{At: s.cfg.clock.Now(), Former: s.state.Pair()}
 	answer := &ags.Token{AccessToken: ags.NewSecret("b")}
 	assert.Equal(t, "r", tokenOf(s.newPair(answer, arrival)).RefreshToken.Reveal())
 	answer.RefreshToken = ags.NewSecret("s")

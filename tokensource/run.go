@@ -40,7 +40,7 @@ func (s *Source) Run(ctx context.Context) error {
 // error is the cause of the end of the operation.
 func (op *operation) awaitChange() error {
 	changed, wait := op.evaluate()
-	timer := op.src.clock.NewTimer(wait)
+	timer := op.src.cfg.clock.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-timer.C():
@@ -55,7 +55,7 @@ func (op *operation) evaluate() (changed <-chan struct{}, wait time.Duration) {
 	s := op.src
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.clock.Now()
+	now := s.cfg.clock.Now()
 	s.evaluateLocked(op.ctx, need{}, now)
 	return s.workLocked().whenChanged(), lifecycle.NextWake(&s.state, s.surroundingsLocked(), now, maxIdle)
 }
@@ -92,7 +92,7 @@ func (s *Source) Poll(ctx context.Context, keep KeepAlive) (next time.Duration) 
 	if s.closed {
 		return maxPoll
 	}
-	now, n := s.clock.Now(), need{}
+	now, n := s.cfg.clock.Now(), need{}
 	switch keep {
 	case KeepToken:
 	case KeepSession:

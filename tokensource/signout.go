@@ -54,20 +54,20 @@ func (op *operation) signOut() error {
 // got and that are not in use yet. With a Store they are queued as well.
 func (op *operation) signOutHere() (pairs []*ags.Token) {
 	s := op.src
-	now := s.clock.Now()
+	now := s.cfg.clock.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p := s.state.Pair(); p != nil {
 		pairs = append(pairs, tokenOf(p))
 	}
-	for e := s.epoch; e != nil; e = e.former {
+	for e := s.work.epoch; e != nil; e = e.former {
 		e.over = errSignedOut
 		if t := e.received; t != nil && !slices.ContainsFunc(pairs, isSamePair(t)) {
 			pairs = append(pairs, t)
 		}
 	}
 	s.supersedeLocked(errSignedOut)
-	op.epoch = s.epoch
+	op.epoch = s.work.epoch
 	op.queueSignOut(pairs...)
 	s.applyLocked(lifecycle.SignedOutHere{}, now)
 	s.notifyWaitersLocked()

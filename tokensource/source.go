@@ -26,21 +26,19 @@ type Source struct {
 	snapshot atomic.Pointer[snapshot]
 
 	// Not changed after New.
-	cfg    setup
-	clock  dualclock.Reader
-	shared *sharing.Protocol // nil without a Store
+	cfg      *setup
+	login    LoginFunc
+	shared   *sharing.Protocol // nil without a Store
+	observer Observer          // is told of changes; nil if there is none
 
 	mu sync.Mutex // guards the rest; never held during I/O, a wait or the user's code other than Clock
 
 	state    lifecycle.State // changed by applyLocked only
-	epoch    *epoch          // nil until it is needed
 	work     *work           // what is under way; nil when nothing is
 	required chan struct{}   // what LoginRequired returns, made when it is first called
 	closed   bool
 
 	running atomic.Bool // whether Run is running
-	// observer is told of changes; nil if there is none. It is not changed after New.
-	observer Observer
 }
 
 // snapshot holds a token and the deadline until which it can be served with nothing else
@@ -65,19 +63,18 @@ func New(cfg Config) (*Source, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	return newSource(cfg.setup(), dualclock.NewReader(cfg.Clock), Member{Token: cfg.Token, Store: cfg.Store, Login: cfg.Login}), nil
+	return newSource(cfg.setup(), Member{Token: cfg.Token, Store: cfg.Store, Login: cfg.Login}), nil
 }
 
 // newSource returns a Source whose settings and session were checked.
-func newSource(cfg setup, clock dualclock.Reader, m Member) *Source {
-	cfg.Login = m.Login
-	s := &Source{cfg: cfg, clock: clock, observer: m.Observer}
+func newSource(cfg *setup, m Member) *Source {
+	s := &Source{cfg: cfg, login: m.Login, observer: m.Observer}
 	if m.Store != nil {
 		s.shared = sharing.New(m.Store, (*host)(s))
 	}
 	var pair *lifecycle.Pair
 	if m.Token != nil {
-		pair = s.newPair(m.Token, lifecycle.Arrival{Origin: lifecycle.HandedIn, At: s.clock.Now()})
+		pair = s.newPair(m.Token, lifecycle.Arrival{Origin: lifecycle.HandedIn, At: s.cfg.clock.Now()})
 	}
 	s.state = lifecycle.NewState(pair, m.Login != nil, m.Store != nil)
 	if m.Store != nil && m.Record != nil {
@@ -99,7 +96,7 @@ func (h *host) Announce(n sharing.Notice, err error) { (*Source)(h).announceNoti
 
 // caller returns what calls the user's code on behalf of the Source.
 func (s *Source) caller() task.Caller {
-	return task.Caller{Clock: &s.clock, Start: s.startDetached, Panicked: s.logPanic}
+	return task.Caller{Clock: &s.cfg.clock, Start: s.startDetached, Panicked: s.logPanic}
 }
 
 // applyLocked is the only place where the state changes. It queues the events, and wakes
@@ -171,7 +168,7 @@ func (s *Source) surroundingsLocked() lifecycle.Surroundings {
 // change that.
 func (s *Source) isFinalLocked(op *operation) bool {
 	end := s.state.End()
-	final := end != nil && (end.Reason == lifecycle.SignedOut || s.cfg.Login == nil)
+	final := end != nil && (end.Reason == lifecycle.SignedOut || s.login == nil)
 	return final && (op.action == lifecycle.Refresh || op.action == lifecycle.Save || op.action == lifecycle.SignOut)
 }
 
@@ -240,7 +237,7 @@ func (s *Source) awaitIdle(w *work) bool {
 	if s.cfg.onGrant() != nil {
 		limit += set.refreshTimeout
 	}
-	timer := s.clock.NewTimer(limit)
+	timer := s.cfg.clock.NewTimer(limit)
 	defer timer.Stop()
 	select {
 	case <-idle:

@@ -88,7 +88,7 @@ type Status struct {
 func (s *Source) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.clock.Now()
+	now := s.cfg.clock.Now()
 	around := s.surroundingsLocked()
 	around.WithoutReread = true // an end takes effect without another look at the store
 	if !s.closed && lifecycle.Decide(&s.state, around, now).HasNews(&s.state) {

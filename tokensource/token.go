@@ -27,7 +27,7 @@ var _ oauth2.TokenSource = (*Source)(nil)
 // store's lock could not be taken, TokenContext keeps trying until the deadline instead of
 // returning [*UnavailableError].
 func (s *Source) TokenContext(ctx context.Context) (*oauth2.Token, error) {
-	if found := s.snapshot.Load(); found != nil && !s.clock.Reached(found.validUntil) {
+	if found := s.snapshot.Load(); found != nil && !s.cfg.clock.Reached(found.validUntil) {
 		return found.bearer, nil
 	}
 	return s.wait(ctx, 0)
@@ -115,7 +115,7 @@ type result struct {
 
 // joinOrEvaluate finds what to wait for, without the lock if that is known.
 func (s *Source) joinOrEvaluate(ctx context.Context, span time.Duration) result {
-	if found := s.snapshot.Load(); found != nil && found.wait != nil && s.clock.Reached(found.wait.expiredAt) {
+	if found := s.snapshot.Load(); found != nil && found.wait != nil && s.cfg.clock.Reached(found.wait.expiredAt) {
 		return result{op: found.wait.op, changed: found.wait.changed}
 	}
 	return s.evaluate(ctx, span, nil)
@@ -127,7 +127,7 @@ func (s *Source) joinOrEvaluate(ctx context.Context, span time.Duration) result 
 func (s *Source) evaluate(ctx context.Context, span time.Duration, waited *operation) result {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.clock.Now()
+	now := s.cfg.clock.Now()
 	if span > 0 {
 		return s.evaluateForLocked(ctx, span, waited, now)
 	}
@@ -202,7 +202,7 @@ func (s *Source) evaluateLocked(ctx context.Context, n need, now dualclock.Insta
 // token.
 func (s *Source) isWorthQueueingLocked() bool {
 	end := s.state.End()
-	return s.queuedLocked() != nil && (end == nil || end.Reason != lifecycle.SignedOut && s.cfg.Login != nil)
+	return s.queuedLocked() != nil && (end == nil || end.Reason != lifecycle.SignedOut && s.login != nil)
 }
 
 // awaitGateLocked returns what a caller waits for whose operation waits at the Gate: none,

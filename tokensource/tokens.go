@@ -74,7 +74,7 @@ func (s *Source) handedInPair(t *ags.Token, former lifecycle.Device) *lifecycle.
 	given := *t
 	device := lifecycle.Device{ClientID: t.ClientID, AccountID: t.AccountID}.Or(former)
 	given.ClientID, given.AccountID = device.ClientID, device.AccountID
-	return s.newPair(&given, lifecycle.Arrival{Origin: lifecycle.HandedIn, At: s.clock.Now()})
+	return s.newPair(&given, lifecycle.Arrival{Origin: lifecycle.HandedIn, At: s.cfg.clock.Now()})
 }
 
 // tokenOf returns a pair as the gateway's client knows it.
@@ -110,7 +110,7 @@ func (s *Source) stored(rec *sharing.Record) *lifecycle.Stored {
 		Device: lifecycle.Device{ClientID: rec.ClientID, AccountID: rec.AccountID},
 	}
 	if !rec.IsSignOut() {
-		st.Pair = s.newPair(rec.Token(), lifecycle.Arrival{Origin: lifecycle.HandedIn, At: s.clock.Now(), StartedAt: rec.StartedAt})
+		st.Pair = s.newPair(rec.Token(), lifecycle.Arrival{Origin: lifecycle.HandedIn, At: s.cfg.clock.Now(), StartedAt: rec.StartedAt})
 	}
 	return st
 }

@@ -68,7 +68,7 @@ func (e *ValidityError) Error() string {
 
 // peek returns the token that callers find without the lock, if it is valid for span.
 func (s *Source) peek(span time.Duration) *oauth2.Token {
-	if found := s.snapshot.Load(); found != nil && found.bearer != nil && !s.clock.Reached(found.validUntil.Add(-span)) {
+	if found := s.snapshot.Load(); found != nil && found.bearer != nil && !s.cfg.clock.Reached(found.validUntil.Add(-span)) {
 		return found.bearer
 	}
 	return nil

@@ -5,7 +5,8 @@ import "github.com/agsauth/agsauth/tokensource/internal/task"
 // work is what is under way: the operation in flight, events to tell, and public calls
 // that use the store or the gateway. Source.mu guards it.
 type work struct {
-	op *operation // the operation in flight; nil if there is none
+	op    *operation // the operation in flight; nil if there is none
+	epoch *epoch     // in which what begins now begins
 	// queued is the operation that waits at the Gate; nil if none does.
 	queued *queuedOperation
 	group  task.Group
@@ -23,7 +24,7 @@ type work struct {
 // workLocked returns what is under way, beginning with nothing.
 func (s *Source) workLocked() *work {
 	if s.work == nil {
-		s.work = &work{slot: task.NewSlot()}
+		s.work = &work{epoch: &epoch{}, slot: task.NewSlot()}
 	}
 	return s.work
 }
@@ -41,7 +42,7 @@ func (s *Source) rest() {
 
 func (s *Source) restLocked() {
 	if s.work != nil && s.work.isIdle() {
-		s.work, s.epoch = nil, nil
+		s.work = nil
 	}
 }
 
@@ -73,7 +74,7 @@ func (s *Source) notifyWaitersLocked() {
 	if w := s.work; w != nil {
 		changed, w.changed = w.changed, nil
 	}
-	s.refreshSnapshotLocked(s.clock.Now()) // it must not have the channel that is closed
+	s.refreshSnapshotLocked(s.cfg.clock.Now()) // it must not have the channel that is closed
 	if changed != nil {
 		close(changed)
 	}
