@@ -37,7 +37,7 @@ func TestSource_AtRestIsSmall(t *testing.T) {
 		t.Skip("the sizes are those of 64 bits")
 	}
 	assert.LessOrEqual(t, unsafe.Sizeof(Source{}), uintptr(160))
-	assert.LessOrEqual(t, unsafe.Sizeof(lifecycle.Pair{}), uintptr(216))
+	assert.LessOrEqual(t, unsafe.Sizeof(lifecycle.Pair{}), uintptr(160))
 	assert.LessOrEqual(t, unsafe.Sizeof(snapshot{}), uintptr(32))
 }
 

@@ -112,8 +112,8 @@ func (s *Source) statusLocked(now dualclock.Instant) Status {
 		st.Err, st.NextAt = failed.Err, failed.NextAt
 	}
 	if p := s.state.Pair(); p != nil {
-		st.IssuedAt, st.ExpiresAt = p.IssuedAt, p.ExpiresAt
-		st.RefreshExpiresAt, st.FixedExpiresAt = p.RefreshExpiresAt, p.FixedExpiresAt
+		st.IssuedAt, st.ExpiresAt = p.IssuedAt(), p.ExpiresAt()
+		st.RefreshExpiresAt, st.FixedExpiresAt = p.RefreshExpiresAt(), p.FixedExpiresAt()
 		if at := p.RefreshAt(); at.Known() {
 			st.RefreshAt = at.Wall.Time(now.Wall)
 		}

@@ -83,7 +83,7 @@ func tokenOf(p *lifecycle.Pair) *ags.Token {
 	return &ags.Token{
 		AccessToken: ags.NewSecret(shared.AccessToken), RefreshToken: tokensOf(p).refresh, TokenType: shared.TokenType,
 		ClientID: p.ClientID, AccountID: p.AccountID,
-		IssuedAt: p.IssuedAt, ExpiresAt: p.ExpiresAt, RefreshExpiresAt: p.RefreshExpiresAt, FixedExpiresAt: p.FixedExpiresAt,
+		IssuedAt: p.IssuedAt(), ExpiresAt: p.ExpiresAt(), RefreshExpiresAt: p.RefreshExpiresAt(), FixedExpiresAt: p.FixedExpiresAt(),
 	}
 }
 

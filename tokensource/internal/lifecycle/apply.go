@@ -236,10 +236,10 @@ func endAt(p *Pair, reason Reason, now dualclock.Instant) time.Time {
 	if p != nil {
 		switch reason {
 		case FixedExpired:
-			at = p.FixedExpiresAt
+			at = p.FixedExpiresAt()
 		case RefreshExpired:
-			at = p.RefreshExpiresAt
-			access := p.ExpiresAt
+			at = p.RefreshExpiresAt()
+			access := p.ExpiresAt()
 			if at.IsZero() || !p.HasRefreshToken && !access.IsZero() && access.Before(at) {
 				at = access
 			}

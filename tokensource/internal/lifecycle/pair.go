@@ -69,32 +69,38 @@ type Arrival struct {
 // Pair is a pair of tokens and what its schedule is computed from. It is immutable. A
 // program may have very many pairs, so the schedule itself is not kept.
 type Pair struct {
-	Grant
+	Device
 
 	Tokens        Tokens
+	dates         dates              // those of its Grant, with the instant of issue assumed if it is not known
 	receivedAt    dualclock.Deadline // when it was requested or arrived
 	fixed         dualclock.Deadline // the end of the session, however often it is refreshed
 	margin        time.Duration      // how long before its first deadline a refresh is due
 	warnBefore    time.Duration      // how long before the end that is announced
 	startedAt     dualclock.UnixNano // when the session began: the issue of its first pair
+	draw          float32
 	origin        Origin
 	issuedAtKnown bool // and not assumed
-	draw          float32
+
+	HasRefreshToken bool
+	FixedIsClaim    bool // the fixed horizon is a claim of a token
 }
 
 // NewPair returns the pair of an arrival.
 func NewPair(a Arrival) *Pair {
-	p := &Pair{Grant: a.Grant, Tokens: a.Tokens, receivedAt: a.At.Deadline(), origin: a.Origin}
+	p := &Pair{
+		Device: a.Device, HasRefreshToken: a.HasRefreshToken, FixedIsClaim: a.FixedIsClaim,
+		Tokens: a.Tokens, dates: datesOf(&a.Grant), receivedAt: a.At.Deadline(), origin: a.Origin,
+	}
 	p.issuedAtKnown = !a.IssuedAt.IsZero() || a.Origin == FromGateway
 	if a.IssuedAt.IsZero() {
-		p.IssuedAt = a.At.Wall
+		p.dates.set(issued, a.At.Wall)
 	}
-	p.IssuedAt = p.IssuedAt.Round(0)
-	p.startedAt = dualclock.UnixNanoOf(p.IssuedAt)
+	p.startedAt = dualclock.UnixNanoOf(p.IssuedAt())
 	if !a.StartedAt.IsZero() {
 		p.startedAt = dualclock.UnixNanoOf(a.StartedAt)
 	}
-	p.fixed = p.deadline(p.FixedExpiresAt)
+	p.fixed = p.deadline(p.FixedExpiresAt())
 	if a.Former != nil {
 		p.startedAt = a.Former.startedAt
 		p.inherit(a.Former, a.At)
@@ -109,21 +115,35 @@ func NewPair(a Arrival) *Pair {
 // of the session from there. tokens are the access token of p and that refresh token.
 func (p *Pair) WithRefreshTokenOf(next *Pair, tokens Tokens) *Pair {
 	both := *p
-	both.Tokens, both.Device, both.HasRefreshToken, both.RefreshExpiresAt = tokens, next.Device, next.HasRefreshToken, next.RefreshExpiresAt
-	both.fixed, both.FixedExpiresAt, both.FixedIsClaim = next.fixed, next.FixedExpiresAt, next.FixedIsClaim
+	both.Tokens, both.Device, both.HasRefreshToken = tokens, next.Device, next.HasRefreshToken
+	both.fixed, both.FixedIsClaim = next.fixed, next.FixedIsClaim
+	both.dates.set(refreshExpiry, next.RefreshExpiresAt())
+	both.dates.set(fixedExpiry, next.FixedExpiresAt())
 	return &both
 }
+
+// IssuedAt returns when the pair was issued, if that is known, or else when it arrived.
+func (p *Pair) IssuedAt() time.Time { return p.dates.get(issued) }
+
+// ExpiresAt returns when the access token expires. It is zero if unknown.
+func (p *Pair) ExpiresAt() time.Time { return p.dates.get(accessExpiry) }
+
+// RefreshExpiresAt returns when the refresh token expires. It is zero if unknown.
+func (p *Pair) RefreshExpiresAt() time.Time { return p.dates.get(refreshExpiry) }
+
+// FixedExpiresAt returns when the session ends. It is zero if unknown.
+func (p *Pair) FixedExpiresAt() time.Time { return p.dates.get(fixedExpiry) }
 
 // StartedAt returns when the session of the pair began.
 func (p *Pair) StartedAt() time.Time { return p.startedAt.Time(time.Time{}) }
 
 // Expiry returns until when the access token is good at most. It is zero if unknown.
-func (p *Pair) Expiry() time.Time { return firstKnown(p.ExpiresAt, p.FixedExpiresAt) }
+func (p *Pair) Expiry() time.Time { return firstKnown(p.ExpiresAt(), p.FixedExpiresAt()) }
 
 // EndsAt returns the end that is announced ahead of time.
 func (p *Pair) EndsAt() time.Time {
 	if p.HasRefreshToken {
-		return p.FixedExpiresAt
+		return p.FixedExpiresAt()
 	}
 	return p.Expiry()
 }
@@ -157,7 +177,7 @@ func (p *Pair) deadline(at time.Time) dualclock.Deadline {
 		return dualclock.Never()
 	}
 	wall := dualclock.UnixNanoOf(at)
-	left := wall.Sub(dualclock.UnixNanoOf(p.IssuedAt))
+	left := wall.Sub(dualclock.UnixNanoOf(p.IssuedAt()))
 	if p.origin == HandedIn {
 		left = min(left, wall.Sub(p.receivedAt.Wall))
 	}
@@ -170,18 +190,16 @@ func (p *Pair) inherit(former *Pair, sent dualclock.Instant) {
 	p.Device = p.Or(former.Device)
 	if !p.HasRefreshToken {
 		p.HasRefreshToken = former.HasRefreshToken
-		if p.RefreshExpiresAt.IsZero() && !former.deadline(former.RefreshExpiresAt).PassedOnEither(sent) {
-			p.RefreshExpiresAt = former.RefreshExpiresAt
+		if p.RefreshExpiresAt().IsZero() && !former.deadline(former.RefreshExpiresAt()).PassedOnEither(sent) {
+			p.dates.set(refreshExpiry, former.RefreshExpiresAt())
 		}
 	}
 	p.fixed = fixedDeadline(former.fixed, p.fixed, p.FixedIsClaim, sent)
 	switch {
 	case !p.fixed.Known():
-		p.FixedExpiresAt = time.Time{}
+		p.dates.set(fixedExpiry, time.Time{})
 	case p.fixed.Wall == former.fixed.Wall:
-		p.FixedExpiresAt = former.FixedExpiresAt
-	default:
-		p.FixedExpiresAt = p.FixedExpiresAt.Round(0)
+		p.dates.set(fixedExpiry, former.FixedExpiresAt())
 	}
 }
 

@@ -18,15 +18,15 @@ func TestProperty_TheScheduleOfAPair(t *testing.T) {
 		p := NewPair(Arrival{Grant: aGrant(rt, now), Origin: origin, At: now, RefreshBefore: before, Draw: aNumber(rt)})
 		due := p.schedule()
 		require.False(rt, due.serveUntil.Wall > due.fixed.Wall || due.serveUntil.Mono > due.fixed.Mono, "served past the fixed horizon")
-		if slack := min(time.Second, max(0, p.ExpiresAt.Sub(p.IssuedAt))/10); !p.ExpiresAt.IsZero() {
-			require.False(rt, wall(due.serveUntil).After(p.ExpiresAt.Add(-slack)), "served into the last second")
+		if slack := min(time.Second, max(0, p.ExpiresAt().Sub(p.IssuedAt()))/10); !p.ExpiresAt().IsZero() {
+			require.False(rt, wall(due.serveUntil).After(p.ExpiresAt().Add(-slack)), "served into the last second")
 		}
-		first := firstKnown(firstKnown(p.ExpiresAt, p.RefreshExpiresAt), p.FixedExpiresAt)
+		first := firstKnown(firstKnown(p.ExpiresAt(), p.RefreshExpiresAt()), p.FixedExpiresAt())
 		if first.IsZero() {
 			require.False(rt, due.refreshAt.Known(), "a pair that never expires is never due")
 			return
 		}
-		life := max(0, first.Sub(p.IssuedAt))
+		life := max(0, first.Sub(p.IssuedAt()))
 		least := before
 		if least == 0 {
 			least = min(max(life/10, 10*time.Second), 5*time.Minute)
@@ -39,7 +39,7 @@ func TestProperty_TheScheduleOfAPair(t *testing.T) {
 			require.False(rt, due.refreshAt.Wall < spaced.Wall || due.refreshAt.Mono < spaced.Mono, "due within the spacing")
 		}
 		switch at := wall(due.refreshAt); {
-		case origin == HandedIn && due.refreshExtends && p.HasRefreshToken && p.IssuedAt.Sub(now.Wall) > time.Minute:
+		case origin == HandedIn && due.refreshExtends && p.HasRefreshToken && p.IssuedAt().Sub(now.Wall) > time.Minute:
 			require.Equal(rt, now.Deadline(), due.refreshAt, "issued in the future: due at once")
 		case at.Equal(wall(spaced)):
 			require.False(rt, first.Add(-most).After(wall(spaced)), "put off for the spacing, which was over")
@@ -54,11 +54,11 @@ func TestProperty_ARefreshIsOfUseOnlyIfItWinsTime(t *testing.T) {
 	holds(t, 3000, func(rt *rapid.T) {
 		p := pairOf(aGrant(rt, at(0)), FromGateway, at(0), nil)
 		due := p.schedule()
-		if p.FixedExpiresAt.IsZero() {
+		if p.FixedExpiresAt().IsZero() {
 			require.True(rt, due.refreshExtends)
-		} else if !p.ExpiresAt.IsZero() {
+		} else if !p.ExpiresAt().IsZero() {
 			least := max(due.life/100, min(2*time.Second, due.life/5))
-			require.Equal(rt, p.FixedExpiresAt.Sub(p.ExpiresAt) > least, due.refreshExtends)
+			require.Equal(rt, p.FixedExpiresAt().Sub(p.ExpiresAt()) > least, due.refreshExtends)
 		}
 	})
 }

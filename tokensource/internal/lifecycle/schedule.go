@@ -61,8 +61,8 @@ type schedule struct {
 // schedule computes what is due when. NewPair calls it before the margins are known, for
 // what does not depend on them.
 func (p *Pair) schedule() schedule {
-	access, refresh := p.deadline(p.ExpiresAt), p.deadline(p.RefreshExpiresAt)
-	issuedAt := dualclock.UnixNanoOf(p.IssuedAt)
+	access, refresh := p.deadline(p.ExpiresAt()), p.deadline(p.RefreshExpiresAt())
+	issuedAt := dualclock.UnixNanoOf(p.IssuedAt())
 	first := dualclock.Earliest(dualclock.Earliest(access, refresh), p.fixed)
 	due := schedule{
 		serveUntil:      dualclock.Earliest(access.Add(-p.expirySlack()), p.fixed),
@@ -102,7 +102,7 @@ func (p *Pair) schedule() schedule {
 
 // expirySlack is how long before its expiry an access token is served for the last time.
 func (p *Pair) expirySlack() time.Duration {
-	return min(maxExpirySlack, max(0, p.ExpiresAt.Sub(p.IssuedAt))/expirySlackPart)
+	return min(maxExpirySlack, max(0, p.ExpiresAt().Sub(p.IssuedAt()))/expirySlackPart)
 }
 
 // margin is how long before its first deadline a pair is refreshed: as configured or a
@@ -127,7 +127,7 @@ func (p *Pair) sessionRefreshAt(due *schedule) dualclock.Deadline {
 	case due.fixed.Known() && due.fixed.Wall.Sub(due.refreshUntil.Wall) < fixedTolerance:
 		return dualclock.Never()
 	}
-	life := max(0, due.refreshUntil.Wall.Sub(dualclock.UnixNanoOf(p.IssuedAt)))
+	life := max(0, due.refreshUntil.Wall.Sub(dualclock.UnixNanoOf(p.IssuedAt())))
 	before := life/marginPart + time.Duration(float64(life/marginPart)*float64(p.draw)/5)
 	return dualclock.Latest(due.refreshUntil.Add(-before), due.refreshAt)
 }

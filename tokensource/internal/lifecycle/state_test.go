@@ -118,10 +118,10 @@ func TestNewPair_WhatAnAnswerDoesNotSayIsKept(t *testing.T) {
 	next := answer(lc.Device{}, time.Time{})
 	assert.True(t, next.HasRefreshToken)
 	assert.Equal(t, device, next.Device)
-	assert.Equal(t, [3]time.Time{base, in(2 * day), in(30 * day)}, [3]time.Time{next.StartedAt(), next.RefreshExpiresAt, next.FixedExpiresAt})
+	assert.Equal(t, [3]time.Time{base, in(2 * day), in(30 * day)}, [3]time.Time{next.StartedAt(), next.RefreshExpiresAt(), next.FixedExpiresAt()})
 	next = answer(lc.Device{ClientID: "PUB_1"}, in(3*day))
 	assert.Equal(t, lc.Device{ClientID: "PUB_1", AccountID: device.AccountID}, next.Device)
-	assert.Equal(t, in(3*day), next.RefreshExpiresAt, "a new expiry of the refresh token that is kept")
+	assert.Equal(t, in(3*day), next.RefreshExpiresAt(), "a new expiry of the refresh token that is kept")
 	assert.Equal(t, "1", answer(lc.Device{AccountID: "1"}, time.Time{}).AccountID)
 
 	jumped := dualclock.Instant{Wall: in(50 * 365 * day), Mono: time.Minute} // the clock is set by the network
@@ -134,7 +134,7 @@ func TestNewPair_AHorizonFarAheadDoesNotOverflow(t *testing.T) {
 	for _, origin := range []lc.Origin{lc.FromGateway, lc.HandedIn} {
 		p := granted("a", time.Hour, func(a *lc.Arrival) { a.Origin, a.RefreshExpiresAt, a.FixedExpiresAt = origin, far, far })
 		assert.Equal(t, at(2*time.Hour-time.Second).Deadline(), p.ServeUntil())
-		assert.Equal(t, far, p.FixedExpiresAt)
+		assert.Equal(t, far, p.FixedExpiresAt())
 		assert.Equal(t, "a fresh", look(lc.NewState(p, false, false), at(time.Hour)))
 	}
 }

@@ -24,7 +24,7 @@ func (r *Stored) changedAt() time.Time {
 	if r.Pair == nil {
 		return r.SignedOutAt
 	}
-	return r.Pair.IssuedAt
+	return r.Pair.IssuedAt()
 }
 
 // Adopts reports whether a stored record takes the place of what is in memory: it does
@@ -80,7 +80,7 @@ func (s *State) PrefersConfigToken(r *Stored, now dualclock.Instant) bool {
 	if s.end != nil || s.store.deferred != nil || v.endedByTime() != NotEnded || s.isSameSession(r) {
 		return false // a session that has ended never overwrites a stored record
 	}
-	return s.pair.differs(r.Device) || s.pair.issuedAtKnown && s.pair.IssuedAt.After(r.changedAt())
+	return s.pair.differs(r.Device) || s.pair.issuedAtKnown && s.pair.IssuedAt().After(r.changedAt())
 }
 
 // Found is the outcome when the store was read. It is adopted if it is newer.
