@@ -56,8 +56,10 @@ func (p *Protocol) goOnWithoutLock(err error) {
 		return
 	}
 	p.mu.Lock()
-	first := p.troubles == nil || p.troubles.noLock == nil
-	p.updateTroublesLocked(func(t *troubles) { t.noLock = err })
+	f := p.foundLocked()
+	first := f.noLock == nil
+	f.noLock = err
+	p.setFoundLocked(f)
 	p.mu.Unlock()
 	if first {
 		p.host.Announce(WithoutLock, &Error{"lock", err})
@@ -96,22 +98,24 @@ func (p *Protocol) noteOutage(op operation, err error) (first bool) {
 	now := p.now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	first = p.troubles == nil || p.troubles.outages == outages{}
-	p.updateTroublesLocked(func(t *troubles) {
-		switch {
-		case MustLeaveAlone(err):
-			t.outages[op] = new(dualclock.Never())
-		case t.outages[op] == nil:
-			t.outages[op] = new(now.Add(p.host.GiveUpAfter()).Deadline())
-		}
-	})
+	f := p.foundLocked()
+	first = f.outages == outages{}
+	switch {
+	case MustLeaveAlone(err):
+		f.outages[op] = new(dualclock.Never())
+	case f.outages[op] == nil:
+		f.outages[op] = new(now.Add(p.host.GiveUpAfter()).Deadline())
+	}
+	p.setFoundLocked(f)
 	return first
 }
 
 func (p *Protocol) works(op operation) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.updateTroublesLocked(func(t *troubles) { t.outages[op] = nil })
+	f := p.foundLocked()
+	f.outages[op] = nil
+	p.setFoundLocked(f)
 }
 
 // IsGivenUp reports whether an operation of the store has failed for so long that the
@@ -120,7 +124,8 @@ func (p *Protocol) IsGivenUp() bool {
 	now := p.now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.troubles != nil && slices.ContainsFunc(p.troubles.outages[:], func(givenUpAt *dualclock.Deadline) bool {
+	f := p.foundLocked()
+	return slices.ContainsFunc(f.outages[:], func(givenUpAt *dualclock.Deadline) bool {
 		return givenUpAt != nil && givenUpAt.PassedOnEither(now)
 	})
 }

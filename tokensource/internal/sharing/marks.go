@@ -14,17 +14,12 @@ type Marks struct {
 	RejectedAt time.Time // zero if the gateway has not rejected the refresh token
 }
 
-// sawLocked notes the marks of the record that was loaded or saved last, nil if nothing is
-// stored.
-func (p *Protocol) sawLocked(rec *Record) {
-	p.generation, p.seen = 0, nil
-	if rec == nil {
-		return
+// marksOf returns the marks of a record, nil if it has none besides its generation.
+func marksOf(rec *Record) *Marks {
+	if rec == nil || rec.AttemptAt.IsZero() && rec.RejectedAt.IsZero() {
+		return nil
 	}
-	p.generation = rec.Generation
-	if !rec.AttemptAt.IsZero() || !rec.RejectedAt.IsZero() {
-		p.seen = &Marks{rec.Generation, rec.AttemptAt, rec.RejectedAt}
-	}
+	return &Marks{rec.Generation, rec.AttemptAt, rec.RejectedAt}
 }
 
 // stampOf returns an instant as it is kept; zero for none.
@@ -39,10 +34,11 @@ func stampOf(t time.Time) dualclock.UnixNano {
 func (p *Protocol) Seen() Marks {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.seen == nil {
+	seen := p.foundLocked().marks
+	if seen == nil {
 		return Marks{Generation: p.generation}
 	}
-	m := *p.seen
+	m := *seen
 	if stampOf(m.AttemptAt) == p.attemptAt {
 		m.AttemptAt = time.Time{}
 	}

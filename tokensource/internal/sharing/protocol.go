@@ -72,31 +72,38 @@ type Protocol struct {
 	highest    int64              // generation that is stored, or may be: no other pair gets it
 	attemptAt  dualclock.UnixNano // the last mark of an attempt that is ours; zero if there is none
 	generation int64              // of the record that was loaded or saved last
-	seen       *Marks             // of that record; nil if it has none
-	troubles   *troubles          // nil if there are none
+	found      *findings          // nil if there are none
 	signOuts   *signOuts
 }
 
-// troubles is what is wrong with the store.
-type troubles struct {
+// findings is what is not as usual with the store and its record.
+type findings struct {
 	outages    outages
-	unreadable error // what was wrong with what was stored when it was last read
-	noLock     error // why there is no lock, once that was announced
+	unreadable error  // what was wrong with what was stored when it was last read
+	noLock     error  // why there is no lock, once that was announced
+	marks      *Marks // of the record that was loaded or saved last; nil if it has none
+}
+
+func (f *findings) isNone() bool {
+	return f.outages == outages{} && f.unreadable == nil && f.noLock == nil && f.marks == nil
 }
 
 // New returns a Protocol for a store.
 func New(s Store, h Host) *Protocol { return &Protocol{store: s, host: h} }
 
-// updateTroublesLocked changes what is wrong with the store.
-func (p *Protocol) updateTroublesLocked(change func(*troubles)) {
-	t := troubles{}
-	if p.troubles != nil {
-		t = *p.troubles
+// foundLocked returns the findings.
+func (p *Protocol) foundLocked() findings {
+	if p.found == nil {
+		return findings{}
 	}
-	change(&t)
-	p.troubles = nil
-	if t.outages != (outages{}) || t.unreadable != nil || t.noLock != nil {
-		p.troubles = &t
+	return *p.found
+}
+
+// setFoundLocked replaces the findings. It allocates nothing if there are none.
+func (p *Protocol) setFoundLocked(f findings) {
+	p.found = nil
+	if !f.isNone() {
+		p.found = new(f)
 	}
 }
 
@@ -135,9 +142,12 @@ func (p *Protocol) Begin(data []byte) (*Record, error) {
 func (p *Protocol) answered(rec *Record, unreadable error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.updateTroublesLocked(func(t *troubles) { t.outages[loadOperation], t.unreadable = nil, unreadable })
-	p.sawLocked(rec)
+	f := p.foundLocked()
+	f.outages[loadOperation], f.unreadable, f.marks = nil, unreadable, marksOf(rec)
+	p.setFoundLocked(f)
+	p.generation = 0
 	if rec != nil {
+		p.generation = rec.Generation
 		p.highest = max(p.highest, rec.Generation)
 		p.signOuts = p.signOuts.observe(rec.SignOutPending)
 	}
@@ -147,10 +157,7 @@ func (p *Protocol) answered(rec *Record, unreadable error) {
 func (p *Protocol) Unreadable() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.troubles == nil {
-		return nil
-	}
-	return p.troubles.unreadable
+	return p.foundLocked().unreadable
 }
 
 // LoadSettingAside is [Protocol.Load] for a caller that holds the lock, too. A damaged
@@ -190,11 +197,13 @@ func (p *Protocol) Save(ctx context.Context, rec *Record) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.updateTroublesLocked(func(t *troubles) { t.outages[saveOperation] = nil })
+	f := p.foundLocked()
+	f.outages[saveOperation] = nil
 	if err == nil {
-		p.sawLocked(rec)
+		f.marks, p.generation = marksOf(rec), rec.Generation
 		p.signOuts = p.signOuts.observe(rec.SignOutPending)
 	}
+	p.setFoundLocked(f)
 	return err
 }
 
