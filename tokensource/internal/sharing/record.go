@@ -107,23 +107,26 @@ func decode(data []byte) (*Record, error) {
 	if bytes.HasPrefix(data, []byte(sealedMagic)) {
 		return nil, errSealed
 	}
-	var head struct {
-		Version int `json:"version"`
-	}
-	if err := json.Unmarshal(data, &head); err != nil || head.Version < 1 {
-		return nil, ErrDamaged
-	}
-	if head.Version > recordVersion {
-		return nil, fmt.Errorf("%w (version %d)", errNewer, head.Version)
-	}
 	var r Record
-	if err := json.Unmarshal(data, &r); err != nil || r.Generation < 1 {
-		return nil, ErrDamaged
-	}
-	if r.AccessToken == "" && r.SignedOutAt.IsZero() {
+	switch err := json.Unmarshal(data, &r); {
+	case err != nil, r.Version != recordVersion:
+		return nil, newerOrDamaged(data)
+	case r.Generation < 1, r.AccessToken == "" && r.SignedOutAt.IsZero():
 		return nil, ErrDamaged
 	}
 	return &r, nil
+}
+
+// newerOrDamaged returns why a record cannot be read. One of a later version may have
+// fields of other types.
+func newerOrDamaged(data []byte) error {
+	var head struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil || head.Version <= recordVersion {
+		return ErrDamaged
+	}
+	return fmt.Errorf("%w (version %d)", errNewer, head.Version)
 }
 
 func (r *Record) encode() ([]byte, error) {
