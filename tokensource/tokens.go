@@ -48,6 +48,12 @@ func bearer(p *lifecycle.Pair) *oauth2.Token { return tokensOf(p).bearer.Load() 
 
 // newPair returns the pair of a token. The arrival says where it came from, and when.
 func (s *Source) newPair(t *ags.Token, a lifecycle.Arrival) *lifecycle.Pair {
+	return s.newPairWith(t.AccessToken.Reveal(), t, a)
+}
+
+// newPairWith is newPair with the access token in plain text. That of t is not used unless
+// there is a former pair.
+func (s *Source) newPairWith(accessToken string, t *ags.Token, a lifecycle.Arrival) *lifecycle.Pair {
 	set := s.cfg.settings()
 	secrets := &tokens{refresh: t.RefreshToken}
 	a.Grant = lifecycle.Grant{
@@ -64,7 +70,7 @@ func (s *Source) newPair(t *ags.Token, a lifecycle.Arrival) *lifecycle.Pair {
 	a.Tokens, a.Draw = secrets, s.cfg.draw()
 	a.RefreshBefore, a.WarnBefore = set.refreshBefore, set.warnBefore
 	p := lifecycle.NewPair(a)
-	secrets.bearer.Store(&oauth2.Token{AccessToken: t.AccessToken.Reveal(), TokenType: t.TokenType, Expiry: p.Expiry()})
+	secrets.bearer.Store(&oauth2.Token{AccessToken: accessToken, TokenType: t.TokenType, Expiry: p.Expiry()})
 	return p
 }
 
@@ -110,7 +116,8 @@ func (s *Source) stored(rec *sharing.Record) *lifecycle.Stored {
 		Device: lifecycle.Device{ClientID: rec.ClientID, AccountID: rec.AccountID},
 	}
 	if !rec.IsSignOut() {
-		st.Pair = s.newPair(rec.Token(), lifecycle.Arrival{Origin: lifecycle.HandedIn, At: s.cfg.clock.Now(), StartedAt: rec.StartedAt})
+		arrival := lifecycle.Arrival{Origin: lifecycle.HandedIn, At: s.cfg.clock.Now(), StartedAt: rec.StartedAt}
+		st.Pair = s.newPairWith(rec.AccessToken, rec.TokenWithoutAccess(), arrival)
 	}
 	return st
 }

@@ -49,8 +49,14 @@ func (s *State) IsNews(generation, known int64, pair Fingerprint) bool {
 }
 
 func (s *State) isNewer(r *Stored) bool {
-	return r != nil && s.IsNews(r.Generation, s.store.generation, r.fingerprint()) &&
+	return r != nil && r.Generation > s.store.generation && !s.hasSuperseded(r) &&
 		(s.store.pending != SaveOverwrite || s.isSameSession(r))
+}
+
+// hasSuperseded is IsSuperseded for the pair of a record. It takes the fingerprint, which
+// is a hash of both tokens, only if there is something to compare it with.
+func (s *State) hasSuperseded(r *Stored) bool {
+	return s.store.superseded != nil && s.IsSuperseded(r.fingerprint())
 }
 
 // isOwn reports whether a record is of the pair in memory: a save took effect though its

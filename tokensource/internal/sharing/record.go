@@ -97,7 +97,17 @@ func NewMark(clientID, accountID string, signedOutAt time.Time) *Record {
 
 // Token returns the pair of a record that is no mark of a sign-out.
 func (r *Record) Token() *ags.Token {
-	t := r.token()
+	t := r.TokenWithoutAccess()
+	t.AccessToken = ags.NewSecret(r.AccessToken)
+	return t
+}
+
+// TokenWithoutAccess is Token without the access token, for callers that need that in
+// plain text anyway: to mask it takes time.
+func (r *Record) TokenWithoutAccess() *ags.Token {
+	rest := r.storedPair
+	rest.AccessToken = ""
+	t := rest.token()
 	t.IssuedAt, t.RefreshExpiresAt, t.FixedExpiresAt = r.IssuedAt, r.RefreshExpiresAt, r.FixedExpiresAt
 	return t
 }
