@@ -8,7 +8,7 @@ import (
 )
 
 // loadBatch is how many records one pipeline reads. With the largest records of 1 MiB its
-// answers take as many MiB.
+// answers take as many MiB, and there are those of two pipelines.
 const loadBatch = 256
 
 // Loaded is a result of [Family.LoadAll].
@@ -23,8 +23,9 @@ type Loaded struct {
 }
 
 // LoadAll loads the records of many sessions, in pipelines of 256, and yields one result
-// for each name, in their order. It asks for the next 256 names when all results of the
-// previous ones were used, so that memory is bounded.
+// for each name, in their order. While the results of one pipeline are used the next one
+// is under way, and no further one, so that memory is bounded. LoadAll asks for names by
+// as much ahead.
 //
 // The error is that of the one record, as [Store.Load] returns it: it Is
 // [io/fs.ErrNotExist] if nothing is stored. If the server cannot be reached, each record of
@@ -36,22 +37,58 @@ type Loaded struct {
 //	}
 func (f *Family) LoadAll(ctx context.Context, names iter.Seq[string]) iter.Seq2[Loaded, error] {
 	return func(yield func(Loaded, error) bool) {
-		for batch := range batches(names, loadBatch) {
-			results, errs, err := f.loadBatch(ctx, batch)
-			if err != nil {
-				yield(Loaded{}, err)
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel() // of a pipeline whose results nobody wants
+		var current <-chan loadedBatch
+		for names := range batches(names, loadBatch) {
+			next := f.startBatch(ctx, names)
+			if current != nil && !yieldBatch(ctx, <-current, yield) {
 				return
 			}
-			for i := range results {
-				if !yield(results[i], errs[i]) {
-					return
-				}
-			}
+			current = next
+		}
+		if current != nil {
+			yieldBatch(ctx, <-current, yield)
 		}
 	}
 }
 
-// batches yields the names in slices of at most size, which share their memory.
+// loadedBatch is the result of one pipeline: a result and an error for each name, or the
+// cause of the context's end.
+type loadedBatch struct {
+	all   []Loaded
+	errs  []error
+	ended error
+}
+
+// startBatch loads the records of names in a new goroutine.
+func (f *Family) startBatch(ctx context.Context, names []string) <-chan loadedBatch {
+	loaded := make(chan loadedBatch, 1)
+	go func() {
+		all, errs, ended := f.loadBatch(ctx, names)
+		loaded <- loadedBatch{all, errs, ended}
+	}()
+	return loaded
+}
+
+// yieldBatch yields the results of a pipeline, and reports whether to go on.
+func yieldBatch(ctx context.Context, b loadedBatch, yield func(Loaded, error) bool) bool {
+	if ctx.Err() != nil {
+		b.ended = context.Cause(ctx)
+	}
+	if b.ended != nil {
+		yield(Loaded{}, b.ended)
+		return false
+	}
+	for i := range b.all {
+		if !yield(b.all[i], b.errs[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// batches yields the names in slices of at most size.
 func batches(names iter.Seq[string], size int) iter.Seq[[]string] {
 	return func(yield func([]string) bool) {
 		batch := make([]string, 0, size)
@@ -63,7 +100,7 @@ func batches(names iter.Seq[string], size int) iter.Seq[[]string] {
 			if !yield(batch) {
 				return
 			}
-			batch = batch[:0]
+			batch = make([]string, 0, size)
 		}
 		if len(batch) > 0 {
 			yield(batch)
