@@ -28,15 +28,18 @@ func (i Instant) Deadline() Deadline { return Deadline{UnixNanoOf(i.Wall), i.Mon
 type UnixNano int64
 
 // UnixNanoOf converts t.
-func UnixNanoOf(t time.Time) UnixNano {
+func UnixNanoOf(t time.Time) UnixNano { return UnixNanoAt(t.Unix(), int64(t.Nanosecond())) }
+
+// UnixNanoAt converts the instant some seconds and nanoseconds after 1970.
+func UnixNanoAt(seconds, nanos int64) UnixNano {
 	const last = math.MaxInt64 / int64(time.Second)
-	switch seconds := t.Unix(); {
+	switch {
 	case seconds >= last:
 		return math.MaxInt64
 	case seconds <= -last:
 		return math.MinInt64
 	}
-	return UnixNano(t.UnixNano())
+	return UnixNano(seconds*int64(time.Second) + nanos)
 }
 
 // Time returns the instant in the location of like.

@@ -1,6 +1,10 @@
 package lifecycle
 
-import "time"
+import (
+	"time"
+
+	"github.com/agsauth/agsauth/tokensource/internal/dualclock"
+)
 
 // dates are instants of the wall clock that a pair keeps, in half the memory of as many
 // time.Time. They are in local time or in UTC, and have no monotonic reading.
@@ -36,10 +40,23 @@ func (d *dates) set(which date, t time.Time) {
 	}
 }
 
+// isKnown reports whether an instant was set to another one than zero.
+func (d *dates) isKnown(which date) bool { return !d.local(which).IsZero() }
+
+// unixNano returns an instant, cut to the range of a UnixNano.
+func (d *dates) unixNano(which date) dualclock.UnixNano {
+	return dualclock.UnixNanoAt(d.seconds[which], d.nanosOf(which))
+}
+
+// local returns an instant in local time.
+func (d *dates) local(which date) time.Time { return time.Unix(d.seconds[which], d.nanosOf(which)) }
+
+func (d *dates) nanosOf(which date) int64 { return int64(max(d.nanos[which], ^d.nanos[which])) }
+
 // get returns an instant. One that was set to zero is zero.
 func (d *dates) get(which date) time.Time {
-	if nanos := d.nanos[which]; nanos >= 0 {
-		return time.Unix(d.seconds[which], int64(nanos)).UTC()
+	if d.nanos[which] < 0 {
+		return d.local(which)
 	}
-	return time.Unix(d.seconds[which], int64(^d.nanos[which]))
+	return d.local(which).UTC()
 }

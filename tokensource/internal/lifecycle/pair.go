@@ -96,11 +96,11 @@ func NewPair(a Arrival) *Pair {
 	if a.IssuedAt.IsZero() {
 		p.dates.set(issued, a.At.Wall)
 	}
-	p.startedAt = dualclock.UnixNanoOf(p.IssuedAt())
+	p.startedAt = p.dates.unixNano(issued)
 	if !a.StartedAt.IsZero() {
 		p.startedAt = dualclock.UnixNanoOf(a.StartedAt)
 	}
-	p.fixed = p.deadline(p.FixedExpiresAt())
+	p.fixed = p.deadline(fixedExpiry)
 	if a.Former != nil {
 		p.startedAt = a.Former.startedAt
 		p.inherit(a.Former, a.At)
@@ -168,16 +168,16 @@ func (p *Pair) ServeUntil() dualclock.Deadline {
 	return due.serveUntil
 }
 
-// deadline converts an instant of the wall clock. The life of a pair from the gateway
+// deadline returns the deadline of one of the dates. The life of a pair from the gateway
 // counts from its request. While a pair was not ours nobody watched the monotonic clock,
 // so one that was handed in has what the wall clock says is left, but not more than its
 // whole life.
-func (p *Pair) deadline(at time.Time) dualclock.Deadline {
-	if at.IsZero() {
+func (p *Pair) deadline(of date) dualclock.Deadline {
+	if !p.dates.isKnown(of) {
 		return dualclock.Never()
 	}
-	wall := dualclock.UnixNanoOf(at)
-	left := wall.Sub(dualclock.UnixNanoOf(p.IssuedAt()))
+	wall := p.dates.unixNano(of)
+	left := wall.Sub(p.dates.unixNano(issued))
 	if p.origin == HandedIn {
 		left = min(left, wall.Sub(p.receivedAt.Wall))
 	}
@@ -190,7 +190,7 @@ func (p *Pair) inherit(former *Pair, sent dualclock.Instant) {
 	p.Device = p.Or(former.Device)
 	if !p.HasRefreshToken {
 		p.HasRefreshToken = former.HasRefreshToken
-		if p.RefreshExpiresAt().IsZero() && !former.deadline(former.RefreshExpiresAt()).PassedOnEither(sent) {
+		if !p.dates.isKnown(refreshExpiry) && !former.deadline(refreshExpiry).PassedOnEither(sent) {
 			p.dates.set(refreshExpiry, former.RefreshExpiresAt())
 		}
 	}

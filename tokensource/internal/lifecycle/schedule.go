@@ -61,8 +61,8 @@ type schedule struct {
 // schedule computes what is due when. NewPair calls it before the margins are known, for
 // what does not depend on them.
 func (p *Pair) schedule() schedule {
-	access, refresh := p.deadline(p.ExpiresAt()), p.deadline(p.RefreshExpiresAt())
-	issuedAt := dualclock.UnixNanoOf(p.IssuedAt())
+	access, refresh := p.deadline(accessExpiry), p.deadline(refreshExpiry)
+	issuedAt := p.dates.unixNano(issued)
 	first := dualclock.Earliest(dualclock.Earliest(access, refresh), p.fixed)
 	due := schedule{
 		serveUntil:      dualclock.Earliest(access.Add(-p.expirySlack()), p.fixed),
@@ -127,7 +127,7 @@ func (p *Pair) sessionRefreshAt(due *schedule) dualclock.Deadline {
 	case due.fixed.Known() && due.fixed.Wall.Sub(due.refreshUntil.Wall) < fixedTolerance:
 		return dualclock.Never()
 	}
-	life := max(0, due.refreshUntil.Wall.Sub(dualclock.UnixNanoOf(p.IssuedAt())))
+	life := max(0, due.refreshUntil.Wall.Sub(p.dates.unixNano(issued)))
 	before := life/marginPart + time.Duration(float64(life/marginPart)*float64(p.draw)/5)
 	return dualclock.Latest(due.refreshUntil.Add(-before), due.refreshAt)
 }

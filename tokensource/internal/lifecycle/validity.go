@@ -149,13 +149,13 @@ func askSpacing(life time.Duration) time.Duration {
 // nextLife is how long the successor of p is expected to be served, less the spacing. It is
 // unlimited if the life of p is not known.
 func (p *Pair) nextLife(due *schedule) time.Duration {
-	if p.ExpiresAt().IsZero() || !p.issuedAtKnown {
+	if !p.dates.isKnown(accessExpiry) || !p.issuedAtKnown {
 		return unlimited
 	}
 	life := p.ExpiresAt().Sub(p.IssuedAt())
 	if p.origin == FromGateway {
 		// An instant of issue in the past is no reason to expect more than was granted.
-		life = min(life, dualclock.UnixNanoOf(p.ExpiresAt()).Sub(p.receivedAt.Wall))
+		life = min(life, p.dates.unixNano(accessExpiry).Sub(p.receivedAt.Wall))
 	}
 	return life - p.expirySlack() - askSpacing(due.life)
 }
