@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"runtime"
 	"runtime/debug"
@@ -211,13 +210,14 @@ func restartBolt(f *figures, s settings) error {
 func (f *figures) restart(p *running, n int) error {
 	defer p.close()
 	ctx := context.Background()
-	began, slowest := time.Now(), time.Duration(0)
+	began, used, slowest := time.Now(), processorTime(), time.Duration(0)
 	warmed := make(chan error, 1)
 	go func() { warmed <- p.Warm(ctx, keys(n)) }()
 	for i := n - 1; ; i-- {
 		select {
 		case err := <-warmed:
 			f.add("loaded in", "%s", seconds(time.Since(began)))
+			f.add("processor, each", "%.0f µs", float64((processorTime()-used).Microseconds())/float64(n))
 			f.add("slowest of the callers meanwhile", "%s", slowest.Round(10*time.Microsecond))
 			f.add("heap", "%d MiB", heap()>>20)
 			return err
@@ -341,16 +341,20 @@ func (f *figures) rest(n int, before uint64) error {
 	f.add("heap each, beyond the tokens", "%.0f bytes", float64(after-before)/float64(n)-tokens)
 	f.add("goroutines", "%d", runtime.NumGoroutine())
 	f.add("a full collection", "%s", collected.Round(time.Millisecond))
-	var from, to syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &from)
 	const idle = 30 * time.Second
+	used := processorTime()
 	time.Sleep(idle)
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &to); err != nil {
-		return fmt.Errorf("processor time: %w", err)
-	}
-	used := time.Duration(to.Utime.Nano() + to.Stime.Nano() - from.Utime.Nano() - from.Stime.Nano())
-	f.add("processor, nothing due", "%.2f %% of a core", 100*used.Seconds()/idle.Seconds())
+	f.add("processor, nothing due", "%.2f %% of a core", 100*(processorTime()-used).Seconds()/idle.Seconds())
 	return nil
+}
+
+// processorTime returns what the process has used so far.
+func processorTime() time.Duration {
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		panic(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 func heap() uint64 {
