@@ -93,8 +93,9 @@ func (d *data) settings(s settings, _ string) settings {
 	return s
 }
 
-// names of the sessions that are due have another prefix.
-const duePrefix, restPrefix = "due", "rest"
+// The prefixes of the names in Redis. Each row about sessions that are due has records of its
+// own, since it refreshes them.
+const restPrefix, duePoolPrefix, dueSourcesPrefix = "rest", "due-pool", "due-sources"
 
 // prepare stores the records that the rows need.
 func prepare(s settings, only string) (d *data, err error) {
@@ -128,8 +129,11 @@ func prepare(s settings, only string) (d *data, err error) {
 			return d, err
 		}
 	}
-	if needs("due") {
-		family := redisFamily(d.address, duePrefix)
+	for row, prefix := range map[string]string{"due pool": duePoolPrefix, "due sources": dueSourcesPrefix} {
+		if !needs(row) {
+			continue
+		}
+		family := redisFamily(d.address, prefix)
 		defer func() { _ = family.Close() }()
 		if err := fill(s.due, 32, accessLife-time.Minute, func(k string) tokensource.Store { return family.Store(k) }); err != nil {
 			return d, err

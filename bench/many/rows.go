@@ -258,7 +258,7 @@ func watch() (stop func() (goroutines int)) {
 func duePool(f *figures, s settings) error {
 	var refreshed, failed atomic.Int64
 	done := make(chan struct{})
-	p, err := overRedis(s, duePrefix, func(c *pool.Config) {
+	p, err := overRedis(s, duePoolPrefix, func(c *pool.Config) {
 		c.KeepAlive = pool.Tokens
 		c.OnEvent = func(_ string, e tokensource.Event) {
 			if isFailure(e.Kind) {
@@ -305,7 +305,7 @@ func dueSources(f *figures, s settings) error {
 	began, stop := time.Now(), watch()
 	var wg sync.WaitGroup
 	for i := range s.due {
-		st, err := redisstore.New(redisstore.Config{Client: client, Prefix: duePrefix, Name: key(i)})
+		st, err := redisstore.New(redisstore.Config{Client: client, Prefix: dueSourcesPrefix, Name: key(i)})
 		if err != nil {
 			return err
 		}
