@@ -35,12 +35,17 @@ import (
 // have the limit of concurrent calls for themselves, and no rate. Sign-outs, and calls of
 // OnGrant, are not limited.
 //
-// When five calls in a row have failed with an error that is transient, the gateway counts as
-// away, for all sessions. Then one refresh at a time is tried, each a second or more after
-// the one before has failed, until one is answered. After that the rate grows from a
-// small part to the whole within seconds. If the gateway asks to be left alone, by
-// Retry-After, no call starts before that time, at most 5 minutes. Meanwhile a caller
-// without a live token gets [*UnavailableError] at once, and its session keeps its place.
+// When five calls in a row have failed with an error that is transient, or up to ten where
+// as many were answered just before, the gateway counts as away, for all sessions. Then one
+// refresh at a time is tried, each a second or more after the one before has failed, until
+// one is answered. After that the rate grows from a small part to the whole within seconds.
+// While more than a quarter of the calls fail the rate is halved.
+//
+// If the gateway asks to be left alone, by Retry-After, no call starts before that time, at
+// most 5 minutes. If it did so while it answered other calls, fewer calls start afterwards,
+// until a multiple of that time has passed. While the gateway is away, or is left alone, a
+// caller without a live token gets [*UnavailableError] at once, and its session keeps its
+// place.
 //
 // The Gate has one goroutine while an operation waits.
 type Gate struct {

@@ -16,5 +16,7 @@
 //
 // After several failures in a row the gateway counts as away: one probe at a time is made,
 // a second or more after the one before. When one is answered the rate grows from a small
-// part to the whole within seconds.
+// part to the whole within seconds. If many calls fail, but not all, the rate is halved. If
+// the gateway asks for a pause while it answers others, the rate stays below the one that
+// was too high for it, and grows slowly.
 package admission

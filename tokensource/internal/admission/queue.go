@@ -238,10 +238,10 @@ func (q *Queue) choose(now time.Duration) *Ticket {
 	return q.early.first(withLogins)
 }
 
-// isWhole reports whether calls start at the whole rate.
+// isWhole reports whether calls start at the whole rate, as far as the gateway bears it.
 func (q *Queue) isWhole(now time.Duration) bool {
 	_, closed := q.health.closed(now)
-	return !closed && q.health.partNow(now) == 1
+	return !closed && q.health.isGrown(now)
 }
 
 // share is how many of the calls under way may be of a kind that must leave room for others.
@@ -262,14 +262,14 @@ func (q *Queue) startAt(now time.Duration) time.Duration {
 
 // rate returns how many calls a second may start at now; zero if there is no limit.
 func (q *Queue) rate(now time.Duration) float64 {
-	part, whole := q.health.partNow(now), q.limits.PerSecond
+	ramp, limit, whole := q.health.ramp(now), q.health.limit(now), q.limits.PerSecond
 	switch {
-	case part == 1:
+	case ramp == 1 && limit == 1:
 		return whole
 	case whole == 0:
 		whole = rampRate
 	}
-	return min(whole, max(1, whole*part))
+	return min(whole*limit, max(1, whole*ramp))
 }
 
 // start counts a ticket as started.

@@ -49,7 +49,7 @@ func (p *pace) start(perSecond float64, now time.Duration) {
 		return
 	}
 	gap, _ := spacing(perSecond)
-	p.due = max(p.due, now) + gap
+	p.due = min(max(p.due, now), now+maxWait) + gap
 }
 
 // setRate takes account of a new rate: starts are not put off for longer than that asks for.
