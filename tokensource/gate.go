@@ -25,7 +25,7 @@ import (
 // and none of its timeouts has begun. Callers for whom there is a live token never wait.
 // The next operation to start is one that a caller waits for; every second start is left to
 // others. These are the sessions whose access token lives, by its expiry, and then those
-// whose access token has expired. Capacity that is left goes to refreshes that [Source.Poll]
+// whose access token has expired, which get one start in 16 at least. Capacity that is left goes to refreshes that [Source.Poll]
 // has asked for ahead of time.
 //
 // The limits hold for the calls that a Source makes of its Refresher and LoginFunc. A

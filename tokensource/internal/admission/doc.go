@@ -8,7 +8,8 @@
 //  1. those that a caller waits for, in the order of their arrival; while others wait, too,
 //     they get every second start,
 //  2. those of sessions whose access token lives, by its expiry,
-//  3. those of sessions whose access token has expired, in the order of their arrival,
+//  3. those of sessions whose access token has expired, in the order of their arrival; while
+//     living ones wait, too, they get one start in 16,
 //  4. early refreshes, which nothing makes necessary yet, with capacity that is idle.
 //
 // Reads of the store have a queue of their own: the rate does not limit them, and an

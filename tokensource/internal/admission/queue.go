@@ -14,6 +14,10 @@ const (
 	// loginHold is how long a login counts as a call that is under way. One that takes
 	// longer waits for a human, or hangs.
 	loginHold = 30 * time.Second
+	// startsPerExpired is how many starts there are for each one of an expired session that
+	// a living one could have had. Without these, the expired would never start if the living
+	// ones need the whole rate.
+	startsPerExpired = 16
 )
 
 // Limits bounds the operations. The zero Limits is none.
@@ -42,6 +46,7 @@ type Queue struct {
 	earlyCalls   int       // of them
 	logins       []*Ticket // of them, by their start
 	askedLast    bool      // the last start was for a caller
+	sinceExpired int       // starts since the last one of an expired session
 	loadedLast   bool      // the last read was for a caller
 }
 
@@ -63,6 +68,8 @@ func (l *lane) first(withLogins bool) *Ticket {
 	}
 	return r
 }
+
+func (l *lane) has(t *Ticket) bool { return t.in == l.heap(t.Kind) }
 
 func (l *lane) len() int { return len(l.refreshes.tickets) + len(l.logins.tickets) }
 
@@ -223,8 +230,8 @@ func (q *Queue) choose(now time.Duration) *Ticket {
 		}
 	}
 	asked, other := q.asked.first(withLogins), q.living.first(withLogins)
-	if other == nil {
-		other = q.expired.first(withLogins)
+	if expired := q.expired.first(withLogins); other == nil || expired != nil && q.sinceExpired >= startsPerExpired-1 {
+		other = expired
 	}
 	switch {
 	case asked != nil && (other == nil || !q.askedLast):
@@ -274,6 +281,7 @@ func (q *Queue) rate(now time.Duration) float64 {
 
 // start counts a ticket as started.
 func (q *Queue) start(t *Ticket, now time.Duration) {
+	isExpired := q.expired.has(t)
 	t.in.remove(t)
 	t.state, t.started = started, now
 	if t.Kind == Load {
@@ -282,6 +290,10 @@ func (q *Queue) start(t *Ticket, now time.Duration) {
 		return
 	}
 	q.calls++
+	q.sinceExpired++
+	if isExpired {
+		q.sinceExpired = 0
+	}
 	q.askedLast = t.Urgency == Asked
 	q.pace.start(q.rate(now), now)
 	if q.health.away {
