@@ -12,11 +12,13 @@ import (
 
 // The life of a token and what follows from it, as package lifecycle has it by default.
 const (
-	life     = time.Hour
-	margin   = 5 * time.Minute // and up to a fifth more at random
-	slack    = time.Second     // a token is served until then before its expiry
-	firstTry = 10 * time.Second
-	bothTry  = 15 * time.Second // the request is repeated after firstTry
+	life   = time.Hour
+	margin = 5 * time.Minute // and up to a fifth more at random
+	slack  = time.Second     // a token is served until then before its expiry
+
+	// A request without an answer is repeated once after firstTry.
+	firstTry  = 10 * time.Second
+	secondTry = 5 * time.Second
 
 	firstBackoff = 250 * time.Millisecond
 	liveCap      = 30 * time.Second
@@ -37,8 +39,10 @@ type Scenario struct {
 	Plain bool
 	// Planned says that sessions are refreshed ahead of time, as package pool does it.
 	Planned bool
-	For     time.Duration
-	Seed    uint64
+	// InUse is the part of the sessions for which a caller waits once their token has expired.
+	InUse float64
+	For   time.Duration
+	Seed  uint64
 }
 
 // Result is what has happened.
@@ -47,8 +51,11 @@ type Result struct {
 	// had expired at its end.
 	Calls, Expired []int
 	// Died counts the sessions whose token had expired at some time after all had one, and
-	// Lost those that must sign on again.
+	// Lost those that must sign on again, whether or not they have been told so.
 	Died, Lost int
+	// LongestDead is the longest time that a session was without a live token, of those whose
+	// token has expired.
+	LongestDead time.Duration
 	// CaughtUp is when, after the gateway was back, no session was overdue any more; zero if
 	// that has not happened.
 	CaughtUp time.Duration
@@ -83,6 +90,7 @@ type session struct {
 	state    uint8
 	dead     bool // its access token has expired
 	died     bool // that has happened before
+	inUse    bool
 	planned  int64
 	redeemed bool // its single-use token was redeemed and the answer lost
 }
@@ -92,6 +100,7 @@ const (
 	resting uint8 = iota
 	waiting       // at the gate
 	calling
+	repeating // a request that was not answered
 	lost
 )
 
@@ -130,18 +139,29 @@ func Play(s Scenario) Result {
 	for {
 		e, ok := r.events.pop()
 		if !ok || e.at > s.For {
-			return r.result
+			return r.finish()
 		}
 		r.handle(e)
 	}
+}
+
+// finish returns the result, with the sessions whose token has expired and is still to be
+// replaced.
+func (r *Run) finish() Result {
+	for i := range r.sessions {
+		r.revive(&r.sessions[i], r.For)
+	}
+	return r.result
 }
 
 // The kinds of events.
 const (
 	due        uint8 = iota // a session is to be refreshed
 	expires                 // its token expires
-	answered                // a call has ended, granted
-	failed                  // a call has ended, not granted
+	granted                 // its request is granted
+	refused                 // its request is refused, for now
+	reused                  // its request is rejected: the refresh token was redeemed before
+	unanswered              // its request has no answer in time
 	secondEnds              //
 	wake                    // the gate may let somebody start
 )
@@ -153,17 +173,16 @@ func (r *Run) handle(e event) {
 		r.due(e.session, e.at)
 	case expires:
 		if s.expiry-slack == e.at && s.state != lost {
-			r.expired++
-			s.dead = true
-			if !s.died {
-				s.died = true
-				r.result.Died++
-			}
+			r.expire(s, e.at)
 		}
-	case answered:
-		r.end(e.session, e.at, true)
-	case failed:
-		r.end(e.session, e.at, false)
+	case granted:
+		r.grant(e.session, e.at)
+	case refused:
+		r.fail(e.session, e.at, r.Gateway.RetryAfter)
+	case reused:
+		r.lose(e.session, e.at)
+	case unanswered:
+		r.repeat(e.session, e.at)
 	case secondEnds:
 		r.tick(e.at)
 	case wake:
@@ -171,6 +190,20 @@ func (r *Run) handle(e event) {
 			r.wakeAt = admission.Never
 			r.pump(e.at)
 		}
+	}
+}
+
+// expire notes that the token of a session has expired.
+func (r *Run) expire(s *session, now time.Duration) {
+	r.expired++
+	s.dead = true
+	if !s.died {
+		s.died = true
+		r.result.Died++
+	}
+	if s.inUse && s.state == waiting {
+		r.queue.Raise(s.ticket, admission.Asked, now)
+		r.pump(now)
 	}
 }
 
@@ -207,7 +240,11 @@ func (r *Run) due(i int32, now time.Duration) {
 		r.call(i, now)
 		return
 	}
-	r.enter(i, now, admission.Due)
+	u := admission.Due
+	if s.inUse && s.dead {
+		u = admission.Asked
+	}
+	r.enter(i, now, u)
 }
 
 func (r *Run) enter(i int32, now time.Duration, u admission.Urgency) {
@@ -239,38 +276,42 @@ func (r *Run) pump(now time.Duration) {
 	}
 }
 
-// call sends the request of a session: once more if there was no answer in time.
+// call sends the request of a session.
 func (r *Run) call(i int32, now time.Duration) {
-	s := &r.sessions[i]
-	s.state = calling
-	if s.redeemed {
-		r.count(now)
-		r.Gateway.request(now)
-		r.lose(i, now)
-		return
-	}
-	r.count(now)
-	first := r.Gateway.request(now)
-	if first.at <= now+firstTry {
-		r.events.push(event{at: first.at, kind: kindOf(first.granted), session: i})
-		return
-	}
-	s.redeemed = first.granted && r.Gateway.SingleUse
-	again := now + firstTry
-	r.count(again)
-	second := r.Gateway.request(again)
-	if second.at <= now+bothTry && !s.redeemed {
-		r.events.push(event{at: second.at, kind: kindOf(second.granted), session: i})
-		return
-	}
-	r.events.push(event{at: now + bothTry, kind: failed, session: i})
+	r.sessions[i].state = calling
+	r.request(i, now, firstTry)
 }
 
-func kindOf(granted bool) uint8 {
-	if granted {
-		return answered
+// repeat sends the request of a session once more, if it was not repeated before.
+func (r *Run) repeat(i int32, now time.Duration) {
+	s := &r.sessions[i]
+	if s.state == repeating || r.Plain {
+		r.fail(i, now, 0)
+		return
 	}
-	return failed
+	s.state = repeating
+	if r.gated() {
+		r.queue.Charge(now)
+	}
+	r.request(i, now, secondTry)
+}
+
+// request sends a request, and waits for the answer no longer than for a timeout.
+func (r *Run) request(i int32, now, timeout time.Duration) {
+	s := &r.sessions[i]
+	r.count(now)
+	reply := r.Gateway.request(now, r.draws())
+	e := event{at: reply.at, kind: refused, session: i}
+	switch {
+	case reply.at > now+timeout:
+		e.at, e.kind = now+timeout, unanswered
+		r.redeem(s, reply)
+	case reply.granted && s.redeemed:
+		e.kind = reused
+	case reply.granted:
+		e.kind = granted
+	}
+	r.events.push(e)
 }
 
 func (r *Run) count(now time.Duration) {
@@ -279,41 +320,51 @@ func (r *Run) count(now time.Duration) {
 	}
 }
 
+// redeem notes that the answer to a request is lost.
+func (r *Run) redeem(s *session, unread reply) {
+	if unread.granted && r.Gateway.SingleUse && !s.redeemed {
+		s.redeemed = true
+		r.result.Lost++
+	}
+}
+
 // lose ends a session for good.
 func (r *Run) lose(i int32, now time.Duration) {
 	s := &r.sessions[i]
-	r.revive(s)
+	r.revive(s, now)
 	r.overdue--
-	r.result.Lost++
 	s.state = lost
 	r.done(s, admission.Result{Answer: admission.Answered}, now)
 }
 
 // revive notes that the token of a session is not expired any more, or does not count.
-func (r *Run) revive(s *session) {
+func (r *Run) revive(s *session, now time.Duration) {
 	if s.dead {
+		r.result.LongestDead = max(r.result.LongestDead, now-(s.expiry-slack))
 		s.dead = false
 		r.expired--
 	}
 }
 
-// end notes the answer of a call.
-func (r *Run) end(i int32, now time.Duration, granted bool) {
+// grant gives a session a new pair.
+func (r *Run) grant(i int32, now time.Duration) {
 	s := &r.sessions[i]
 	s.state = resting
-	if granted {
-		r.revive(s)
-		r.overdue--
-		r.done(s, admission.Result{Answer: admission.Answered}, now)
-		r.issue(i, now)
-		return
-	}
+	r.revive(s, now)
+	r.overdue--
+	r.done(s, admission.Result{Answer: admission.Answered}, now)
+	r.schedule(i, now+life, r.before())
+}
+
+// fail has a session wait until its next attempt.
+func (r *Run) fail(i int32, now, retryAfter time.Duration) {
+	s := &r.sessions[i]
+	s.state = resting
 	s.failures++
-	result := admission.Result{Answer: admission.Unavailable, Err: errAway, Draw: r.draws(), RetryAfter: r.Gateway.RetryAfter}
-	r.done(s, result, now)
+	r.done(s, admission.Result{Answer: admission.Unavailable, Err: errAway, Draw: r.draws(), RetryAfter: retryAfter}, now)
 	wait := time.Second
 	if !r.Plain {
-		wait = max(backoff(int(s.failures), s.expiry-slack-now, r.draws()), r.Gateway.RetryAfter)
+		wait = max(backoff(int(s.failures), s.expiry-slack-now, r.draws()), retryAfter)
 	}
 	r.events.push(event{at: now + wait, kind: due, session: i})
 }
@@ -330,14 +381,12 @@ func (r *Run) done(s *session, result admission.Result, now time.Duration) {
 // begin gives a session its first pair.
 func (r *Run) begin(i int32) {
 	before, age := r.before(), time.Duration(0)
+	r.sessions[i].inUse = r.draws() < r.InUse
 	if !r.Cohort {
 		age = time.Duration(float64(life-before) * float64(i) / float64(r.Sessions))
 	}
 	r.schedule(i, life-age, before)
 }
-
-// issue gives a session a new pair.
-func (r *Run) issue(i int32, now time.Duration) { r.schedule(i, now+life, r.before()) }
 
 // before returns how long before its expiry a pair is due.
 func (r *Run) before() time.Duration {
