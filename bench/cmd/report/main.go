@@ -23,7 +23,15 @@ func main() {
 	dir := flag.String("results", "results", "folder of the measurements")
 	out := flag.String("out", "RESULTS.md", "file of the report")
 	charts := flag.String("charts", "charts", "folder of the charts")
+	outage := flag.Bool("outage", false, "draw the chart of the outage only")
 	flag.Parse()
+	if *outage {
+		if err := drawOutage(filepath.Join(*dir, "outage.csv"), filepath.Join(*charts, "outage.svg")); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := report(*dir, *out, *charts); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
