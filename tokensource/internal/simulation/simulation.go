@@ -249,6 +249,8 @@ func (r *Run) due(i int32, now time.Duration) {
 
 func (r *Run) enter(i int32, now time.Duration, u admission.Urgency) {
 	s := &r.sessions[i]
+	r.plan.Remove(s.planned)
+	s.planned = 0
 	s.state, s.ticket = waiting, &admission.Ticket{Owner: i, Urgency: u, Expiry: s.expiry - slack}
 	if r.queue.Admit(s.ticket, now) {
 		r.call(i, now)
@@ -422,10 +424,10 @@ const (
 	plannedMargin = 10 * time.Second
 )
 
-// planFor plans the refresh of a session.
+// planFor plans the refresh of a session. One that waits, or whose refresh has failed, is not
+// planned.
 func (r *Run) planFor(i int32) {
 	s := &r.sessions[i]
-	r.plan.Remove(s.planned)
 	s.planned = r.plan.Add(seconds(s.expiry - plannedMargin))
 	for int(s.planned) >= len(r.planned) {
 		r.planned = append(r.planned, nil)
@@ -442,7 +444,7 @@ func (r *Run) early(now time.Duration) {
 	if _, closed := r.queue.Closed(now); closed {
 		return
 	}
-	n := min(r.plan.Owed(plannedRate*rate), int(math.Ceil(rate))) - queued
+	n := min(r.plan.Owed(plannedRate*rate), int(math.Ceil(rate))-queued)
 	for ; n > 0 && r.next < len(r.planned); r.next++ {
 		for len(r.planned[r.next]) > 0 && n > 0 {
 			i := r.planned[r.next][0]

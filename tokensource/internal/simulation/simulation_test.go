@@ -312,3 +312,27 @@ func TestRetryAfter_OfOneIsForAll(t *testing.T) {
 	assert.LessOrEqual(t, r.Between(down+time.Second, s.Gateway.To), 60)
 	assert.Zero(t, r.Lost)
 }
+
+// What docs/ten-million-sessions.md says about one of eight processes of a region.
+func TestRegion_OneOfItsProcesses(t *testing.T) {
+	for outage, most := range map[time.Duration]struct {
+		died     int
+		caughtUp time.Duration
+	}{
+		5 * time.Minute:  {10, 500 * time.Second},
+		15 * time.Minute: {45_000, 25 * time.Minute},
+	} {
+		up := down + outage
+		s := simulation.Scenario{
+			Sessions: 250_000, For: up + 75*time.Minute, Gateway: simulation.Gateway{PerSecond: 150, From: down, To: up},
+			Limits: limits(125), Planned: true,
+		}
+		r := simulation.Play(s)
+		assert.Zero(t, r.Lost)
+		assert.LessOrEqual(t, r.Died, most.died)
+		assert.LessOrEqual(t, r.CaughtUp, most.caughtUp)
+		assert.LessOrEqual(t, r.Between(down, up), int(outage/time.Second))
+		assert.LessOrEqual(t, r.Busiest(0), 125)
+		assert.Zero(t, r.ExpiredAt(s.For-2*time.Second))
+	}
+}
