@@ -292,7 +292,7 @@ func (w *world) outage(s step) {
 	sleep(s.length)
 	for i, p := range w.processes {
 		// Those that find out, those that are under way then, and a probe each second.
-		most := 5 + w.concurrent + int(time.Since(began)/time.Second) + 1
+		most := 10 + w.concurrent + int(time.Since(began)/time.Second) + 1
 		if n := p.count() - before[i]; n > most {
 			w.fault("%d calls in an outage of %v, at most %d expected", n, time.Since(began), most)
 		}

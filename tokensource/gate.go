@@ -25,10 +25,12 @@ import (
 // and none of its timeouts has begun. Callers for whom there is a live token never wait.
 // The next operation to start is one that a caller waits for; every second start is left to
 // others. These are the sessions whose access token lives, by its expiry, and then those
-// whose access token has expired, which get one start in 16 at least. Capacity that is left goes to refreshes that [Source.Poll]
-// has asked for ahead of time.
+// whose access token has expired, which get one start in 16 at least. Capacity that is left
+// goes to refreshes that [Source.Poll] has asked for ahead of time.
 //
-// The limits hold for the calls that a Source makes of its Refresher and LoginFunc. A
+// The limits hold for the calls that a Source makes of its Refresher and LoginFunc. A call
+// follows its start by the time that it takes to lock and read the store; where that time
+// differs from one to the next, a second may have some calls more than starts. A
 // refresh whose answer was lost is repeated once at once; the repetition counts, so that
 // the next start is later. A login that takes longer than 30 seconds is not counted as a
 // call under way any more, because it waits for a human. First reads of the store
