@@ -7,8 +7,13 @@ import (
 	"github.com/agsauth/agsauth/tokensource"
 )
 
-// maxEvicting is how many evictions are under way at most.
-const maxEvicting = 64
+const (
+	// maxEvicting is how many evictions are under way at most.
+	maxEvicting = 64
+	// The waits between attempts to save what an eviction has found double from the first to
+	// the last.
+	firstCloseRetry, lastCloseRetry = 250 * time.Millisecond, 10 * time.Second
+)
 
 // isAtRest reports whether a session can be evicted: nothing is under way, everything is
 // saved, and no failure is remembered that delays the next attempt.
@@ -50,7 +55,7 @@ func (p *Pool) finishEviction(ctx context.Context, e *entry, src *tokensource.So
 	if !keep {
 		// A caller may have begun something since. Close ends or saves that, and the
 		// caller goes on with the next Source.
-		_ = src.Close()
+		p.closeSaved(src)
 	}
 	sh := p.shard(e.key)
 	sh.mu.Lock()
@@ -67,6 +72,23 @@ func (p *Pool) finishEviction(ctx context.Context, e *entry, src *tokensource.So
 		delete(sh.entries, e.key)
 	default:
 		p.setDormant(e, next)
+	}
+}
+
+// closeSaved closes a Source, and tries again while what a caller has begun cannot be saved.
+// After Drain has begun that is left to it.
+func (p *Pool) closeSaved(src *tokensource.Source) {
+	for wait := firstCloseRetry; src.Close() != nil; wait = min(2*wait, lastCloseRetry) {
+		timer := p.timeline.clock.NewTimer(wait)
+		select {
+		case <-timer.C():
+		case <-p.closing:
+			timer.Stop()
+			p.drainMu.Lock()
+			defer p.drainMu.Unlock()
+			p.open = append(p.open, src)
+			return
+		}
 	}
 }
 

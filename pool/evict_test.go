@@ -196,3 +196,30 @@ func TestEviction_AgainstUse(t *testing.T) {
 	assert.Greater(t, loads, 4*len(keys), "sessions were evicted and loaded again")
 	t.Logf("%d calls, %d refreshes, %d loads", calls.Load(), gw.count(), loads)
 }
+
+// A caller may have begun a refresh just before the eviction, and the store may fail then.
+// The pair is the only good one.
+func TestEviction_SavesWhatItFinds(t *testing.T) {
+	for name, drained := range map[string]bool{"when the store is back": false, "by Drain": true} {
+		t.Run(name, func(t *testing.T) {
+			scenario(t, nil, func(t *testing.T, f *fixture) {
+				f.stores.set(func(s *stores) { s.saveErr = func(string) error { return errBoom } })
+				require.Error(t, f.pool.Session("k").SetToken(t.Context(), f.gw.grant("k")))
+				closed := make(chan struct{})
+				go func() { defer close(closed); f.pool.CloseForEviction("k") }()
+				sleep(time.Minute)
+				assert.Empty(t, f.stores.saved("k"))
+				if drained {
+					var failed *pool.DrainError
+					require.ErrorAs(t, f.pool.Drain(t.Context()), &failed)
+					assert.Equal(t, 1, failed.Unsaved)
+				} else {
+					f.stores.set(func(s *stores) { s.saveErr = nil })
+					sleep(10 * time.Second)
+					assert.Contains(t, f.stores.saved("k"), "k/1")
+				}
+				<-closed
+			})
+		})
+	}
+}

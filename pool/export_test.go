@@ -8,3 +8,11 @@ func (p *Pool) Unpolled() int {
 	defer p.mu.Unlock()
 	return len(p.changes.entries) + p.schedule.residents() - p.schedule.due.len()
 }
+
+// CloseForEviction closes the Source of a session as its eviction does.
+func (p *Pool) CloseForEviction(key string) {
+	if p.enter() {
+		defer p.group.Done()
+		p.closeSaved(p.shard(key).entries[key].live.Swap(nil))
+	}
+}

@@ -192,6 +192,12 @@ func (s *stores) set(f func(*stores)) {
 	f(s)
 }
 
+// saved returns the record of a key.
+func (s *stores) saved(key string) string {
+	record, _ := s.records[key].Peer().Load(context.Background()) // nothing, if there is an error
+	return string(record)
+}
+
 func (s *stores) loadsOf(key string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

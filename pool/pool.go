@@ -33,7 +33,7 @@ type Pool struct {
 	closed  bool
 	group   sync.WaitGroup // Run, Warm and evictions
 
-	drainMu sync.Mutex // held by Drain
+	drainMu sync.Mutex // held by Drain; guards open
 	open    []*tokensource.Source
 
 	mu         sync.Mutex // guards the rest; never held during a call of a Source or the user's code

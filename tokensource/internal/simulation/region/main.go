@@ -6,6 +6,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/agsauth/agsauth/tokensource/internal/admission"
@@ -37,8 +38,8 @@ func main() {
 			Limits:  admission.Limits{PerSecond: c.perSecond, Concurrent: 64},
 		}
 		r := simulation.Play(s)
-		fmt.Printf("%s, %d sessions, %v a second, away for %v:\n", c.what, c.sessions, c.perSecond, c.outage)
-		fmt.Printf("  calls while away %d, busiest second %d, expired for a while %d, lost %d, caught up after %v, none expired after %v\n",
+		fmt.Fprintf(os.Stdout, "%s, %d sessions, %v a second, away for %v:\n", c.what, c.sessions, c.perSecond, c.outage)
+		fmt.Fprintf(os.Stdout, "  calls while away %d, busiest second %d, expired for a while %d, lost %d, caught up after %v, none expired after %v\n",
 			r.Between(down, up), r.Busiest(0), r.Died, r.Lost, r.CaughtUp.Round(time.Second), noneExpired(s, &r)-up)
 	}
 }
