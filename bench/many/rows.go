@@ -95,7 +95,7 @@ func restPool(f *figures, s settings) error {
 		return err
 	}
 	f.add("loaded in", "%s", seconds(time.Since(began)))
-	return f.rest(s.sessions, before)
+	return f.rest(s.sessions, before, tokenBytes())
 }
 
 // restDormant measures a pool whose sessions are all evicted.
@@ -115,7 +115,7 @@ func restDormant(f *figures, s settings) error {
 		time.Sleep(100 * time.Millisecond)
 	}
 	f.add("resident", "%d", p.Status().Resident)
-	return f.rest(s.sessions, before)
+	return f.rest(s.sessions, before, 0) // the tokens are in the store only
 }
 
 // restSources measures one Source and one Run for each session. It has no store, which
@@ -133,7 +133,7 @@ func restSources(f *figures, s settings) error {
 		wg.Go(func() { _ = src.Run(ctx) })
 	}
 	f.add("started in", "%s", seconds(time.Since(began)))
-	err := f.rest(s.sessions, before)
+	err := f.rest(s.sessions, before, tokenBytes())
 	cancel()
 	wg.Wait()
 	return err
@@ -174,7 +174,7 @@ func restOAuth2(f *figures, s settings) error {
 		m.mu.Unlock()
 	}
 	f.add("started in", "%s", seconds(time.Since(began)))
-	err := f.rest(s.sessions, before)
+	err := f.rest(s.sessions, before, tokenBytes())
 	runtime.KeepAlive(m)
 	return err
 }
@@ -330,10 +330,13 @@ func dueSources(f *figures, s settings) error {
 	return nil
 }
 
-// rest measures what sessions take while nothing is due.
-func (f *figures) rest(n int, before uint64) error {
+// tokenBytes is what the tokens of a session take.
+func tokenBytes() float64 { return sizeClass(accessBytes) + sizeClass(refreshBytes) }
+
+// rest measures what sessions take while nothing is due. tokens is what the tokens of each
+// take, if they are in memory.
+func (f *figures) rest(n int, before uint64, tokens float64) error {
 	time.Sleep(2 * time.Second)
-	tokens := sizeClass(accessBytes) + sizeClass(refreshBytes)
 	began := time.Now()
 	runtime.GC()
 	collected := time.Since(began)
