@@ -27,7 +27,8 @@ type row struct {
 // settings is how many sessions a row has.
 type settings struct {
 	sessions, due int
-	redis, file   string // where the records of the rows about a restart are
+	tokens        float64 // what the tokens of a session take in memory, in bytes
+	redis, file   string  // where the records of the rows about a restart are
 }
 
 // figures are the results of a row, in order.
@@ -81,6 +82,7 @@ func measureRow(s settings, name string) error {
 			continue
 		}
 		f := &figures{}
+		s.tokens = tokenBytes() // before there are sessions, whose heap would disturb that
 		if err := r.measure(f, s); err != nil {
 			return err
 		}

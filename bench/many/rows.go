@@ -95,7 +95,7 @@ func restPool(f *figures, s settings) error {
 		return err
 	}
 	f.add("loaded in", "%s", seconds(time.Since(began)))
-	return f.rest(s.sessions, before, tokenBytes())
+	return f.rest(s.sessions, before, s.tokens)
 }
 
 // restDormant measures a pool whose sessions are all evicted.
@@ -133,7 +133,7 @@ func restSources(f *figures, s settings) error {
 		wg.Go(func() { _ = src.Run(ctx) })
 	}
 	f.add("started in", "%s", seconds(time.Since(began)))
-	err := f.rest(s.sessions, before, tokenBytes())
+	err := f.rest(s.sessions, before, s.tokens)
 	cancel()
 	wg.Wait()
 	return err
@@ -174,7 +174,7 @@ func restOAuth2(f *figures, s settings) error {
 		m.mu.Unlock()
 	}
 	f.add("started in", "%s", seconds(time.Since(began)))
-	err := f.rest(s.sessions, before, tokenBytes())
+	err := f.rest(s.sessions, before, s.tokens)
 	runtime.KeepAlive(m)
 	return err
 }
