@@ -20,7 +20,8 @@ type Pool struct {
 	shards   [shards]shard
 	changes  changes
 
-	// tick counts spans of tickLength, from 1. Run sets it.
+	// tick counts spans of tickLength, from 1. It goes on with each step of Run and each new
+	// Source: while there is none Run may wait for long.
 	tick       atomic.Int32
 	tickLength time.Duration
 	idleTicks  int32 // IdleAfter
@@ -170,11 +171,18 @@ func (p *Pool) fill(sh *shard, e *entry, warm *Loaded) (src *tokensource.Source,
 // admit gives an entry its Source, and has Run poll it. The caller must hold the lock of
 // the shard.
 func (p *Pool) admit(e *entry, src *tokensource.Source) {
+	now, _ := p.timeline.now()
 	p.mu.Lock()
+	p.advanceTick(now)
 	p.schedule.admit(e, int64(p.tick.Load()))
 	p.mu.Unlock()
 	e.live.Store(src)
 	e.Changed()
+}
+
+// advanceTick moves the tick on. The caller must hold Pool.mu.
+func (p *Pool) advanceTick(now time.Duration) {
+	p.tick.Store(max(p.tick.Load(), 1+ticks(now, p.tickLength)))
 }
 
 // forgetUnused forgets an entry that could not be filled, unless it is to be tried again.

@@ -63,7 +63,9 @@ func (p *Pool) isClosing() bool {
 // step does what is due, and returns how long to wait for the next step.
 func (p *Pool) step(ctx context.Context) time.Duration {
 	now, wall := p.timeline.now()
-	p.tick.Store(1 + ticks(now, p.tickLength))
+	p.mu.Lock()
+	p.advanceTick(now)
+	p.mu.Unlock()
 	changed := p.changes.take()
 	for i, e := range changed {
 		if ctx.Err() != nil || p.isClosing() {
