@@ -71,13 +71,19 @@ func (c Command) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
-	if _, err := fmt.Fprint(c.Out, report); err != nil {
+	return conclude(c.Out, report, report.Interrupted, report.OK())
+}
+
+// conclude prints the report of a demo. Its error has the exit status that the report calls
+// for.
+func conclude(out io.Writer, report any, isInterrupted, isOK bool) error {
+	if _, err := fmt.Fprint(out, report); err != nil {
 		return fmt.Errorf("demo: print the report: %w", err)
 	}
 	switch {
-	case report.Interrupted:
+	case isInterrupted:
 		return &exit.Error{Status: exit.Interrupted}
-	case !report.OK():
+	case !isOK:
 		return &exit.Error{Status: exit.Failure}
 	}
 	return nil

@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/agsauth/agsauth/cmd/agsauth/internal/exit"
 	"github.com/agsauth/agsauth/pool"
 	"github.com/agsauth/agsauth/tokensource"
 )
@@ -57,16 +56,7 @@ func (m Many) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
-	if _, err := fmt.Fprint(m.Out, report); err != nil {
-		return fmt.Errorf("demo: print the report: %w", err)
-	}
-	switch {
-	case report.Interrupted:
-		return &exit.Error{Status: exit.Interrupted}
-	case !report.OK():
-		return &exit.Error{Status: exit.Failure}
-	}
-	return nil
+	return conclude(m.Out, report, report.Interrupted, report.OK())
 }
 
 // run runs both pools, and prints a line about them after each interval.
