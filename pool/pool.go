@@ -37,9 +37,10 @@ type Pool struct {
 	drainMu sync.Mutex // held by Drain; guards open
 	open    []*tokensource.Source
 
-	mu         sync.Mutex // guards the rest; never held during a call of a Source or the user's code
-	schedule   schedule
-	renewAgain int64 // the second from which sessions are refreshed early again
+	renewAgain int64 // the second from which sessions are refreshed early again; Run alone uses it
+
+	mu       sync.Mutex // guards schedule; never held during a call of a Source or the user's code
+	schedule schedule
 }
 
 // shards is how many parts the entries are in, so that callers seldom wait for each other.

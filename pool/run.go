@@ -245,10 +245,12 @@ func (p *Pool) popDormant(now time.Duration) *entry {
 // lets start before they expire. It does so once a second, and has no more wait at the
 // Gate than start in about a second.
 func (p *Pool) renewEarly(ctx context.Context, now time.Duration) {
-	if !p.plans() {
+	second := seconds(now)
+	if !p.plans() || second < p.renewAgain {
 		return
 	}
-	for _, e := range p.nextEarly(now, p.cfg.Gate.Status()) {
+	p.renewAgain = second + 1
+	for _, e := range p.nextEarly(second, p.cfg.Gate.Status()) {
 		src := e.live.Load()
 		if src == nil {
 			continue
@@ -258,14 +260,9 @@ func (p *Pool) renewEarly(ctx context.Context, now time.Duration) {
 }
 
 // nextEarly returns the sessions to refresh ahead of time in this second.
-func (p *Pool) nextEarly(now time.Duration, gate tokensource.GateStatus) (next []*entry) {
+func (p *Pool) nextEarly(second int64, gate tokensource.GateStatus) (next []*entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	second := seconds(now)
-	if second < p.renewAgain {
-		return nil
-	}
-	p.renewAgain = second + 1
 	s := &p.schedule
 	s.plan.Advance(second)
 	if gate.PerSecond == 0 || !gate.NextAt.IsZero() || s.early.len() == 0 {
