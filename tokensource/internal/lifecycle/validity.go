@@ -60,11 +60,16 @@ func (s *State) ValidityAt(now dualclock.Instant) Validity {
 // valid for span. It is not if the current token is, if the next one would not be either,
 // or while a failure is remembered.
 func (s *State) RefreshesFor(span time.Duration, now dualclock.Instant) bool {
-	if s.IsUnread() || s.end != nil || s.pair == nil || !s.failure.retryAt().PassedOnEither(now) {
+	if !s.mayBeAsked(now) {
 		return false
 	}
 	v := s.ValidityAt(now)
 	return v.Current < span && span <= v.Longest
+}
+
+// mayBeAsked reports whether a refresh can be asked for before it is due.
+func (s *State) mayBeAsked(now dualclock.Instant) bool {
+	return !s.IsUnread() && s.end == nil && s.pair != nil && s.failure.retryAt().PassedOnEither(now)
 }
 
 // IsAsked reports whether a caller waits for a token that is valid for longer than the
@@ -84,7 +89,7 @@ func (o Asked) apply(c *change) {
 
 // IsRenewable reports whether a refresh that is not due would bring another pair.
 func (s *State) IsRenewable(now dualclock.Instant) bool {
-	if s.IsUnread() || s.end != nil || s.pair == nil || s.current.asked || !s.failure.retryAt().PassedOnEither(now) {
+	if s.current.asked || !s.mayBeAsked(now) {
 		return false
 	}
 	due := s.pair.schedule()
