@@ -76,7 +76,7 @@ func (l *lane) len() int { return len(l.refreshes.tickets) + len(l.logins.ticket
 // SetLimits replaces the limits.
 func (q *Queue) SetLimits(l Limits, now time.Duration) {
 	q.limits = l
-	q.pace.setRate(q.rate(now), now)
+	q.pace.setRate(q.Rate(now), now)
 }
 
 // Limits returns the limits.
@@ -256,7 +256,7 @@ func share(concurrent int) int { return max(1, concurrent/2) }
 
 // startAt returns when a call may start; Never if only the end of another one can tell.
 func (q *Queue) startAt(now time.Duration) time.Duration {
-	at := max(q.pace.startAt(q.rate(now)), q.health.pausedTo)
+	at := max(q.pace.startAt(q.Rate(now)), q.health.pausedTo)
 	switch {
 	case !q.health.away:
 	case q.health.probing:
@@ -267,8 +267,8 @@ func (q *Queue) startAt(now time.Duration) time.Duration {
 	return at
 }
 
-// rate returns how many calls a second may start at now; zero if there is no limit.
-func (q *Queue) rate(now time.Duration) float64 {
+// Rate returns how many calls a second may start at now; zero if there is no limit.
+func (q *Queue) Rate(now time.Duration) float64 {
 	ramp, limit, whole := q.health.ramp(now), q.health.limit(now), q.limits.PerSecond
 	switch {
 	case ramp == 1 && limit == 1:
@@ -295,7 +295,7 @@ func (q *Queue) start(t *Ticket, now time.Duration) {
 		q.sinceExpired = 0
 	}
 	q.askedLast = t.Urgency == Asked
-	q.pace.start(q.rate(now), now)
+	q.pace.start(q.Rate(now), now)
 	if q.health.away {
 		t.probe, q.health.probing = true, true
 	}
@@ -308,7 +308,7 @@ func (q *Queue) start(t *Ticket, now time.Duration) {
 }
 
 // Charge counts a call that was made without a ticket.
-func (q *Queue) Charge(now time.Duration) { q.pace.start(q.rate(now), now) }
+func (q *Queue) Charge(now time.Duration) { q.pace.start(q.Rate(now), now) }
 
 // Done notes that a started operation has ended. It reports whether the gateway is away, or
 // asks to be left alone, since then: those who wait must know.
@@ -335,7 +335,7 @@ func (q *Queue) Unused(t *Ticket, now time.Duration) {
 		return
 	}
 	if t.Kind != Load {
-		q.pace.refund(q.rate(now))
+		q.pace.refund(q.Rate(now))
 	}
 	q.Done(t, Result{}, now)
 }
@@ -388,9 +388,6 @@ func (q *Queue) Counts() Counts {
 
 // IsEmpty reports whether nothing waits.
 func (q *Queue) IsEmpty() bool { return q.Counts().Waiting() == 0 }
-
-// Rate returns how many calls a second may start at now; zero if there is no limit.
-func (q *Queue) Rate(now time.Duration) float64 { return q.rate(now) }
 
 // IsAway reports whether the gateway counts as away.
 func (q *Queue) IsAway() bool { return q.health.away }

@@ -116,7 +116,6 @@ type Run struct {
 	expired  int
 	overdue  int // sessions that are due and have no new pair
 	wakeAt   time.Duration
-	draws    func() float64
 
 	plan    refreshplan.Plan
 	planned [][]int32 // the sessions that are planned for each second
@@ -127,8 +126,7 @@ var errAway = errors.New("away")
 
 // Play plays a scenario.
 func Play(s Scenario) Result {
-	random := rand.New(rand.NewPCG(s.Seed, 1))
-	r := &Run{Scenario: s, sessions: make([]session, s.Sessions), random: random, wakeAt: admission.Never, draws: random.Float64}
+	r := &Run{Scenario: s, sessions: make([]session, s.Sessions), random: rand.New(rand.NewPCG(s.Seed, 1)), wakeAt: admission.Never}
 	seconds := int(s.For / time.Second)
 	r.result.Calls, r.result.Expired = make([]int, seconds+1), make([]int, seconds+1)
 	r.queue.SetLimits(s.Limits, 0)
@@ -302,7 +300,7 @@ func (r *Run) repeat(i int32, now time.Duration) {
 func (r *Run) request(i int32, now, timeout time.Duration) {
 	s := &r.sessions[i]
 	r.count(now)
-	reply := r.Gateway.request(now, r.draws())
+	reply := r.Gateway.request(now, r.random.Float64())
 	e := event{at: reply.at, kind: refused, session: i}
 	switch {
 	case reply.at > now+timeout:
@@ -363,10 +361,10 @@ func (r *Run) fail(i int32, now, retryAfter time.Duration) {
 	s := &r.sessions[i]
 	s.state = resting
 	s.failures++
-	r.done(s, admission.Result{Answer: admission.Unavailable, Err: errAway, Draw: r.draws(), RetryAfter: retryAfter}, now)
+	r.done(s, admission.Result{Answer: admission.Unavailable, Err: errAway, Draw: r.random.Float64(), RetryAfter: retryAfter}, now)
 	wait := time.Second
 	if !r.Plain {
-		wait = max(backoff(int(s.failures), s.expiry-slack-now, r.draws()), retryAfter)
+		wait = max(backoff(int(s.failures), s.expiry-slack-now, r.random.Float64()), retryAfter)
 	}
 	r.events.push(event{at: now + wait, kind: due, session: i})
 }
@@ -383,7 +381,7 @@ func (r *Run) done(s *session, result admission.Result, now time.Duration) {
 // begin gives a session its first pair.
 func (r *Run) begin(i int32) {
 	before, age := r.before(), time.Duration(0)
-	r.sessions[i].inUse = r.draws() < r.InUse
+	r.sessions[i].inUse = r.random.Float64() < r.InUse
 	if !r.Cohort {
 		age = time.Duration(float64(life-before) * float64(i) / float64(r.Sessions))
 	}
@@ -395,7 +393,7 @@ func (r *Run) before() time.Duration {
 	if r.Plain {
 		return 10 * time.Second
 	}
-	return margin + time.Duration(float64(margin)*r.draws()/5)
+	return margin + time.Duration(float64(margin)*r.random.Float64()/5)
 }
 
 func (r *Run) schedule(i int32, expiry, before time.Duration) {
